@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every third-party library in one place. All but Arrow are Debian packages (see cmake/setup.sh, which installs them);
+# Arrow's C++ libraries are the ones that the pyarrow wheel carries, or a system Arrow.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(hwy REQUIRED CONFIG)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+# The OpenMP flavour of OpenBLAS shares our thread pool; the pthread flavour would run a second one beside it.
+find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas-openmp REQUIRED)
+find_path(OPENBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES x86_64-linux-gnu/openblas-openmp openblas-openmp openblas REQUIRED)
+add_library(penchant_openblas INTERFACE)
+target_include_directories(penchant_openblas SYSTEM INTERFACE ${OPENBLAS_INCLUDE_DIR})
+target_link_libraries(penchant_openblas INTERFACE $<BUILD_INTERFACE:${OPENBLAS_LIBRARY}>)
+
+find_library(METIS_LIBRARY metis REQUIRED)
+find_path(METIS_INCLUDE_DIR metis.h REQUIRED)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+
+# Arrow: the wheel in the project's own virtual environment first, then whatever find_package(Arrow) knows.
+set(PENCHANT_PYTHON "${PROJECT_SOURCE_DIR}/build/venv/bin/python" CACHE FILEPATH "Python that has pyarrow installed")
+add_library(penchant_arrow INTERFACE)
+if(EXISTS "${PENCHANT_PYTHON}")
+  execute_process(COMMAND "${PENCHANT_PYTHON}" -c "import os, pyarrow; print(os.path.dirname(pyarrow.__file__), end='')"
+                  OUTPUT_VARIABLE PYARROW_DIR RESULT_VARIABLE pyarrow_missing ERROR_QUIET)
+endif()
+if(PYARROW_DIR AND NOT pyarrow_missing)
+  file(GLOB ARROW_LIBRARY "${PYARROW_DIR}/libarrow.so.*")
+  file(GLOB PARQUET_LIBRARY "${PYARROW_DIR}/libparquet.so.*")
+  target_include_directories(penchant_arrow SYSTEM INTERFACE ${PYARROW_DIR}/include)
+  target_link_libraries(penchant_arrow INTERFACE $<BUILD_INTERFACE:${ARROW_LIBRARY}> $<BUILD_INTERFACE:${PARQUET_LIBRARY}>)
+else()
+  find_package(Arrow REQUIRED)
+  find_package(Parquet REQUIRED)
+  target_link_libraries(penchant_arrow INTERFACE Arrow::arrow_shared Parquet::parquet_shared)
+endif()

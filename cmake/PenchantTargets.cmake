@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compile options shared by every target, and penchant_library(), which creates one static library of a folder.
+add_library(penchant_options INTERFACE)
+target_compile_options(penchant_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wconversion -Wshadow>)
+if(PENCHANT_WERROR)
+  target_compile_options(penchant_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(PENCHANT_SANITIZE)
+  target_compile_options(penchant_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
+                                                   -fno-omit-frame-pointer)
+  target_link_options(penchant_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+# penchant_library(NAME SOURCES ... PUBLIC_LINKS ... PRIVATE_LINKS ...)
+function(penchant_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC_LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  string(REPLACE "penchant_" "" short ${name})
+  add_library(penchant::${short} ALIAS ${name})
+  set_target_properties(${name} PROPERTIES EXPORT_NAME ${short})
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/penchant>)
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  target_link_libraries(${name} PUBLIC ${ARG_PUBLIC_LINKS} PRIVATE $<BUILD_INTERFACE:penchant_options> ${ARG_PRIVATE_LINKS})
+  set_property(GLOBAL APPEND PROPERTY PENCHANT_LIBRARIES ${name})
+endfunction()

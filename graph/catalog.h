@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of items besides behaviour: one Attribute per column of the item table.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "graph/csr.h"
+#include "graph/dictionary.h"
+
+namespace penchant::graph {
+
+/// categorical: at most one value an item. list: any number. numeric: one float. text: free text, used as a name only.
+enum class AttributeKind { categorical, list, numeric, text };
+
+/// One item attribute over all I items of the catalogue; which members are filled depends on `kind`.
+struct Attribute {
+  std::string name;
+  AttributeKind kind = AttributeKind::categorical;
+  Dictionary values;               ///< categorical, list: value <-> dense value id
+  Csr item_values;                 ///< categorical, list: [I x values.size()], values empty (ones); a missing value is an empty row
+  std::vector<float> numbers;      ///< numeric: I entries, NaN where missing
+  std::vector<std::string> texts;  ///< text: I entries, empty where missing
+};
+
+struct Catalog {
+  std::int64_t num_items = 0;
+  std::vector<Attribute> attributes;
+
+  /// nullptr if there is no attribute of that name.
+  const Attribute* find(std::string_view name) const {
+    for (const Attribute& attribute : attributes) {
+      if (attribute.name == name) return &attribute;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace penchant::graph

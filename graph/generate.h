@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Seeded generators: R-MAT graphs for throughput, and a shop with planted interests for tests and for people without data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graph/csr.h"
+
+namespace penchant::graph {
+
+/// R-MAT (Chakrabarti et al. 2004) with Graph500's parameters; duplicates and self loops removed; symmetric if asked.
+struct RmatOptions {
+  int scale = 16;               ///< 2^scale nodes
+  std::int64_t edge_factor = 16;  ///< edges drawn per node
+  double a = 0.57, b = 0.19, c = 0.19;
+  bool symmetric = true;
+  Seed seed{42};
+};
+Csr generate_rmat(const RmatOptions& options);
+
+/// A shop in which each user belongs to a few of `num_interests` hidden interests. Items belong to one category (their interest,
+/// with `noise` exceptions) and one brand; popularity follows a Zipf law; events (view, cart, purchase) come in sessions with
+/// times over one year. A user's events are drawn from the user's interests with probability 1 - noise, else from all items.
+struct ShopOptions {
+  std::int64_t num_users = 1000;
+  std::int64_t num_items = 500;
+  std::int64_t num_events = 20000;
+  std::int64_t num_interests = 10;
+  std::int64_t num_brands = 40;
+  double noise = 0.1;
+  double zipf_exponent = 0.8;
+  double share_unsold = 0.02;  ///< items of the catalogue that nobody has touched
+  Seed seed{42};
+};
+
+enum class ShopEvent : std::int8_t { view, cart, purchase };
+
+struct ShopItem {
+  std::int32_t category, brand;
+  float price;
+};
+struct GeneratedEvent {
+  NodeId user, item;
+  ShopEvent event;
+  std::int32_t session;
+  std::int64_t time_ms;
+};
+
+/// The item table and a random-access stream of events in time order of sessions: event k depends on (options, k) only, so that
+/// ten million lines can be written without storing them.
+class Shop {
+ public:
+  explicit Shop(const ShopOptions& options);
+  const ShopOptions& options() const { return options_; }
+  const std::vector<ShopItem>& items() const { return items_; }
+  GeneratedEvent event(std::int64_t k) const;
+  /// The planted truth: interests of a user, interest of an item.
+  std::vector<std::int32_t> user_interests(NodeId user) const;
+  std::int32_t item_interest(NodeId item) const;
+
+ private:
+  ShopOptions options_;
+  std::vector<ShopItem> items_;
+  std::vector<std::vector<NodeId>> items_by_interest_;
+  std::vector<std::int32_t> interest_;
+};
+
+}  // namespace penchant::graph

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dividing a log into train, validation and test. Every method is a pure function of (log, options).
+#pragma once
+
+#include <cstdint>
+
+#include "graph/interactions.h"
+
+namespace penchant::graph {
+
+/// given           the files say which row is train and which is test; only validation is carved out
+/// global_time     rows at or after the time quantile (1 - test_fraction) are test, those before it validation
+/// leave_one_out   last event of a user is test, the one before validation (users with fewer than 3 events stay in train)
+/// random_per_user a fraction of each user's rows, at least one row stays in train
+enum class SplitMethod { given, global_time, leave_one_out, random_per_user };
+
+struct SplitOptions {
+  SplitMethod method = SplitMethod::random_per_user;
+  double validation_fraction = 0.1;  ///< of the rows left after test is taken; 0: none
+  double test_fraction = 0.2;
+  Seed seed{42};
+};
+
+/// Splits `log` (sorted by user, time). For SplitMethod::given, `log` is the training file and `given_test` the test file.
+/// Throws InputError for fractions outside [0, 1), a time split without times, or an empty training part.
+SplitInteractions split_interactions(Interactions log, Interactions given_test, const SplitOptions& options);
+
+/// Leak check: throws InputError if a (user, item, time) row of validation or test also is a row of train, or, when
+/// `repeats_allowed` is false, if a held-out (user, item) pair also occurs in train. Names the first offending row.
+enum class Repeats { allowed, forbidden };
+void check_no_leak(const SplitInteractions& split, Repeats repeats);
+
+}  // namespace penchant::graph

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bipartite graph of users and items, from training interactions only. Held as boost::compressed_sparse_row_graph
+// while it is built and analysed (inside the .cc); its arrays become CSR without a copy.
+#pragma once
+
+#include "graph/csr.h"
+#include "graph/interactions.h"
+
+namespace penchant::graph {
+
+/// How repeated (user, item) rows combine into one edge.
+enum class EdgeWeight { ones, sum, log_sum, maximum };
+
+struct UserItemGraphOptions {
+  EdgeWeight weight = EdgeWeight::ones;
+};
+
+struct UserItemGraph {
+  std::int64_t num_users = 0;
+  std::int64_t num_items = 0;
+  Csr user_items;  ///< [U x I]
+  Csr item_users;  ///< [I x U], its transpose
+};
+
+UserItemGraph build_user_item_graph(const TrainingPart& train, std::int64_t num_users, std::int64_t num_items,
+                                    const UserItemGraphOptions& options = {});
+
+}  // namespace penchant::graph

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// X.data: the artefact that ingest writes and every other verb reads (docs/formats.md describes each file).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "graph/catalog.h"
+#include "graph/dictionary.h"
+#include "graph/interactions.h"
+
+namespace penchant::pipeline {
+
+/// Counts and times over the training part only.
+struct EntityStatistics {
+  std::vector<std::int64_t> count;
+  std::vector<std::int64_t> first_time_ms;  ///< graph::kNoTime where the entity has no training row or the log no times
+  std::vector<std::int64_t> last_time_ms;
+};
+
+/// Everything of one data set in memory. Dense ids: row of users / items.
+struct Dataset {
+  graph::Dictionary users;
+  graph::Dictionary items;  ///< all items of the catalogue, also those without any interaction
+  EntityStatistics user_statistics;
+  EntityStatistics item_statistics;
+  graph::Catalog catalog;
+  std::vector<std::string> event_names;  ///< index = Interactions::event
+  graph::SplitInteractions split;
+  bool repeats_allowed = false;  ///< the same (user, item) may be in train and in a held-out part (repeat purchases)
+  std::string hash;              ///< of the artefact: names the data set in models and embeddings
+
+  std::int64_t num_users() const { return users.size(); }
+  std::int64_t num_items() const { return items.size(); }
+};
+
+/// What happened to the rows of the input, for the report and the manifest.
+struct RowCounts {
+  std::int64_t read = 0;
+  std::int64_t kept = 0;
+  struct Reason {
+    std::string reason;   ///< "missing user", "bad time", "filtered: quantity > 0", "duplicate", ...
+    std::int64_t rows = 0;
+    std::string example;  ///< "events.csv:17: time 'abc' is not ..." of the first one
+    bool is_error = false;  ///< malformed, as opposed to filtered out on request; what --strict turns into an error
+  };
+  std::vector<Reason> rejected;
+};
+
+/// Writes the artefact and finishes it; sets `dataset.hash`.
+void write_dataset(const std::filesystem::path& directory, Dataset& dataset, const std::string& options_json, const RowCounts& rows);
+
+/// Reads it back; checks sizes, ranges and hashes. Throws InputError for an unfinished or damaged artefact.
+Dataset read_dataset(const std::filesystem::path& directory);
+
+/// Display name of an item: the attribute named "name" or "title", else the first text attribute, else categorical values joined,
+/// else the raw id.
+std::string item_label(const Dataset& dataset, graph::NodeId item);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// X.model -> X.embeddings (vectors of every item and user with raw ids), and the look-ups a person makes by hand.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "pipeline/dataset.h"
+#include "pipeline/progress.h"
+#include "pipeline/train.h"
+
+namespace penchant::pipeline {
+
+enum class EmbeddingType { float32, float16 };
+
+struct EmbedOptions {
+  bool npy = true;
+  bool parquet = false;
+  EmbeddingType type = EmbeddingType::float32;
+};
+
+/// Writes items.npy / users.npy (+ item_ids.txt-like raw ids: see docs/formats.md) and / or items.parquet, users.parquet, in blocks of rows.
+void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options, const std::filesystem::path& out,
+           Progress& progress);
+
+struct ScoredItem {
+  graph::NodeId item;
+  float score;
+};
+/// The k best unseen items of a user. Throws InputError: unknown raw id (with the nearest known ones), k < 1, k > items.
+std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model, std::string_view raw_user, std::int64_t k,
+                                  kernels::Backend& backend);
+/// The k items nearest to an item by cosine, itself left out.
+std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model, std::string_view raw_item, std::int64_t k,
+                                kernels::Backend& backend);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Full-ranking evaluation: every item of the catalogue is ranked for every user with held-out items, seen items masked.
+// Formulas: docs/metrics.md. Ties: the lower dense id ranks first.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/csr.h"
+#include "kernels/backend.h"
+#include "pipeline/dataset.h"
+#include "pipeline/progress.h"
+#include "pipeline/train.h"
+
+namespace penchant::pipeline {
+
+enum class HeldOut { validation, test };
+
+struct EvaluateOptions {
+  HeldOut part = HeldOut::test;
+  std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
+  bool rank_metrics = true;  ///< AUC and mean rank, which need a second pass over all scores
+};
+
+/// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least one held-out item.
+struct EvaluateReport {
+  std::map<std::string, double> metrics;
+  std::int64_t num_users = 0;
+  double seconds = 0.0;
+};
+
+/// Items of the training part (and of validation, when test is evaluated) are masked unless repeats are allowed.
+EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model, const EvaluateOptions& options, kernels::Backend& backend,
+                        Progress& progress);
+/// The same metrics for recommending the most popular unseen training items to everyone.
+EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options, kernels::Backend& backend,
+                                   Progress& progress);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// X.data -> X.data/graph: both graphs as .npy CSR arrays with their statistics, and X.data/partition: parts and node order.
+// Both are artefacts of their own (kind "graph", "partition") that name the hash of the data they were built from.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "graph/item_graph.h"
+#include "graph/normalize.h"
+#include "graph/user_item_graph.h"
+#include "partition/partition.h"
+#include "pipeline/dataset.h"
+#include "pipeline/progress.h"
+
+namespace penchant::pipeline {
+
+struct GraphOptions {
+  graph::UserItemGraphOptions user_item;
+  graph::ItemGraphOptions item;
+};
+
+struct Graphs {
+  graph::UserItemGraph user_item;
+  graph::ItemGraph item;
+  std::string statistics_json;  ///< what `penchant graph --json` prints
+};
+
+/// Builds, writes X.data/graph and returns both graphs. Throws InputError when no edge is left.
+Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset, const GraphOptions& options,
+                    Progress& progress);
+/// Reads X.data/graph if it was built from this data set with these options, else builds it.
+Graphs load_or_build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset, const GraphOptions& options,
+                            Progress& progress);
+
+struct PartitionReport {
+  partition::Method method;
+  partition::Quality quality;
+  double seconds;
+};
+/// Partitions the propagation graph's nodes by `options.method` and by the three baselines; writes parts.npy, order.npy and
+/// the comparison to X.data/partition. The first report is that of options.method.
+std::vector<PartitionReport> partition_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
+                                              const Graphs& graphs, const partition::PartitionOptions& options,
+                                              Progress& progress);
+
+}  // namespace penchant::pipeline

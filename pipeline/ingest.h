@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables and text files -> X.data. Streaming: the input is read in blocks, never held whole.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/catalog.h"
+#include "graph/split.h"
+#include "pipeline/dataset.h"
+#include "pipeline/progress.h"
+
+namespace penchant::pipeline {
+
+/// table: delimited text or Parquet with column roles. The others are formats of the field that need no roles:
+/// lightgcn ("user item item ..." lines, train and test), s3rec (the same with items in time order, plus attribute JSON),
+/// recbole (PREFIX.inter, PREFIX.item with typed headers "user_id:token").
+enum class InputFormat { table, lightgcn, s3rec, recbole };
+
+/// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
+struct TableSource {
+  std::vector<std::filesystem::path> files;
+  char separator = '\0';  ///< '\0': ',' for .csv, '\t' for .tsv, else found in the first line
+  bool header = true;     ///< false: columns are named "1", "2", ... by position
+  char quote = '"';
+};
+
+/// Names of the columns that play a role; empty: the log does not have it.
+struct LogColumns {
+  std::string user, item, time, event, weight, session;
+};
+
+struct RowFilter {
+  std::string column;
+  std::string op;  ///< ==, !=, <, <=, >, >=, in, not_in, prefix, not_prefix
+  std::vector<std::string> values;
+};
+
+struct AttributeColumn {
+  std::string column;
+  std::string name;  ///< defaults to the column
+  graph::AttributeKind kind = graph::AttributeKind::categorical;
+  std::string separator = "|";  ///< of list values
+};
+
+/// What several rows of one (user, item) pair become. all: every row stays (sequences with repeats).
+enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
+
+struct IngestOptions {
+  InputFormat format = InputFormat::table;
+
+  // table
+  TableSource log;
+  LogColumns columns;
+  std::string time_format = "auto";  ///< auto (Unix s or ms by magnitude, ISO-8601), s, ms, iso8601, or a strptime pattern
+  std::vector<std::pair<std::string, double>> event_weights = {{"view", 1}, {"cart", 2}, {"purchase", 4}};
+  std::vector<RowFilter> filters;
+  std::optional<TableSource> item_table;
+  std::string item_column;  ///< raw item id in the item table; empty: same name as in the log
+  std::vector<AttributeColumn> attributes;
+  /// Spellings that mean "missing" besides the empty field.
+  std::vector<std::string> missing = {"NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "\\N"};
+
+  // lightgcn, s3rec, recbole
+  std::filesystem::path train_file, test_file, validation_file;  ///< lightgcn
+  std::filesystem::path sequences_file, attributes_file;         ///< s3rec
+  std::filesystem::path prefix;                                  ///< recbole
+
+  RepeatPolicy repeats = RepeatPolicy::keep_all;
+  std::int64_t min_user_count = 0;  ///< k-core: iterated until every user and item has at least this many rows
+  std::int64_t min_item_count = 0;
+  std::int64_t max_user_count = 0;  ///< 0: no limit; otherwise a user's latest rows
+  std::optional<graph::SplitMethod> split_method;  ///< none: the format's default (given, leave-one-out, global time, random)
+  double validation_fraction = 0.1;
+  double test_fraction = 0.2;
+  graph::Seed seed{42};
+  bool strict = false;  ///< a malformed row is an error instead of being counted
+};
+
+struct IngestReport {
+  RowCounts rows;
+  RowCounts item_rows;
+  std::int64_t num_users = 0, num_items = 0, num_items_without_interactions = 0;
+  std::int64_t num_train = 0, num_validation = 0, num_test = 0;
+};
+
+/// Reads, cleans, splits, checks for leaks and writes `out`. Throws InputError.
+IngestReport ingest(const IngestOptions& options, const std::filesystem::path& out, Progress& progress);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// X.data -> X.model, and back into memory. The trainer owns the loop (sampling, step, validation, checkpoint); the equations are
+// in models/.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "kernels/backend.h"
+#include "models/model_options.h"
+#include "pipeline/dataset.h"
+#include "pipeline/graph_stage.h"
+#include "pipeline/progress.h"
+
+namespace penchant::pipeline {
+
+enum class NodeOrder { none, degree, metis };
+
+struct TrainOptions {
+  models::ModelOptions model;
+  std::int64_t epochs = 20;
+  std::int64_t batch_size = 8192;
+  std::int64_t num_negatives = 1024;     ///< shared by a batch (sampled softmax); BPR draws one per positive
+  double negative_power = 0.75;          ///< negatives are drawn with probability ~ training count ^ power; 0: uniform
+  float learning_rate = 0.02F;           ///< peak
+  bool cosine_decay = true;              ///< of the learning rate to 0 over `epochs`
+  float l2 = 1e-6F;
+  std::int64_t validate_every = 1;       ///< epochs; 0: never
+  std::int64_t patience = 5;             ///< validations without improvement before stopping; 0: never stop early
+  std::string validation_metric = "ndcg@20";
+  std::int64_t checkpoint_every = 1;     ///< epochs
+  std::int64_t stop_after_steps = 0;     ///< testing aid: behave as if interrupted after so many steps; 0: off
+  NodeOrder node_order = NodeOrder::degree;
+  graph::Seed seed{42};
+  bool resume = false;
+};
+
+struct TrainReport {
+  std::int64_t epochs_run = 0;
+  std::int64_t best_epoch = 0;
+  double best_validation = 0.0;
+  double final_loss = 0.0;
+  double seconds = 0.0;
+  bool interrupted = false;  ///< stopped by Progress::stop_requested after writing a checkpoint
+};
+
+/// Trains and writes X.model (weights.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml, manifest.json).
+/// `config_toml` is the effective configuration, stored for the record. Throws InputError.
+TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options, const std::string& config_toml,
+                  const std::filesystem::path& model_directory, kernels::Backend& backend, Progress& progress);
+
+/// A trained model ready to score: final embeddings in the data set's dense ids. score(u, i) = <users_u, items_i>.
+struct TrainedModel {
+  kernels::FloatMatrix users;  ///< [U x D]
+  kernels::FloatMatrix items;  ///< [I x D], all items of the catalogue
+  bool normalized = false;     ///< rows have length 1
+  std::string model_hash;
+  std::string model_name;
+};
+
+/// Loads weights and propagates them. Throws InputError: unfinished or damaged model, or trained on another data set.
+TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset, const Graphs& graphs,
+                        kernels::Backend& backend);
+
+}  // namespace penchant::pipeline
