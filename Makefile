@@ -1,0 +1,56 @@
+# Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
+.PHONY: help demo test build setup check-release check-dev check-cuda bench install format clean
+
+help:
+	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
+	@echo "make test     set up, build, and run all tests: release, sanitizers, CUDA compile where nvcc is present"
+	@echo "make build    set up and build build/release/penchant"
+	@echo "make bench    compare with peers (PyTorch, SciPy, pandas; installs them into build/peers)"
+	@echo "make install  install program, library and headers (PREFIX=/usr/local)"
+	@echo "make format   clang-format every source file"
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+
+setup:
+	@cmake/setup.sh
+
+build: setup
+	@echo "==> Building build/release/penchant"
+	@cmake --preset release -DPENCHANT_TESTS=OFF -DPENCHANT_BENCHMARKS=OFF > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset release --parallel $(JOBS)
+
+demo: build
+	@cmake/demo.sh
+
+test: check-release check-dev check-cuda
+
+check-release: setup
+	@echo "==> Release build and tests"
+	@cmake --preset release -DPENCHANT_TESTS=ON -DPENCHANT_BENCHMARKS=ON -DPENCHANT_WERROR=ON > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset release --parallel $(JOBS)
+	@ctest --preset release --parallel $(JOBS)
+
+check-dev: setup
+	@echo "==> AddressSanitizer and UndefinedBehaviorSanitizer build and tests"
+	@cmake --preset dev -DPENCHANT_WERROR=ON > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset dev --parallel $(JOBS)
+	@ctest --preset dev --parallel $(JOBS)
+
+check-cuda: setup
+	@if command -v nvcc > /dev/null; then \
+	  echo "==> CUDA build (compile only)"; \
+	  cmake --preset cuda -DPENCHANT_TESTS=OFF -DPENCHANT_BENCHMARKS=OFF > build/configure.log && cmake --build --preset cuda --parallel $(JOBS); \
+	else echo "==> CUDA build skipped: no nvcc on PATH"; fi
+
+bench: check-release
+	@bench/run.sh
+
+install: build
+	@cmake --install build/release --prefix $(PREFIX)
+
+format:
+	@git ls-files '*.cc' '*.h' '*.cu' '*.cuh' | xargs clang-format -i
+
+clean:
+	@rm -rf build/release build/dev build/cuda build/coverage build/demo

