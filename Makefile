@@ -17,8 +17,8 @@ setup:
 
 build: setup
 	@echo "==> Building build/release/penchant"
-	@cmake --preset release -DPENCHANT_TESTS=OFF -DPENCHANT_BENCHMARKS=OFF > build/configure.log || { cat build/configure.log; exit 1; }
-	@cmake --build --preset release --parallel $(JOBS)
+	@cmake --preset release > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset release --parallel $(JOBS) --target penchant
 
 demo: build
 	@cmake/demo.sh
@@ -27,20 +27,20 @@ test: check-release check-dev check-cuda
 
 check-release: setup
 	@echo "==> Release build and tests"
-	@cmake --preset release -DPENCHANT_TESTS=ON -DPENCHANT_BENCHMARKS=ON -DPENCHANT_WERROR=ON > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --preset release > build/configure.log || { cat build/configure.log; exit 1; }
 	@cmake --build --preset release --parallel $(JOBS)
 	@ctest --preset release --parallel $(JOBS)
 
 check-dev: setup
 	@echo "==> AddressSanitizer and UndefinedBehaviorSanitizer build and tests"
-	@cmake --preset dev -DPENCHANT_WERROR=ON > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --preset dev > build/configure.log || { cat build/configure.log; exit 1; }
 	@cmake --build --preset dev --parallel $(JOBS)
 	@ctest --preset dev --parallel $(JOBS)
 
 check-cuda: setup
 	@if command -v nvcc > /dev/null; then \
 	  echo "==> CUDA build (compile only)"; \
-	  cmake --preset cuda -DPENCHANT_TESTS=OFF -DPENCHANT_BENCHMARKS=OFF > build/configure.log && cmake --build --preset cuda --parallel $(JOBS); \
+	  cmake --preset cuda > build/configure.log && cmake --build --preset cuda --parallel $(JOBS); \
 	else echo "==> CUDA build skipped: no nvcc on PATH"; fi
 
 bench: check-release
