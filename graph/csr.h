@@ -60,6 +60,9 @@ enum class Duplicates { sum, keep_first, keep_last, maximum };
 Csr csr_from_entries(std::int64_t num_rows, std::int64_t num_cols, std::span<const Entry> entries,
                      Duplicates duplicates = Duplicates::sum);
 
+/// Combines neighbouring entries of equal column; columns must ascend within rows. In place, O(E).
+void merge_duplicates(Csr& csr, Duplicates duplicates);
+
 /// Transposed copy; columns ascend in its rows. O(E + N).
 Csr transpose(const CsrView& matrix);
 

@@ -20,9 +20,9 @@ struct RmatOptions {
 };
 Csr generate_rmat(const RmatOptions& options);
 
-/// A shop in which each user belongs to a few of `num_interests` hidden interests. Items belong to one category (their interest,
-/// with `noise` exceptions) and one brand; popularity follows a Zipf law; events (view, cart, purchase) come in sessions with
-/// times over one year. A user's events are drawn from the user's interests with probability 1 - noise, else from all items.
+/// A shop in which each user has one to three of `num_interests` hidden interests. Item i belongs to interest i mod num_interests, and its
+/// category says so; popularity within an interest follows a Zipf law. Events come in sessions of kSessionLength events of one user,
+/// spread evenly over one year. An event is drawn from the user's interests with probability 1 - noise, else from the whole shop.
 struct ShopOptions {
   std::int64_t num_users = 1000;
   std::int64_t num_items = 500;
@@ -48,7 +48,7 @@ struct GeneratedEvent {
   std::int64_t time_ms;
 };
 
-/// The item table and a random-access stream of events in time order of sessions: event k depends on (options, k) only, so that
+/// The item table and a random-access stream of events in time order: event k depends on (options, k) only, so that
 /// ten million lines can be written without storing them.
 class Shop {
  public:
@@ -60,11 +60,14 @@ class Shop {
   std::vector<std::int32_t> user_interests(NodeId user) const;
   std::int32_t item_interest(NodeId item) const;
 
+  static constexpr std::int64_t kSessionLength = 5;
+
  private:
+  NodeId draw_item(std::int64_t first, std::int64_t step, std::int64_t count, double uniform) const;
+
   ShopOptions options_;
+  std::int64_t num_sold_;
   std::vector<ShopItem> items_;
-  std::vector<std::vector<NodeId>> items_by_interest_;
-  std::vector<std::int32_t> interest_;
 };
 
 }  // namespace penchant::graph

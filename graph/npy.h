@@ -12,9 +12,7 @@
 
 namespace penchant::graph {
 
-/// The element types we write: int8 |i1, int32 <i4, int64 <i8, float32 <f4, float16 <f2 (as uint16 bits).
-template <typename T>
-struct NpyType;
+// The element types we write: int8 |i1, int32 <i4, int64 <i8, float32 <f4, float16 <f2 (held as uint16 bits).
 
 /// Header text for a shape, padded to 64 bytes. `descr` such as "<f4".
 std::string npy_header(std::string_view descr, std::span<const std::int64_t> shape);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#include "graph/error.h"
 #include "graph/ids.h"
 
 namespace penchant::graph {

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Co-occurrence is counted row by row: for each occurrence of an item its neighbours in the log are added to a dense accumulator,
+// so that memory is O(I) a thread and work O(E * window), whatever the number of distinct pairs.
+#include "graph/item_graph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+
+namespace penchant::graph {
+
+namespace {
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Log rows in the order in which neighbours are looked for, cut into groups within which rows may co-occur.
+struct Sequence {
+  std::vector<NodeId> item;           ///< per place
+  std::vector<std::int64_t> group;    ///< per place; places of one group are adjacent
+};
+
+Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& options) {
+  Sequence sequence;
+  if (options.scope == CooccurrenceScope::window) {
+    sequence.item = log.item;
+    sequence.group.assign(log.user.begin(), log.user.end());
+    return sequence;
+  }
+  if (log.session.empty()) {
+    throw InputError("graph: co-occurrence within sessions needs a session column, and the log has none; use scope 'window'");
+  }
+  // Counting sort by session; rows without a session are left out. Baskets longer than max_basket are cut into blocks.
+  const NodeId num_sessions = *std::max_element(log.session.begin(), log.session.end()) + 1;
+  std::vector<std::int64_t> next(at(num_sessions) + 1, 0);
+  std::int64_t num_places = 0;
+  for (const NodeId session : log.session) {
+    if (session != kNoNode) {
+      ++next[at(session) + 1];
+      ++num_places;
+    }
+  }
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  const std::vector<std::int64_t> starts = next;
+  sequence.item.resize(at(num_places));
+  sequence.group.resize(at(num_places));
+  for (std::size_t row = 0; row < log.session.size(); ++row) {
+    const NodeId session = log.session[row];
+    if (session == kNoNode) continue;
+    const std::int64_t place = next[at(session)]++;
+    sequence.item[at(place)] = log.item[row];
+    sequence.group[at(place)] = starts[at(session)] + (place - starts[at(session)]) / options.max_basket;
+  }
+  return sequence;
+}
+
+float pair_weight(CooccurrenceWeight kind, double raw, double count_i, double count_j, double total) {
+  switch (kind) {
+    case CooccurrenceWeight::raw: return static_cast<float>(raw);
+    case CooccurrenceWeight::cosine: return static_cast<float>(raw / std::sqrt(count_i * count_j));
+    case CooccurrenceWeight::pmi: return static_cast<float>(std::max(0.0, std::log(raw * total / (count_i * count_j))));
+  }
+  return 0.0F;
+}
+
+}  // namespace
+
+Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const CooccurrenceOptions& options) {
+  if (options.window < 1 || options.top_k < 1 || options.max_basket < 2) {
+    throw InputError("graph: co-occurrence needs window >= 1, top_k >= 1 and max_basket >= 2");
+  }
+  const Sequence sequence = order_by_scope(train.interactions, options);
+  const auto num_places = static_cast<std::int64_t>(sequence.item.size());
+  const bool windowed = options.scope == CooccurrenceScope::window;
+  const std::int64_t reach = windowed ? options.window : options.max_basket;
+
+  // Places of each item.
+  std::vector<std::int64_t> starts(at(num_items) + 1, 0);
+  for (const NodeId item : sequence.item) ++starts[at(item) + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  std::vector<std::int64_t> places(at(num_places));
+  {
+    std::vector<std::int64_t> next(starts.begin(), starts.end() - 1);
+    for (std::int64_t place = 0; place < num_places; ++place) places[at(next[at(sequence.item[at(place)])]++)] = place;
+  }
+  const auto count_of = [&](NodeId item) { return static_cast<double>(starts[at(item) + 1] - starts[at(item)]); };
+
+  std::vector<std::vector<std::pair<NodeId, float>>> kept(at(num_items));
+#pragma omp parallel
+  {
+    std::vector<double> raw(at(num_items), 0.0);
+    std::vector<NodeId> touched;
+    std::vector<std::pair<NodeId, float>> scored;
+#pragma omp for schedule(dynamic, 256)
+    for (std::int64_t item = 0; item < num_items; ++item) {
+      const auto self = static_cast<NodeId>(item);
+      const auto visit = [&](std::int64_t place, std::int64_t other) {
+        const NodeId neighbour = sequence.item[at(other)];
+        if (neighbour == self) return;
+        double& sum = raw[at(neighbour)];
+        if (sum == 0.0) touched.push_back(neighbour);
+        sum += windowed ? 1.0 / static_cast<double>(std::abs(other - place)) : 1.0;
+      };
+      for (std::int64_t k = starts[at(item)]; k < starts[at(item) + 1]; ++k) {
+        const std::int64_t place = places[at(k)];
+        const std::int64_t group = sequence.group[at(place)];
+        for (std::int64_t other = place - 1; other >= std::max<std::int64_t>(0, place - reach); --other) {
+          if (sequence.group[at(other)] != group) break;
+          visit(place, other);
+        }
+        for (std::int64_t other = place + 1; other <= std::min(num_places - 1, place + reach); ++other) {
+          if (sequence.group[at(other)] != group) break;
+          visit(place, other);
+        }
+      }
+      scored.clear();
+      for (const NodeId neighbour : touched) {
+        const float weight = pair_weight(options.weight, raw[at(neighbour)], count_of(self), count_of(neighbour),
+                                         static_cast<double>(num_places));
+        if (weight > 0.0F) scored.emplace_back(neighbour, weight);
+        raw[at(neighbour)] = 0.0;
+      }
+      touched.clear();
+      const auto stronger = [](const auto& a, const auto& b) { return a.second != b.second ? a.second > b.second : a.first < b.first; };
+      const std::size_t keep = std::min(scored.size(), at(options.top_k));
+      std::partial_sort(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep), scored.end(), stronger);
+      kept[at(item)].assign(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep));
+    }
+  }
+
+  // Union of both directions; the two weights of a pair agree but for the order of a sum, so the larger is taken for both.
+  std::vector<Entry> entries;
+  for (std::int64_t item = 0; item < num_items; ++item) {
+    for (const auto& [neighbour, weight] : kept[at(item)]) {
+      entries.push_back({static_cast<NodeId>(item), neighbour, weight});
+      entries.push_back({neighbour, static_cast<NodeId>(item), weight});
+    }
+  }
+  return csr_from_entries(num_items, num_items, entries, Duplicates::maximum);
+}
+
+namespace {
+
+/// Attribute values as hubs: those carried by one item, or by too large a share of the catalogue, are dropped.
+Relation attribute_relation(const Attribute& attribute, std::int64_t num_items, const ItemGraphOptions& options) {
+  const Csr& item_values = attribute.item_values;
+  std::vector<std::int64_t> carriers(at(item_values.num_cols), 0);
+  for (const NodeId value : item_values.columns) ++carriers[at(value)];
+  std::vector<NodeId> hub(carriers.size(), kNoNode);
+  NodeId num_hubs = 0;
+  for (std::size_t value = 0; value < carriers.size(); ++value) {
+    const double share = static_cast<double>(carriers[value]) / static_cast<double>(num_items);
+    if (carriers[value] >= 2 && share <= options.max_value_share) hub[value] = num_hubs++;
+  }
+  Relation relation;
+  relation.name = attribute.name;
+  relation.weight = options.attribute_weight;
+  relation.num_hubs = num_hubs;
+  relation.edges.num_rows = num_items;
+  relation.edges.num_cols = num_hubs;
+  relation.edges.offsets.reserve(at(num_items) + 1);
+  for (std::int64_t item = 0; item < num_items; ++item) {
+    for (const NodeId value : item_values.view().row(item)) {
+      if (hub[at(value)] != kNoNode) relation.edges.columns.push_back(hub[at(value)]);
+    }
+    relation.edges.offsets.push_back(static_cast<EdgeOffset>(relation.edges.columns.size()));
+  }
+  return relation;
+}
+
+}  // namespace
+
+ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog, const ItemGraphOptions& options) {
+  ItemGraph graph;
+  graph.num_items = catalog.num_items;
+  if (options.cooccurrence) {
+    Relation relation{"co-occurrence", options.cooccurrence_weight, 0,
+                      build_cooccurrence(train, catalog.num_items, options.cooccurrence_options)};
+    if (!relation.edges.columns.empty()) graph.relations.push_back(std::move(relation));
+  }
+  for (const std::string& name : options.attributes) {
+    const Attribute* attribute = catalog.find(name);
+    if (attribute == nullptr) throw InputError(fmt::format("graph: the catalogue has no attribute '{}'", name));
+    if (attribute->kind != AttributeKind::categorical && attribute->kind != AttributeKind::list) {
+      throw InputError(fmt::format("graph: attribute '{}' is numeric or text; a relation needs a categorical or list attribute", name));
+    }
+  }
+  for (const Attribute& attribute : catalog.attributes) {
+    const bool relational = attribute.kind == AttributeKind::categorical || attribute.kind == AttributeKind::list;
+    const bool named = std::find(options.attributes.begin(), options.attributes.end(), attribute.name) != options.attributes.end();
+    if (!relational || !(named || (options.all_attributes && options.attributes.empty()))) continue;
+    Relation relation = attribute_relation(attribute, catalog.num_items, options);
+    if (relation.num_hubs > 0) graph.relations.push_back(std::move(relation));
+  }
+  return graph;
+}
+
+}  // namespace penchant::graph

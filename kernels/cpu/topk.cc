@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranking over all items without storing users x items: tiles of scores, masks, running top-k and counts.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/topk.cc"
+#include <hwy/foreach_target.h>  // must come before highway.h
+
+#include <hwy/highway.h>
+
+#include "kernels/cpu/cpu_backend.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace penchant::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// First index >= from whose score is above the threshold, or count.
+std::int64_t find_above(const float* HWY_RESTRICT scores, std::int64_t from, std::int64_t count, float threshold) {
+  const hn::ScalableTag<float> tag;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
+  const auto limit = hn::Set(tag, threshold);
+  std::int64_t i = from;
+  for (; i + lanes <= count; i += lanes) {
+    const auto found = hn::FindFirstTrue(tag, hn::Gt(hn::LoadU(tag, scores + i), limit));
+    if (found >= 0) return i + found;
+  }
+  for (; i < count; ++i) {
+    if (scores[i] > threshold) return i;
+  }
+  return count;
+}
+
+/// Adds the number of scores above and equal to the threshold to counts[0] and counts[1].
+void count_against(const float* HWY_RESTRICT scores, std::int64_t count, float threshold, std::int64_t* HWY_RESTRICT counts) {
+  const hn::ScalableTag<float> tag;
+  const hn::RebindToSigned<decltype(tag)> signed_tag;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
+  const auto limit = hn::Set(tag, threshold);
+  auto above = hn::Zero(signed_tag);
+  auto equal = hn::Zero(signed_tag);
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {  // a true lane is -1; a tile has far fewer than 2^31 scores
+    const auto value = hn::LoadU(tag, scores + i);
+    above = hn::Sub(above, hn::VecFromMask(signed_tag, hn::RebindMask(signed_tag, hn::Gt(value, limit))));
+    equal = hn::Sub(equal, hn::VecFromMask(signed_tag, hn::RebindMask(signed_tag, hn::Eq(value, limit))));
+  }
+  counts[0] += hn::GetLane(hn::SumOfLanes(signed_tag, above));
+  counts[1] += hn::GetLane(hn::SumOfLanes(signed_tag, equal));
+  for (; i < count; ++i) {
+    counts[0] += scores[i] > threshold ? 1 : 0;
+    counts[1] += scores[i] == threshold ? 1 : 0;
+  }
+}
+
+}  // namespace penchant::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "kernels/cpu/check.h"
+
+namespace penchant::kernels {
+
+HWY_EXPORT(find_above);
+HWY_EXPORT(count_against);
+
+namespace {
+
+using graph::NodeId;
+
+/// A tile of scores is 128 x 768 floats, 384 KiB: it stays in a core's L2 between the product and the scan.
+constexpr std::int64_t kTileQueries = 128;
+constexpr std::int64_t kTileItems = 768;
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+struct Candidate {
+  float score;
+  NodeId item;
+};
+
+/// Heap order whose top is the worst candidate: the lowest score, among equals the highest id.
+bool better(const Candidate& a, const Candidate& b) { return a.score != b.score ? a.score > b.score : a.item < b.item; }
+
+/// Sets the scores of the listed items (ascending) that fall into [first, first + count) to -infinity; `next` walks along the list.
+void mask(std::span<const NodeId> listed, std::size_t& next, std::int64_t first, std::int64_t count, float* scores) {
+  for (; next < listed.size() && listed[next] < first + count; ++next) scores[listed[next] - first] = kLowest;
+}
+
+std::span<const NodeId> row_or_empty(const graph::CsrView& rows, std::int64_t b) {
+  return rows.num_rows == 0 ? std::span<const NodeId>{} : rows.row(b);
+}
+
+void require_rows(const char* op, const char* name, const graph::CsrView& rows, std::int64_t queries, std::int64_t items) {
+  if (rows.num_rows != queries || rows.num_cols != items) {
+    throw InputError(fmt::format("{}: {} is {} x {}, expected {} x {}", op, name, rows.num_rows, rows.num_cols, queries, items));
+  }
+}
+
+/// Calls visit(query, first_item, count, scores) for every query row of the tile and every tile of items, in ascending item order.
+template <typename Visit>
+void for_each_score_tile(ConstFloatView queries, ConstFloatView items, std::vector<float>& buffer, Visit visit) {
+  buffer.resize(static_cast<std::size_t>(kTileQueries * kTileItems));
+  for (std::int64_t first = 0; first < items.rows; first += kTileItems) {
+    const std::int64_t count = std::min(kTileItems, items.rows - first);
+    const FloatView scores(buffer.data(), queries.rows, count, kTileItems, Device::cpu);
+    gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, items.rows_of(first, count), 0.0F, scores);
+    for (std::int64_t q = 0; q < queries.rows; ++q) visit(q, first, count, scores.row(q));
+  }
+}
+
+}  // namespace
+
+// topk: the K best unmasked items of each query, best first.
+// Computes    s_bi = <query_b, item_i> for i not in excluded row b; ids_b = the K largest, ties by the lower i
+// Shapes      queries [B x D], items [N x D] float32 row-major; excluded CSR [B x N]; ids int32, scores float32 [B x K]
+// Mapping     a thread owns a tile of 128 queries and walks the items in tiles of 768
+// Memory      2 D flops a score, 4 bytes a score written to and read from L2: bound by sgemm
+// Regime      D >= 16; K up to a few thousand (a binary heap a query)
+// Numerics    scores are sgemm's float32; strict comparison in ascending item order makes ties deterministic
+// Edge cases  fewer than K unmasked items: kNoNode and -infinity; a NaN score is never chosen
+// Source      own; blocks of 128 x 768 chosen so that the scan reads L2
+// Measured    docs/benchmarks.md#evaluation
+void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded, MatrixView<NodeId> ids,
+                      FloatView scores) {
+  const std::int64_t k = ids.cols;
+  require_shape("topk", "items", items, items.rows, queries.cols);
+  require_shape("topk", "ids", ids, queries.rows, k);
+  require_shape("topk", "scores", scores, queries.rows, k);
+  if (excluded.num_rows != 0) require_rows("topk", "excluded", excluded, queries.rows, items.rows);
+  if (queries.rows == 0 || k == 0) return;
+  const auto find = &HWY_DYNAMIC_DISPATCH(find_above);
+  const std::int64_t tiles = (queries.rows + kTileQueries - 1) / kTileQueries;
+#pragma omp parallel
+  {
+    std::vector<float> buffer;
+    std::vector<std::vector<Candidate>> heaps(static_cast<std::size_t>(kTileQueries));
+    std::vector<std::size_t> next(static_cast<std::size_t>(kTileQueries));
+#pragma omp for schedule(dynamic, 1)
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      const std::int64_t first_query = tile * kTileQueries;
+      const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
+      for (auto& heap : heaps) heap.clear();
+      std::fill(next.begin(), next.end(), 0);
+      for_each_score_tile(queries.rows_of(first_query, count_queries), items, buffer,
+                          [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+        auto& heap = heaps[static_cast<std::size_t>(q)];
+        mask(row_or_empty(excluded, first_query + q), next[static_cast<std::size_t>(q)], first, count, row);
+        const auto full = [&] { return static_cast<std::int64_t>(heap.size()) == k; };
+        std::int64_t i = find(row, 0, count, full() ? heap.front().score : kLowest);
+        while (i < count) {
+          if (full()) {
+            std::pop_heap(heap.begin(), heap.end(), better);
+            heap.pop_back();
+          }
+          heap.push_back({row[i], static_cast<NodeId>(first + i)});
+          std::push_heap(heap.begin(), heap.end(), better);
+          i = find(row, i + 1, count, full() ? heap.front().score : kLowest);
+        }
+      });
+      for (std::int64_t q = 0; q < count_queries; ++q) {
+        auto& heap = heaps[static_cast<std::size_t>(q)];
+        std::sort(heap.begin(), heap.end(), better);
+        for (std::int64_t j = 0; j < k; ++j) {
+          const bool there = j < static_cast<std::int64_t>(heap.size());
+          ids(first_query + q, j) = there ? heap[static_cast<std::size_t>(j)].item : graph::kNoNode;
+          scores(first_query + q, j) = there ? heap[static_cast<std::size_t>(j)].score : kLowest;
+        }
+      }
+    }
+  }
+}
+
+// rank_counts: how many unmasked other items score above, and equal to, each target item.
+// Computes    for target (b, t): higher = #{i : s_bi > s_bt}, equal = #{i : s_bi = s_bt}, i in neither excluded nor targets of row b
+// Shapes      as topk; targets CSR [B x N]; higher, equal [targets.num_entries()] int32
+// Mapping     as topk; the items are walked twice, first for the targets' own scores, then to count, so that both compare the same bits
+// Memory      twice topk's product; one compare a score and target
+// Regime      few targets a query
+// Numerics    exact integers on sgemm's float32 scores; deterministic
+// Edge cases  a query without targets costs its product only
+// Source      own
+// Measured    docs/benchmarks.md#evaluation
+void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
+                             const graph::CsrView& targets, VectorView<NodeId> higher, VectorView<NodeId> equal) {
+  require_shape("rank_counts", "items", items, items.rows, queries.cols);
+  require_rows("rank_counts", "targets", targets, queries.rows, items.rows);
+  if (excluded.num_rows != 0) require_rows("rank_counts", "excluded", excluded, queries.rows, items.rows);
+  require_size("rank_counts", "higher", higher, targets.num_entries());
+  require_size("rank_counts", "equal", equal, targets.num_entries());
+  const auto count_scores = &HWY_DYNAMIC_DISPATCH(count_against);
+  const std::int64_t tiles = (queries.rows + kTileQueries - 1) / kTileQueries;
+#pragma omp parallel
+  {
+    std::vector<float> buffer;
+    std::vector<std::size_t> next_excluded(static_cast<std::size_t>(kTileQueries));
+    std::vector<std::size_t> next_target(static_cast<std::size_t>(kTileQueries));
+    std::vector<float> own;           // scores of the tile's targets
+    std::vector<std::int64_t> counts;  // above and equal, a pair per target
+#pragma omp for schedule(dynamic, 1)
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      const std::int64_t first_query = tile * kTileQueries;
+      const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
+      const ConstFloatView tile_queries = queries.rows_of(first_query, count_queries);
+      const graph::EdgeOffset first_entry = targets.offsets[static_cast<std::size_t>(first_query)];
+      const graph::EdgeOffset last_entry = targets.offsets[static_cast<std::size_t>(first_query + count_queries)];
+      own.assign(static_cast<std::size_t>(last_entry - first_entry), 0.0F);
+      counts.assign(own.size() * 2, 0);
+      const auto own_place = [&](std::int64_t q) {
+        return static_cast<std::size_t>(targets.offsets[static_cast<std::size_t>(first_query + q)] - first_entry);
+      };
+      std::fill(next_target.begin(), next_target.end(), 0);
+      for_each_score_tile(tile_queries, items, buffer, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+        const auto listed = targets.row(first_query + q);
+        std::size_t& next = next_target[static_cast<std::size_t>(q)];
+        for (; next < listed.size() && listed[next] < first + count; ++next) own[own_place(q) + next] = row[listed[next] - first];
+      });
+      std::fill(next_target.begin(), next_target.end(), 0);
+      std::fill(next_excluded.begin(), next_excluded.end(), 0);
+      for_each_score_tile(tile_queries, items, buffer, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+        const auto listed = targets.row(first_query + q);
+        mask(row_or_empty(excluded, first_query + q), next_excluded[static_cast<std::size_t>(q)], first, count, row);
+        mask(listed, next_target[static_cast<std::size_t>(q)], first, count, row);
+        for (std::size_t t = 0; t < listed.size(); ++t) {
+          const std::size_t place = own_place(q) + t;
+          count_scores(row, count, own[place], counts.data() + 2 * place);
+        }
+      });
+      for (std::size_t t = 0; t < own.size(); ++t) {
+        higher[first_entry + static_cast<std::int64_t>(t)] = static_cast<NodeId>(counts[2 * t]);
+        equal[first_entry + static_cast<std::int64_t>(t)] = static_cast<NodeId>(counts[2 * t + 1]);
+      }
+    }
+  }
+}
+
+}  // namespace penchant::kernels
+#endif  // HWY_ONCE
