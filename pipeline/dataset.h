@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/catalog.h"
@@ -49,8 +50,13 @@ struct RowCounts {
   std::vector<Reason> rejected;
 };
 
-/// Writes the artefact and finishes it; sets `dataset.hash`.
-void write_dataset(const std::filesystem::path& directory, Dataset& dataset, const std::string& options_json, const RowCounts& rows);
+/// Appends the next item's values to a categorical or list attribute; list elements are joined by kListSeparator (tables.h).
+void append_values(graph::Attribute& attribute, std::string_view joined);
+/// Sets the extents of a categorical or list attribute once all its items are appended.
+void finish_attribute(graph::Attribute& attribute, std::int64_t num_items);
+
+/// Writes the artefact and finishes it; sets `dataset.hash` and the statistics. `provenance_json`: inputs with hashes, options.
+void write_dataset(const std::filesystem::path& directory, Dataset& dataset, const std::string& provenance_json, const RowCounts& rows);
 
 /// Reads it back; checks sizes, ranges and hashes. Throws InputError for an unfinished or damaged artefact.
 Dataset read_dataset(const std::filesystem::path& directory);

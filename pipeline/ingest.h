@@ -45,9 +45,11 @@ struct AttributeColumn {
   std::string name;  ///< defaults to the column
   graph::AttributeKind kind = graph::AttributeKind::categorical;
   std::string separator = "|";  ///< of list values
+  std::string path_separator;   ///< list: "a.b.c" becomes the values a, a.b and a.b.c; empty: off
 };
 
-/// What several rows of one (user, item) pair become. all: every row stays (sequences with repeats).
+/// What several rows of one (user, item) pair become. keep_all: every row stays, but for exact repeats of (user, item, time, event).
+/// keep_first, keep_last: one row. sum: the first row with the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
 
 struct IngestOptions {
@@ -61,7 +63,7 @@ struct IngestOptions {
   std::vector<RowFilter> filters;
   std::optional<TableSource> item_table;
   std::string item_column;  ///< raw item id in the item table; empty: same name as in the log
-  std::vector<AttributeColumn> attributes;
+  std::vector<AttributeColumn> attributes;  ///< of the item table; without one, of the log (an item's first value that is not missing)
   /// Spellings that mean "missing" besides the empty field.
   std::vector<std::string> missing = {"NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "\\N"};
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The middle of ingest: rows as they come from a reader are collected, ordered, thinned and made into a Dataset.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/dictionary.h"
+#include "graph/interactions.h"
+#include "pipeline/ingest.h"
+
+namespace penchant::pipeline {
+
+/// Counts rejected rows by reason, in the order in which reasons first occur. With `strict` a malformed row throws InputError.
+class Rejections {
+ public:
+  explicit Rejections(bool strict) : strict_(strict) {}
+  /// A row that is wrong: `example` is built only for the first one of a reason.
+  void malformed(std::string_view reason, const std::function<std::string()>& example);
+  /// A row that the user asked to leave out.
+  void filtered(std::string_view reason, std::int64_t rows = 1);
+  std::vector<RowCounts::Reason> take() { return std::move(reasons_); }
+
+ private:
+  RowCounts::Reason& find(std::string_view reason, bool is_error);
+  bool strict_;
+  std::vector<RowCounts::Reason> reasons_;
+};
+
+/// The log while it is read: columns in input order and the dictionaries they refer to.
+struct RawLog {
+  graph::Interactions rows;
+  graph::Dictionary users, items, sessions;
+};
+
+/// Sorts by (user, time, input order); all optional columns follow.
+void sort_log(graph::Interactions& log, std::int64_t num_users);
+
+/// Applies RepeatPolicy, k-core and per-user limits to a sorted log.
+void thin_log(graph::Interactions& log, const IngestOptions& options, Rejections& rejections);
+
+/// Renumbers users and items to those that occur in `train` or `test` (order of first appearance kept); drops the others.
+void compact_dictionaries(graph::Interactions& train, graph::Interactions& test, graph::Dictionary& users, graph::Dictionary& items);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Item tables and the field's own text formats.
+#include "pipeline/read_formats.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <optional>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "pipeline/tables.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::AttributeKind;
+using graph::NodeId;
+
+namespace {
+
+std::ifstream open_text(const fs::path& path, const char* what) {
+  if (path.empty()) throw InputError(fmt::format("ingest: no {} file given", what));
+  if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
+  std::ifstream file(path, std::ios::binary);
+  if (!file || fs::is_directory(path)) throw InputError(fmt::format("{}: cannot open the file", path.string()));
+  if (file.peek() == std::ifstream::traits_type::eof()) throw InputError(fmt::format("{}: the file is empty", path.string()));
+  return file;
+}
+
+/// Splits at single separators; a list cell of words is what the formats call a sequence.
+template <typename Visit>
+void for_each_piece(std::string_view text, std::string_view separator, Visit visit) {
+  std::size_t first = 0;
+  while (first <= text.size()) {
+    const std::size_t last = std::min(text.find(separator, first), text.size());
+    if (last > first) visit(text.substr(first, last - first));
+    first = last + separator.size();
+  }
+}
+
+/// Lines of "user item item ...". Positions become times if `timed`.
+void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& log, graph::Interactions& rows, RowCounts& counts) {
+  std::ifstream file = open_text(path, what);
+  std::string line;
+  std::int64_t number = 0;
+  while (std::getline(file, line)) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!is_valid_utf8(line)) throw InputError(fmt::format("{}:{}: not valid UTF-8", path.string(), number));
+    NodeId user = graph::kNoNode;
+    std::int64_t position = 0;
+    for_each_piece(line, " ", [&](std::string_view token) {
+      if (user == graph::kNoNode) {
+        user = log.users.intern(token);
+        return;
+      }
+      rows.user.push_back(user);
+      rows.item.push_back(log.items.intern(token));
+      rows.weight.push_back(1.0F);
+      if (timed) rows.time_ms.push_back(position++);
+      ++counts.read;
+    });
+  }
+}
+
+std::string join_values(std::string_view cell, const AttributeColumn& column) {
+  std::string joined;
+  const auto append = [&](std::string_view value) {
+    if (!joined.empty()) joined += kListSeparator;
+    joined += value;
+  };
+  if (!column.path_separator.empty()) {
+    for (std::size_t end = 0; end < cell.size();) {
+      end = std::min(cell.find(column.path_separator, end), cell.size());
+      append(cell.substr(0, end));
+      end += column.path_separator.size();
+    }
+    return joined;
+  }
+  for_each_piece(cell, column.separator.empty() ? std::string_view("|") : std::string_view(column.separator), append);
+  return joined;
+}
+
+}  // namespace
+
+void add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing) {
+  if (is_missing(cell, missing)) return;
+  const std::int64_t known = attribute.items.size();
+  if (attribute.items.intern(raw_item) < known) return;  // the first value counts
+  const bool already_joined = cell.find(kListSeparator) != std::string_view::npos;
+  attribute.values.push_back(attribute.column.kind == AttributeKind::list && !already_joined ? join_values(cell, attribute.column) : std::string(cell));
+}
+
+void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
+  Rejections rejections(options.strict);
+  std::vector<std::string> columns = {options.item_column.empty() ? options.columns.item : options.item_column};
+  for (const AttributeColumn& attribute : options.attributes) {
+    columns.push_back(attribute.column);
+    catalog.attributes.push_back({attribute, {}, {}});
+  }
+  const TableSource& source = *options.item_table;
+  for (const fs::path& path : source.files) {
+    TableReader reader(path, {source.separator, source.header, source.quote}, columns);
+    TextBatch batch;
+    while (reader.next(batch)) {
+      for (const MalformedRow& row : batch.malformed) {
+        ++result.item_rows.read;
+        rejections.malformed("wrong number of fields", [&] {
+          return fmt::format("{}:{}: {} fields, expected {}", path.string(), row.line, row.found_fields, row.expected_fields);
+        });
+      }
+      for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
+        ++result.item_rows.read;
+        const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.first_line + static_cast<std::int64_t>(row)); };
+        const std::string_view raw = batch.columns[0][row];
+        if (is_missing(raw, options.missing)) {
+          rejections.malformed("missing item", [&] { return fmt::format("{}: column '{}' is empty", place(), columns[0]); });
+          continue;
+        }
+        if (!is_valid_utf8(raw)) throw InputError(fmt::format("{}: the item id is not valid UTF-8", place()));
+        const std::int64_t known = catalog.items.size();
+        if (catalog.items.intern(raw) < known) {
+          rejections.malformed("item listed twice, first row kept", [&] { return fmt::format("{}: item '{}' again", place(), raw); });
+          continue;
+        }
+        ++result.item_rows.kept;
+        for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
+          const std::string_view cell = batch.columns[a + 1][row];
+          if (!is_valid_utf8(cell)) throw InputError(fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
+          add_attribute_cell(catalog.attributes[a], raw, cell, options.missing);
+        }
+      }
+    }
+  }
+  result.item_rows.rejected = rejections.take();
+}
+
+void read_lightgcn(const IngestOptions& options, ReadResult& result) {
+  read_sequences(options.train_file, "training (data.train, or --train)", false, result.log, result.log.rows, result.rows);
+  if (!options.test_file.empty()) {
+    read_sequences(options.test_file, "test", false, result.log, result.test, result.rows);
+    sort_log(result.test, result.log.users.size());
+  }
+  result.default_split = options.test_file.empty() ? graph::SplitMethod::random_per_user : graph::SplitMethod::given;
+}
+
+void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
+  read_sequences(options.sequences_file, "sequence (data.sequences, or --sequences)", true, result.log, result.log.rows, result.rows);
+  result.default_split = graph::SplitMethod::leave_one_out;
+  if (options.attributes_file.empty()) return;
+  std::ifstream file = open_text(options.attributes_file, "attribute");
+  nlohmann::json attributes;
+  try {
+    attributes = nlohmann::json::parse(file);
+    RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}};
+    for (const auto& [item, values] : attributes.items()) {
+      std::string joined;
+      for (const nlohmann::json& value : values) {
+        if (!joined.empty()) joined += kListSeparator;
+        joined += value.is_string() ? value.get<std::string>() : value.dump();
+      }
+      catalog.items.intern(item);
+      add_attribute_cell(list, item, joined, {});
+      ++result.item_rows.read;
+      ++result.item_rows.kept;
+    }
+    catalog.attributes.push_back(std::move(list));
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(fmt::format("{}: expected a JSON object of item -> [attribute, ...]: {}", options.attributes_file.string(), error.what()));
+  }
+}
+
+IngestOptions recbole_as_table(const IngestOptions& options) {
+  if (options.prefix.empty()) throw InputError("ingest: no prefix given (data.prefix, or --prefix): PREFIX.inter is read, and PREFIX.item if there");
+  IngestOptions table = options;
+  table.format = InputFormat::table;
+  const TableReadOptions tab{'\t', true, '\0'};
+  const auto role_of = [](const std::string& column) { return column.substr(0, column.find(':')); };
+  const fs::path log = options.prefix.string() + ".inter";
+  table.log = {{log}, '\t', true, '\0'};
+  table.columns = {};
+  for (const std::string& column : table_columns(log, tab)) {
+    const std::string role = role_of(column);
+    if (column.find(':') == std::string::npos) {
+      throw InputError(fmt::format("{}:1: header field '{}' has no type, expected NAME:TYPE as in 'user_id:token'", log.string(), column));
+    }
+    if (role == "user_id") table.columns.user = column;
+    if (role == "item_id") table.columns.item = column;
+    if (role == "timestamp") table.columns.time = column;
+    if (role == "rating") table.columns.weight = column;
+    if (role == "session_id") table.columns.session = column;
+  }
+  if (table.columns.user.empty() || table.columns.item.empty()) {
+    throw InputError(fmt::format("{}:1: the header has no user_id or no item_id field", log.string()));
+  }
+  const fs::path items = options.prefix.string() + ".item";
+  if (!fs::exists(items)) return table;
+  table.item_table = TableSource{{items}, '\t', true, '\0'};
+  table.attributes.clear();
+  for (const std::string& column : table_columns(items, tab)) {
+    const std::string role = role_of(column);
+    const std::string type = column.substr(std::min(column.size(), role.size() + 1));
+    if (role == "item_id") {
+      table.item_column = column;
+      continue;
+    }
+    const bool named = role == "title" || role == "name" || role == "movie_title";
+    const AttributeKind kind = named             ? AttributeKind::text
+                               : type == "float" ? AttributeKind::numeric
+                               : type == "token" ? AttributeKind::categorical
+                                                 : AttributeKind::list;
+    table.attributes.push_back({column, role, kind, " ", ""});
+  }
+  return table;
+}
+
+}  // namespace penchant::pipeline

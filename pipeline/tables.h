@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's headers stay inside tables.cc.
+// Every cell is read as text: ids keep their bytes, and each rule of ingest decides itself what a valid number or time is.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace penchant::pipeline {
+
+struct TableReadOptions {
+  char separator = '\0';  ///< '\0': ',' for .csv, '\t' for .tsv, else the likeliest of the first line
+  bool header = true;     ///< false: columns are named "1", "2", ...
+  char quote = '"';
+};
+
+/// A row that could not be split into the right number of fields.
+struct MalformedRow {
+  std::int64_t line = 0;
+  std::int64_t expected_fields = 0;
+  std::int64_t found_fields = 0;
+};
+
+/// A block of rows. Cells are views into buffers that live until the next call of TableReader::next.
+struct TextBatch {
+  std::int64_t num_rows = 0;
+  std::int64_t first_line = 0;  ///< of the first row; rows are counted from 1, the header included (a quoted line break is not counted)
+  std::vector<std::vector<std::string_view>> columns;  ///< in the order asked for; data() == nullptr: null
+  std::vector<MalformedRow> malformed;                 ///< rows skipped since the last batch
+};
+
+/// Separates the elements of a list cell (Parquet lists) within its text: U+001F, "unit separator".
+inline constexpr char kListSeparator = '\x1f';
+
+class TableReader {
+ public:
+  /// Opens a file and selects columns by name. Throws InputError: missing or empty file, unknown column (with the known ones).
+  TableReader(const std::filesystem::path& path, const TableReadOptions& options, std::span<const std::string> columns);
+  ~TableReader();
+  TableReader(TableReader&&) noexcept;
+  TableReader& operator=(TableReader&&) noexcept;
+
+  /// Fills the next block; false at the end. Throws InputError: truncated or damaged file.
+  bool next(TextBatch& batch);
+  /// True if a column is a Parquet timestamp: its cells are milliseconds since 1970 as digits.
+  bool is_timestamp(std::size_t column) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Names of the columns of a file, in its order.
+std::vector<std::string> table_columns(const std::filesystem::path& path, const TableReadOptions& options);
+
+/// One column to write: text, lists of text (rows x offsets), numbers, or vectors of floats.
+struct ListColumn {
+  std::vector<std::int64_t> offsets;      ///< rows + 1
+  std::vector<std::string_view> elements;
+};
+struct VectorColumn {
+  const float* data = nullptr;  ///< row-major, rows of `stride` floats
+  std::int64_t cols = 0;
+  std::int64_t stride = 0;
+  bool half = false;            ///< store as float16
+};
+/// Integers equal to `null_value` and NaN floats become nulls.
+struct Int64Column {
+  std::vector<std::int64_t> values;
+  std::int64_t null_value;
+};
+using ColumnValues = std::variant<std::vector<std::string_view>, ListColumn, Int64Column, std::vector<float>, VectorColumn>;
+struct OutputColumn {
+  std::string name;
+  ColumnValues values;
+};
+
+/// Writes Parquet (zstd) block by block under a temporary name; close() puts it in place. Every block has the same columns.
+class ParquetWriter {
+ public:
+  explicit ParquetWriter(const std::filesystem::path& path);
+  ~ParquetWriter();
+  void write(std::int64_t num_rows, const std::vector<OutputColumn>& columns);
+  void close();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Arrow's own version, for `penchant info`.
+std::string arrow_version();
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/time_parse.h"
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+
+#include <fmt/core.h>
+
+namespace penchant::pipeline {
+
+namespace {
+
+constexpr std::int64_t kLatest = 4102444800000;        // 2100-01-01 in ms
+constexpr double kSmallestMilliseconds = 1e11;         // 1973 in ms, the year 5138 in s
+
+std::int64_t days_from_civil(int year, unsigned month, unsigned day) {
+  return std::chrono::sys_days(std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day)).time_since_epoch().count();
+}
+
+/// Reads `count` digits at `place`, or -1.
+int digits(std::string_view text, std::size_t place, std::size_t count) {
+  if (place + count > text.size()) return -1;
+  int value = 0;
+  for (std::size_t i = place; i < place + count; ++i) {
+    if (text[i] < '0' || text[i] > '9') return -1;
+    value = value * 10 + (text[i] - '0');
+  }
+  return value;
+}
+
+std::optional<std::int64_t> parse_number(std::string_view text, double scale) {
+  std::int64_t whole = 0;
+  const char* last = text.data() + text.size();
+  const auto integer = std::from_chars(text.data(), last, whole);
+  if (integer.ec == std::errc() && integer.ptr == last) {
+    return static_cast<std::int64_t>(static_cast<double>(whole) * scale);
+  }
+  double value = 0.0;
+  const auto real = std::from_chars(text.data(), last, value);
+  if (real.ec != std::errc() || real.ptr != last || !std::isfinite(value) || std::abs(value) > 1e15) return std::nullopt;
+  return static_cast<std::int64_t>(std::llround(value * scale));
+}
+
+std::optional<std::int64_t> parse_unix(std::string_view text) {
+  double value = 0.0;
+  const auto real = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (real.ec != std::errc() || real.ptr != text.data() + text.size()) return std::nullopt;
+  return parse_number(text, std::abs(value) >= kSmallestMilliseconds ? 1.0 : 1000.0);
+}
+
+std::optional<std::int64_t> parse_iso8601(std::string_view text) {
+  const int year = digits(text, 0, 4);
+  const int month = digits(text, 5, 2);
+  const int day = digits(text, 8, 2);
+  if (year < 0 || month < 1 || day < 1 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) return std::nullopt;
+  std::int64_t ms = days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86400000;
+  std::size_t place = 10;
+  if (place == text.size()) return ms;
+  if (text[place] != 'T' && text[place] != ' ') return std::nullopt;
+  const int hour = digits(text, 11, 2);
+  const int minute = digits(text, 14, 2);
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || text[13] != ':') return std::nullopt;
+  ms += (hour * 60 + minute) * 60000LL;
+  place = 16;
+  if (place < text.size() && text[place] == ':') {
+    const int second = digits(text, 17, 2);
+    if (second < 0 || second > 60) return std::nullopt;
+    ms += second * 1000LL;
+    place = 19;
+    if (place < text.size() && (text[place] == '.' || text[place] == ',')) {
+      std::int64_t unit = 100;
+      for (++place; place < text.size() && text[place] >= '0' && text[place] <= '9'; ++place, unit /= 10) ms += (text[place] - '0') * unit;
+    }
+  }
+  std::string_view zone = text.substr(place);
+  while (!zone.empty() && zone.front() == ' ') zone.remove_prefix(1);
+  if (zone.empty() || zone == "Z" || zone == "UTC") return ms;
+  if (zone.front() != '+' && zone.front() != '-') return std::nullopt;
+  const int zone_hour = digits(zone, 1, 2);
+  const int zone_minute = zone.size() == 3 ? 0 : zone.size() == 5 ? digits(zone, 3, 2) : zone.size() == 6 && zone[3] == ':' ? digits(zone, 4, 2) : -1;
+  if (zone_hour < 0 || zone_minute < 0) return std::nullopt;
+  const std::int64_t offset = (zone_hour * 60 + zone_minute) * 60000LL;
+  return zone.front() == '+' ? ms - offset : ms + offset;
+}
+
+std::optional<std::int64_t> parse_pattern(std::string_view text, const std::string& pattern) {
+  const std::string copy(text);
+  std::tm parts{};
+  parts.tm_mday = 1;
+  const char* end = strptime(copy.c_str(), pattern.c_str(), &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  const std::int64_t days = days_from_civil(parts.tm_year + 1900, static_cast<unsigned>(parts.tm_mon + 1), static_cast<unsigned>(parts.tm_mday));
+  return ((days * 24 + parts.tm_hour) * 60 + parts.tm_min) * 60000 + parts.tm_sec * 1000LL;
+}
+
+}  // namespace
+
+TimeParser::TimeParser(std::string format) : format_(std::move(format)) {
+  kind_ = format_ == "auto"      ? Kind::automatic
+          : format_ == "s"       ? Kind::seconds
+          : format_ == "ms"      ? Kind::milliseconds
+          : format_ == "iso8601" ? Kind::iso8601
+                                 : Kind::pattern;
+}
+
+std::optional<std::int64_t> TimeParser::operator()(std::string_view text) const {
+  std::optional<std::int64_t> ms;
+  switch (kind_) {
+    case Kind::automatic: ms = text.size() > 4 && text[4] == '-' ? parse_iso8601(text) : parse_unix(text); break;
+    case Kind::seconds: ms = parse_number(text, 1000.0); break;
+    case Kind::milliseconds: ms = parse_number(text, 1.0); break;
+    case Kind::iso8601: ms = parse_iso8601(text); break;
+    case Kind::pattern: ms = parse_pattern(text, format_); break;
+  }
+  if (ms && (*ms < 0 || *ms >= kLatest)) return std::nullopt;
+  return ms;
+}
+
+std::string TimeParser::expectation() const {
+  switch (kind_) {
+    case Kind::automatic: return "a Unix time or ISO-8601 between 1970 and 2100";
+    case Kind::seconds: return "a Unix time in seconds between 1970 and 2100";
+    case Kind::milliseconds: return "a Unix time in milliseconds between 1970 and 2100";
+    case Kind::iso8601: return "an ISO-8601 time between 1970 and 2100";
+    case Kind::pattern: return fmt::format("a time like '{}' between 1970 and 2100", format_);
+  }
+  return {};
+}
+
+}  // namespace penchant::pipeline
