@@ -25,7 +25,7 @@ namespace {
 std::vector<fs::path> input_files(const IngestOptions& options) {
   std::vector<fs::path> files = options.log.files;
   if (options.item_table) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
-  for (const fs::path& file : {options.train_file, options.validation_file, options.test_file, options.sequences_file, options.attributes_file}) {
+  for (const fs::path& file : {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
     if (!file.empty()) files.push_back(file);
   }
   return files;

@@ -68,7 +68,7 @@ struct IngestOptions {
   std::vector<std::string> missing = {"NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "\\N"};
 
   // lightgcn, s3rec, recbole
-  std::filesystem::path train_file, test_file, validation_file;  ///< lightgcn
+  std::filesystem::path train_file, test_file;           ///< lightgcn
   std::filesystem::path sequences_file, attributes_file;         ///< s3rec
   std::filesystem::path prefix;                                  ///< recbole
 

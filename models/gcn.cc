@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/gcn.h"
+
+namespace penchant::models {
+
+using kernels::Backend;
+using kernels::ConstFloatView;
+using kernels::FloatView;
+using kernels::Transpose;
+
+GcnLayer::Cache GcnLayer::make_cache(std::int64_t num_nodes, Backend& backend) const {
+  const std::int64_t width = bias.value.cols();
+  return {backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width),
+          backend.matrix<float>(num_nodes, width)};
+}
+
+void GcnLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in, Cache& cache) const {
+  const FloatView output = cache.output.view();
+  backend.spmm(adjacency, in, cache.propagated.view(), {});
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, cache.propagated.view(), weight.value.view(), 0.0F, output);
+  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()}, output);
+  backend.activation(activation, output, output);
+}
+
+void GcnLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView /*in*/, ConstFloatView d_out,
+                        Cache& cache, FloatView d_in) {
+  const FloatView d_linear = cache.d_linear.view();
+  backend.activation_backward(activation, cache.output.view(), d_out, d_linear);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0F, cache.propagated.view(), d_linear, 1.0F, weight.gradient.view());
+  backend.add_column_sums(d_linear, bias.gradient_vector());
+  backend.gemm(Transpose::no, Transpose::yes, 1.0F, d_linear, weight.value.view(), 0.0F, cache.d_propagated.view());
+  backend.spmm(adjacency, cache.d_propagated.view(), d_in, {});
+}
+
+NodeWeightedLayer::Cache NodeWeightedLayer::make_cache(std::int64_t num_nodes, Backend& backend) const {
+  const std::int64_t width = bias.value.cols();
+  return {backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width)};
+}
+
+void NodeWeightedLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in, Cache& cache) const {
+  const FloatView output = cache.output.view();
+  backend.scale_rows(in, {alpha.value.view().data, alpha.value.cols(), alpha.value.device()}, cache.scaled.view());
+  backend.spmm(adjacency, cache.scaled.view(), output, {});
+  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()}, output);
+  backend.activation(activation, output, output);
+}
+
+void NodeWeightedLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in, ConstFloatView d_out,
+                                 Cache& cache, FloatView d_in) {
+  const FloatView d_linear = cache.d_linear.view();
+  const FloatView d_scaled = cache.scaled.view();
+  backend.activation_backward(activation, cache.output.view(), d_out, d_linear);
+  backend.add_column_sums(d_linear, bias.gradient_vector());
+  backend.spmm(adjacency, d_linear, d_scaled, {});
+  backend.add_row_dots(d_scaled, in, alpha.gradient_vector());
+  backend.scale_rows(d_scaled, alpha.value_vector(), d_in);
+}
+
+template <typename Layer>
+LayerStack<Layer>::LayerStack(std::vector<Layer> layers, std::int64_t embedding_dim, const kernels::SparseMatrix& adjacency,
+                              Backend& backend)
+    : adjacency_(adjacency),
+      embeddings_("embeddings", adjacency.rows(), embedding_dim, backend),
+      layers_(std::move(layers)),
+      d_hidden_{backend.matrix<float>(adjacency.rows(), embedding_dim), backend.matrix<float>(adjacency.rows(), embedding_dim)} {
+  for (const Layer& layer : layers_) caches_.push_back(layer.make_cache(adjacency.rows(), backend));
+}
+
+template <typename Layer>
+ConstFloatView LayerStack<Layer>::forward(Backend& backend) {
+  ConstFloatView hidden = embeddings_.value.view();
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    layers_[l].forward(backend, adjacency_, hidden, caches_[l]);
+    hidden = caches_[l].output.view();
+  }
+  return hidden;
+}
+
+template <typename Layer>
+void LayerStack<Layer>::backward(Backend& backend, ConstFloatView d_final) {
+  ConstFloatView d_out = d_final;
+  for (std::size_t l = layers_.size(); l-- > 0;) {
+    const ConstFloatView in = l == 0 ? embeddings_.value.view() : caches_[l - 1].output.view();
+    const FloatView d_in = d_hidden_[l % 2].view();
+    layers_[l].backward(backend, adjacency_, in, d_out, caches_[l], d_in);
+    d_out = d_in;
+  }
+  backend.axpby(1.0F, d_out, 1.0F, embeddings_.gradient.view());
+}
+
+template <typename Layer>
+void LayerStack<Layer>::visit_parameters(const ParameterVisitor& visit) {
+  visit(embeddings_);
+  for (Layer& layer : layers_) layer.visit_parameters(visit);
+}
+
+template class LayerStack<GcnLayer>;
+template class LayerStack<NodeWeightedLayer>;
+
+}  // namespace penchant::models
