@@ -17,8 +17,14 @@ add_library(penchant_openblas INTERFACE)
 target_include_directories(penchant_openblas SYSTEM INTERFACE ${OPENBLAS_INCLUDE_DIR})
 target_link_libraries(penchant_openblas INTERFACE $<BUILD_INTERFACE:${OPENBLAS_LIBRARY}>)
 
+file(STRINGS ${OPENBLAS_INCLUDE_DIR}/openblas_config.h openblas_version REGEX "define OPENBLAS_VERSION")
+string(REGEX MATCH "[0-9]+\\.[0-9]+\\.[0-9]+" OPENBLAS_VERSION "${openblas_version}")
+
 find_library(METIS_LIBRARY metis REQUIRED)
 find_path(METIS_INCLUDE_DIR metis.h REQUIRED)
+file(STRINGS ${METIS_INCLUDE_DIR}/metis.h metis_versions REGEX "define METIS_VER_")
+string(REGEX REPLACE "[^0-9]+" "." METIS_VERSION "${metis_versions}")
+string(REGEX REPLACE "^\\.|\\.$" "" METIS_VERSION "${METIS_VERSION}")
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 

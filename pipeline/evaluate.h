@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,19 @@ struct EvaluateReport {
   std::int64_t num_users = 0;
   double seconds = 0.0;
 };
+
+/// Users to rank for, their held-out items and the items that are masked for them.
+struct RankingTask {
+  std::vector<graph::NodeId> users;  ///< dense ids, ascending
+  graph::Csr targets;                ///< [users x I]
+  graph::Csr excluded;               ///< [users x I]; no rows: nothing is masked
+};
+RankingTask make_ranking_task(const Dataset& dataset, HeldOut part);
+
+/// Ranks by <users_u, items_i> for vectors [U x D] and [I x D] of all users and items.
+EvaluateReport evaluate_vectors(kernels::ConstFloatView users, kernels::ConstFloatView items, const RankingTask& task,
+                                std::span<const std::int64_t> item_counts, const EvaluateOptions& options, kernels::Backend& backend,
+                                Progress& progress);
 
 /// Items of the training part (and of validation, when test is evaluated) are masked unless repeats are allowed.
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model, const EvaluateOptions& options, kernels::Backend& backend,

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "graph/item_graph.h"
 #include "graph/normalize.h"
 #include "graph/user_item_graph.h"
@@ -22,12 +24,20 @@ struct GraphOptions {
 };
 
 struct Graphs {
+  GraphOptions options;  ///< they were built with
   graph::UserItemGraph user_item;
   graph::ItemGraph item;
   std::string statistics_json;  ///< what `penchant graph --json` prints
 };
 
-/// Builds, writes X.data/graph and returns both graphs. Throws InputError when no edge is left.
+/// The options as JSON, for manifests, and back.
+nlohmann::json graph_options_to_json(const GraphOptions& options);
+GraphOptions graph_options_from_json(const nlohmann::json& json);
+
+/// Both graphs in memory, without statistics. Throws InputError when no edge is left.
+Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset, const GraphOptions& options);
+
+/// Builds, writes X.data/graph (with statistics) and returns both graphs.
 Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset, const GraphOptions& options,
                     Progress& progress);
 /// Reads X.data/graph if it was built from this data set with these options, else builds it.

@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "kernels/backend.h"
 #include "models/model_options.h"
@@ -29,16 +32,18 @@ struct TrainOptions {
   std::int64_t validate_every = 1;       ///< epochs; 0: never
   std::int64_t patience = 5;             ///< validations without improvement before stopping; 0: never stop early
   std::string validation_metric = "ndcg@20";
+  bool refit = true;                     ///< train once more on train + validation for the number of epochs that validation chose
   std::int64_t checkpoint_every = 1;     ///< epochs
   std::int64_t stop_after_steps = 0;     ///< testing aid: behave as if interrupted after so many steps; 0: off
   NodeOrder node_order = NodeOrder::degree;
   graph::Seed seed{42};
   bool resume = false;
+  std::vector<graph::NodeId> metis_order;  ///< node order for NodeOrder::metis: X.data/partition/order.npy
 };
 
 struct TrainReport {
-  std::int64_t epochs_run = 0;
-  std::int64_t best_epoch = 0;
+  std::int64_t epochs_run = 0;    ///< of both phases
+  std::int64_t best_epoch = 0;    ///< by validation; all epochs without validation
   double best_validation = 0.0;
   double final_loss = 0.0;
   double seconds = 0.0;
@@ -59,8 +64,11 @@ struct TrainedModel {
   std::string model_name;
 };
 
-/// Loads weights and propagates them. Throws InputError: unfinished or damaged model, or trained on another data set.
-TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset, const Graphs& graphs,
-                        kernels::Backend& backend);
+/// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test rows out.
+graph::TrainingPart train_and_validation(const Dataset& dataset);
+
+/// Rebuilds the graphs that the model was trained on, loads its weights and propagates them. Throws InputError: unfinished or damaged
+/// model, or trained on another data set.
+TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset, kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

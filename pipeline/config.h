@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// One TOML file configures every stage. Each key is bound once, to a member of a stage's option struct; the binding serves parsing,
+// --set, `config show --effective` and docs/configuration.md.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "partition/partition.h"
+#include "pipeline/embed.h"
+#include "pipeline/evaluate.h"
+#include "pipeline/graph_stage.h"
+#include "pipeline/ingest.h"
+#include "pipeline/train.h"
+
+namespace penchant::pipeline {
+
+struct Config {
+  std::filesystem::path data_out, model_out, embeddings_out;
+  IngestOptions ingest;
+  GraphOptions graph;
+  partition::PartitionOptions partition;
+  TrainOptions train;
+  EvaluateOptions evaluate;
+  EmbedOptions embed;
+  std::vector<std::string> embed_formats = {"npy"};
+  kernels::BackendOptions backend;
+};
+
+/// Reads a TOML file. Paths in it are relative to its folder; ${NAME} and ${NAME:-default} are environment variables.
+/// Throws InputError with file, line and column: unknown key (with the nearest known one), wrong type, unknown word.
+Config read_config(const std::filesystem::path& path);
+
+/// Applies "train.epochs=20" on top. Paths are relative to the working folder.
+void apply_setting(Config& config, std::string_view assignment);
+
+/// Complete TOML with every value and what it means.
+std::string effective_toml(const Config& config);
+/// One JSON object {key: value as TOML text} of all keys that start with one of `prefixes`: what a stage depends on.
+std::string settings_json(const Config& config, const std::vector<std::string>& prefixes);
+/// Table of all keys for docs/configuration.md.
+std::string configuration_markdown();
+
+/// The entry of `known` nearest to `word` by edit distance, or empty if none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& known);
+
+/// The file's separator as written in a configuration: one character, "\\t", "tab", or "auto".
+char parse_separator(std::string_view text, std::string_view key);
+RowFilter parse_filter(std::string_view text);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program: verbs, common options, and the mapping of failures to exit codes.
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <new>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+#include "pipeline/exit_codes.h"
+#include "pipeline/names.h"
+#include "pipeline/verbs.h"
+#include "pipeline/version.h"
+
+namespace penchant::pipeline {
+
+Config Invocation::config() const {
+  Config result = config_file.empty() ? Config() : read_config(config_file);
+  for (const std::string& assignment : settings) apply_setting(result, assignment);
+  if (!device.empty()) result.backend.device = parse_enum<kernels::DeviceChoice>(device, "--device");
+  if (threads >= 0) result.backend.num_threads = threads;
+  return result;
+}
+
+void add_common_options(CLI::App& verb, Invocation& invocation) {
+  verb.add_flag("--json", invocation.json, "Print JSON");
+  verb.add_flag("--quiet", invocation.quiet, "No progress, no warnings");
+  verb.add_option("--config", invocation.config_file, "Configuration (TOML)");
+  verb.add_option("--set", invocation.settings, "One setting, such as train.epochs=20; may be given several times")->take_all();
+  verb.add_option("--device", invocation.device, "auto, cpu or cuda");
+  verb.add_option("--threads", invocation.threads, "Number of threads; 0: all cores");
+}
+
+void print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    if (errno == EPIPE) _exit(kExitOk);  // the reader has seen enough
+    throw InputError("cannot write to the standard output");
+  }
+}
+
+namespace {
+
+int run_program(int argc, char** argv) {
+  CLI::App program{"Penchant learns what people are drawn to: from a shop's behaviour log and item table to embeddings of every item and user."};
+  program.name("penchant");
+  program.set_version_flag("--version", std::string("penchant ") + kVersion);
+  program.require_subcommand(1);
+  program.footer("Exit status: 0 ok, 2 usage or input, 3 device, 4 out of memory, 130 interrupted after a checkpoint.\n"
+                 "A first run: penchant generate --out shop && penchant run shop/shop.toml");
+  Invocation invocation;
+  add_ingest_verb(program, invocation);
+  add_graph_verbs(program, invocation);
+  add_train_verb(program, invocation);
+  add_evaluate_verb(program, invocation);
+  add_embed_verbs(program, invocation);
+  add_run_verb(program, invocation);
+  add_generate_verb(program, invocation);
+  add_info_verbs(program, invocation);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return invocation.exit_code;
+}
+
+}  // namespace
+
+}  // namespace penchant::pipeline
+
+int main(int argc, char** argv) {
+  using namespace penchant;
+  pipeline::install_signal_handlers();
+  const auto fail = [](const char* message, int code) {
+    std::fprintf(stderr, "penchant: %s\n", message);
+    return code;
+  };
+  try {
+    return pipeline::run_program(argc, argv);
+  } catch (const InputError& error) {
+    return fail(error.what(), pipeline::kExitUsage);
+  } catch (const DeviceError& error) {
+    return fail(error.what(), pipeline::kExitDevice);
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory; docs/formats.md says how much each stage needs", pipeline::kExitMemory);
+  } catch (const std::exception& error) {
+    return fail(error.what(), pipeline::kExitUsage);
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/run.h"
+
+#include <fstream>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "pipeline/manifest.h"
+#include "pipeline/verbs.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kStampName = "run.json";
+
+/// What a stage was made from: written beside the artefact once the stage has succeeded.
+class Stamp {
+ public:
+  Stamp(fs::path artifact, json inputs) : path_(std::move(artifact)), inputs_(std::move(inputs)) {}
+  bool is_current() const {
+    if (!is_finished(path_)) return false;
+    std::ifstream file(path_ / kStampName);
+    return json::parse(file, nullptr, false) == inputs_;
+  }
+  void write() const { write_file_atomically(path_ / kStampName, inputs_.dump(2) + "\n"); }
+
+ private:
+  fs::path path_;
+  json inputs_;
+};
+
+std::vector<fs::path> files_of(const IngestOptions& options) {
+  std::vector<fs::path> files = options.log.files;
+  if (options.item_table) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
+  for (const fs::path& file : {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  if (!options.prefix.empty()) {
+    for (const char* suffix : {".inter", ".item"}) {
+      const fs::path file = options.prefix.string() + suffix;
+      if (fs::exists(file)) files.push_back(file);
+    }
+  }
+  return files;
+}
+
+json hashes_of(const std::vector<fs::path>& files) {
+  json hashes = json::array();
+  for (const fs::path& file : files) hashes.push_back({{"file", file.string()}, {"hash", hash_file(file)}});
+  return hashes;
+}
+
+/// Runs `work` unless the stamp is current; notes which.
+template <typename Work>
+void stage(const char* name, const Stamp& stamp, RunReport& report, Progress& progress, Work work) {
+  if (stamp.is_current()) {
+    progress.begin(name);
+    progress.end("unchanged, skipped");
+    report.skipped.emplace_back(name);
+    return;
+  }
+  work();
+  if (report.interrupted) return;
+  stamp.write();
+  report.done.emplace_back(name);
+}
+
+json settings(const Config& config, const std::vector<std::string>& prefixes) { return json::parse(settings_json(config, prefixes)); }
+
+}  // namespace
+
+RunReport run_all(Config config, Progress& progress) {
+  if (config.data_out.empty()) throw InputError("run: data.out is not set");
+  if (config.model_out.empty()) throw InputError("run: model.out is not set");
+  RunReport report;
+  const auto backend = kernels::make_backend(config.backend);
+
+  stage("ingest", Stamp(config.data_out, {{"settings", settings(config, {"data."})}, {"files", hashes_of(files_of(config.ingest))}}), report, progress,
+        [&] { ingest(config.ingest, config.data_out, progress); });
+  const Dataset dataset = read_dataset(config.data_out);
+
+  const json graph_inputs = {{"data", dataset.hash}, {"settings", settings(config, {"graph."})}};
+  stage("graph", Stamp(config.data_out / "graph", graph_inputs), report, progress, [&] { build_graphs(config.data_out, dataset, config.graph, progress); });
+  const Graphs graphs = load_or_build_graphs(config.data_out, dataset, config.graph, progress);
+
+  json partition_inputs = graph_inputs;
+  partition_inputs["partition"] = settings(config, {"partition."});
+  stage("partition", Stamp(config.data_out / "partition", partition_inputs), report, progress, [&] {
+    partition::PartitionOptions options = config.partition;
+    options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
+    report.partitions = partition_graphs(config.data_out, dataset, graphs, options, progress);
+  });
+
+  json train_inputs = graph_inputs;
+  train_inputs["train"] = settings(config, {"model.", "train."});
+  if (config.train.node_order == NodeOrder::metis) train_inputs["partition"] = partition_inputs["partition"];
+  stage("train", Stamp(config.model_out, train_inputs), report, progress, [&] {
+    load_metis_order(config.data_out, dataset, graphs, config, progress);
+    config.train.resume = !is_finished(config.model_out);  // an unfinished model of the same course goes on
+    try {
+      report.interrupted = train(dataset, graphs, config.train, effective_toml(config), config.model_out, *backend, progress).interrupted;
+    } catch (const InputError& error) {
+      if (!config.train.resume || std::string_view(error.what()).find("cannot resume") == std::string_view::npos) throw;
+      progress.warn(fmt::format("{}; training starts over", error.what()));
+      config.train.resume = false;
+      report.interrupted = train(dataset, graphs, config.train, effective_toml(config), config.model_out, *backend, progress).interrupted;
+    }
+  });
+  if (report.interrupted) return report;
+
+  const TrainedModel model = load_model(config.model_out, dataset, *backend);
+  if (!dataset.split.test.empty()) {
+    EvaluateOptions options = config.evaluate;
+    std::erase_if(options.cutoffs, [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
+    if (options.cutoffs.empty()) options.cutoffs = {1};
+    report.model = evaluate(dataset, model, options, *backend, progress);
+    report.popularity = evaluate_popularity(dataset, options, *backend, progress);
+    const json metrics = {{"num_users", report.model.num_users}, {"metrics", report.model.metrics}, {"popularity_metrics", report.popularity.metrics}};
+    write_file_atomically(config.model_out / "evaluation.json", metrics.dump(2) + "\n");
+    report.done.emplace_back("evaluate");
+  }
+
+  if (!config.embeddings_out.empty()) {
+    stage("embed", Stamp(config.embeddings_out, {{"model", model.model_hash}, {"data", dataset.hash}, {"settings", settings(config, {"embeddings."})}}), report, progress,
+          [&] { embed(dataset, model, config.embed, config.embeddings_out, progress); });
+  }
+  return report;
+}
+
+}  // namespace penchant::pipeline

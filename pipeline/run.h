@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// All stages in order. A stage is skipped when its artefact says that it was made from the same inputs with the same settings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/config.h"
+#include "pipeline/progress.h"
+
+namespace penchant::pipeline {
+
+struct RunReport {
+  std::vector<std::string> done, skipped;  ///< names of stages
+  EvaluateReport model, popularity;        ///< empty if there is no test part
+  std::vector<PartitionReport> partitions; ///< empty if skipped
+  bool interrupted = false;
+};
+
+/// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into the model.
+RunReport run_all(Config config, Progress& progress);
+
+}  // namespace penchant::pipeline

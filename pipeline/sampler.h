@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches of an epoch. What is drawn depends on (seed, epoch, position) only: a run resumed at any step draws the same.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/random.h"
+#include "graph/user_item_graph.h"
+#include "pipeline/train.h"
+
+namespace penchant::pipeline {
+
+/// Draws an index with probability proportional to its weight in O(1) (Walker's alias method, Vose 1991).
+class AliasTable {
+ public:
+  explicit AliasTable(const std::vector<double>& weights);
+  /// `position` selects the random number.
+  std::int64_t draw(const graph::Random& random, std::uint64_t position) const;
+
+ private:
+  std::vector<double> threshold_;
+  std::vector<graph::NodeId> alias_;
+};
+
+/// Dense user and item ids of one batch.
+struct SampledBatch {
+  std::vector<graph::NodeId> users, positives, negatives;
+};
+
+class Sampler {
+ public:
+  /// `graph` is the training graph: positives are its edges, negatives follow its item degrees ^ negative_power.
+  Sampler(const graph::UserItemGraph& graph, const TrainOptions& options);
+  std::int64_t num_positives() const { return static_cast<std::int64_t>(user_of_edge_.size()); }
+  std::int64_t steps_per_epoch() const;
+  /// Batch `step` of `epoch`. The last batch may be smaller.
+  void sample(std::int64_t epoch, std::int64_t step, SampledBatch& batch) const;
+
+ private:
+  const graph::UserItemGraph& graph_;
+  graph::Seed seed_;
+  std::int64_t batch_size_;
+  std::int64_t num_negatives_;
+  bool shared_negatives_;
+  std::vector<graph::NodeId> user_of_edge_;
+  AliasTable negatives_;
+};
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// penchant info, penchant config.
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/library_versions.h"
+#include "pipeline/tables.h"
+#include "pipeline/verbs.h"
+#include "pipeline/version.h"
+
+namespace penchant::pipeline {
+
+void add_info_verbs(CLI::App& program, Invocation& invocation) {
+  auto* info = program.add_subcommand("info", "Version, device, libraries, and why the GPU is or is not used");
+  add_common_options(*info, invocation);
+  info->callback([&invocation] {
+    const Config config = invocation.config();
+    const auto backend = kernels::make_backend(config.backend);
+    const std::vector<std::pair<std::string, std::string>> facts = {{"penchant", kVersion},
+                                                                    {"compiler", kCompilerVersion},
+                                                                    {"device", backend->description()},
+                                                                    {"cuda", kernels::cuda_status()},
+                                                                    {"arrow", arrow_version()},
+                                                                    {"openblas", kOpenblasVersion},
+                                                                    {"metis", kMetisVersion},
+                                                                    {"boost", kBoostVersion},
+                                                                    {"highway", kHighwayVersion}};
+    if (invocation.json) {
+      nlohmann::json json;
+      for (const auto& [name, value] : facts) json[name] = value;
+      print(json.dump(2) + "\n");
+      return;
+    }
+    std::string text;
+    for (const auto& [name, value] : facts) text += fmt::format("{:<10} {}\n", name, value);
+    print(text);
+  });
+
+  auto* config_verb = program.add_subcommand("config", "The configuration");
+  config_verb->require_subcommand(1);
+  auto* show = config_verb->add_subcommand("show", "Print every key, its value and its meaning as TOML");
+  add_common_options(*show, invocation);
+  const auto effective = std::make_shared<bool>(false);
+  const auto markdown = std::make_shared<bool>(false);
+  show->add_flag("--effective", *effective, "With --config and --set applied (the default)");
+  show->add_flag("--markdown", *markdown, "The table of docs/configuration.md");
+  show->callback([markdown, &invocation] {
+    const Config config = invocation.config();
+    if (invocation.json) {
+      print(nlohmann::json::parse(settings_json(config, {""})).dump(2) + "\n");
+    } else {
+      print(*markdown ? configuration_markdown() : effective_toml(config));
+    }
+  });
+}
+
+}  // namespace penchant::pipeline

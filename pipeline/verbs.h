@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of the command line. Each adds its subcommand to the program; its callback does the work through the library and prints.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "pipeline/config.h"
+#include "pipeline/terminal_progress.h"
+
+namespace penchant::pipeline {
+
+/// Options that every verb has, and what they mean for it.
+struct Invocation {
+  bool json = false;
+  bool quiet = false;
+  std::string config_file;
+  std::vector<std::string> settings;
+  std::string device;
+  int threads = -1;
+  int exit_code = 0;
+
+  /// --config, then --set, then --device and --threads.
+  Config config() const;
+  TerminalProgress progress() const { return TerminalProgress(quiet); }
+};
+
+/// Adds --json, --quiet, --config, --set, --device and --threads.
+void add_common_options(CLI::App& verb, Invocation& invocation);
+
+void add_ingest_verb(CLI::App& program, Invocation& invocation);
+void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
+void add_train_verb(CLI::App& program, Invocation& invocation);
+void add_evaluate_verb(CLI::App& program, Invocation& invocation);
+void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
+void add_run_verb(CLI::App& program, Invocation& invocation);
+void add_generate_verb(CLI::App& program, Invocation& invocation);
+void add_info_verbs(CLI::App& program, Invocation& invocation);   // info, config
+
+/// Prints to stdout; a closed pipe ends the program quietly.
+void print(const std::string& text);
+
+// Shared by the verbs and `run`.
+void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity, const char* part, bool as_json);
+void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
+/// Node order for train.node_order = metis, from X.data/partition (computed there if missing).
+void load_metis_order(const std::filesystem::path& data, const Dataset& dataset, const Graphs& graphs, Config& config, Progress& progress);
+
+}  // namespace penchant::pipeline
