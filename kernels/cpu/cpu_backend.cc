@@ -37,8 +37,10 @@ std::uint16_t round_to_bf16(float value) {
 CpuBackend::CpuBackend(int num_threads) : num_threads_(num_threads > 0 ? num_threads : omp_get_num_procs()) {
   if (num_threads < 0) throw InputError(fmt::format("number of threads is {}, expected 0 (all cores) or more", num_threads));
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());  // so that dispatch pointers are final from here on
+  // Our own tiles run in parallel, so that results do not depend on the thread count. OpenBLAS' OpenMP flavour also sets OpenMP's count
+  // here: the order of the two calls matters.
+  openblas_set_num_threads(1);
   omp_set_num_threads(num_threads_);
-  openblas_set_num_threads(1);  // our own tiles run in parallel, so that results do not depend on the thread count
 }
 
 std::string cpu_instruction_set() {
