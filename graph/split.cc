@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -110,20 +111,33 @@ std::vector<Row> sorted_rows(const Interactions& log, std::size_t first, std::si
   return rows;
 }
 
-void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats, const char* name) {
-  // Without times two rows of one pair cannot be told apart, so repeats of a pair are not a leak there.
-  if (repeats == Repeats::allowed && train.time_ms.empty()) return;
+struct SharedRow {
+  NodeId user;
+  NodeId item;
+};
+
+/// The first held-out row that also is a training row.
+std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out, Repeats repeats) {
+  std::optional<SharedRow> found;
   for_each_user(held_out, [&](std::size_t first, std::size_t last) {
+    if (found) return;
     const NodeId user = held_out.user[first];
     const auto range = std::equal_range(train.user.begin(), train.user.end(), user);
     const auto known = sorted_rows(train, static_cast<std::size_t>(range.first - train.user.begin()),
                                    static_cast<std::size_t>(range.second - train.user.begin()), repeats);
     for (const Row& row : sorted_rows(held_out, first, last, repeats)) {
-      if (std::binary_search(known.begin(), known.end(), row)) {
-        throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row", name, user, std::get<0>(row)));
-      }
+      if (!found && std::binary_search(known.begin(), known.end(), row)) found = {user, std::get<0>(row)};
     }
   });
+  return found;
+}
+
+void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats, const char* name) {
+  // Without times two rows of one pair cannot be told apart, so repeats of a pair are not a leak there.
+  if (repeats == Repeats::allowed && train.time_ms.empty()) return;
+  if (const auto shared = find_shared_row(train, held_out, repeats)) {
+    throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row", name, shared->user, shared->item));
+  }
 }
 
 }  // namespace
@@ -158,6 +172,11 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test, 
     throw InputError("split: no training row is left; expected some rows before the validation and test parts");
   }
   return result;
+}
+
+bool holds_repeats(const SplitInteractions& split) {
+  return find_shared_row(split.train.interactions, split.validation, Repeats::forbidden) ||
+         find_shared_row(split.train.interactions, split.test, Repeats::forbidden);
 }
 
 void check_no_leak(const SplitInteractions& split, Repeats repeats) {

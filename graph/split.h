@@ -25,6 +25,9 @@ struct SplitOptions {
 /// Throws InputError for fractions outside [0, 1), a time split without times, or an empty training part.
 SplitInteractions split_interactions(Interactions log, Interactions given_test, const SplitOptions& options);
 
+/// Whether a held-out (user, item) pair also occurs in train: people come back to the same things.
+bool holds_repeats(const SplitInteractions& split);
+
 /// Leak check: throws InputError if a (user, item, time) row of validation or test also is a row of train, or, when
 /// `repeats_allowed` is false, if a held-out (user, item) pair also occurs in train. Names the first offending row.
 enum class Repeats { allowed, forbidden };

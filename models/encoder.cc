@@ -8,6 +8,7 @@
 #include "graph/error.h"
 #include "models/gcn.h"
 #include "models/lightgcn.h"
+#include "models/spectral.h"
 
 namespace penchant::models {
 
@@ -71,7 +72,7 @@ std::unique_ptr<Encoder> make_encoder(const ModelOptions& options, const kernels
   std::unique_ptr<Encoder> encoder;
   switch (options.kind) {
     case ModelKind::lightgcn:
-      encoder = std::make_unique<LightGcn>(options.num_layers, options.embedding_dim, adjacency, backend);
+      encoder = std::make_unique<LightGcn>(options.num_layers, options.own_share, options.embedding_dim, adjacency, backend);
       break;
     case ModelKind::gcn: encoder = make_gcn(options, adjacency, seed, backend); break;
     case ModelKind::node_weighted: encoder = make_node_weighted(options, adjacency, backend); break;
@@ -80,10 +81,12 @@ std::unique_ptr<Encoder> make_encoder(const ModelOptions& options, const kernels
     if (parameter.name != "embeddings") return;
     initialize_normal(parameter, options.initial_scale, nodes.initial_ids, seed, 0, backend);
     std::vector<float> mask(nodes.has_interactions.begin(), nodes.has_interactions.end());
-    if (mask.empty()) return;
-    kernels::Vector<float> scale = backend.vector<float>(static_cast<std::int64_t>(mask.size()));
-    backend.copy(kernels::VectorView<const float>(mask.data(), static_cast<std::int64_t>(mask.size()), kernels::Device::cpu), scale.view());
-    backend.scale_rows(parameter.value.view(), scale.view(), parameter.value.view());
+    if (!mask.empty()) {
+      kernels::Vector<float> scale = backend.vector<float>(static_cast<std::int64_t>(mask.size()));
+      backend.copy(kernels::VectorView<const float>(mask.data(), static_cast<std::int64_t>(mask.size()), kernels::Device::cpu), scale.view());
+      backend.scale_rows(parameter.value.view(), scale.view(), parameter.value.view());
+    }
+    if (options.initializer == Initializer::spectral) initialize_spectral(adjacency, options.initial_scale, seed, backend, parameter.value.view());
   });
   return encoder;
 }

@@ -13,6 +13,7 @@ namespace penchant::models {
 /// gcn            Kipf and Welling 2017: H' = act(A H W + b)
 /// node_weighted  h'_i = act(sum_j alpha_j A_ij h_j + b), learned alpha
 enum class ModelKind { lightgcn, gcn, node_weighted };
+enum class Initializer { normal, spectral };
 enum class LossKind { sampled_softmax, bpr };
 
 struct ModelOptions {
@@ -23,7 +24,9 @@ struct ModelOptions {
   LossKind loss = LossKind::sampled_softmax;
   float temperature = 0.1F;
   bool normalize = true;  ///< scores are cosines; final embeddings have length 1
-  float initial_scale = 0.1F;  ///< standard deviation of the initial embeddings
+  Initializer initializer = Initializer::spectral;
+  float initial_scale = 0.1F;      ///< standard deviation of the initial embeddings
+  float own_share = 0.0F;          ///< lightgcn: weight of a node's own embedding in the mean of the layers; the paper's is 1
 };
 
 }  // namespace penchant::models

@@ -46,6 +46,8 @@ double RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const 
     softmax.temperature = options_.temperature;
     softmax.positive_ids = batch.positives;
     softmax.negative_ids = batch.negatives;
+    softmax.positive_bias = batch.positive_bias;
+    softmax.negative_bias = batch.negative_bias;
     backend.sampled_softmax(users, positives, negatives, softmax, losses, d_users, d_positives, d_negatives);
   }
   scatter(backend, batch.users, users_, d_final);

@@ -13,6 +13,8 @@ struct Batch {
   kernels::IdView users;      ///< [B]
   kernels::IdView positives;  ///< [B]
   kernels::IdView negatives;  ///< [M] or [B]
+  kernels::VectorView<const float> positive_bias;  ///< [B] added to the scores (sampled softmax); empty: 0
+  kernels::VectorView<const float> negative_bias;  ///< [M]
 };
 
 class RankingLoss {

@@ -30,7 +30,7 @@ struct Dataset {
   graph::Catalog catalog;
   std::vector<std::string> event_names;  ///< index = Interactions::event
   graph::SplitInteractions split;
-  bool repeats_allowed = false;  ///< the same (user, item) may be in train and in a held-out part (repeat purchases)
+  bool repeats_allowed = false;  ///< some (user, item) is in train and in a held-out part (repeat purchases)
   std::string hash;              ///< of the artefact: names the data set in models and embeddings
 
   std::int64_t num_users() const { return users.size(); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include <fmt/core.h>
 
@@ -31,6 +32,20 @@ Csr items_by_user(std::initializer_list<const graph::Interactions*> parts, std::
   return csr;
 }
 
+/// Entries of `a` that `b` lacks; rows ascending in both.
+Csr without(const Csr& a, const Csr& b) {
+  Csr rest;
+  rest.num_rows = a.num_rows;
+  rest.num_cols = a.num_cols;
+  for (std::int64_t row = 0; row < a.num_rows; ++row) {
+    const auto from = a.view().row(row);
+    const auto drop = b.view().row(row);
+    std::set_difference(from.begin(), from.end(), drop.begin(), drop.end(), std::back_inserter(rest.columns));
+    rest.offsets.push_back(static_cast<graph::EdgeOffset>(rest.columns.size()));
+  }
+  return rest;
+}
+
 Csr select_rows(const graph::CsrView& matrix, std::span<const NodeId> rows) {
   Csr selected;
   selected.num_rows = static_cast<std::int64_t>(rows.size());
@@ -54,22 +69,26 @@ graph::CsrView slice_rows(const Csr& matrix, std::int64_t first, std::int64_t co
 
 }  // namespace
 
-RankingTask make_ranking_task(const Dataset& dataset, HeldOut part) {
+RankingTask make_ranking_task(const Dataset& dataset, HeldOut part, SeenItems seen_items) {
   const graph::Interactions& train = dataset.split.train.interactions;
   const graph::Interactions& held_out = part == HeldOut::test ? dataset.split.test : dataset.split.validation;
   const char* name = part == HeldOut::test ? "test" : "validation";
   if (held_out.empty()) throw InputError(fmt::format("evaluate: the data set has no {} part", name));
-  const Csr all_targets = items_by_user({&held_out}, dataset.num_users(), dataset.num_items());
+  const bool mask = seen_items == SeenItems::mask || (seen_items == SeenItems::automatic && !dataset.repeats_allowed);
+  Csr targets = items_by_user({&held_out}, dataset.num_users(), dataset.num_items());
+  Csr seen;
+  if (mask) {
+    seen = part == HeldOut::test ? items_by_user({&train, &dataset.split.validation}, dataset.num_users(), dataset.num_items())
+                                 : items_by_user({&train}, dataset.num_users(), dataset.num_items());
+    targets = without(targets, seen);
+  }
   RankingTask task;
   for (std::int64_t user = 0; user < dataset.num_users(); ++user) {
-    if (all_targets.view().row_size(user) > 0) task.users.push_back(static_cast<NodeId>(user));
+    if (targets.view().row_size(user) > 0) task.users.push_back(static_cast<NodeId>(user));
   }
-  task.targets = select_rows(all_targets.view(), task.users);
-  if (!dataset.repeats_allowed) {
-    const Csr seen = part == HeldOut::test ? items_by_user({&train, &dataset.split.validation}, dataset.num_users(), dataset.num_items())
-                                           : items_by_user({&train}, dataset.num_users(), dataset.num_items());
-    task.excluded = select_rows(seen.view(), task.users);
-  }
+  if (task.users.empty()) throw InputError(fmt::format("evaluate: every row of the {} part repeats a training row; evaluate.seen_items = \"keep\" ranks them", name));
+  task.targets = select_rows(targets.view(), task.users);
+  if (mask) task.excluded = select_rows(seen.view(), task.users);
   return task;
 }
 
@@ -120,6 +139,7 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
   EvaluateReport report;
   report.metrics = sums.averages();
   report.num_users = num_users;
+  report.seen_items_masked = task.excluded.num_rows > 0;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
@@ -127,7 +147,7 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model, const EvaluateOptions& options, Backend& backend,
                         Progress& progress) {
   progress.begin("evaluate");
-  const RankingTask task = make_ranking_task(dataset, options.part);
+  const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
   EvaluateReport report =
       evaluate_vectors(model.users.view(), model.items.view(), task, dataset.item_statistics.count, options, backend, progress);
   progress.end(fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items()));
@@ -141,7 +161,7 @@ EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions
   backend.fill(users.view(), 1.0F);
   std::vector<float> counts(dataset.item_statistics.count.begin(), dataset.item_statistics.count.end());
   backend.copy(ConstFloatView(counts.data(), dataset.num_items(), 1, 1, kernels::Device::cpu), items.view());
-  const RankingTask task = make_ranking_task(dataset, options.part);
+  const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
   EvaluateReport report = evaluate_vectors(users.view(), items.view(), task, dataset.item_statistics.count, options, backend, progress);
   progress.end(fmt::format("{} users", report.num_users));
   return report;

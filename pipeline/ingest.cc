@@ -113,7 +113,6 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item) dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   dataset.catalog = build_catalog(raw_catalog, dataset.items, read.item_rows, options.strict);
   dataset.event_names = read.event_names;
-  dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn;
 
   graph::SplitOptions split;
   split.method = options.split_method.value_or(read.default_split);
@@ -121,6 +120,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   split.test_fraction = options.test_fraction;
   split.seed = options.seed;
   dataset.split = graph::split_interactions(std::move(read.log.rows), std::move(read.test), split);
+  dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn && graph::holds_repeats(dataset.split);
   graph::check_no_leak(dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden);
 
   const nlohmann::json source = provenance(input_files(options), options);

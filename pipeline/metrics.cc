@@ -60,10 +60,13 @@ void MetricSums::add_ranks(std::span<const double> above, std::int64_t others) {
   ++num_ranked_users_;
   double auc = 0;
   double rank = 0;
+  double first = above.front();
   for (const double higher : above) {
     auc += others > 0 ? 1.0 - higher / static_cast<double>(others) : 0.5;
     rank += 1.0 + higher;
+    first = std::min(first, higher);
   }
+  mrr_ += 1.0 / (1.0 + first);
   auc_ += auc / static_cast<double>(above.size());
   mean_rank_ += rank / static_cast<double>(above.size());
 }
@@ -86,6 +89,7 @@ std::map<std::string, double> MetricSums::averages() const {
   }
   if (num_ranked_users_ > 0) {
     metrics["auc"] = auc_ / static_cast<double>(num_ranked_users_);
+    metrics["mrr"] = mrr_ / static_cast<double>(num_ranked_users_);
     metrics["mean_rank"] = mean_rank_ / static_cast<double>(num_ranked_users_);
   }
   return metrics;

@@ -35,7 +35,7 @@ class MetricSums {
   std::span<const std::int64_t> item_counts_;
   std::int64_t num_users_ = 0;
   std::int64_t num_ranked_users_ = 0;
-  double auc_ = 0, mean_rank_ = 0;
+  double auc_ = 0, mean_rank_ = 0, mrr_ = 0;
 };
 
 /// Gini coefficient of non-negative counts: 0 all equal, towards 1 all on one.

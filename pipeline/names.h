@@ -16,6 +16,7 @@
 #include "models/model_options.h"
 #include "partition/partition.h"
 #include "pipeline/embed.h"
+#include "pipeline/evaluate.h"
 #include "pipeline/ingest.h"
 #include "pipeline/train.h"
 
@@ -32,7 +33,7 @@ struct EnumNames;  // specialised below: `values` pairs each enumerator with its
 
 using graph::AttributeKind, graph::CooccurrenceScope, graph::CooccurrenceWeight, graph::EdgeWeight, graph::SplitMethod;
 using kernels::Activation, kernels::DeviceChoice;
-using models::LossKind, models::ModelKind;
+using models::Initializer, models::LossKind, models::ModelKind;
 
 PENCHANT_ENUM_NAMES(InputFormat, 4, {InputFormat::table, "table"}, {InputFormat::lightgcn, "lightgcn"}, {InputFormat::s3rec, "s3rec"},
                     {InputFormat::recbole, "recbole"});
@@ -50,11 +51,13 @@ PENCHANT_ENUM_NAMES(CooccurrenceScope, 2, {CooccurrenceScope::session, "session"
 PENCHANT_ENUM_NAMES(partition::Method, 4, {partition::Method::metis, "metis"}, {partition::Method::range, "range"},
                     {partition::Method::hash, "hash"}, {partition::Method::random, "random"});
 PENCHANT_ENUM_NAMES(ModelKind, 3, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"}, {ModelKind::node_weighted, "node_weighted"});
+PENCHANT_ENUM_NAMES(Initializer, 2, {Initializer::normal, "normal"}, {Initializer::spectral, "spectral"});
 PENCHANT_ENUM_NAMES(LossKind, 2, {LossKind::sampled_softmax, "sampled_softmax"}, {LossKind::bpr, "bpr"});
 PENCHANT_ENUM_NAMES(Activation, 5, {Activation::identity, "identity"}, {Activation::relu, "relu"}, {Activation::leaky_relu, "leaky_relu"},
                     {Activation::sigmoid, "sigmoid"}, {Activation::tanh, "tanh"});
 PENCHANT_ENUM_NAMES(NodeOrder, 3, {NodeOrder::none, "none"}, {NodeOrder::degree, "degree"}, {NodeOrder::metis, "metis"});
 PENCHANT_ENUM_NAMES(DeviceChoice, 3, {DeviceChoice::automatic, "auto"}, {DeviceChoice::cpu, "cpu"}, {DeviceChoice::cuda, "cuda"});
+PENCHANT_ENUM_NAMES(SeenItems, 3, {SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"}, {SeenItems::keep, "keep"});
 PENCHANT_ENUM_NAMES(EmbeddingType, 2, {EmbeddingType::float32, "float32"}, {EmbeddingType::float16, "float16"});
 
 #undef PENCHANT_ENUM_NAMES

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "graph/error.h"
 
@@ -22,6 +23,17 @@ std::vector<double> negative_weights(const graph::UserItemGraph& graph, double p
     weights[item] = degree > 0 ? std::pow(degree, power) : 0.0;  // an item nobody has touched is no evidence of dislike
   }
   return weights;
+}
+
+/// The log-q correction of a sampled softmax (Bengio and Senecal 2008; Yi et al. 2019, section 4.2), times negative_correction.
+std::vector<float> log_q_correction(const graph::UserItemGraph& graph, const TrainOptions& options) {
+  const std::vector<double> weights = negative_weights(graph, options.negative_power);
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::vector<float> bias(weights.size(), 0.0F);
+  for (std::size_t item = 0; item < weights.size(); ++item) {
+    if (weights[item] > 0.0) bias[item] = static_cast<float>(-options.negative_correction * std::log(weights[item] / total));
+  }
+  return bias;
 }
 
 }  // namespace
@@ -76,6 +88,7 @@ Sampler::Sampler(const graph::UserItemGraph& graph, const TrainOptions& options)
       num_negatives_(options.num_negatives),
       shared_negatives_(options.model.loss == models::LossKind::sampled_softmax),
       negatives_(negative_weights(graph, options.negative_power)) {
+  if (shared_negatives_ && options.negative_correction > 0.0) bias_ = log_q_correction(graph, options);
   user_of_edge_.reserve(graph.user_items.columns.size());
   for (std::int64_t user = 0; user < graph.num_users; ++user) {
     user_of_edge_.insert(user_of_edge_.end(), static_cast<std::size_t>(graph.user_items.view().row_size(user)), static_cast<NodeId>(user));
@@ -110,6 +123,12 @@ void Sampler::sample(std::int64_t epoch, std::int64_t step, SampledBatch& batch)
   for (std::size_t m = 0; m < batch.negatives.size(); ++m) {
     batch.negatives[m] = static_cast<NodeId>(negatives_.draw(random, static_cast<std::uint64_t>(step * num_negatives_) + m));
   }
+  const auto look_up = [&](const std::vector<NodeId>& items, std::vector<float>& bias) {
+    bias.resize(bias_.empty() ? 0 : items.size());
+    for (std::size_t place = 0; place < bias.size(); ++place) bias[place] = bias_[static_cast<std::size_t>(items[place])];
+  };
+  look_up(batch.positives, batch.positive_bias);
+  look_up(batch.negatives, batch.negative_bias);
 }
 
 }  // namespace penchant::pipeline

@@ -26,6 +26,7 @@ class AliasTable {
 /// Dense user and item ids of one batch.
 struct SampledBatch {
   std::vector<graph::NodeId> users, positives, negatives;
+  std::vector<float> positive_bias, negative_bias;  ///< of the scores; empty: none
 };
 
 class Sampler {
@@ -45,6 +46,7 @@ class Sampler {
   bool shared_negatives_;
   std::vector<graph::NodeId> user_of_edge_;
   AliasTable negatives_;
+  std::vector<float> bias_;  ///< [I] -negative_correction * log q, q an item's probability as a negative; empty: none
 };
 
 }  // namespace penchant::pipeline

@@ -26,9 +26,10 @@ struct TrainOptions {
   std::int64_t batch_size = 8192;
   std::int64_t num_negatives = 1024;     ///< shared by a batch (sampled softmax); BPR draws one per positive
   double negative_power = 0.75;          ///< negatives are drawn with probability ~ training count ^ power; 0: uniform
+  double negative_correction = 1.0;      ///< share of the log-q correction of the scores (sampled softmax): 1 undoes negative_power
   float learning_rate = 0.02F;           ///< peak
   bool cosine_decay = true;              ///< of the learning rate to 0 over `epochs`
-  float l2 = 1e-6F;
+  float l2 = 1e-5F;
   std::int64_t validate_every = 1;       ///< epochs; 0: never
   std::int64_t patience = 5;             ///< validations without improvement before stopping; 0: never stop early
   std::string validation_metric = "ndcg@20";

@@ -43,7 +43,8 @@ constexpr const char* kMetrics = "metrics.jsonl";
 json model_to_json(const models::ModelOptions& model) {
   return {{"kind", enum_name(model.kind)},       {"embedding_dim", model.embedding_dim}, {"num_layers", model.num_layers},
           {"activation", enum_name(model.activation)}, {"loss", enum_name(model.loss)},  {"temperature", model.temperature},
-          {"normalize", model.normalize},        {"initial_scale", model.initial_scale}};
+          {"normalize", model.normalize},        {"own_share", model.own_share},
+          {"initializer", enum_name(model.initializer)}, {"initial_scale", model.initial_scale}};
 }
 
 models::ModelOptions model_from_json(const json& stored) {
@@ -55,6 +56,8 @@ models::ModelOptions model_from_json(const json& stored) {
   model.loss = parse_enum<models::LossKind>(stored.at("loss").get<std::string>(), "model.loss");
   model.temperature = stored.at("temperature").get<float>();
   model.normalize = stored.at("normalize").get<bool>();
+  model.own_share = stored.at("own_share").get<float>();
+  model.initializer = parse_enum<models::Initializer>(stored.at("initializer").get<std::string>(), "model.initializer");
   model.initial_scale = stored.at("initial_scale").get<float>();
   return model;
 }
@@ -68,6 +71,7 @@ json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOpt
           {"batch_size", options.batch_size},
           {"num_negatives", options.num_negatives},
           {"negative_power", options.negative_power},
+          {"negative_correction", options.negative_correction},
           {"learning_rate", options.learning_rate},
           {"cosine_decay", options.cosine_decay},
           {"l2", options.l2},
@@ -161,7 +165,11 @@ class Phase {
       for (NodeId& id : dense) id = new_id_[static_cast<std::size_t>(id + offset)];
       return kernels::IdView(dense.data(), static_cast<std::int64_t>(dense.size()), kernels::Device::cpu);
     };
-    const models::Batch batch{ids(batch_.users, 0), ids(batch_.positives, num_users_), ids(batch_.negatives, num_users_)};
+    const auto bias = [](const std::vector<float>& values) {
+      return kernels::VectorView<const float>(values.data(), static_cast<std::int64_t>(values.size()), kernels::Device::cpu);
+    };
+    const models::Batch batch{ids(batch_.users, 0), ids(batch_.positives, num_users_), ids(batch_.negatives, num_users_),
+                              bias(batch_.positive_bias), bias(batch_.negative_bias)};
     const kernels::ConstFloatView final = encoder_->forward(backend_);
     backend_.fill(d_final_.view(), 0.0F);
     const double loss = loss_.add_gradients(backend_, final, batch, d_final_.view());
@@ -240,7 +248,7 @@ class Trainer {
         course_(course_to_json(dataset, graphs, options)) {
     check_options();
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
-    if (validates_) task_ = make_ranking_task(dataset, HeldOut::validation);
+    if (validates_) task_ = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
   }
 
   TrainReport run(const std::string& config_toml) {

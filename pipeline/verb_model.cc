@@ -14,7 +14,7 @@ using nlohmann::json;
 
 void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity, const char* part, bool as_json) {
   if (as_json) {
-    print(json{{"part", part}, {"num_users", model.num_users}, {"seconds", model.seconds}, {"metrics", model.metrics}, {"popularity_metrics", popularity.metrics}}.dump(2) + "\n");
+    print(json{{"part", part}, {"num_users", model.num_users}, {"seconds", model.seconds}, {"seen_items_masked", model.seen_items_masked}, {"metrics", model.metrics}, {"popularity_metrics", popularity.metrics}}.dump(2) + "\n");
     return;
   }
   std::string text = fmt::format("{:<18}{:>12}{:>14}\n", std::string(part) + " metric", "model", "popularity");
@@ -22,7 +22,8 @@ void print_evaluation(const EvaluateReport& model, const EvaluateReport& popular
     const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
     text += fmt::format("{:<18}{:>12.{}f}{:>14.{}f}\n", name, value, digits, popularity.metrics.at(name), digits);
   }
-  text += fmt::format("{} users, all items ranked, seen items masked\n", model.num_users);
+  text += fmt::format("{} users, all items ranked, {}\n", model.num_users,
+                      model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");
   print(text);
 }
 
