@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Times Penchant beside its peers in one run, round by round in turn, and writes medians and ratios as JSON.
+
+  compare.py spmm      one product of Gowalla's normalised adjacency with a 64-wide table: PyTorch CSR, SciPy
+  compare.py epoch     LightGCN steps, BPR, batch 2048, three layers, exact propagation at each step: PyTorch
+  compare.py ingest    a 10-million-line CSV: pandas read_csv + factorize
+  compare.py evaluate  all Gowalla users, top 20
+  compare.py gowalla   the default recipe from log to test metrics
+
+Needs PENCHANT_DATA (folder with gowalla/), a release build, and the packages of bench/peers/requirements.txt.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def run(command, **options):
+    """Output, seconds and peak resident bytes of one child."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen([str(word) for word in command], stdout=out, **options)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        if status != 0:
+            sys.exit(f"compare: failed: {' '.join(map(str, command))}")
+        out.seek(0)
+        return out.read(), seconds, usage.ru_maxrss * 1024
+
+
+def peer(name, *arguments):
+    """One round of bench/peers/NAME.py: the JSON it prints, with seconds and peak bytes of the whole process."""
+    output, seconds, peak = run([sys.executable, ROOT / "bench/peers" / f"{name}.py", *arguments])
+    return json.loads(output) | {"process_seconds": seconds, "peak_bytes": peak}
+
+
+def machine():
+    with open("/proc/cpuinfo") as lines:
+        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def summary(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": len(values)}
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.penchant = options.build / "penchant"
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="penchant-bench-"))
+
+    def gowalla(self):
+        data = os.environ.get("PENCHANT_DATA")
+        if not data:
+            sys.exit("compare: set PENCHANT_DATA to the folder that holds gowalla/")
+        out = self.work / "gowalla.data"
+        folder = pathlib.Path(data) / "gowalla"
+        run([self.penchant, "ingest", "--format", "lightgcn", "--train", folder / "train.txt", "--test",
+             folder / "test.txt", "--out", out, "--quiet"])
+        run([self.penchant, "graph", out, "--quiet"])
+        return out
+
+    def adjacency(self, data):
+        """The symmetric normalised user-item matrix as offsets, columns, values in a folder of .npy files."""
+        import numpy as np
+        import scipy.sparse as sp
+        load = lambda name: np.load(data / "graph" / f"user_item.{name}.npy")
+        facts = json.loads((data / "manifest.json").read_text())
+        shape = (facts["num_users"], facts["num_items"])
+        columns = load("columns")
+        values = load("values") if len(load("values")) else np.ones(len(columns), np.float32)  # absent: all ones
+        links = sp.csr_matrix((values, columns, load("offsets")), shape=shape)
+        scale = [sp.diags(1 / np.sqrt(np.maximum(np.asarray(links.sum(axis)).ravel(), 1e-12))) for axis in (1, 0)]
+        normalized = scale[0] @ links @ scale[1]
+        matrix = sp.bmat([[None, normalized], [normalized.T, None]]).tocsr().astype(np.float32)
+        matrix.sort_indices()
+        folder = self.work / "adjacency"
+        folder.mkdir()
+        np.save(folder / "offsets.npy", matrix.indptr.astype(np.int64))
+        np.save(folder / "columns.npy", matrix.indices.astype(np.int32))
+        np.save(folder / "values.npy", matrix.data)
+        return folder, matrix.nnz
+
+    def spmm(self):
+        folder, entries = self.adjacency(self.gowalla())
+        times = {"penchant": [], "torch_csr": [], "scipy": []}
+        triad = []
+        for _ in range(self.options.rounds):
+            output, _, _ = run([self.options.build / "bench/spmm_bench", "--benchmark_format=json",
+                                "--benchmark_filter=spmm_float32/64|triad", "--benchmark_repetitions=10",
+                                "--benchmark_report_aggregates_only=true"],
+                               env=os.environ | {"PENCHANT_BENCH_GRAPH": str(folder)}, stderr=subprocess.DEVNULL)
+            for row in json.loads(output)["benchmarks"]:
+                if row["run_name"].startswith("spmm_float32/64") and row["aggregate_name"] == "median":
+                    times["penchant"].append(row["real_time"])
+                if row["run_name"].startswith("stream_triad") and row["aggregate_name"] == "median":
+                    triad.append(row["bytes_per_s"])
+            other = peer("spmm", folder, 64)
+            times["torch_csr"].append(other["torch_csr_ms"])
+            times["scipy"].append(other["scipy_ms"])
+        result = {name: summary(values) for name, values in times.items()}
+        ours = result["penchant"]["median"]
+        return {"unit": "ms", "entries": entries, "width": 64, "times": result, "versions": other["versions"],
+                "gathered_bytes_per_s": entries * 64 * 4 / (ours * 1e-3),
+                "stream_triad_bytes_per_s": statistics.median(triad),
+                "ratios": {name: result[name]["median"] / ours for name in ("torch_csr", "scipy")}}
+
+    def epoch(self):
+        data = self.gowalla()
+        folder, _ = self.adjacency(data)
+        steps = 60
+        times = {"penchant": [], "torch_csr": []}
+        for round_number in range(self.options.rounds):
+            model = self.work / f"epoch{round_number}.model"
+            settings = {"train.stop_after_steps": steps, "train.batch_size": 2048, "model.loss": "bpr", "train.epochs": 1,
+                        "model.own_share": 1.0, "model.initializer": "normal", "model.normalize": "false",
+                        "train.validate_every": 0, "train.negative_power": 0.0}
+            command = [self.penchant, "train", data, "--out", model, "--quiet", "--json"]
+            for key, value in settings.items():
+                command += ["--set", f"{key}={value}"]
+            child = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+            if child.returncode != 130:
+                sys.exit(f"compare: train ended with {child.returncode}: {child.stderr}")
+            times["penchant"].append(json.loads(child.stdout)["seconds"] / steps * 1e3)  # with set-up and checkpoint
+            other = peer("lightgcn", folder, data, steps)
+            times["torch_csr"].append(other["step_ms"])
+        result = {name: summary(values) for name, values in times.items()}
+        return {"unit": "ms a step", "times": result, "versions": other["versions"],
+                "ratios": {"torch_csr": result["torch_csr"]["median"] / result["penchant"]["median"]}}
+
+    def ingest(self):
+        shop = self.work / "shop"
+        run([self.penchant, "generate", "--out", shop, "--users", 1_000_000, "--items", 200_000, "--events",
+             self.options.lines, "--quiet"])
+        times = {"penchant": [], "pandas": []}
+        peaks = {"penchant": [], "pandas": []}
+        out = self.work / "shop.data"
+        for _ in range(self.options.rounds):
+            shutil.rmtree(out, ignore_errors=True)
+            _, seconds, peak = run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", out, "--quiet"])
+            times["penchant"].append(seconds)
+            peaks["penchant"].append(peak)
+            other = peer("read_log", shop / "events.csv")
+            times["pandas"].append(other["seconds"])
+            peaks["pandas"].append(other["peak_bytes"])
+        size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+        result = {name: summary(values) for name, values in times.items()}
+        return {"unit": "s", "lines": self.options.lines, "csv_bytes": (shop / "events.csv").stat().st_size,
+                "output_bytes": size, "times": result, "peak_bytes": {k: summary(v) for k, v in peaks.items()},
+                "peak_over_output": statistics.median(peaks["penchant"]) / size, "versions": other["versions"],
+                "ratios": {"pandas": result["pandas"]["median"] / result["penchant"]["median"]}}
+
+    def evaluate(self):
+        data = self.gowalla()
+        model = self.work / "gowalla.model"
+        run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "train.epochs=1", "--set",
+             "train.refit=false"])
+        times = {"all_metrics": [], "top_20": []}
+        for _ in range(self.options.rounds):
+            for name, rank_metrics in (("all_metrics", "true"), ("top_20", "false")):
+                output, _, _ = run([self.penchant, "evaluate", data, model, "--json", "--quiet", "--set",
+                                    "evaluate.cutoffs=[20]", "--set", f"evaluate.rank_metrics={rank_metrics}"])
+                times[name].append(json.loads(output)["seconds"])
+        return {"unit": "s", "users": json.loads(output)["num_users"],
+                "times": {name: summary(values) for name, values in times.items()}}
+
+    def recipe(self):
+        data = self.gowalla()
+        model = self.work / "gowalla.model"
+        output, seconds, peak = run([self.penchant, "train", data, "--out", model, "--quiet", "--json"])
+        report = json.loads(output)
+        output, _, _ = run([self.penchant, "evaluate", data, model, "--json", "--quiet"])
+        return {"unit": "s", "seconds": seconds, "peak_bytes": peak, "epochs_run": report["epochs_run"],
+                "best_epoch": report["best_epoch"], "best_validation": report["best_validation"],
+                "metrics": json.loads(output)["metrics"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla"])
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--lines", type=int, default=10_000_000)
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results")
+    options = parser.parse_args()
+    bench = Bench(options)
+    try:
+        result = (bench.recipe if options.bench == "gowalla" else getattr(bench, options.bench))()
+        facts = json.loads(run([bench.penchant, "info", "--json"])[0])
+    finally:
+        shutil.rmtree(bench.work)
+    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    result = {"bench": options.bench, "date": datetime.date.today().isoformat(), "commit": commit.stdout.strip(),
+              "machine": machine(), "penchant": facts} | result
+    path = options.out / f"{options.bench}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
