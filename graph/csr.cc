@@ -124,9 +124,13 @@ void validate(const CsrView& matrix) {
     throw InputError(fmt::format("CSR: {} values for {} columns", matrix.values.size(), matrix.columns.size()));
   }
   for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
+    const EdgeOffset last = matrix.offsets[at(row) + 1];
+    if (last > matrix.num_entries()) throw InputError(fmt::format("CSR: row {} ends at entry {} of {}", row, last, matrix.num_entries()));
+    if (matrix.row_size(row) < 0) throw InputError(fmt::format("CSR: offsets descend at row {}", row));
+  }
+  for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
     const EdgeOffset first = matrix.offsets[at(row)];
     const EdgeOffset last = matrix.offsets[at(row) + 1];
-    if (last < first || last > matrix.num_entries()) throw InputError(fmt::format("CSR: offsets descend at row {}", row));
     for (EdgeOffset e = first; e < last; ++e) {
       const NodeId column = matrix.columns[at(e)];
       if (column < 0 || column >= matrix.num_cols) {

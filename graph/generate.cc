@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/core.h>
 
@@ -69,8 +70,10 @@ Shop::Shop(const ShopOptions& options) : options_(options) {
   if (!(options.share_unsold >= 0 && options.share_unsold < 1)) {
     throw InputError("generate: share of unsold items must be at least 0 and below 1");
   }
-  checked_cast<NodeId>(options.num_users);
-  checked_cast<NodeId>(options.num_items);
+  constexpr std::int64_t kMost = std::numeric_limits<NodeId>::max();
+  if (options.num_users > kMost || options.num_items > kMost) {
+    throw InputError(fmt::format("generate: {} users and {} items, expected at most {} of each", options.num_users, options.num_items, kMost));
+  }
   const auto unsold = static_cast<std::int64_t>(options.share_unsold * static_cast<double>(options.num_items));
   num_sold_ = std::max<std::int64_t>(1, options.num_items - unsold);
   options_.num_interests = std::min(options.num_interests, num_sold_);
@@ -99,10 +102,13 @@ std::vector<std::int32_t> Shop::user_interests(NodeId user) const {
   return interests;
 }
 
-/// Item first + step * rank, where rank < count follows P(rank) ~ (rank + 1)^-zipf_exponent (inverse of the continuous law).
+/// Item first + step * rank, where rank < count follows P(rank) ~ (rank + 1)^-zipf_exponent: the inverse of the integral of
+/// x^-zipf_exponent over [1/2, count + 1/2].
 NodeId Shop::draw_item(std::int64_t first, std::int64_t step, std::int64_t count, double uniform) const {
-  const double power = 1.0 / (1.0 - options_.zipf_exponent);
-  const auto rank = static_cast<std::int64_t>(static_cast<double>(count) * std::pow(uniform, power));
+  const double power = 1.0 - options_.zipf_exponent;
+  const double low = std::pow(0.5, power);
+  const double high = std::pow(static_cast<double>(count) + 0.5, power);
+  const auto rank = static_cast<std::int64_t>(std::pow(low + uniform * (high - low), 1.0 / power) - 0.5);
   return static_cast<NodeId>(first + step * std::min(rank, count - 1));
 }
 

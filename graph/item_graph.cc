@@ -30,6 +30,7 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
     sequence.group.assign(log.user.begin(), log.user.end());
     return sequence;
   }
+  if (log.empty()) return sequence;
   if (log.session.empty()) {
     throw InputError("graph: co-occurrence within sessions needs a session column, and the log has none; use scope 'window'");
   }
@@ -79,7 +80,10 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const 
 
   // Places of each item.
   std::vector<std::int64_t> starts(at(num_items) + 1, 0);
-  for (const NodeId item : sequence.item) ++starts[at(item) + 1];
+  for (const NodeId item : sequence.item) {
+    if (item < 0 || item >= num_items) throw InputError(fmt::format("graph: item {}, expected 0 to {}", item, num_items - 1));
+    ++starts[at(item) + 1];
+  }
   std::partial_sum(starts.begin(), starts.end(), starts.begin());
   std::vector<std::int64_t> places(at(num_places));
   {

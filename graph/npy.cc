@@ -2,6 +2,7 @@
 #include "graph/npy.h"
 
 #include <array>
+#include <charconv>
 #include <bit>
 #include <cstring>
 #include <fstream>
@@ -100,12 +101,22 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
   if (comma == std::string::npos || shape.find_first_not_of(" ,", comma) != std::string::npos) {
     throw InputError(fmt::format("{}: shape ({}), expected one dimension", path.string(), shape));
   }
-  std::vector<T> values(std::stoull(shape));
-  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
-  if (!file) {
-    throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(),
-                                 static_cast<std::size_t>(file.gcount()) / sizeof(T), values.size()));
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(shape.data(), shape.data() + comma, count);
+  if (error != std::errc() || end != shape.data() + comma) {
+    throw InputError(fmt::format("{}: damaged .npy header: shape ({})", path.string(), shape));
   }
+  // The file's length is looked at before the header's promise takes memory.
+  const std::uint64_t bytes = std::filesystem::file_size(path) - start.size() - header_size;
+  if (bytes / sizeof(T) < count) {
+    throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(), bytes / sizeof(T), count));
+  }
+  if (bytes > count * sizeof(T)) {
+    throw InputError(fmt::format("{}: {} bytes more than its {} elements", path.string(), bytes - count * sizeof(T), count));
+  }
+  std::vector<T> values(count);
+  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(bytes));
+  if (!file) throw InputError(fmt::format("{}: cannot be read to its end", path.string()));
   return values;
 }
 

@@ -28,7 +28,7 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test, 
 /// Whether a held-out (user, item) pair also occurs in train: people come back to the same things.
 bool holds_repeats(const SplitInteractions& split);
 
-/// Leak check: throws InputError if a (user, item, time) row of validation or test also is a row of train, or, when
+/// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a row of train, or, when
 /// `repeats_allowed` is false, if a held-out (user, item) pair also occurs in train. Names the first offending row.
 enum class Repeats { allowed, forbidden };
 void check_no_leak(const SplitInteractions& split, Repeats repeats);

@@ -252,7 +252,7 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("model.initializer", train.model.initializer, "spectral (smoothest signals of the graph) or normal"),
       PENCHANT_SETTING("model.initial_scale", train.model.initial_scale, "standard deviation of the initial embeddings"),
       PENCHANT_SETTING("train.epochs", train.epochs, "passes over the training rows, at most"),
-      PENCHANT_SETTING("train.batch_size", train.batch_size, "positive pairs a step"),
+      PENCHANT_SETTING("train.batch_size", train.batch_size, "positive pairs a step; 0: by the size of the data, 512 to 8192"),
       PENCHANT_SETTING("train.num_negatives", train.num_negatives, "sampled_softmax: negatives shared by a batch"),
       PENCHANT_SETTING("train.negative_power", train.negative_power, "negatives are drawn with probability ~ count ^ power"),
       PENCHANT_SETTING("train.negative_correction", train.negative_correction, "sampled_softmax: share of the log-q correction, 0 to 1; 1 undoes negative_power"),

@@ -2,6 +2,7 @@
 #include "pipeline/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -23,6 +24,15 @@ std::vector<double> negative_weights(const graph::UserItemGraph& graph, double p
     weights[item] = degree > 0 ? std::pow(degree, power) : 0.0;  // an item nobody has touched is no evidence of dislike
   }
   return weights;
+}
+
+/// Small data needs more steps to learn, large data larger batches to keep the cores busy.
+std::int64_t automatic_batch_size(const graph::UserItemGraph& graph) {
+  constexpr std::uint64_t kSmallest = 512;
+  constexpr std::uint64_t kLargest = 8192;
+  constexpr std::uint64_t kStepsPerEpoch = 64;
+  const std::uint64_t share = graph.user_items.columns.size() / kStepsPerEpoch;
+  return static_cast<std::int64_t>(std::clamp(std::bit_floor(share), kSmallest, kLargest));
 }
 
 /// The log-q correction of a sampled softmax (Bengio and Senecal 2008; Yi et al. 2019, section 4.2), times negative_correction.
@@ -84,7 +94,7 @@ std::int64_t AliasTable::draw(const graph::Random& random, std::uint64_t positio
 Sampler::Sampler(const graph::UserItemGraph& graph, const TrainOptions& options)
     : graph_(graph),
       seed_(options.seed),
-      batch_size_(options.batch_size),
+      batch_size_(options.batch_size > 0 ? options.batch_size : automatic_batch_size(graph)),
       num_negatives_(options.num_negatives),
       shared_negatives_(options.model.loss == models::LossKind::sampled_softmax),
       negatives_(negative_weights(graph, options.negative_power)) {

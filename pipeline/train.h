@@ -23,7 +23,7 @@ enum class NodeOrder { none, degree, metis };
 struct TrainOptions {
   models::ModelOptions model;
   std::int64_t epochs = 20;
-  std::int64_t batch_size = 8192;
+  std::int64_t batch_size = 0;            ///< 0: about 64 steps an epoch, a power of two from 512 to 8192
   std::int64_t num_negatives = 1024;     ///< shared by a batch (sampled softmax); BPR draws one per positive
   double negative_power = 0.75;          ///< negatives are drawn with probability ~ training count ^ power; 0: uniform
   double negative_correction = 1.0;      ///< share of the log-q correction of the scores (sampled softmax): 1 undoes negative_power

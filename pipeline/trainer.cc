@@ -294,7 +294,7 @@ class Trainer {
       if (!holds) throw InputError(message);
     };
     require(options_.epochs >= 1, "train.epochs must be at least 1");
-    require(options_.batch_size >= 1, "train.batch_size must be at least 1");
+    require(options_.batch_size >= 0, "train.batch_size must not be negative");
     require(options_.num_negatives >= 1, "train.num_negatives must be at least 1");
     require(options_.learning_rate > 0.0F, "train.learning_rate must be above 0");
     require(options_.l2 >= 0.0F, "train.l2 must not be negative");

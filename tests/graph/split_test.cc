@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each row's weight is its place in the log, so that a part tells which rows it was given.
+#include "graph/split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "graph/error.h"
+#include "tests/graph/graphs.h"
+
+namespace penchant::graph {
+namespace {
+
+using testing::HasSubstr;
+
+enum class Times { tied, distinct };
+
+Interactions tagged_log(Times times, std::int64_t rows = 900) {
+  Interactions log = random_log(60, 40, rows, 51, 50);
+  for (std::size_t row = 0; row < log.user.size(); ++row) {
+    log.weight[row] = static_cast<float>(row);
+    // 7919 has no common factor with the number of rows: every time occurs once, in no order of
+    // rows.
+    if (times == Times::distinct) log.time_ms[row] = static_cast<std::int64_t>(row) * 7919 % rows;
+  }
+  return log;
+}
+
+std::vector<std::size_t> tags(const Interactions& part) {
+  std::vector<std::size_t> rows;
+  for (const float weight : part.weight) rows.push_back(static_cast<std::size_t>(weight));
+  return rows;
+}
+
+/// Rows of `log` in the order of a part, every column included.
+void expect_rows_of(const Interactions& log, const Interactions& part) {
+  const std::vector<std::size_t> rows = tags(part);
+  EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end())) << "a part keeps the order of the log";
+  ASSERT_EQ(part.user.size(), rows.size());
+  ASSERT_EQ(part.session.size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t row = rows[i];
+    ASSERT_EQ(part.user[i], log.user[row]);
+    ASSERT_EQ(part.item[i], log.item[row]);
+    ASSERT_EQ(part.time_ms[i], log.time_ms[row]);
+    ASSERT_EQ(part.event[i], log.event[row]);
+    ASSERT_EQ(part.session[i], log.session[row]);
+  }
+}
+
+std::map<NodeId, std::int64_t> rows_by_user(const Interactions& log) {
+  std::map<NodeId, std::int64_t> count;
+  for (const NodeId user : log.user) ++count[user];
+  return count;
+}
+
+class SplitEveryWay : public testing::TestWithParam<SplitMethod> {};
+std::string name_of(const testing::TestParamInfo<SplitMethod>& tested) {
+  constexpr const char* kNames[] = {"given", "global_time", "leave_one_out", "random_per_user"};
+  return kNames[static_cast<int>(tested.param)];
+}
+INSTANTIATE_TEST_SUITE_P(Methods, SplitEveryWay,
+                         testing::Values(SplitMethod::given, SplitMethod::global_time,
+                                         SplitMethod::leave_one_out, SplitMethod::random_per_user),
+                         name_of);
+
+TEST_P(SplitEveryWay, PartsAreDisjointAndComplete) {
+  for (const Times times : {Times::tied, Times::distinct}) {
+    for (const auto& [validation, test] :
+         {std::pair{0.1, 0.2}, {0.0, 0.0}, {0.5, 0.3}, {0.0, 0.6}}) {
+      const Interactions log = tagged_log(times);
+      const SplitInteractions split =
+          split_interactions(log, {}, {GetParam(), validation, test, Seed{5}});
+      std::vector<std::size_t> all;
+      for (const Interactions* part : {&split.train.interactions, &split.validation, &split.test}) {
+        expect_rows_of(log, *part);
+        const std::vector<std::size_t> rows = tags(*part);
+        all.insert(all.end(), rows.begin(), rows.end());
+      }
+      std::sort(all.begin(), all.end());
+      ASSERT_EQ(all.size(), log.user.size());
+      for (std::size_t row = 0; row < all.size(); ++row) ASSERT_EQ(all[row], row);
+      if (times == Times::distinct) check_no_leak(split, Repeats::allowed);
+    }
+  }
+}
+
+TEST_P(SplitEveryWay, IsAFunctionOfLogAndOptions) {
+  const auto train = [&](std::uint64_t seed) {
+    const SplitOptions options{GetParam(), 0.1, 0.2, Seed{seed}};
+    return tags(split_interactions(tagged_log(Times::tied), {}, options).train.interactions);
+  };
+  EXPECT_EQ(train(5), train(5));
+  const bool seeded =
+      GetParam() == SplitMethod::given || GetParam() == SplitMethod::random_per_user;
+  EXPECT_EQ(train(5) != train(6), seeded);
+}
+
+TEST_P(SplitEveryWay, MissingColumnsStayMissing) {
+  Interactions log = tagged_log(Times::tied);
+  log.weight.clear();
+  log.event.clear();
+  log.session.clear();
+  const SplitInteractions split = split_interactions(log, {}, {.method = GetParam()});
+  for (const Interactions* part : {&split.train.interactions, &split.validation, &split.test}) {
+    EXPECT_EQ(part->time_ms.size(), part->user.size());
+    EXPECT_TRUE(part->weight.empty() && part->event.empty() && part->session.empty());
+  }
+}
+
+TEST_P(SplitEveryWay, RefusesFractionsOutsideZeroToOne) {
+  for (const double bad : {-0.1, 1.0, 1.5, std::numeric_limits<double>::quiet_NaN()}) {
+    SplitOptions options{.method = GetParam()};
+    options.validation_fraction = bad;
+    EXPECT_THROW(split_interactions(tagged_log(Times::tied), {}, options), InputError) << bad;
+    options = {.method = GetParam()};
+    options.test_fraction = bad;
+    EXPECT_THROW(split_interactions(tagged_log(Times::tied), {}, options), InputError) << bad;
+  }
+}
+
+TEST_P(SplitEveryWay, RefusesALogWithoutATrainingRow) {
+  EXPECT_THROW(split_interactions({}, {}, {.method = GetParam()}), InputError);
+}
+
+TEST(Split, RandomTakesItsShareOfEachUser) {
+  for (const auto& [validation, test] : {std::pair{0.1, 0.2}, {0.5, 0.5}, {0.9, 0.99}}) {
+    const Interactions log = tagged_log(Times::tied, 300);
+    const SplitInteractions split =
+        split_interactions(log, {}, {SplitMethod::random_per_user, validation, test, Seed{5}});
+    auto in_test = rows_by_user(split.test);
+    auto in_validation = rows_by_user(split.validation);
+    for (const auto& [user, count] : rows_by_user(log)) {
+      const auto want_test =
+          std::min<std::int64_t>(std::lround(test * static_cast<double>(count)), count - 1);
+      const std::int64_t left = count - want_test;
+      const auto want_validation =
+          std::min<std::int64_t>(std::lround(validation * static_cast<double>(left)), left - 1);
+      EXPECT_EQ(in_test[user], want_test) << "user " << user << " of " << count << " rows";
+      EXPECT_EQ(in_validation[user], want_validation)
+          << "user " << user << " of " << count << " rows";
+    }
+  }
+}
+
+// One of five rows each: every place of a user's history must be equally likely, within five
+// standard deviations.
+TEST(Split, RandomPrefersNoPlace) {
+  constexpr int kUsers = 4000;
+  Interactions log;
+  for (NodeId user = 0; user < kUsers; ++user) {
+    for (NodeId item = 0; item < 5; ++item) {
+      log.user.push_back(user);
+      log.item.push_back(item);
+    }
+  }
+  const SplitInteractions split =
+      split_interactions(log, {}, {SplitMethod::random_per_user, 0.25, 0.2, Seed{5}});
+  for (const Interactions* part : {&split.test, &split.validation}) {
+    ASSERT_EQ(part->size(), kUsers);
+    for (NodeId place = 0; place < 5; ++place) {
+      EXPECT_NEAR(static_cast<double>(std::count(part->item.begin(), part->item.end(), place)),
+                  kUsers / 5.0, 5 * std::sqrt(kUsers * 0.2 * 0.8));
+    }
+  }
+}
+
+TEST(Split, GlobalTimeCutsTheTimeLineInThree) {
+  for (const Times times : {Times::tied, Times::distinct}) {
+    const Interactions log = tagged_log(times);
+    const SplitInteractions split =
+        split_interactions(log, {}, {SplitMethod::global_time, 0.25, 0.2, Seed{5}});
+    const auto span = [](const Interactions& part) {
+      const auto [first, last] = std::minmax_element(part.time_ms.begin(), part.time_ms.end());
+      return std::pair{*first, *last};
+    };
+    EXPECT_LT(span(split.train.interactions).second, span(split.validation).first);
+    EXPECT_LT(span(split.validation).second, span(split.test).first);
+    // Equal times stay together, so only the earliest time of a part may overshoot its share of 180
+    // and (900 - test) / 4 rows.
+    const auto expect_share = [&](const Interactions& part, std::int64_t want) {
+      const auto at_edge = std::count(part.time_ms.begin(), part.time_ms.end(), span(part).first);
+      EXPECT_GE(part.size(), want);
+      EXPECT_LT(part.size() - at_edge, want);
+      EXPECT_TRUE(times == Times::tied || part.size() == want);
+    };
+    expect_share(split.test, 180);
+    expect_share(split.validation,
+                 std::lround(0.25 * static_cast<double>(900 - split.test.size())));
+  }
+}
+
+TEST(Split, GlobalTimeNeedsTimesThatDiffer) {
+  Interactions log = tagged_log(Times::tied);
+  log.time_ms.assign(log.user.size(), 7);
+  EXPECT_THROW(split_interactions(log, {}, {.method = SplitMethod::global_time}), InputError);
+  log.time_ms.clear();
+  EXPECT_THROW(split_interactions(log, {}, {.method = SplitMethod::global_time}), InputError);
+}
+
+TEST(Split, LeaveOneOutTakesTheLastTwoOfThreeOrMore) {
+  Interactions log;
+  log.user = {0, 1, 1, 2, 2, 2, 5, 5, 5, 5};
+  log.item = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+  const SplitInteractions split =
+      split_interactions(log, {}, {.method = SplitMethod::leave_one_out});
+  EXPECT_EQ(split.train.interactions.item, (std::vector<NodeId>{9, 8, 7, 6, 3, 2}));
+  EXPECT_EQ(split.validation.item, (std::vector<NodeId>{5, 1}));
+  EXPECT_EQ(split.test.item, (std::vector<NodeId>{4, 0}));
+}
+
+TEST(Split, GivenKeepsTheTestFileWhole) {
+  const Interactions given = random_log(9, 9, 70, 52);
+  const SplitInteractions split =
+      split_interactions(tagged_log(Times::tied), given, {.method = SplitMethod::given});
+  EXPECT_EQ(split.test.user, given.user);
+  EXPECT_EQ(split.test.item, given.item);
+  EXPECT_EQ(split.test.time_ms, given.time_ms);
+  EXPECT_EQ(split.test.session, given.session);
+  EXPECT_FALSE(split.validation.empty());
+}
+
+TEST(SplitDeathTest, RefusesAnUnsortedLog) {
+  Interactions log;
+  log.user = {1, 0};
+  log.item = {0, 0};
+  EXPECT_DEATH(static_cast<void>(split_interactions(log, {}, {})), "internal error");
+}
+
+/// The message of the leak check, or "no leak".
+std::string leak(const SplitInteractions& split, Repeats repeats) {
+  try {
+    check_no_leak(split, repeats);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no leak";
+}
+
+/// Users 0 to 9 see item u in train, u + 10 in validation and u + 20 in test, each at its own time.
+SplitInteractions clean() {
+  SplitInteractions split;
+  for (NodeId user = 0; user < 10; ++user) {
+    NodeId item = user;
+    for (Interactions* part : {&split.train.interactions, &split.validation, &split.test}) {
+      part->user.push_back(user);
+      part->item.push_back(item);
+      part->time_ms.push_back(100 + item);
+      part->event.push_back(0);
+      item += 10;
+    }
+  }
+  return split;
+}
+
+TEST(LeakCheck, PassesDisjointParts) {
+  EXPECT_EQ(leak(clean(), Repeats::forbidden), "no leak");
+  EXPECT_EQ(leak(clean(), Repeats::allowed), "no leak");
+  EXPECT_EQ(leak({}, Repeats::forbidden), "no leak");
+}
+
+TEST(LeakCheck, NamesARowThatIsAlsoInTrain) {
+  for (const Repeats repeats : {Repeats::allowed, Repeats::forbidden}) {
+    SplitInteractions split = clean();
+    split.test.item[4] = 4;
+    split.test.time_ms[4] = 104;
+    EXPECT_THAT(leak(split, repeats), HasSubstr("test row (user 4, item 4)"));
+    split.validation.item[9] = 9;
+    split.validation.time_ms[9] = 109;
+    EXPECT_THAT(leak(split, repeats), HasSubstr("validation row (user 9, item 9)"));
+  }
+}
+
+TEST(LeakCheck, NamesTheFirstOfSeveralRows) {
+  SplitInteractions split;
+  split.train.interactions.user = {2, 2, 5};
+  split.train.interactions.item = {3, 8, 1};
+  split.test = split.train.interactions;
+  EXPECT_THAT(leak(split, Repeats::forbidden), HasSubstr("test row (user 2, item 3)"));
+}
+
+TEST(LeakCheck, ARepeatAtAnotherTimeIsALeakOnlyIfForbidden) {
+  SplitInteractions split = clean();
+  split.test.item[0] = 0;
+  EXPECT_EQ(leak(split, Repeats::allowed), "no leak");
+  EXPECT_THAT(leak(split, Repeats::forbidden), HasSubstr("test row (user 0, item 0)"));
+}
+
+TEST(HoldsRepeats, LooksForPairsInBothHeldOutParts) {
+  EXPECT_FALSE(holds_repeats({}));
+  EXPECT_FALSE(holds_repeats(clean()));
+  SplitInteractions split = clean();
+  split.test.item[9] = 9;
+  EXPECT_TRUE(holds_repeats(split));
+  split = clean();
+  split.validation.item[0] = 0;
+  EXPECT_TRUE(holds_repeats(split));
+  split = clean();
+  split.test.item[3] = 4;
+  EXPECT_FALSE(holds_repeats(split)) << "item 4 is another user's";
+}
+
+TEST(LeakCheck, AnotherUsersRowIsNone) {
+  SplitInteractions split = clean();
+  split.test.item[3] = 4;
+  split.test.time_ms[3] = 104;
+  EXPECT_EQ(leak(split, Repeats::allowed), "no leak");
+  EXPECT_EQ(leak(split, Repeats::forbidden), "no leak");
+}
+
+TEST(LeakCheck, WithoutTimesRepeatsCannotBeToldApart) {
+  SplitInteractions split = clean();
+  for (Interactions* part : {&split.train.interactions, &split.validation, &split.test})
+    part->time_ms.clear();
+  split.validation.item[2] = 2;
+  EXPECT_EQ(leak(split, Repeats::allowed), "no leak");
+  EXPECT_THAT(leak(split, Repeats::forbidden), HasSubstr("validation row (user 2, item 2)"));
+}
+
+}  // namespace
+}  // namespace penchant::graph
