@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/checkpoint.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <ostream>
+#include <tuple>
+#include <vector>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -70,23 +74,35 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
   try {
     const json header = json::parse(text);
     result.metadata = header.at("__metadata__").get<std::map<std::string, std::string>>();
-    std::map<std::int64_t, std::string> by_offset;
+    // Begin, end, name: in the order of the data, tensors without data before the one they share an offset with.
+    std::vector<std::tuple<std::int64_t, std::int64_t, std::string>> places;
     for (const auto& [name, entry] : header.items()) {
-      if (name != "__metadata__") by_offset[entry.at("data_offsets").at(0).get<std::int64_t>()] = name;
+      if (name == "__metadata__") continue;
+      const json& offsets = entry.at("data_offsets");
+      places.emplace_back(offsets.at(0).get<std::int64_t>(), offsets.at(1).get<std::int64_t>(), name);
     }
-    for (const auto& [offset, name] : by_offset) {
+    std::sort(places.begin(), places.end());
+    const auto data_bytes = static_cast<std::int64_t>(std::filesystem::file_size(path) - sizeof(length) - length);
+    std::int64_t read = 0;
+    for (const auto& [begin, end, name] : places) {
       const json& entry = header.at(name);
       LoadedTensor tensor{name, entry.at("shape").at(0).get<std::int64_t>(), entry.at("shape").at(1).get<std::int64_t>(), {}};
-      const auto bytes = entry.at("data_offsets").at(1).get<std::int64_t>() - offset;
-      if (entry.at("dtype") != "F32" || tensor.rows < 0 || tensor.cols < 0 || bytes != tensor.rows * tensor.cols * static_cast<std::int64_t>(sizeof(float))) {
+      const std::int64_t bytes = end - begin;
+      if (begin != read) throw damaged("the tensors overlap or leave gaps");
+      if (end > data_bytes) throw damaged("the data is cut off");
+      constexpr std::int64_t kSize = sizeof(float);
+      const bool fits = tensor.rows >= 0 && tensor.cols >= 0 && (tensor.cols == 0 || tensor.rows <= data_bytes / kSize / tensor.cols);
+      if (entry.at("dtype") != "F32" || !fits || bytes != tensor.rows * tensor.cols * kSize) {
         throw damaged("a tensor is not float32 of its stated shape");
       }
+      read = end;
       tensor.data.resize(static_cast<std::size_t>(tensor.rows * tensor.cols));
       file.read(reinterpret_cast<char*>(tensor.data.data()), bytes);
       if (!file) throw damaged("the data is cut off");
       XXH3_64bits_update(state.get(), tensor.data.data(), static_cast<std::size_t>(bytes));
       result.tensors.push_back(std::move(tensor));
     }
+    if (read != data_bytes) throw damaged("there are bytes behind the data");
   } catch (const json::exception&) {
     throw damaged("the header is not the JSON that was written");
   }

@@ -12,9 +12,14 @@
 
 namespace penchant::kernels {
 
+template <typename View>
+void require_host(std::string_view op, std::string_view name, const View& view) {
+  if (view.device != Device::cpu) throw InputError(fmt::format("{}: {} does not lie in host memory", op, name));
+}
+
 template <typename T>
 void require_shape(std::string_view op, std::string_view name, const MatrixView<T>& matrix, std::int64_t rows, std::int64_t cols) {
-  if (matrix.device != Device::cpu) throw InputError(fmt::format("{}: {} does not lie in host memory", op, name));
+  require_host(op, name, matrix);
   if (matrix.rows != rows || matrix.cols != cols) {
     throw InputError(fmt::format("{}: {} is {} x {}, expected {} x {}", op, name, matrix.rows, matrix.cols, rows, cols));
   }
@@ -22,7 +27,7 @@ void require_shape(std::string_view op, std::string_view name, const MatrixView<
 
 template <typename T>
 void require_size(std::string_view op, std::string_view name, const VectorView<T>& vector, std::int64_t size) {
-  if (vector.device != Device::cpu) throw InputError(fmt::format("{}: {} does not lie in host memory", op, name));
+  require_host(op, name, vector);
   if (vector.size != size) throw InputError(fmt::format("{}: {} has {} elements, expected {}", op, name, vector.size, size));
 }
 

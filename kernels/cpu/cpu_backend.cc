@@ -79,22 +79,26 @@ FloatMatrix& CpuBackend::scratch(FloatMatrix& matrix, std::int64_t rows, std::in
 }
 
 void CpuBackend::copy(ConstFloatView from, FloatView to) {
+  require_host("copy", "from", from);
   require_shape("copy", "to", to, from.rows, from.cols);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
 }
 
 void CpuBackend::copy(VectorView<const float> from, VectorView<float> to) {
+  require_host("copy", "from", from);
   require_size("copy", "to", to, from.size);
   std::copy_n(from.data, from.size, to.data);
 }
 
 void CpuBackend::copy(IdView from, VectorView<graph::NodeId> to) {
+  require_host("copy", "from", from);
   require_size("copy", "to", to, from.size);
   std::copy_n(from.data, from.size, to.data);
 }
 
 void CpuBackend::convert(ConstFloatView from, MatrixView<Bf16> to) {
+  require_host("convert", "from", from);
   require_shape("convert", "to", to, from.rows, from.cols);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < from.rows; ++i) {
@@ -103,6 +107,7 @@ void CpuBackend::convert(ConstFloatView from, MatrixView<Bf16> to) {
 }
 
 void CpuBackend::convert(MatrixView<const Bf16> from, FloatView to) {
+  require_host("convert", "from", from);
   require_shape("convert", "to", to, from.rows, from.cols);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < from.rows; ++i) {

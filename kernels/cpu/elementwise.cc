@@ -55,6 +55,7 @@ float dot(const float* a, const float* b, std::int64_t size) {
 }  // namespace
 
 void CpuBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {
+  require_host("axpby", "x", x);
   require_shape("axpby", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t, const float* from, float* to) {
     if (beta == 0.0F) {
@@ -66,6 +67,7 @@ void CpuBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {
 }
 
 void CpuBackend::add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) {
+  require_host("add_bias", "x", x);
   require_size("add_bias", "bias", bias, x.cols);
   require_shape("add_bias", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t, const float* from, float* to) {
@@ -74,6 +76,7 @@ void CpuBackend::add_bias(ConstFloatView x, VectorView<const float> bias, FloatV
 }
 
 void CpuBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
+  require_host("add_column_sums", "x", x);
   require_size("add_column_sums", "sums", sums, x.cols);
   const std::int64_t blocks = (x.rows + kSumBlock - 1) / kSumBlock;
   std::vector<float> partial(static_cast<std::size_t>(blocks * x.cols), 0.0F);
@@ -90,6 +93,7 @@ void CpuBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
 }
 
 void CpuBackend::scale_rows(ConstFloatView x, VectorView<const float> scale, FloatView y) {
+  require_host("scale_rows", "x", x);
   require_size("scale_rows", "scale", scale, x.rows);
   require_shape("scale_rows", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t i, const float* from, float* to) {
@@ -98,6 +102,7 @@ void CpuBackend::scale_rows(ConstFloatView x, VectorView<const float> scale, Flo
 }
 
 void CpuBackend::add_row_dots(ConstFloatView x, ConstFloatView y, VectorView<float> dots) {
+  require_host("add_row_dots", "x", x);
   require_shape("add_row_dots", "y", y, x.rows, x.cols);
   require_size("add_row_dots", "dots", dots, x.rows);
 #pragma omp parallel for schedule(static)
@@ -105,6 +110,7 @@ void CpuBackend::add_row_dots(ConstFloatView x, ConstFloatView y, VectorView<flo
 }
 
 void CpuBackend::activation(Activation act, ConstFloatView x, FloatView y) {
+  require_host("activation", "x", x);
   require_shape("activation", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t, const float* from, float* to) {
     for (std::int64_t j = 0; j < x.cols; ++j) to[j] = activate(act, from[j]);
@@ -112,6 +118,7 @@ void CpuBackend::activation(Activation act, ConstFloatView x, FloatView y) {
 }
 
 void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y, FloatView d_x) {
+  require_host("activation_backward", "y", y);
   require_shape("activation_backward", "d_y", d_y, y.rows, y.cols);
   require_shape("activation_backward", "d_x", d_x, y.rows, y.cols);
   for_each_row(y, d_x, [=](std::int64_t i, const float* out, float* to) {
@@ -121,6 +128,7 @@ void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloa
 }
 
 void CpuBackend::normalize_rows(ConstFloatView x, FloatView y, VectorView<float> inverse_norms) {
+  require_host("normalize_rows", "x", x);
   require_shape("normalize_rows", "y", y, x.rows, x.cols);
   require_size("normalize_rows", "inverse_norms", inverse_norms, x.rows);
   for_each_row(x, y, [=](std::int64_t i, const float* from, float* to) {
@@ -132,6 +140,7 @@ void CpuBackend::normalize_rows(ConstFloatView x, FloatView y, VectorView<float>
 
 void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms, ConstFloatView d_y,
                                          FloatView d_x) {
+  require_host("normalize_rows_backward", "y", y);
   require_size("normalize_rows_backward", "inverse_norms", inverse_norms, y.rows);
   require_shape("normalize_rows_backward", "d_y", d_y, y.rows, y.cols);
   require_shape("normalize_rows_backward", "d_x", d_x, y.rows, y.cols);

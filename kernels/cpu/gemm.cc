@@ -46,7 +46,8 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
   require_shape("gemm", "c", c, c.rows, c.cols);
   if (c.rows == 0 || c.cols == 0) return;
   if (inner == 0) {
-    axpby(0.0F, c, beta, c);
+    if (beta == 0.0F) fill(c, 0.0F);
+    else axpby(beta, c, 0.0F, c);
     return;
   }
 

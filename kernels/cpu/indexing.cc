@@ -11,6 +11,7 @@ namespace penchant::kernels {
 namespace {
 
 void require_ids(const char* op, IdView ids, std::int64_t num_rows) {
+  require_host(op, "ids", ids);
   for (std::int64_t i = 0; i < ids.size; ++i) {
     if (ids[i] < 0 || ids[i] >= num_rows) {
       throw InputError(fmt::format("{}: id {} at position {}, expected 0 to {}", op, ids[i], i, num_rows - 1));
@@ -21,6 +22,7 @@ void require_ids(const char* op, IdView ids, std::int64_t num_rows) {
 }  // namespace
 
 void CpuBackend::gather_rows(ConstFloatView table, IdView ids, FloatView y) {
+  require_host("gather_rows", "table", table);
   require_shape("gather_rows", "y", y, ids.size, table.cols);
   require_ids("gather_rows", ids, table.rows);
 #pragma omp parallel for schedule(static)

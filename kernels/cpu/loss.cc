@@ -158,7 +158,10 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
   if (options.positive_bias.size > 0) require_size(op, "positive_bias", options.positive_bias, batch);
   if (options.negative_bias.size > 0) require_size(op, "negative_bias", options.negative_bias, count);
   if (!(options.temperature > 0.0F)) throw InputError(fmt::format("{}: temperature is {}, expected more than 0", op, options.temperature));
-  if (batch == 0) return;
+  if (batch == 0) {
+    fill(d_negatives, 0.0F);
+    return;
+  }
 
   const float scale = 1.0F / options.temperature;
   const float share = scale / static_cast<float>(batch);

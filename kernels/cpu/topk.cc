@@ -98,14 +98,28 @@ void require_rows(const char* op, const char* name, const graph::CsrView& rows, 
   }
 }
 
+/// Memory of one thread.
+struct TileBuffers {
+  std::vector<float> scores;
+  std::vector<float> last_items;
+};
+
 /// Calls visit(query, first_item, count, scores) for every query row of the tile and every tile of items, in ascending item order.
+/// The last tile is filled up with zero rows: BLAS rounds the edges of a ragged tile differently, and equal items would no longer tie.
 template <typename Visit>
-void for_each_score_tile(ConstFloatView queries, ConstFloatView items, std::vector<float>& buffer, Visit visit) {
-  buffer.resize(static_cast<std::size_t>(kTileQueries * kTileItems));
+void for_each_score_tile(ConstFloatView queries, ConstFloatView items, TileBuffers& buffers, Visit visit) {
+  buffers.scores.resize(static_cast<std::size_t>(kTileQueries * kTileItems));
   for (std::int64_t first = 0; first < items.rows; first += kTileItems) {
     const std::int64_t count = std::min(kTileItems, items.rows - first);
-    const FloatView scores(buffer.data(), queries.rows, count, kTileItems, Device::cpu);
-    gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, items.rows_of(first, count), 0.0F, scores);
+    const FloatView scores(buffers.scores.data(), queries.rows, kTileItems, kTileItems, Device::cpu);
+    if (count == kTileItems) {
+      gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, items.rows_of(first, count), 0.0F, scores);
+    } else {
+      buffers.last_items.assign(static_cast<std::size_t>(kTileItems * items.cols), 0.0F);
+      const FloatView padded(buffers.last_items.data(), kTileItems, items.cols, items.cols, Device::cpu);
+      for (std::int64_t i = 0; i < count; ++i) std::copy_n(items.row(first + i), items.cols, padded.row(i));
+      gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, padded, 0.0F, scores);
+    }
     for (std::int64_t q = 0; q < queries.rows; ++q) visit(q, first, count, scores.row(q));
   }
 }
@@ -125,6 +139,7 @@ void for_each_score_tile(ConstFloatView queries, ConstFloatView items, std::vect
 void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded, MatrixView<NodeId> ids,
                       FloatView scores) {
   const std::int64_t k = ids.cols;
+  require_host("topk", "queries", queries);
   require_shape("topk", "items", items, items.rows, queries.cols);
   require_shape("topk", "ids", ids, queries.rows, k);
   require_shape("topk", "scores", scores, queries.rows, k);
@@ -134,7 +149,7 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
   const std::int64_t tiles = (queries.rows + kTileQueries - 1) / kTileQueries;
 #pragma omp parallel
   {
-    std::vector<float> buffer;
+    TileBuffers buffers;
     std::vector<std::vector<Candidate>> heaps(static_cast<std::size_t>(kTileQueries));
     std::vector<std::size_t> next(static_cast<std::size_t>(kTileQueries));
 #pragma omp for schedule(dynamic, 1)
@@ -143,7 +158,7 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
       const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
       for (auto& heap : heaps) heap.clear();
       std::fill(next.begin(), next.end(), 0);
-      for_each_score_tile(queries.rows_of(first_query, count_queries), items, buffer,
+      for_each_score_tile(queries.rows_of(first_query, count_queries), items, buffers,
                           [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
         auto& heap = heaps[static_cast<std::size_t>(q)];
         mask(row_or_empty(excluded, first_query + q), next[static_cast<std::size_t>(q)], first, count, row);
@@ -184,6 +199,7 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
 // Measured    docs/benchmarks.md#evaluation
 void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
                              const graph::CsrView& targets, VectorView<NodeId> higher, VectorView<NodeId> equal) {
+  require_host("rank_counts", "queries", queries);
   require_shape("rank_counts", "items", items, items.rows, queries.cols);
   require_rows("rank_counts", "targets", targets, queries.rows, items.rows);
   if (excluded.num_rows != 0) require_rows("rank_counts", "excluded", excluded, queries.rows, items.rows);
@@ -193,7 +209,7 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const
   const std::int64_t tiles = (queries.rows + kTileQueries - 1) / kTileQueries;
 #pragma omp parallel
   {
-    std::vector<float> buffer;
+    TileBuffers buffers;
     std::vector<std::size_t> next_excluded(static_cast<std::size_t>(kTileQueries));
     std::vector<std::size_t> next_target(static_cast<std::size_t>(kTileQueries));
     std::vector<float> own;           // scores of the tile's targets
@@ -211,14 +227,14 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const
         return static_cast<std::size_t>(targets.offsets[static_cast<std::size_t>(first_query + q)] - first_entry);
       };
       std::fill(next_target.begin(), next_target.end(), 0);
-      for_each_score_tile(tile_queries, items, buffer, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+      for_each_score_tile(tile_queries, items, buffers, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
         const auto listed = targets.row(first_query + q);
         std::size_t& next = next_target[static_cast<std::size_t>(q)];
         for (; next < listed.size() && listed[next] < first + count; ++next) own[own_place(q) + next] = row[listed[next] - first];
       });
       std::fill(next_target.begin(), next_target.end(), 0);
       std::fill(next_excluded.begin(), next_excluded.end(), 0);
-      for_each_score_tile(tile_queries, items, buffer, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+      for_each_score_tile(tile_queries, items, buffers, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
         const auto listed = targets.row(first_query + q);
         mask(row_or_empty(excluded, first_query + q), next_excluded[static_cast<std::size_t>(q)], first, count, row);
         mask(listed, next_target[static_cast<std::size_t>(q)], first, count, row);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// The choice of the backend, and the check that no op reads an operand of another device.
+#include "kernels/backend.h"
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "graph/error.h"
+#include "tests/support/backends.h"
+#include "tests/support/data.h"
+#include "tests/support/guarded.h"
+
+namespace penchant::kernels {
+namespace {
+
+using graph::NodeId;
+using support::Dense;
+using support::Guarded;
+using testing::HasSubstr;
+
+/// PENCHANT_DEVICE for one scope.
+class DeviceVariable {
+ public:
+  explicit DeviceVariable(const char* value) {
+    if (const char* before = std::getenv(kName)) before_ = before;
+    setenv(kName, value, 1);
+  }
+  ~DeviceVariable() { before_.empty() ? unsetenv(kName) : setenv(kName, before_.c_str(), 1); }
+  DeviceVariable(const DeviceVariable&) = delete;
+  DeviceVariable& operator=(const DeviceVariable&) = delete;
+
+ private:
+  static constexpr const char* kName = "PENCHANT_DEVICE";
+  std::string before_;
+};
+
+BackendOptions options_for(DeviceChoice device, int num_threads = 0) {
+  BackendOptions options;
+  options.device = device;
+  options.num_threads = num_threads;
+  return options;
+}
+
+TEST(MakeBackend, DescriptionNamesWhatRuns) {
+  const auto backend = make_backend(options_for(DeviceChoice::cpu, 2));
+  EXPECT_EQ(backend->device(), Device::cpu);
+  EXPECT_THAT(backend->description(), HasSubstr(cpu_instruction_set()));
+  EXPECT_THAT(backend->description(), HasSubstr("2 threads"));
+  EXPECT_THAT(make_backend(options_for(DeviceChoice::cpu, 1))->description(),
+              testing::EndsWith("1 thread"));
+}
+
+TEST(MakeBackend, RefusesANegativeNumberOfThreads) {
+  EXPECT_THROW(make_backend(options_for(DeviceChoice::cpu, -1)), InputError);
+}
+
+TEST(MakeBackend, EnvironmentDecidesWhatTheCallerLeavesOpen) {
+  {
+    const DeviceVariable device("cpu");
+    EXPECT_EQ(make_backend(options_for(DeviceChoice::automatic))->device(), Device::cpu);
+  }
+  {
+    const DeviceVariable device("auto");
+    EXPECT_NO_THROW(make_backend(options_for(DeviceChoice::automatic)));
+  }
+  {
+    const DeviceVariable device("gpu");
+    EXPECT_THROW(make_backend(options_for(DeviceChoice::automatic)), InputError);
+    EXPECT_NO_THROW(make_backend(options_for(DeviceChoice::cpu))) << "a stated choice wins";
+  }
+}
+
+TEST(MakeBackend, CudaThatIsNotThereSaysWhy) {
+  if (cuda_status() == "available") GTEST_SKIP() << "this machine has a GPU";
+  const DeviceVariable device("cuda");
+  for (const DeviceChoice choice : {DeviceChoice::cuda, DeviceChoice::automatic}) {
+    try {
+      make_backend(options_for(choice));
+      FAIL() << "expected a DeviceError";
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(cuda_status()));
+    }
+  }
+}
+
+class Devices : public support::BackendTest {};
+PENCHANT_INSTANTIATE_BACKENDS(Devices);
+
+/// The same memory under the other device's name.
+template <typename View>
+View elsewhere(View view) {
+  view.device = view.device == Device::cpu ? Device::cuda : Device::cpu;
+  return view;
+}
+
+// "operands live on the backend's device and have the stated shapes; both are checked first": here
+// for the inputs, one at a time.
+TEST_P(Devices, EveryOpRefusesAnInputOfAnotherDevice) {
+  const Guarded<float> x(backend(), Dense(4, 4, 1.0));
+  const Guarded<float> y(backend(), Dense(4, 4, 1.0));
+  const Guarded<float> row(backend(), Dense(1, 4, 1.0));
+  const Guarded<NodeId> id_row(backend(), Dense(1, 4, 1.0));
+  const Guarded<NodeId> id_matrix(backend(), 4, 4);
+  const graph::Csr a = support::random_sets(4, 4, 2, 1);
+  const auto sparse = backend().sparse(a.view());
+  const graph::Csr targets{4, 4, {0, 1, 2, 3, 4}, {0, 1, 2, 3}, {}};
+  Matrix<Bf16> half = backend().matrix<Bf16>(4, 4);
+
+  const ConstFloatView in = x.view();
+  const ConstFloatView foreign = elsewhere(in);
+  const FloatView out = y.view();
+  const VectorView<float> vec = row.vector();
+  const VectorView<const float> foreign_vec = elsewhere(VectorView<const float>(vec));
+  const IdView ids = id_row.vector();
+  Backend& b = backend();
+  const std::vector<std::pair<const char*, std::function<void()>>> calls = {
+      {"convert", [&] { b.convert(foreign, half.view()); }},
+      {"convert bf16", [&] { b.convert(elsewhere(MatrixView<const Bf16>(half.view())), out); }},
+      {"spmm", [&] { b.spmm(*sparse, foreign, out, {}); }},
+      {"spmm bf16",
+       [&] { b.spmm(*sparse, elsewhere(MatrixView<const Bf16>(half.view())), out, {}); }},
+      {"gemm a", [&] { b.gemm(Transpose::no, Transpose::no, 1.0F, foreign, in, 0.0F, out); }},
+      {"gemm b", [&] { b.gemm(Transpose::no, Transpose::no, 1.0F, in, foreign, 0.0F, out); }},
+      {"axpby", [&] { b.axpby(1.0F, foreign, 0.0F, out); }},
+      {"add_bias x", [&] { b.add_bias(foreign, vec, out); }},
+      {"add_bias bias", [&] { b.add_bias(in, foreign_vec, out); }},
+      {"add_column_sums", [&] { b.add_column_sums(foreign, vec); }},
+      {"scale_rows x", [&] { b.scale_rows(foreign, vec, out); }},
+      {"scale_rows scale", [&] { b.scale_rows(in, foreign_vec, out); }},
+      {"add_row_dots x", [&] { b.add_row_dots(foreign, in, vec); }},
+      {"add_row_dots y", [&] { b.add_row_dots(in, foreign, vec); }},
+      {"activation", [&] { b.activation(Activation::relu, foreign, out); }},
+      {"activation_backward y", [&] { b.activation_backward(Activation::relu, foreign, in, out); }},
+      {"activation_backward d_y",
+       [&] { b.activation_backward(Activation::relu, in, foreign, out); }},
+      {"normalize_rows", [&] { b.normalize_rows(foreign, out, vec); }},
+      {"normalize_rows_backward y", [&] { b.normalize_rows_backward(foreign, vec, in, out); }},
+      {"normalize_rows_backward norms",
+       [&] { b.normalize_rows_backward(in, foreign_vec, in, out); }},
+      {"gather_rows table", [&] { b.gather_rows(foreign, ids, out); }},
+      {"gather_rows ids", [&] { b.gather_rows(in, elsewhere(ids), out); }},
+      {"scatter_add_rows x", [&] { b.scatter_add_rows(1.0F, foreign, ids, out); }},
+      {"scatter_add_rows ids", [&] { b.scatter_add_rows(1.0F, in, elsewhere(ids), out); }},
+      {"bpr users", [&] { b.bpr(foreign, in, in, vec, out, out, out); }},
+      {"sampled_softmax negatives",
+       [&] { b.sampled_softmax(in, in, foreign, {}, vec, out, out, out); }},
+      {"adam_step gradient", [&] { b.adam_step({}, foreign, out, out, out); }},
+      {"topk queries", [&] { b.topk(foreign, in, {}, id_matrix.view(), out); }},
+      {"topk items", [&] { b.topk(in, foreign, {}, id_matrix.view(), out); }},
+      {"rank_counts queries",
+       [&] { b.rank_counts(foreign, in, {}, targets.view(), id_row.vector(), id_row.vector()); }},
+  };
+  for (const auto& [name, call] : calls) EXPECT_THROW(call(), InputError) << name;
+}
+
+}  // namespace
+}  // namespace penchant::kernels

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sparse times dense against the oracle, with float32 and with bf16 tables.
+#include <bit>
+#include <limits>
+#include <ostream>
+#include <type_traits>
+
+#include <gtest/gtest.h>
+
+#include "graph/error.h"
+#include "tests/oracle/elementwise.h"
+#include "tests/oracle/linear.h"
+#include "tests/support/backends.h"
+#include "tests/support/data.h"
+#include "tests/support/guarded.h"
+
+namespace penchant::kernels {
+namespace {
+
+using support::Dense;
+using support::Guarded;
+using support::Placement;
+using support::Values;
+
+struct SpmmCase {
+  std::int64_t rows, cols, width, mean_row_size;
+  Values values = Values::present;
+  float alpha = 1.0F;
+  float beta = 0.0F;
+  bool has_row_scale = false;
+  bool has_layer_sum = false;
+  float gamma = 1.0F;
+  Placement placement = Placement::aligned;
+  std::uint64_t seed = 1;
+};
+
+std::ostream& operator<<(std::ostream& out, const SpmmCase& c) {
+  return out << c.rows << " x " << c.cols << ", D " << c.width << ", row size " << c.mean_row_size
+             << (c.values == Values::present ? ", values" : "") << ", alpha " << c.alpha
+             << ", beta " << c.beta << (c.has_row_scale ? ", row_scale" : "")
+             << (c.has_layer_sum ? ", layer_sum" : "") << ", gamma " << c.gamma
+             << (c.placement == Placement::misaligned ? ", misaligned" : "") << ", seed " << c.seed;
+}
+
+std::vector<SpmmCase> cases() {
+  std::vector<SpmmCase> result;
+  // Widths around the vector widths of SSE4, AVX2 and AVX-512 and around the register blocks of 4
+  // and 8 vectors.
+  for (const std::int64_t width :
+       {1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 129, 200}) {
+    for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
+      result.push_back(
+          {41, 37, width, 6, Values::present, -0.75F, 0.5F, true, true, 0.25F, placement, 11});
+      result.push_back(
+          {23, 50, width, 3, Values::absent, 1.0F, 0.0F, false, false, 1.0F, placement, 12});
+    }
+  }
+  for (const Values values : {Values::absent, Values::present}) {
+    for (const float beta : {0.0F, 1.0F, -2.0F}) {
+      for (const bool option : {false, true}) {
+        result.push_back(
+            {30, 20, 24, 5, values, 1.5F, beta, option, !option, -0.5F, Placement::aligned, 13});
+        result.push_back(
+            {30, 20, 24, 5, values, 0.0F, beta, option, option, 0.0F, Placement::aligned, 14});
+      }
+    }
+  }
+  result.push_back({1, 1, 1, 1});
+  result.push_back({1, 400, 64, 9000, Values::present, 1.0F, 0.0F, true,
+                    true});  // one row longer than a chunk of work
+  result.push_back({3000, 700, 12, 40, Values::present, 1.0F, 1.0F, true,
+                    true});  // many chunks, repeated columns
+  result.push_back({50, 30, 16, 0, Values::present, 1.0F, 0.0F, true, true});  // every row empty
+  return result;
+}
+
+template <typename T>
+class Table;
+template <>
+class Table<float> {
+ public:
+  Table(Backend& backend, const Dense& values, Placement placement)
+      : table_(backend, values, placement) {}
+  ConstFloatView view() const { return table_.view(); }
+  static Dense stored(const Dense& values) { return values; }
+
+ private:
+  Guarded<float> table_;
+};
+template <>
+class Table<Bf16> {
+ public:
+  Table(Backend& backend, const Dense& values, Placement placement)
+      : memory_(backend.vector<Bf16>(values.rows * (values.cols + 3) + 1)),
+        view_(memory_.view().data + (placement == Placement::aligned ? 0 : 1), values.rows,
+              values.cols, values.cols + (placement == Placement::aligned ? 0 : 3),
+              backend.device()) {
+    backend.convert(Guarded<float>(backend, values).view(), view_);
+  }
+  MatrixView<const Bf16> view() const { return view_; }
+  static Dense stored(Dense values) {
+    for (double& value : values.values) value = oracle::round_to_bf16(value);
+    return values;
+  }
+
+ private:
+  Vector<Bf16> memory_;
+  MatrixView<Bf16> view_;
+};
+
+class Spmm : public support::BackendTest {
+ protected:
+  template <typename T>
+  void expect_agreement(const SpmmCase& c) {
+    const testing::ScopedTrace trace(__FILE__, __LINE__, testing::PrintToString(c));
+    const graph::Csr a = support::random_sparse(c.rows, c.cols, c.mean_row_size, c.values, c.seed);
+    const Dense x = Table<T>::stored(support::random_dense(c.cols, c.width, c.seed + 1));
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const Dense y0 = c.beta == 0.0F ? Dense(c.rows, c.width, nan)
+                                    : support::random_dense(c.rows, c.width, c.seed + 2);
+    const Dense total0 =
+        c.has_layer_sum ? support::random_dense(c.rows, c.width, c.seed + 3) : Dense();
+    const Dense scale =
+        c.has_row_scale ? support::random_dense(1, c.rows, c.seed + 4) : Dense(1, 0);
+
+    const Table<T> table(backend(), x, c.placement);
+    const Guarded<float> y(backend(), y0, c.placement);
+    const Guarded<float> total(backend(), total0, c.placement);
+    const Guarded<float> row_scale(backend(), scale, c.placement);
+    SpmmOptions options;
+    options.alpha = c.alpha;
+    options.beta = c.beta;
+    if (c.has_row_scale) options.row_scale = row_scale.vector();
+    if (c.has_layer_sum) options.layer_sum = total.view();
+    options.gamma = c.gamma;
+    const auto sparse = backend().sparse(a.view());
+    backend().spmm(*sparse, table.view(), y.view(), options);
+    backend().sync();
+
+    const auto want = oracle::spmm(a.view(), x, c.alpha, scale.values, c.beta, y0, c.gamma, total0);
+    std::vector<double> bound;
+    for (std::int64_t i = 0; i < c.rows; ++i)
+      bound.push_back(static_cast<double>(a.view().row_size(i)) + 4);
+    EXPECT_TRUE(agrees(y.dense(), want.y, bound, origin(c.seed)));
+    EXPECT_TRUE(y.intact());
+    if (c.has_layer_sum) {
+      EXPECT_TRUE(agrees(total.dense(), want.layer_sum, bound, origin(c.seed))) << "layer_sum";
+      EXPECT_TRUE(total.intact());
+    }
+  }
+};
+PENCHANT_INSTANTIATE_BACKENDS(Spmm);
+
+TEST_P(Spmm, AgreesWithTheOracle) {
+  for (const SpmmCase& c : cases()) expect_agreement<float>(c);
+}
+
+TEST_P(Spmm, AgreesWithTheOracleOnABf16Table) {
+  for (const SpmmCase& c : cases()) expect_agreement<Bf16>(c);
+}
+
+//        0  1  2
+// A = 0 [.  2  .]   x = [1 10; 2 20; 3 30]
+//     1 [.  .  .]   y = [4 40; 0 0; 2*1+3 20+30] = A x
+//     2 [2  .  1]
+TEST_P(Spmm, SmallExampleByHand) {
+  const graph::Csr a{3, 3, {0, 1, 1, 3}, {1, 0, 2}, {2.0F, 2.0F, 1.0F}};
+  const Guarded<float> x(backend(), Dense(3, 2, {1, 10, 2, 20, 3, 30}));
+  const Guarded<float> y(backend(), 3, 2);
+  const auto sparse = backend().sparse(a.view());
+  EXPECT_EQ(sparse->rows(), 3);
+  EXPECT_EQ(sparse->cols(), 3);
+  EXPECT_EQ(sparse->num_entries(), 3);
+  backend().spmm(*sparse, x.view(), y.view(), {});
+  EXPECT_TRUE(agrees(y.dense(), Dense(3, 2, {4, 40, 0, 0, 5, 50}), 0.0, origin(0)));
+}
+
+TEST_P(Spmm, ZeroSizesTouchNothing) {
+  struct Shape {
+    std::int64_t rows, cols, width;
+  };
+  for (const auto& [rows, cols, width] : {Shape{0, 0, 0}, Shape{0, 5, 8}, Shape{4, 5, 0}}) {
+    const graph::Csr a = support::random_sparse(rows, cols, 2, Values::present, 3);
+    const Guarded<float> x(backend(), Dense(cols, width, 1.0));
+    const Guarded<float> y(backend(), rows, width);
+    backend().spmm(*backend().sparse(a.view()), x.view(), y.view(), {});
+    EXPECT_TRUE(y.intact());
+  }
+}
+
+// A [4 x 0] matrix has rows to write: they are zero.
+TEST_P(Spmm, NoColumnsGiveZeroRows) {
+  const graph::Csr a{4, 0, {0, 0, 0, 0, 0}, {}, {}};
+  const Guarded<float> x(backend(), Dense(0, 9));
+  const Guarded<float> y(backend(), 4, 9);
+  backend().spmm(*backend().sparse(a.view()), x.view(), y.view(), {});
+  EXPECT_TRUE(agrees(y.dense(), Dense(4, 9), 0.0, origin(0)));
+  EXPECT_TRUE(y.intact());
+}
+
+TEST_P(Spmm, SameBitsAtOneAndTwoThreads) {
+  const graph::Csr a = support::random_sparse(6000, 900, 30, Values::present, 21);
+  const Dense x = support::random_dense(900, 37, 22);
+  expect_same_bits_at_any_thread_count([&](Backend& fresh) {
+    const Guarded<float> table(fresh, x);
+    const Guarded<float> y(fresh, a.num_rows, x.cols);
+    fresh.spmm(*fresh.sparse(a.view()), table.view(), y.view(), {});
+    return y.dense();
+  });
+}
+
+TEST_P(Spmm, RefusesOperandsThatDoNotFit) {
+  const graph::Csr a = support::random_sparse(6, 5, 2, Values::present, 3);
+  const auto sparse = backend().sparse(a.view());
+  const Guarded<float> x(backend(), Dense(5, 4, 1.0));
+  const Guarded<float> y(backend(), 6, 4);
+  const Guarded<float> wide(backend(), 6, 5);
+  const Guarded<float> five(backend(), Dense(1, 5, 1.0));
+  EXPECT_NO_THROW(backend().spmm(*sparse, x.view(), y.view(), {}));
+  EXPECT_THROW(backend().spmm(*sparse, y.view(), y.view(), {}), InputError) << "rows of x";
+  EXPECT_THROW(backend().spmm(*sparse, x.view(), wide.view(), {}), InputError) << "columns of y";
+  EXPECT_THROW(backend().spmm(*sparse, x.view(), x.view(), {}), InputError) << "rows of y";
+  SpmmOptions options;
+  options.row_scale = five.vector();
+  EXPECT_THROW(backend().spmm(*sparse, x.view(), y.view(), options), InputError) << "row_scale";
+  options = {};
+  options.layer_sum = wide.view();
+  EXPECT_THROW(backend().spmm(*sparse, x.view(), y.view(), options), InputError) << "layer_sum";
+}
+
+class ForeignMatrix final : public SparseMatrix {
+ public:
+  std::int64_t rows() const override { return 6; }
+  std::int64_t cols() const override { return 5; }
+  std::int64_t num_entries() const override { return 0; }
+};
+
+TEST_P(Spmm, RefusesAMatrixThatAnotherBackendPrepared) {
+  const Guarded<float> x(backend(), Dense(5, 4, 1.0));
+  const Guarded<float> y(backend(), 6, 4);
+  EXPECT_THROW(backend().spmm(ForeignMatrix(), x.view(), y.view(), {}), InputError);
+}
+
+}  // namespace
+}  // namespace penchant::kernels

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits>
+#include <ostream>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "graph/error.h"
+#include "tests/oracle/ranking.h"
+#include "tests/support/backends.h"
+#include "tests/support/data.h"
+#include "tests/support/guarded.h"
+
+namespace penchant::kernels {
+namespace {
+
+using graph::NodeId;
+using support::Dense;
+using support::Guarded;
+using support::Placement;
+
+constexpr double kLowest = -std::numeric_limits<double>::infinity();
+
+struct TopkCase {
+  std::int64_t queries, items, width, k;
+  std::int64_t mean_excluded = 0;
+  std::uint64_t seed = 1;
+};
+
+std::ostream& operator<<(std::ostream& out, const TopkCase& c) {
+  return out << c.queries << " queries, " << c.items << " items, D " << c.width << ", K " << c.k
+             << ", excluded " << c.mean_excluded << ", seed " << c.seed;
+}
+
+// Around the tiles of 128 queries and 768 items of kernels/cpu/topk.cc, K below and beyond the
+// number of items.
+const TopkCase kCases[] = {
+    {1, 1, 1, 1},           {1, 1, 4, 3},          {3, 7, 8, 7, 2},        {5, 9, 3, 20, 3},
+    {20, 767, 16, 10, 5},   {20, 768, 16, 10, 5},  {20, 769, 17, 10, 300}, {127, 100, 8, 1},
+    {128, 100, 8, 100, 50}, {129, 100, 8, 99, 50}, {300, 50, 5, 5, 200},   {7, 3000, 24, 50, 900},
+    {4, 2000, 64, 2000},    {9, 1600, 0, 5, 4},
+};
+
+class Topk : public support::BackendTest {
+ protected:
+  struct Result {
+    Dense ids, scores;
+  };
+  Result topk(const Dense& queries, const Dense& items, const graph::CsrView& excluded,
+              std::int64_t k, Placement placement = Placement::aligned) {
+    const Guarded<float> query_table(backend(), queries, placement);
+    const Guarded<float> item_table(backend(), items, placement);
+    const Guarded<NodeId> ids(backend(), queries.rows, k, placement);
+    const Guarded<float> scores(backend(), queries.rows, k, placement);
+    backend().topk(query_table.view(), item_table.view(), excluded, ids.view(), scores.view());
+    EXPECT_TRUE(ids.intact());
+    EXPECT_TRUE(scores.intact());
+    return {ids.dense(), scores.dense()};
+  }
+};
+PENCHANT_INSTANTIATE_BACKENDS(Topk);
+
+// Scores of small integers are exact, so that the oracle's order, with its many ties, is the only
+// right one.
+TEST_P(Topk, IsTheOraclesOrderTiesIncluded) {
+  for (const TopkCase& c : kCases) {
+    for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
+      SCOPED_TRACE(c);
+      const Dense queries = support::random_integers(c.queries, c.width, c.seed);
+      const Dense items = support::random_integers(c.items, c.width, c.seed + 1);
+      graph::Csr excluded = support::random_sets(c.queries, c.items, c.mean_excluded, c.seed + 2);
+      if (c.mean_excluded == 0) excluded = {};
+      const auto want = oracle::topk(oracle::scores(queries, items).value, excluded.view(), c.k);
+      const Result got = topk(queries, items, excluded.view(), c.k, placement);
+      EXPECT_TRUE(agrees(got.ids, want.ids, 0.0, origin(c.seed)));
+      EXPECT_TRUE(agrees(got.scores, want.scores, 0.0, origin(c.seed)));
+    }
+  }
+}
+
+// With rounded scores near ties may swap: each place must hold a score as good as the oracle's, of
+// the item that it names, and the list must be in its own order without repeats or excluded items.
+TEST_P(Topk, OfRealNumbersIsAsGoodAsTheOracles) {
+  for (const TopkCase& c : kCases) {
+    SCOPED_TRACE(c);
+    const Dense queries = support::random_dense(c.queries, c.width, c.seed);
+    const Dense items = support::random_dense(c.items, c.width, c.seed + 1);
+    const graph::Csr excluded =
+        support::random_sets(c.queries, c.items, c.mean_excluded, c.seed + 2);
+    const support::Sum scores = oracle::scores(queries, items);
+    const auto want = oracle::topk(scores.value, excluded.view(), c.k);
+    const Result got = topk(queries, items, excluded.view(), c.k);
+    const double tolerance =
+        (static_cast<double>(c.width) + 4) * support::kEps * static_cast<double>(c.width);
+    EXPECT_TRUE(agrees(got.scores, want.scores, tolerance, origin(c.seed)));
+    for (std::int64_t b = 0; b < c.queries; ++b) {
+      std::set<std::int64_t> seen;
+      for (std::int64_t place = 0; place < c.k; ++place) {
+        const auto item = static_cast<std::int64_t>(got.ids(b, place));
+        if (want.ids(b, place) == -1.0) {
+          ASSERT_EQ(item, graph::kNoNode);
+          continue;
+        }
+        ASSERT_GE(item, 0);
+        ASSERT_LT(item, c.items);
+        ASSERT_TRUE(seen.insert(item).second) << "item " << item << " twice";
+        ASSERT_FALSE(oracle::contains(excluded.view(), b, item))
+            << "item " << item << " is excluded";
+        ASSERT_NEAR(scores.value(b, item), got.scores(b, place), tolerance);
+        if (place == 0) continue;
+        const double before = got.scores(b, place - 1);
+        ASSERT_TRUE(before > got.scores(b, place) ||
+                    (before == got.scores(b, place) && got.ids(b, place - 1) < got.ids(b, place)))
+            << "order";
+      }
+    }
+  }
+}
+
+// Copies of one item tie bit by bit wherever they stand in the catalogue.
+TEST_P(Topk, EqualItemsTieByTheLowerId) {
+  for (const std::int64_t num_items : {37, 800, 1541}) {
+    const Dense one = support::random_dense(1, 48, 5);
+    Dense items(num_items, 48);
+    for (std::int64_t i = 0; i < num_items; ++i) {
+      for (std::int64_t j = 0; j < 48; ++j) items(i, j) = one(0, j);
+    }
+    const Result got = topk(support::random_dense(130, 48, 6), items, {}, 30);
+    Dense want(130, 30);
+    for (std::int64_t b = 0; b < 130; ++b) {
+      for (std::int64_t place = 0; place < 30; ++place) want(b, place) = static_cast<double>(place);
+    }
+    EXPECT_TRUE(agrees(got.ids, want, 0.0, origin(5))) << num_items << " copies of one item";
+  }
+}
+
+TEST_P(Topk, EverythingExcludedLeavesNothing) {
+  const graph::Csr excluded{2, 3, {0, 3, 5}, {0, 1, 2, 0, 2}, {}};
+  const Result got = topk(Dense(2, 1, 1.0), Dense(3, 1, {1, 2, 3}), excluded.view(), 2);
+  EXPECT_TRUE(agrees(got.ids, Dense(2, 2, {-1, -1, 1, -1}), 0.0, origin(0)));
+  EXPECT_TRUE(agrees(got.scores, Dense(2, 2, {kLowest, kLowest, 2, kLowest}), 0.0, origin(0)));
+}
+
+TEST_P(Topk, NoItemsGiveEmptyLists) {
+  const Result got = topk(Dense(2, 4, 1.0), Dense(0, 4), {}, 3);
+  EXPECT_TRUE(agrees(got.ids, Dense(2, 3, -1.0), 0.0, origin(0)));
+  EXPECT_TRUE(agrees(got.scores, Dense(2, 3, kLowest), 0.0, origin(0)));
+}
+
+TEST_P(Topk, NanScoresAreNeverChosen) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Result got = topk(Dense(1, 1, 1.0), Dense(4, 1, {nan, 1, nan, 2}), {}, 3);
+  EXPECT_TRUE(agrees(got.ids, Dense(1, 3, {3, 1, -1}), 0.0, origin(0)));
+}
+
+TEST_P(Topk, ZeroSizesTouchNothing) {
+  topk(Dense(0, 4), Dense(5, 4, 1.0), {}, 3);
+  topk(Dense(2, 4, 1.0), Dense(5, 4, 1.0), {}, 0);
+}
+
+TEST_P(Topk, SameBitsAtOneAndTwoThreads) {
+  const Dense queries = support::random_dense(400, 24, 16);
+  const Dense items = support::random_dense(1700, 24, 17);
+  const graph::Csr excluded = support::random_sets(400, 1700, 60, 18);
+  expect_same_bits_at_any_thread_count([&](Backend&) {
+    Result result = topk(queries, items, excluded.view(), 20);
+    result.ids.values.insert(result.ids.values.end(), result.scores.values.begin(),
+                             result.scores.values.end());
+    return Dense(800, 20, result.ids.values);
+  });
+}
+
+TEST_P(Topk, RefusesShapesThatDoNotFit) {
+  const Guarded<float> queries(backend(), Dense(4, 3, 1.0));
+  const Guarded<float> items(backend(), Dense(6, 3, 1.0));
+  const Guarded<float> narrow(backend(), Dense(6, 2, 1.0));
+  const Guarded<NodeId> ids(backend(), 4, 2);
+  const Guarded<NodeId> few_ids(backend(), 3, 2);
+  const Guarded<float> scores(backend(), 4, 2);
+  const Guarded<float> many_scores(backend(), 4, 3);
+  const graph::Csr fits = support::random_sets(4, 6, 2, 1);
+  const graph::Csr too_wide = support::random_sets(4, 7, 2, 1);
+  const graph::Csr too_short = support::random_sets(3, 6, 2, 1);
+  EXPECT_NO_THROW(
+      backend().topk(queries.view(), items.view(), fits.view(), ids.view(), scores.view()));
+  EXPECT_THROW(backend().topk(queries.view(), narrow.view(), {}, ids.view(), scores.view()),
+               InputError);
+  EXPECT_THROW(
+      backend().topk(queries.view(), items.view(), too_wide.view(), ids.view(), scores.view()),
+      InputError);
+  EXPECT_THROW(
+      backend().topk(queries.view(), items.view(), too_short.view(), ids.view(), scores.view()),
+      InputError);
+  EXPECT_THROW(backend().topk(queries.view(), items.view(), {}, few_ids.view(), scores.view()),
+               InputError);
+  EXPECT_THROW(backend().topk(queries.view(), items.view(), {}, ids.view(), many_scores.view()),
+               InputError);
+}
+
+}  // namespace
+}  // namespace penchant::kernels
