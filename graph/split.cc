@@ -132,11 +132,14 @@ std::optional<SharedRow> find_shared_row(const Interactions& train, const Intera
   return found;
 }
 
-void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats, const char* name) {
+void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats, const char* part, const NameOf& user_name,
+                const NameOf& item_name) {
   // Without times two rows of one pair cannot be told apart, so repeats of a pair are not a leak there.
   if (repeats == Repeats::allowed && train.time_ms.empty()) return;
   if (const auto shared = find_shared_row(train, held_out, repeats)) {
-    throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row", name, shared->user, shared->item));
+    const auto name = [](const NameOf& name_of, NodeId id) { return name_of ? name_of(id) : std::to_string(id); };
+    throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row", part, name(user_name, shared->user),
+                                 name(item_name, shared->item)));
   }
 }
 
@@ -179,9 +182,9 @@ bool holds_repeats(const SplitInteractions& split) {
          find_shared_row(split.train.interactions, split.test, Repeats::forbidden);
 }
 
-void check_no_leak(const SplitInteractions& split, Repeats repeats) {
-  check_part(split.train.interactions, split.validation, repeats, "validation");
-  check_part(split.train.interactions, split.test, repeats, "test");
+void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name, const NameOf& item_name) {
+  check_part(split.train.interactions, split.validation, repeats, "validation", user_name, item_name);
+  check_part(split.train.interactions, split.test, repeats, "test", user_name, item_name);
 }
 
 }  // namespace penchant::graph

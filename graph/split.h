@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "graph/interactions.h"
 
@@ -31,6 +33,8 @@ bool holds_repeats(const SplitInteractions& split);
 /// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a row of train, or, when
 /// `repeats_allowed` is false, if a held-out (user, item) pair also occurs in train. Names the first offending row.
 enum class Repeats { allowed, forbidden };
-void check_no_leak(const SplitInteractions& split, Repeats repeats);
+/// Turns dense ids into what the message says; the default prints the dense ids.
+using NameOf = std::function<std::string(NodeId)>;
+void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {}, const NameOf& item_name = {});
 
 }  // namespace penchant::graph

@@ -33,7 +33,8 @@ struct Source {
 }
 
 std::string expand_environment(std::string text, const Source& source) {
-  for (std::size_t first = text.find("${"); first != std::string::npos; first = text.find("${")) {
+  std::size_t behind = 0;  // what a variable holds is not expanded again
+  for (std::size_t first = text.find("${"); first != std::string::npos; first = text.find("${", behind)) {
     const std::size_t last = text.find('}', first);
     if (last == std::string::npos) throw InputError(fmt::format("{}: '${{' without '}}' in '{}'", source.place, text));
     const std::string inside = text.substr(first + 2, last - first - 2);
@@ -42,7 +43,9 @@ std::string expand_environment(std::string text, const Source& source) {
     if ((value == nullptr || *value == '\0') && colon == std::string::npos) {
       throw InputError(fmt::format("{}: environment variable {} is not set", source.place, inside));
     }
-    text.replace(first, last - first + 1, value != nullptr && *value != '\0' ? std::string(value) : inside.substr(colon + 2));
+    const std::string replacement = value != nullptr && *value != '\0' ? std::string(value) : inside.substr(colon + 2);
+    text.replace(first, last - first + 1, replacement);
+    behind = first + replacement.size();
   }
   return text;
 }
@@ -262,6 +265,7 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("train.validate_every", train.validate_every, "epochs between validations; 0: never"),
       PENCHANT_SETTING("train.patience", train.patience, "validations without improvement before stopping; 0: never stop early"),
       PENCHANT_SETTING("train.validation_metric", train.validation_metric, "what validation maximises"),
+      PENCHANT_SETTING("train.calibrate_popularity", train.calibrate_popularity, "let validation choose a weight of log popularity in the scores"),
       PENCHANT_SETTING("train.refit", train.refit, "train again on train + validation for the chosen number of epochs"),
       PENCHANT_SETTING("train.checkpoint_every", train.checkpoint_every, "epochs between checkpoints"),
       PENCHANT_SETTING("train.stop_after_steps", train.stop_after_steps, "for tests: stop as if interrupted; 0: off"),
@@ -326,10 +330,13 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
       const toml::table* weights = node.as_table();
       if (weights == nullptr) wrong_type(source, key, "a table of event = weight");
       config.ingest.event_weights.clear();
-      for (const auto& [event, weight] : *weights) {
+      std::vector<std::pair<toml::source_position, std::string>> events;  // in the order of the file; toml++ sorts keys
+      for (const auto& [event, weight] : *weights) events.emplace_back(weight.source().begin, std::string(event.str()));
+      std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      for (const auto& [position, event] : events) {
         double value = 0;
-        read_value(weight, value, source, key);
-        config.ingest.event_weights.emplace_back(std::string(event.str()), value);
+        read_value(*weights->get(event), value, source, key);
+        config.ingest.event_weights.emplace_back(event, value);
       }
     } else if (key == "data.attributes") {
       const toml::array* entries = node.as_array();
@@ -359,7 +366,6 @@ void finish(Config& config, const std::string& place) {
     else if (format == "parquet") config.embed.parquet = true;
     else throw InputError(fmt::format("{}: embeddings.formats: '{}', expected npy or parquet", place, format));
   }
-  if (config.ingest.item_table && config.ingest.item_table->files.empty()) config.ingest.item_table.reset();
 }
 
 }  // namespace

@@ -142,6 +142,7 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
                    {"dimension", model.items.cols()},
                    {"dtype", enum_name(options.type)},
                    {"normalized", model.normalized},
+                   {"popularity_column", model.popularity_column},
                    {"score", "inner product"},
                    {"model_hash", model.model_hash},
                    {"model", model.model_name},
@@ -168,10 +169,10 @@ std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& mode
                                 kernels::Backend& backend) {
   require_k(k, dataset.num_items() - 1, "there are besides this one");
   const NodeId item = find_raw(dataset.items, raw_item, "item");
-  // Cosine: unit rows, unless the model's are already.
-  kernels::FloatMatrix units = backend.matrix<float>(model.items.rows(), model.items.cols());
+  // Cosine of the embeddings proper, without the column of popularity.
+  kernels::FloatMatrix units = backend.matrix<float>(model.items.rows(), model.embedding_dim());
   kernels::Vector<float> norms = backend.vector<float>(model.items.rows());
-  backend.normalize_rows(model.items.view(), units.view(), norms.view());
+  backend.normalize_rows(model.items.view().cols_of(0, model.embedding_dim()), units.view(), norms.view());
   return rank(units.view().rows_of(item, 1), units.view(), {item}, k, backend);
 }
 

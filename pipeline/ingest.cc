@@ -24,7 +24,7 @@ namespace {
 
 std::vector<fs::path> input_files(const IngestOptions& options) {
   std::vector<fs::path> files = options.log.files;
-  if (options.item_table) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
+  if (has_item_table(options)) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
   for (const fs::path& file : {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
     if (!file.empty()) files.push_back(file);
   }
@@ -94,7 +94,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
     case InputFormat::lightgcn: read_lightgcn(options, read); break;
     case InputFormat::s3rec: read_s3rec(options, read, raw_catalog); break;
   }
-  if (options.item_table) read_item_table(options, read, raw_catalog);
+  if (has_item_table(options)) read_item_table(options, read, raw_catalog);
 
   sort_log(read.log.rows, read.log.users.size());
   thin_log(read.log.rows, options, rejections);
@@ -121,7 +121,9 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   split.seed = options.seed;
   dataset.split = graph::split_interactions(std::move(read.log.rows), std::move(read.test), split);
   dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn && graph::holds_repeats(dataset.split);
-  graph::check_no_leak(dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden);
+  const auto raw_ids = [](const graph::Dictionary& dictionary) { return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); }; };
+  graph::check_no_leak(dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden, raw_ids(dataset.users),
+                       raw_ids(dataset.items));
 
   const nlohmann::json source = provenance(input_files(options), options);
   write_dataset(out, dataset, source.dump(), read.rows);

@@ -83,6 +83,9 @@ struct IngestOptions {
   bool strict = false;  ///< a malformed row is an error instead of being counted
 };
 
+/// Whether items come with a table of their own.
+inline bool has_item_table(const IngestOptions& options) { return options.item_table && !options.item_table->files.empty(); }
+
 struct IngestReport {
   RowCounts rows;
   RowCounts item_rows;

@@ -2,6 +2,7 @@
 // The program: verbs, common options, and the mapping of failures to exit codes.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -58,6 +59,12 @@ int run_program(int argc, char** argv) {
   add_run_verb(program, invocation);
   add_generate_verb(program, invocation);
   add_info_verbs(program, invocation);
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : program.get_subcommands({})) verbs.push_back(verb->get_name());
+  if (argc > 1 && argv[1][0] != '-' && std::find(verbs.begin(), verbs.end(), argv[1]) == verbs.end()) {
+    const std::string near = nearest(argv[1], verbs);
+    throw InputError(fmt::format("unknown verb '{}'{}", argv[1], near.empty() ? "; --help lists all" : fmt::format("; did you mean '{}'?", near)));
+  }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -120,6 +120,7 @@ void begin_artifact(const fs::path& directory, std::string_view kind) {
   fs::create_directories(directory, error);
   if (error) throw InputError(fmt::format("{}: cannot create the directory: {}", directory.string(), error.message()));
   fs::remove(directory / kManifestName, error);
+  if (!error) fs::remove(directory / kStampName, error);
   if (error) throw InputError(fmt::format("{}: cannot remove the old manifest: {}", directory.string(), error.message()));
 }
 

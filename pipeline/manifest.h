@@ -32,4 +32,7 @@ void finish_artifact(const std::filesystem::path& directory, std::string_view ki
 nlohmann::json read_manifest(const std::filesystem::path& directory, std::string_view kind);
 bool is_finished(const std::filesystem::path& directory);
 
+/// What `penchant run` made an artefact from; gone as soon as anything begins to rewrite the artefact.
+inline constexpr const char* kStampName = "run.json";
+
 }  // namespace penchant::pipeline

@@ -87,12 +87,13 @@ std::string join_values(std::string_view cell, const AttributeColumn& column) {
 
 }  // namespace
 
-void add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing) {
-  if (is_missing(cell, missing)) return;
+bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing) {
+  if (is_missing(cell, missing)) return false;
   const std::int64_t known = attribute.items.size();
-  if (attribute.items.intern(raw_item) < known) return;  // the first value counts
+  if (attribute.items.intern(raw_item) < known) return false;  // the first value counts
   const bool already_joined = cell.find(kListSeparator) != std::string_view::npos;
   attribute.values.push_back(attribute.column.kind == AttributeKind::list && !already_joined ? join_values(cell, attribute.column) : std::string(cell));
+  return true;
 }
 
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
@@ -114,8 +115,9 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
         });
       }
       for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
+        if (batch.is_blank(row)) continue;
         ++result.item_rows.read;
-        const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.first_line + static_cast<std::int64_t>(row)); };
+        const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
         const std::string_view raw = batch.columns[0][row];
         if (is_missing(raw, options.missing)) {
           rejections.malformed("missing item", [&] { return fmt::format("{}: column '{}' is empty", place(), columns[0]); });
@@ -130,8 +132,9 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
         ++result.item_rows.kept;
         for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
           const std::string_view cell = batch.columns[a + 1][row];
-          if (!is_valid_utf8(cell)) throw InputError(fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
-          add_attribute_cell(catalog.attributes[a], raw, cell, options.missing);
+          if (add_attribute_cell(catalog.attributes[a], raw, cell, options.missing) && !is_valid_utf8(cell)) {
+            throw InputError(fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
+          }
         }
       }
     }

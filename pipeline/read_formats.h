@@ -38,8 +38,8 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
 IngestOptions recbole_as_table(const IngestOptions& options);
 
 bool is_missing(std::string_view cell, const std::vector<std::string>& spellings);
-/// Adds one cell to an attribute: the first value of an item that is not missing counts.
-void add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing);
+/// Adds one cell to an attribute: the first value of an item that is not missing counts. True if this was it.
+bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing);
 bool is_valid_utf8(std::string_view text);
 
 }  // namespace penchant::pipeline

@@ -86,7 +86,7 @@ class LogReader {
     weight_ = add_optional(options.columns.weight);
     session_ = add_optional(options.columns.session);
     for (const RowFilter& filter : options.filters) filters_.emplace_back(filter, add_column(filter.column));
-    if (!options.item_table) {
+    if (!has_item_table(options)) {
       for (const AttributeColumn& attribute : options.attributes) {
         catalog.attributes.push_back({attribute, {}, {}});
         attribute_columns_.push_back(add_column(attribute.column));
@@ -137,6 +137,7 @@ class LogReader {
     items_.clear();
     sessions_.clear();
     for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
+      if (batch.is_blank(row)) continue;
       ++result_.rows.read;
       if (add_row(batch, row)) accepted_.push_back(row);
     }
@@ -154,7 +155,11 @@ class LogReader {
     }
     for (std::size_t a = 0; a < attribute_columns_.size(); ++a) {
       for (std::size_t i = 0; i < accepted_.size(); ++i) {
-        add_attribute_cell(catalog_.attributes[a], items_[i], batch.columns[attribute_columns_[a]][accepted_[i]], options_.missing);
+        const std::string_view cell = batch.columns[attribute_columns_[a]][accepted_[i]];
+        if (add_attribute_cell(catalog_.attributes[a], items_[i], cell, options_.missing) && !is_valid_utf8(cell)) {
+          throw InputError(fmt::format("{}: column '{}' is not valid UTF-8; expected the file to be UTF-8 encoded",
+                                       where(batch.line(accepted_[i])), options_.attributes[a].column));
+        }
       }
     }
   }
@@ -168,13 +173,13 @@ class LogReader {
       if (is_valid_utf8(dictionary.raw(static_cast<NodeId>(id)))) continue;
       const auto place = static_cast<std::size_t>(std::find(ids.begin(), ids.end(), static_cast<NodeId>(id)) - ids.begin());
       throw InputError(fmt::format("{}: the {} id is not valid UTF-8; expected the file to be UTF-8 encoded",
-                                   where(batch.first_line + static_cast<std::int64_t>(accepted_[place])), role));
+                                   where(batch.line(accepted_[place])), role));
     }
   }
 
   /// Checks one row; if it is good, appends everything but the ids, whose text is kept for the batch.
   bool add_row(const TextBatch& batch, std::size_t row) {
-    const std::int64_t line = batch.first_line + static_cast<std::int64_t>(row);
+    const std::int64_t line = batch.line(row);
     const auto cell = [&](std::size_t column) { return batch.columns[column][row]; };
     for (const FilterRule& rule : filters_) {
       const std::string_view text = cell(rule.column());

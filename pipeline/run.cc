@@ -17,8 +17,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kStampName = "run.json";
-
 /// What a stage was made from: written beside the artefact once the stage has succeeded.
 class Stamp {
  public:
@@ -37,7 +35,7 @@ class Stamp {
 
 std::vector<fs::path> files_of(const IngestOptions& options) {
   std::vector<fs::path> files = options.log.files;
-  if (options.item_table) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
+  if (has_item_table(options)) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
   for (const fs::path& file : {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
     if (!file.empty()) files.push_back(file);
   }
@@ -69,6 +67,19 @@ void stage(const char* name, const Stamp& stamp, RunReport& report, Progress& pr
   if (report.interrupted) return;
   stamp.write();
   report.done.emplace_back(name);
+}
+
+/// The stored evaluation, if it was made from these inputs.
+bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report) {
+  std::ifstream file(path);
+  const json stored = json::parse(file, nullptr, false);
+  if (!stored.is_object() || stored.value("inputs", json()) != inputs) return false;
+  report.model.num_users = report.popularity.num_users = stored.at("num_users").get<std::int64_t>();
+  report.model.seconds = stored.at("seconds").get<double>();
+  report.model.seen_items_masked = stored.at("seen_items_masked").get<bool>();
+  report.model.metrics = stored.at("metrics").get<std::map<std::string, double>>();
+  report.popularity.metrics = stored.at("popularity_metrics").get<std::map<std::string, double>>();
+  return true;
 }
 
 json settings(const Config& config, const std::vector<std::string>& prefixes) { return json::parse(settings_json(config, prefixes)); }
@@ -119,11 +130,21 @@ RunReport run_all(Config config, Progress& progress) {
     EvaluateOptions options = config.evaluate;
     std::erase_if(options.cutoffs, [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
     if (options.cutoffs.empty()) options.cutoffs = {1};
-    report.model = evaluate(dataset, model, options, *backend, progress);
-    report.popularity = evaluate_popularity(dataset, options, *backend, progress);
-    const json metrics = {{"num_users", report.model.num_users}, {"metrics", report.model.metrics}, {"popularity_metrics", report.popularity.metrics}};
-    write_file_atomically(config.model_out / "evaluation.json", metrics.dump(2) + "\n");
-    report.done.emplace_back("evaluate");
+    const fs::path path = config.model_out / "evaluation.json";
+    const json inputs = {{"model", model.model_hash}, {"data", dataset.hash}, {"settings", settings(config, {"evaluate."})}};
+    if (read_evaluation(path, inputs, report)) {
+      progress.begin("evaluate");
+      progress.end("unchanged, skipped");
+      report.skipped.emplace_back("evaluate");
+    } else {
+      report.model = evaluate(dataset, model, options, *backend, progress);
+      report.popularity = evaluate_popularity(dataset, options, *backend, progress);
+      const json result = {{"inputs", inputs}, {"num_users", report.model.num_users}, {"seconds", report.model.seconds},
+                           {"seen_items_masked", report.model.seen_items_masked}, {"metrics", report.model.metrics},
+                           {"popularity_metrics", report.popularity.metrics}};
+      write_file_atomically(path, result.dump(2) + "\n");
+      report.done.emplace_back("evaluate");
+    }
   }
 
   if (!config.embeddings_out.empty()) {

@@ -61,6 +61,7 @@ FileKind file_kind(const fs::path& path) {
 [[noreturn]] void fail(const fs::path& path, const arrow::Status& status) {
   if (status.IsOutOfMemory()) throw std::bad_alloc();
   std::string reason = status.message();
+  if (status.detail() != nullptr) reason += fmt::format(" {}", status.detail()->ToString());  // errno in words
   if (reason.find("runcated compressed stream") != std::string::npos) reason = "the compressed file is cut off";
   throw InputError(fmt::format("{}: {}", path.string(), reason));
 }
@@ -214,7 +215,7 @@ void list_cells(const arrow::Array& array, const fs::path& path, std::vector<std
     joined.clear();
     if (!lists.IsNull(i)) {
       for (std::int64_t e = lists.value_offset(i); e < lists.value_offset(i) + lists.value_length(i); ++e) {
-        if (!joined.empty()) joined += kListSeparator;
+        joined += kListSeparator;  // before each element, so that a list of one is known as a list
         joined += elements[static_cast<std::size_t>(e)];
       }
     }
@@ -281,7 +282,18 @@ struct TableReader::Impl {
   std::vector<CellStore> stores;
   std::int64_t next_line = 1;
   std::mutex mutex;
-  std::vector<MalformedRow> malformed;
+  std::vector<MalformedRow> malformed;  ///< found by the parser, which may be ahead of the batches
+
+  /// Hands over what the parser left out before the line that follows the batch, and moves next_line behind it.
+  void assign_left_out(TextBatch& batch, bool last) {
+    const std::lock_guard lock(mutex);
+    std::int64_t end = next_line + batch.num_rows;
+    const auto first = malformed.begin();
+    auto row = first;
+    for (; row != malformed.end() && (last || row->line < end); ++row, ++end) batch.malformed.push_back(*row);
+    malformed.erase(first, row);
+    next_line = end;
+  }
 
   void open_text(FileKind kind, const TableReadOptions& options, std::span<const std::string> columns) {
     const std::vector<std::string> known = table_columns(path, options);
@@ -290,10 +302,12 @@ struct TableReader::Impl {
     read.block_size = kCsvBlock;
     read.column_names = known;
     read.skip_rows = options.header ? 1 : 0;
+    read.use_threads = false;  // only then are rows counted; read_ahead() overlaps parsing with our own work
     auto parse = arrow::csv::ParseOptions::Defaults();
     parse.delimiter = find_separator(path, kind, options);
     parse.quote_char = options.quote;
     parse.newlines_in_values = may_quote_newlines(path, kind, options.quote);
+    parse.ignore_empty_lines = false;  // they would not be counted; TextBatch::is_blank finds them
     parse.invalid_row_handler = [this](const arrow::csv::InvalidRow& row) {
       const std::lock_guard lock(mutex);
       malformed.push_back({row.number, row.expected_columns, row.actual_columns});
@@ -370,18 +384,14 @@ bool TableReader::next(TextBatch& batch) {
   } catch (const parquet::ParquetException& error) {
     throw InputError(fmt::format("{}: damaged Parquet file: {}", impl.path.string(), error.what()));
   }
-  {
-    const std::lock_guard lock(impl.mutex);
-    batch.malformed.swap(impl.malformed);
-  }
+  if (impl.current != nullptr) batch.num_rows = impl.current->num_rows();
+  impl.assign_left_out(batch, impl.current == nullptr);
   if (impl.current == nullptr) return !batch.malformed.empty();
-  batch.num_rows = impl.current->num_rows();
   for (std::size_t c = 0; c < batch.columns.size(); ++c) {
     impl.stores[c].clear();
     batch.columns[c].reserve(static_cast<std::size_t>(batch.num_rows));
     append_cells(*impl.current->column(impl.order[c]), impl.path, batch.columns[c], impl.stores[c]);
   }
-  impl.next_line += batch.num_rows;
   return true;
 }
 

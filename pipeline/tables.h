@@ -3,6 +3,7 @@
 // Every cell is read as text: ids keep their bytes, and each rule of ingest decides itself what a valid number or time is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -30,9 +31,20 @@ struct MalformedRow {
 /// A block of rows. Cells are views into buffers that live until the next call of TableReader::next.
 struct TextBatch {
   std::int64_t num_rows = 0;
-  std::int64_t first_line = 0;  ///< of the first row; rows are counted from 1, the header included (a quoted line break is not counted)
+  std::int64_t first_line = 0;  ///< of the first row or malformed row; from 1, header included; quoted line breaks do not count
   std::vector<std::vector<std::string_view>> columns;  ///< in the order asked for; data() == nullptr: null
-  std::vector<MalformedRow> malformed;                 ///< rows skipped since the last batch
+  std::vector<MalformedRow> malformed;                 ///< rows left out since the last batch
+
+  /// Line of a row in the file.
+  std::int64_t line(std::size_t row) const {
+    std::int64_t line = first_line + static_cast<std::int64_t>(row);
+    for (const MalformedRow& other : malformed) line += other.line <= line ? 1 : 0;
+    return line;
+  }
+  /// A line of a text file with nothing in the columns asked for: not a row.
+  bool is_blank(std::size_t row) const {
+    return std::all_of(columns.begin(), columns.end(), [row](const auto& cells) { return cells[row].data() != nullptr && cells[row].empty(); });
+  }
 };
 
 /// Separates the elements of a list cell (Parquet lists) within its text: U+001F, "unit separator".

@@ -83,7 +83,7 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
   if (zone.front() != '+' && zone.front() != '-') return std::nullopt;
   const int zone_hour = digits(zone, 1, 2);
   const int zone_minute = zone.size() == 3 ? 0 : zone.size() == 5 ? digits(zone, 3, 2) : zone.size() == 6 && zone[3] == ':' ? digits(zone, 4, 2) : -1;
-  if (zone_hour < 0 || zone_minute < 0) return std::nullopt;
+  if (zone_hour < 0 || zone_hour > 14 || zone_minute < 0 || zone_minute > 59) return std::nullopt;
   const std::int64_t offset = (zone_hour * 60 + zone_minute) * 60000LL;
   return zone.front() == '+' ? ms - offset : ms + offset;
 }
@@ -94,6 +94,9 @@ std::optional<std::int64_t> parse_pattern(std::string_view text, const std::stri
   parts.tm_mday = 1;
   const char* end = strptime(copy.c_str(), pattern.c_str(), &parts);
   if (end == nullptr || *end != '\0') return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(parts.tm_year + 1900), std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)),
+                                         std::chrono::day(static_cast<unsigned>(parts.tm_mday))};
+  if (!date.ok()) return std::nullopt;
   const std::int64_t days = days_from_civil(parts.tm_year + 1900, static_cast<unsigned>(parts.tm_mon + 1), static_cast<unsigned>(parts.tm_mday));
   return ((days * 24 + parts.tm_hour) * 60 + parts.tm_min) * 60000 + parts.tm_sec * 1000LL;
 }

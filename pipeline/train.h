@@ -33,6 +33,7 @@ struct TrainOptions {
   std::int64_t validate_every = 1;       ///< epochs; 0: never
   std::int64_t patience = 5;             ///< validations without improvement before stopping; 0: never stop early
   std::string validation_metric = "ndcg@20";
+  bool calibrate_popularity = true;      ///< let validation choose a weight of log popularity in the scores
   bool refit = true;                     ///< train once more on train + validation for the number of epochs that validation chose
   std::int64_t checkpoint_every = 1;     ///< epochs
   std::int64_t stop_after_steps = 0;     ///< testing aid: behave as if interrupted after so many steps; 0: off
@@ -45,6 +46,7 @@ struct TrainOptions {
 struct TrainReport {
   std::int64_t epochs_run = 0;    ///< of both phases
   std::int64_t best_epoch = 0;    ///< by validation; all epochs without validation
+  bool validated = false;
   double best_validation = 0.0;
   double final_loss = 0.0;
   double seconds = 0.0;
@@ -58,8 +60,10 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
 
 /// A trained model ready to score: final embeddings in the data set's dense ids. score(u, i) = <users_u, items_i>.
 struct TrainedModel {
-  kernels::FloatMatrix users;  ///< [U x D]
-  kernels::FloatMatrix items;  ///< [I x D], all items of the catalogue
+  kernels::FloatMatrix users;  ///< [U x D], or [U x (D + 1)] with a last column of ones if popularity is weighed in
+  kernels::FloatMatrix items;  ///< the same for all items of the catalogue; last column: weight * log(1 + users of the item)
+  bool popularity_column = false;  ///< whether there is that last column
+  std::int64_t embedding_dim() const { return items.cols() - (popularity_column ? 1 : 0); }  ///< D
   bool normalized = false;     ///< rows have length 1
   std::string model_hash;
   std::string model_name;

@@ -79,6 +79,7 @@ json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOpt
           {"patience", options.patience},
           {"validation_metric", options.validation_metric},
           {"refit", options.refit},
+          {"calibrate_popularity", options.calibrate_popularity},
           {"node_order", enum_name(options.node_order)},
           {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
@@ -105,6 +106,25 @@ std::vector<NodeId> node_order(const Csr& adjacency, const TrainOptions& options
   return order;
 }
 
+/// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item (Koenigstein et al. 2012's form
+/// of a bias in an inner product); nothing at weight 0.
+void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend, FloatMatrix& users, FloatMatrix& items) {
+  if (weight == 0.0) return;
+  const auto widen = [&](FloatMatrix& matrix, const std::vector<float>& column) {
+    FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
+    backend.copy(kernels::ConstFloatView(matrix.view()), wide.view().cols_of(0, matrix.cols()));
+    backend.copy(kernels::ConstFloatView(column.data(), matrix.rows(), 1, 1, kernels::Device::cpu), wide.view().cols_of(matrix.cols(), 1));
+    matrix = std::move(wide);
+  };
+  std::vector<float> popularity(static_cast<std::size_t>(items.rows()));
+  for (std::size_t item = 0; item < popularity.size(); ++item) {
+    const auto degree = static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
+    popularity[item] = static_cast<float>(weight * std::log1p(degree));
+  }
+  widen(users, std::vector<float>(static_cast<std::size_t>(users.rows()), 1.0F));
+  widen(items, popularity);
+}
+
 /// Where the loop stands; stored in the checkpoint's metadata.
 struct Position {
   std::string phase = "select";
@@ -119,18 +139,19 @@ struct Position {
   std::int64_t phase_epochs = 0;     ///< epochs to run in this phase
   std::int64_t epochs_run = 0;       ///< of all phases
   double last_loss = 0.0;            ///< mean over the last whole epoch
+  double popularity_weight = 0.0;    ///< chosen when selection ends
 
   json to_json() const {
     return {{"phase", phase}, {"epoch", epoch}, {"step", step}, {"adam_step", adam_step}, {"loss_sum", loss_sum}, {"loss_rows", loss_rows},
             {"best_value", best_value}, {"best_epoch", best_epoch}, {"without_improvement", without_improvement}, {"phase_epochs", phase_epochs},
-            {"epochs_run", epochs_run}, {"last_loss", last_loss}};
+            {"epochs_run", epochs_run}, {"last_loss", last_loss}, {"popularity_weight", popularity_weight}};
   }
   static Position from_json(const json& stored) {
     return {stored.at("phase").get<std::string>(), stored.at("epoch").get<std::int64_t>(), stored.at("step").get<std::int64_t>(),
             stored.at("adam_step").get<std::int64_t>(), stored.at("loss_sum").get<double>(), stored.at("loss_rows").get<std::int64_t>(),
             stored.at("best_value").get<double>(), stored.at("best_epoch").get<std::int64_t>(),
             stored.at("without_improvement").get<std::int64_t>(), stored.at("phase_epochs").get<std::int64_t>(),
-            stored.at("epochs_run").get<std::int64_t>(), stored.at("last_loss").get<double>()};
+            stored.at("epochs_run").get<std::int64_t>(), stored.at("last_loss").get<double>(), stored.at("popularity_weight").get<double>()};
   }
 };
 
@@ -212,12 +233,32 @@ class Phase {
     write_file_atomically(path, [&](std::ostream& out) { models::write_safetensors(out, tensors, {{"format", "penchant weights"}}); });
   }
 
+  /// What write_weights wrote.
+  void read_weights(const fs::path& path) {
+    const models::TensorFile file = models::read_safetensors(path);
+    encoder_->visit_parameters([&](Parameter& parameter) {
+      const kernels::ConstFloatView stored = file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), path).view();
+      if (is_node_table(parameter)) {
+        backend_.gather_rows(stored, {order_.data(), parameter.value.rows(), kernels::Device::cpu}, parameter.value.view());
+      } else if (is_node_vector(parameter)) {
+        for (std::size_t node = 0; node < order_.size(); ++node) {
+          parameter.value.view()(0, static_cast<std::int64_t>(node)) = stored(0, order_[node]);
+        }
+      } else {
+        backend_.copy(stored, parameter.value.view());
+      }
+    });
+  }
+
  private:
+  static bool is_node_table(const Parameter& parameter) { return parameter.name == "embeddings"; }
+  static bool is_node_vector(const Parameter& parameter) { return parameter.name.ends_with(".alpha"); }
+
   FloatMatrix dense_order(Parameter& parameter) {
     FloatMatrix copy = backend_.matrix<float>(parameter.value.rows(), parameter.value.cols());
-    if (parameter.name == "embeddings") {
+    if (is_node_table(parameter)) {
       backend_.gather_rows(parameter.value.view(), {new_id_.data(), parameter.value.rows(), kernels::Device::cpu}, copy.view());
-    } else if (parameter.value.cols() == adjacency_.num_rows && parameter.name.ends_with(".alpha")) {
+    } else if (is_node_vector(parameter)) {
       for (std::size_t node = 0; node < new_id_.size(); ++node) {
         copy.view()(0, static_cast<std::int64_t>(node)) = parameter.value.view()(0, new_id_[node]);
       }
@@ -261,10 +302,13 @@ class Trainer {
       phase_ = std::make_unique<Phase>(graphs_.user_item, graphs_.item, options_, backend_);
       restore();
       interrupted = !run_phase();
+      if (!interrupted && validates_) {
+        phase_->read_weights(directory_ / kBest);
+        if (options_.calibrate_popularity) choose_popularity_weight();
+      }
       if (!interrupted && validates_ && options_.refit) {
         start_refit();
       } else if (!interrupted) {
-        if (validates_) load_best();
         position_.phase = "done";
       }
     }
@@ -278,7 +322,8 @@ class Trainer {
     }
     report.interrupted = interrupted;
     report.epochs_run = position_.epochs_run;
-    report.best_epoch = position_.best_epoch;
+    report.validated = validates_;
+    report.best_epoch = validates_ ? position_.best_epoch : position_.epochs_run;
     report.best_validation = std::max(0.0, position_.best_value);
     report.final_loss = position_.last_loss;
     if (!interrupted) finish(report);
@@ -296,6 +341,7 @@ class Trainer {
     require(options_.epochs >= 1, "train.epochs must be at least 1");
     require(options_.batch_size >= 0, "train.batch_size must not be negative");
     require(options_.num_negatives >= 1, "train.num_negatives must be at least 1");
+    require(options_.negative_correction >= 0.0 && options_.negative_correction <= 1.0, "train.negative_correction must lie between 0 and 1");
     require(options_.learning_rate > 0.0F, "train.learning_rate must be above 0");
     require(options_.l2 >= 0.0F, "train.l2 must not be negative");
     require(options_.model.temperature > 0.0F, "model.temperature must be above 0");
@@ -438,7 +484,7 @@ class Trainer {
         position_.best_value = value;
         position_.best_epoch = epoch;
         position_.without_improvement = 0;
-        if (!options_.refit) phase_->write_weights(directory_ / kBest);
+        phase_->write_weights(directory_ / kBest);
       } else {
         ++position_.without_improvement;
         stop = options_.patience > 0 && position_.without_improvement >= options_.patience;
@@ -459,23 +505,40 @@ class Trainer {
     return stop;
   }
 
-  double validate(json& line) {
+  /// All metrics at the cut-off of the validation metric, for the phase's model with this weight of popularity.
+  std::map<std::string, double> validation_metrics(double popularity_weight) {
     FloatMatrix users;
     FloatMatrix items;
     phase_->embeddings(users, items);
+    append_popularity(graphs_.user_item, popularity_weight, backend_, users, items);
     EvaluateOptions options;
     options.part = HeldOut::validation;
-    options.cutoffs = {10, 20};
     const auto at = options_.validation_metric.find('@');
-    if (at != std::string::npos) options.cutoffs = {std::max<std::int64_t>(1, std::atoll(options_.validation_metric.c_str() + at + 1))};
-    options.rank_metrics = options_.validation_metric == "auc";
+    options.cutoffs = {at == std::string::npos ? 20 : std::max<std::int64_t>(1, std::atoll(options_.validation_metric.c_str() + at + 1))};
+    options.rank_metrics = at == std::string::npos;
     const EvaluateReport report = evaluate_vectors(users.view(), items.view(), task_, dataset_.item_statistics.count, options, backend_, silent_progress());
-    const auto place = report.metrics.find(options_.validation_metric);
-    if (place == report.metrics.end()) {
+    if (!report.metrics.contains(options_.validation_metric)) {
       throw InputError(fmt::format("train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc", options_.validation_metric));
     }
-    line["validation"] = report.metrics;
-    return place->second;
+    return report.metrics;
+  }
+
+  double validate(json& line) {
+    const std::map<std::string, double> metrics = validation_metrics(0.0);
+    line["validation"] = metrics;
+    return metrics.at(options_.validation_metric);
+  }
+
+  /// The weight of log popularity in the score that validation likes best, 0 included. Unit: what one unit of log probability is
+  /// in scores.
+  void choose_popularity_weight() {
+    const double unit = options_.model.loss == models::LossKind::sampled_softmax ? static_cast<double>(options_.model.temperature) : 1.0;
+    for (const double share : {0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
+      const double value = validation_metrics(share * unit).at(options_.validation_metric);
+      if (value <= position_.best_value) continue;
+      position_.best_value = value;
+      position_.popularity_weight = share * unit;
+    }
   }
 
   void start_refit() {
@@ -489,23 +552,14 @@ class Trainer {
     resumed_.reset();
   }
 
-  void load_best() {
-    const models::TensorFile best = models::read_safetensors(directory_ / kBest);
-    write_file_atomically(directory_ / kWeights, [&](std::ostream& out) {
-      std::vector<models::NamedTensor> tensors;
-      for (const models::LoadedTensor& tensor : best.tensors) tensors.push_back({tensor.name, tensor.view()});
-      models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
-    });
-    wrote_weights_ = true;
-  }
-
   void finish(const TrainReport& report) {
-    if (!wrote_weights_) phase_->write_weights(directory_ / kWeights);
+    phase_->write_weights(directory_ / kWeights);
     json manifest = {{"course", course_},
                      {"data_hash", dataset_.hash},
                      {"graph_options", graph_options_to_json(graphs_.options)},
                      {"model", model_to_json(options_.model)},
                      {"trained_on", position_.phase == "refit" ? "train+validation" : "train"},
+                     {"popularity_weight", position_.popularity_weight},
                      {"best_epoch", report.best_epoch},
                      {"best_validation", report.best_validation},
                      {"validation_metric", options_.validation_metric},
@@ -528,7 +582,6 @@ class Trainer {
   std::optional<models::TensorFile> resumed_;
   std::unique_ptr<Phase> phase_;
   std::int64_t steps_done_ = 0;
-  bool wrote_weights_ = false;
 };
 
 }  // namespace
@@ -562,7 +615,8 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     if (data_hash != dataset.hash) {
       throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})", model_directory.string(), data_hash, dataset.hash));
     }
-    const models::ModelOptions options = model_from_json(manifest.at("model"));
+    models::ModelOptions options = model_from_json(manifest.at("model"));
+    options.initializer = models::Initializer::normal;  // the weights are read; the start need not be good
     const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
     const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train, dataset, graph_options_from_json(manifest.at("graph_options")));
     const graph::PropagationGraph propagation = graph::build_propagation_graph(graphs.user_item, graphs.item);
@@ -579,13 +633,16 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     model.items = backend.matrix<float>(dataset.num_items(), final.cols);
     backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
     backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
-    model.normalized = options.normalize;
     if (options.normalize) {
       for (FloatMatrix* matrix : {&model.users, &model.items}) {
         kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
         backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
       }
     }
+    const auto popularity_weight = manifest.at("popularity_weight").get<double>();
+    append_popularity(graphs.user_item, popularity_weight, backend, model.users, model.items);
+    model.popularity_column = popularity_weight != 0.0;
+    model.normalized = options.normalize && !model.popularity_column;
     model.model_hash = manifest.at("hash").get<std::string>();
     model.model_name = enum_name(options.kind);
   } catch (const json::exception& error) {

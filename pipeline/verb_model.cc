@@ -58,7 +58,7 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
                  {"seconds", report.seconds}, {"interrupted", report.interrupted}}.dump(2) + "\n");
     } else if (!report.interrupted) {
       print(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n", config.model_out.string(), report.epochs_run, report.seconds, backend->description(), report.final_loss) +
-            (report.best_epoch > 0 ? fmt::format("  validation {} {:.4f} after epoch {}\n", config.train.validation_metric, report.best_validation, report.best_epoch) : ""));
+            (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n", config.train.validation_metric, report.best_validation, report.best_epoch) : ""));
     }
     if (report.interrupted) invocation.exit_code = kExitInterrupted;
   });

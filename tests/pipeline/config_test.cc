@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/config.h"
+
+#include <cstdlib>
+#include <map>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "graph/error.h"
+#include "tests/pipeline/folder.h"
+#include "tests/pipeline/logs.h"
+
+namespace penchant::pipeline {
+namespace {
+
+using penchant::testing::input_error_of;
+using penchant::testing::TemporaryFolder;
+using penchant::testing::write_text;
+
+#define EXPECT_MENTIONS(text, word) EXPECT_NE((text).find(word), std::string::npos) << (text)
+
+/// Key and value of every line of the effective configuration, but for the tables of events and
+/// attributes.
+std::vector<std::pair<std::string, std::string>> settings_of(const Config& config) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  std::istringstream lines(effective_toml(config));
+  std::string section;
+  for (std::string line; std::getline(lines, line) && line != "[data.event_weights]";) {
+    if (line.starts_with("[")) {
+      section = line.substr(1, line.size() - 2);
+    } else if (const std::size_t equals = line.find(" = "); equals != std::string::npos) {
+      const std::string value = line.substr(equals + 3, line.find("  # ") - equals - 3);
+      settings.emplace_back(section + "." + line.substr(0, equals), value);
+    }
+  }
+  return settings;
+}
+
+/// A good value that is not `value`, as TOML.
+std::string other_value(const std::string& key, const std::string& value) {
+  static const std::map<std::string, std::string> special = {
+      {"data.separator", "\";\""},
+      {"data.items.separator", "\"\\t\""},
+      {"data.filters", "[\"quantity > 1\", \"event in a,b\"]"},
+      {"data.missing", "[\"it's\", \"a\\\"b\", \"x\\ny\", \"\\\\N\"]"},
+      {"evaluate.cutoffs", "[7, 70]"},
+      {"embeddings.formats", "[\"parquet\"]"}};
+  if (special.contains(key)) return special.at(key);
+  if (value == "true" || value == "false") return value == "true" ? "false" : "true";
+  if (value.front() == '[') return "[\"/one\", \"/two\"]";
+  if (value.front() == '"' || value.front() == '\'') {
+    std::string refusal;
+    try {
+      Config scratch;
+      apply_setting(scratch, key + "=\"/other\"");
+    } catch (const InputError& error) {
+      refusal = error.what();
+    }
+    const std::string lead = "expected one of: ";
+    if (refusal.find(lead) == std::string::npos) return "\"/other\"";
+    std::string words = refusal.substr(refusal.find(lead) + lead.size());
+    for (std::size_t comma = words.find(", ");; comma = words.find(", ")) {
+      const std::string word = words.substr(0, comma);
+      if (word != value.substr(1, value.size() - 2)) return "\"" + word + "\"";
+      words = words.substr(comma + 2);
+    }
+  }
+  return value.find_first_of(".e") == std::string::npos ? std::to_string(std::stoll(value) + 3)
+                                                        : "0.375";
+}
+
+Config changed_everywhere() {
+  Config config;
+  apply_setting(config, "data.items.table=[\"/one\", \"/two\"]");
+  for (const auto& [key, value] : settings_of(Config()))
+    apply_setting(config, key + "=" + other_value(key, value));
+  return config;
+}
+
+TEST(Config, EveryKeyCanBeSet) {
+  const Config changed = changed_everywhere();
+  const auto before = settings_of(Config());
+  const auto after = settings_of(changed);
+  ASSERT_EQ(before.size(), after.size());
+  ASSERT_GT(before.size(), 60U);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(before[i].first, after[i].first);
+    EXPECT_NE(before[i].second, after[i].second) << before[i].first << " did not change";
+  }
+  EXPECT_EQ(changed.train.epochs, Config().train.epochs + 3);
+  EXPECT_EQ(changed.ingest.missing, (std::vector<std::string>{"it's", "a\"b", "x\ny", "\\N"}));
+  EXPECT_EQ(changed.ingest.item_table->separator, '\t');
+  ASSERT_EQ(changed.ingest.filters.size(), 2U);
+  EXPECT_EQ(changed.ingest.filters[1].values, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(changed.embed.parquet);
+  EXPECT_FALSE(changed.embed.npy);
+}
+
+TEST(Config, EveryKeyReadsBackFromAFile) {
+  const TemporaryFolder folder;
+  Config changed = changed_everywhere();
+  changed.ingest.event_weights = {{"add to cart", 2.5}, {"view", 0.125}};
+  changed.ingest.attributes = {{"a", "name of a", graph::AttributeKind::list, ";", "."},
+                               {"b", "", graph::AttributeKind::numeric, "|", ""}};
+  write_text(folder.path() / "all.toml", effective_toml(changed));
+  const Config again = read_config(folder.path() / "all.toml");
+  EXPECT_EQ(effective_toml(again), effective_toml(changed));
+  EXPECT_EQ(settings_json(again, {""}), settings_json(changed, {""}));
+  EXPECT_EQ(again.ingest.event_weights, changed.ingest.event_weights);
+  ASSERT_EQ(again.ingest.attributes.size(), 2U);
+  EXPECT_EQ(again.ingest.attributes[0].path_separator, ".");
+  EXPECT_EQ(again.ingest.attributes[1].kind, graph::AttributeKind::numeric);
+}
+
+TEST(Config, EventTypesKeepTheOrderOfTheFile) {
+  const TemporaryFolder folder;
+  write_text(folder.path() / "c.toml", "[data.event_weights]\nview = 1\ncart = 2\npurchase = 4\n");
+  EXPECT_EQ(read_config(folder.path() / "c.toml").ingest.event_weights,
+            Config().ingest.event_weights);
+}
+
+TEST(Config, DefaultsReadBackFromAFile) {
+  const TemporaryFolder folder;
+  write_text(folder.path() / "empty.toml", "");
+  EXPECT_EQ(effective_toml(read_config(folder.path() / "empty.toml")), effective_toml(Config()));
+}
+
+TEST(Config, EveryKeyIsDocumented) {
+  const std::string table = configuration_markdown();
+  for (const auto& [key, value] : settings_of(Config()))
+    EXPECT_MENTIONS(table, "| `" + key + "` |");
+}
+
+TEST(Config, SettingsComeInAnyOrder) {
+  Config one;
+  apply_setting(one, "data.items.table=items.txt");
+  apply_setting(one, "data.items.separator=;");
+  Config other;
+  apply_setting(other, "data.items.separator=;");
+  apply_setting(other, "data.items.table=items.txt");
+  ASSERT_TRUE(one.ingest.item_table && other.ingest.item_table);
+  EXPECT_EQ(one.ingest.item_table->separator, ';');
+  EXPECT_EQ(other.ingest.item_table->separator, ';');
+}
+
+TEST(Config, SetTakesBareWordsQuotedTextAndLists) {
+  Config config;
+  apply_setting(config, "model.kind=gcn");
+  EXPECT_EQ(config.train.model.kind, models::ModelKind::gcn);
+  apply_setting(config, "model.kind=\"lightgcn\"");
+  EXPECT_EQ(config.train.model.kind, models::ModelKind::lightgcn);
+  apply_setting(config, "data.log=a.csv");
+  EXPECT_EQ(config.ingest.log.files, std::vector<std::filesystem::path>{"a.csv"})
+      << "one value stands for a list of one";
+  apply_setting(config, "data.separator=tab");
+  EXPECT_EQ(config.ingest.log.separator, '\t');
+  apply_setting(config, "data.filters=[\"a == b=c\"]");
+  EXPECT_EQ(config.ingest.filters.at(0).values.at(0), "b=c");
+  apply_setting(config, "train.learning_rate=1");
+  EXPECT_EQ(config.train.learning_rate, 1.0F) << "a whole number is a number";
+}
+
+TEST(Config, UnknownKeysAreRefusedWithASuggestion) {
+  Config config;
+  const std::string message =
+      input_error_of([&] { apply_setting(config, "model.embeding_dim=3"); });
+  EXPECT_MENTIONS(message, "'model.embeding_dim'");
+  EXPECT_MENTIONS(message, "did you mean 'model.embedding_dim'?");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "zzzzzzzzzzzzzzz=3"); }),
+                  "penchant config show");
+}
+
+TEST(Config, WrongTypesAreRefused) {
+  Config config;
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "train.epochs=1.5"); }),
+                  "train.epochs: expected a whole number");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "train.refit=1"); }),
+                  "train.refit: expected true or false");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "train.l2=small"); }),
+                  "train.l2: expected a number");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "model.out=3"); }),
+                  "model.out: expected a string");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "embeddings.formats=csv"); }),
+                  "expected npy or parquet");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "data.separator=ab"); }),
+                  "expected one character");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "run.threads=99999999999"); }),
+                  "run.threads");
+}
+
+TEST(Config, PathsAreRelativeToTheFile) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "sub");
+  write_text(folder.path() / "sub" / "c.toml",
+             "[data]\nout = \"../x.data\"\nlog = [\"a.csv\", \"/abs/b.csv\"]\n");
+  const Config config = read_config(folder.path() / "sub" / "c.toml");
+  EXPECT_EQ(config.data_out, folder.path() / "x.data");
+  EXPECT_EQ(config.ingest.log.files,
+            (std::vector<std::filesystem::path>{folder.path() / "sub" / "a.csv", "/abs/b.csv"}));
+}
+
+TEST(Config, EnvironmentVariablesAndTheirDefaults) {
+  setenv("PENCHANT_TEST_FOLDER", "/somewhere", 1);
+  setenv("PENCHANT_TEST_EMPTY", "", 1);
+  unsetenv("PENCHANT_TEST_UNSET");
+  Config config;
+  const auto model_out = [&](const std::string& text) {
+    apply_setting(config, "model.out=\"" + text + "\"");
+    return config.model_out.string();
+  };
+  EXPECT_EQ(model_out("${PENCHANT_TEST_FOLDER}/m"), "/somewhere/m");
+  EXPECT_EQ(model_out("${PENCHANT_TEST_FOLDER:-/else}/m"), "/somewhere/m");
+  EXPECT_EQ(model_out("${PENCHANT_TEST_UNSET:-/else}/m"), "/else/m");
+  EXPECT_EQ(model_out("${PENCHANT_TEST_EMPTY:-/else}/m"), "/else/m");
+  EXPECT_EQ(model_out("/a${PENCHANT_TEST_UNSET:-}/m"), "/a/m");
+  EXPECT_EQ(model_out("${PENCHANT_TEST_FOLDER}${PENCHANT_TEST_FOLDER}"), "/somewhere/somewhere");
+  apply_setting(config, "data.log=[\"${PENCHANT_TEST_FOLDER}/a\", \"b\"]");
+  EXPECT_EQ(config.ingest.log.files.at(0), "/somewhere/a");
+  EXPECT_MENTIONS(input_error_of([&] { model_out("${PENCHANT_TEST_UNSET}/m"); }),
+                  "PENCHANT_TEST_UNSET is not set");
+  EXPECT_MENTIONS(input_error_of([&] { model_out("${PENCHANT_TEST_FOLDER/m"); }), "without '}'");
+}
+
+TEST(Config, SettingsJsonHoldsWhatAStageDependsOn) {
+  Config config;
+  const std::string train = settings_json(config, {"train.", "model."});
+  EXPECT_MENTIONS(train, "train.epochs");
+  EXPECT_MENTIONS(train, "model.kind");
+  EXPECT_EQ(train.find("graph."), std::string::npos);
+  config.ingest.event_weights = {{"view", 9}};
+  EXPECT_EQ(settings_json(config, {"train.", "model."}), train);
+  EXPECT_NE(settings_json(config, {"data."}), settings_json(Config(), {"data."}));
+  config.ingest.attributes = {{"a", "a", graph::AttributeKind::text, "|", ""}};
+  EXPECT_MENTIONS(settings_json(config, {"data."}), "text");
+}
+
+TEST(Filter, Parses) {
+  const RowFilter plain = parse_filter("unit price >= 2.5");
+  EXPECT_EQ(plain.column, "unit price");
+  EXPECT_EQ(plain.op, ">=");
+  EXPECT_EQ(plain.values, std::vector<std::string>{"2.5"});
+  EXPECT_EQ(parse_filter("country not_in UK,EIRE").values,
+            (std::vector<std::string>{"UK", "EIRE"}));
+  EXPECT_EQ(parse_filter("country not_in UK,EIRE").op, "not_in");
+  EXPECT_EQ(parse_filter("name == a, b").values, std::vector<std::string>{"a, b"});
+  EXPECT_EQ(parse_filter("invoice not_prefix C").op, "not_prefix");
+  for (const char* bad : {"quantity", "quantity>0", "", " == 3"})
+    EXPECT_THROW(parse_filter(bad), InputError) << bad;
+}
+
+TEST(Nearest, FindsSmallMistakesOnly) {
+  const std::vector<std::string> known = {"alpha", "beta", "gamma"};
+  EXPECT_EQ(nearest("alpah", known), "alpha");
+  EXPECT_EQ(nearest("beta", known), "beta");
+  EXPECT_EQ(nearest("gama", known), "gamma");
+  EXPECT_EQ(nearest("something else", known), "");
+  EXPECT_EQ(nearest("alpha", {}), "");
+}
+
+}  // namespace
+}  // namespace penchant::pipeline

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+// Splits, item attributes, and the formats of the field.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/ingest.h"
+#include "pipeline/tables.h"
+#include "tests/pipeline/logs.h"
+
+namespace penchant::pipeline {
+namespace {
+
+using graph::AttributeKind;
+using penchant::testing::all_rows;
+using penchant::testing::attribute;
+using penchant::testing::attribute_of;
+using penchant::testing::everything_in_train;
+using penchant::testing::input_error_of;
+using penchant::testing::Lines;
+using penchant::testing::rows_of;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+// --- splits ---
+
+class IngestSplit : public penchant::testing::IngestTest {
+ protected:
+  /// 40 users with 1 to 40 rows at shuffled times, no pair twice.
+  Dataset split(graph::SplitMethod method, double test_fraction = 0.2,
+                double validation_fraction = 0.1, graph::Seed seed = graph::Seed{42}) {
+    IngestOptions options;
+    options.split_method = method;
+    options.test_fraction = test_fraction;
+    options.validation_fraction = validation_fraction;
+    options.seed = seed;
+    std::mt19937 random(6);
+    std::string text = "user,item,time\n";
+    for (int user = 0; user < 40; ++user) {
+      for (int item = 0; item <= user; ++item)
+        text += fmt::format("u{},i{},{}\n", user, item, 1600000000 + random() % 100000);
+    }
+    return ingest_text(text, options);
+  }
+  /// Rows of each user in one part.
+  static std::map<std::string, int> counts(const Dataset& dataset,
+                                           const graph::Interactions& part) {
+    std::map<std::string, int> result;
+    for (const graph::NodeId user : part.user) ++result[std::string(dataset.users.raw(user))];
+    return result;
+  }
+};
+
+TEST_F(IngestSplit, EveryMethodDividesTheWholeLog) {
+  const Lines all = all_rows(split(graph::SplitMethod::random_per_user, 0.0, 0.0));
+  ASSERT_EQ(all.size(), 820U);
+  for (const auto method :
+       {graph::SplitMethod::given, graph::SplitMethod::global_time,
+        graph::SplitMethod::leave_one_out, graph::SplitMethod::random_per_user}) {
+    const Dataset dataset = split(method);
+    EXPECT_EQ(all_rows(dataset), all);
+    EXPECT_EQ(report_.num_train + report_.num_validation + report_.num_test, 820);
+    EXPECT_GT(report_.num_validation, 0);
+    EXPECT_EQ(all_rows(split(method)), all_rows(dataset)) << "the same again";
+  }
+}
+
+TEST_F(IngestSplit, GlobalTimeHoldsOutTheLatest) {
+  const Dataset dataset = split(graph::SplitMethod::global_time);
+  const auto& train = dataset.split.train.interactions.time_ms;
+  const auto& validation = dataset.split.validation.time_ms;
+  const auto& test = dataset.split.test.time_ms;
+  EXPECT_LT(*std::max_element(train.begin(), train.end()),
+            *std::min_element(validation.begin(), validation.end()));
+  EXPECT_LT(*std::max_element(validation.begin(), validation.end()),
+            *std::min_element(test.begin(), test.end()));
+  EXPECT_NEAR(static_cast<double>(test.size()), 0.2 * 820, 3);
+  EXPECT_NEAR(static_cast<double>(validation.size()), 0.1 * 0.8 * 820, 3);
+}
+
+TEST_F(IngestSplit, LeaveOneOutHoldsOutTheLastTwo) {
+  const Dataset dataset = split(graph::SplitMethod::leave_one_out);
+  const auto test = counts(dataset, dataset.split.test);
+  EXPECT_EQ(test.size(), 38U) << "users with one or two rows stay in train";
+  EXPECT_FALSE(test.contains("u0") || test.contains("u1"));
+  EXPECT_EQ(counts(dataset, dataset.split.validation), test);
+  std::map<graph::NodeId, std::int64_t> latest;
+  const graph::Interactions& train = dataset.split.train.interactions;
+  for (std::size_t row = 0; row < train.user.size(); ++row)
+    latest[train.user[row]] = std::max(latest[train.user[row]], train.time_ms[row]);
+  for (std::size_t row = 0; row < dataset.split.test.user.size(); ++row) {
+    EXPECT_EQ(dataset.split.test.user[row], dataset.split.validation.user[row]);
+    EXPECT_LE(latest[dataset.split.test.user[row]], dataset.split.validation.time_ms[row]);
+    EXPECT_LE(dataset.split.validation.time_ms[row], dataset.split.test.time_ms[row]);
+  }
+}
+
+TEST_F(IngestSplit, RandomPerUserTakesAShareOfEach) {
+  const Dataset dataset = split(graph::SplitMethod::random_per_user, 0.25, 0.5);
+  const auto test = counts(dataset, dataset.split.test);
+  const auto validation = counts(dataset, dataset.split.validation);
+  const auto train = counts(dataset, dataset.split.train.interactions);
+  EXPECT_EQ(train.size(), 40U) << "everyone keeps a training row";
+  for (const auto& [user, rows] : train) {
+    const int all = std::stoi(user.substr(1)) + 1;
+    const int held_out = test.contains(user) ? test.at(user) : 0;
+    EXPECT_EQ(held_out, std::min<int>(static_cast<int>(std::lround(0.25 * all)), all - 1)) << user;
+    const int rest = all - held_out;
+    EXPECT_EQ(rows, rest - std::min<int>(static_cast<int>(std::lround(0.5 * rest)), rest - 1))
+        << user;
+  }
+  const Dataset other = split(graph::SplitMethod::random_per_user, 0.25, 0.5, graph::Seed{43});
+  EXPECT_NE(rows_of(other, other.split.test), rows_of(dataset, dataset.split.test))
+      << "the seed decides";
+}
+
+TEST_F(IngestSplit, FractionsOutsideZeroToOneAreRefused) {
+  EXPECT_THAT(input_error_of([&] { split(graph::SplitMethod::global_time, 1.0); }),
+              HasSubstr("test_fraction is 1"));
+  EXPECT_THAT(input_error_of([&] { split(graph::SplitMethod::global_time, 0.1, -0.5); }),
+              HasSubstr("validation_fraction is -0.5"));
+}
+
+// --- item attributes ---
+
+class IngestItems : public penchant::testing::IngestTest {
+ protected:
+  /// A log of the items a and b, with an item table.
+  Dataset with_table(const std::string& table, std::vector<AttributeColumn> attributes,
+                     IngestOptions options = everything_in_train()) {
+    options.item_table = TableSource{{write("items.csv", table)}};
+    options.attributes = std::move(attributes);
+    return ingest_text("user,item,time\nu1,a,1600000000\nu1,b,1600000001\n", options);
+  }
+};
+
+TEST_F(IngestItems, TheCatalogueIncludesItemsNobodyBought) {
+  const Dataset dataset = with_table("item,brand\nc,x\na,y\nd,\n", {attribute("brand")});
+  EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a: y", "b:", "c: x", "d:"}));
+  EXPECT_EQ(dataset.num_items(), 4);
+  EXPECT_EQ(report_.num_items_without_interactions, 2);
+  EXPECT_THAT(dataset.item_statistics.count, ElementsAre(1, 1, 0, 0));
+}
+
+TEST_F(IngestItems, KindsOfAttributes) {
+  const Dataset dataset = with_table(
+      "item,brand,tags,path,price,title\na,x|y,red|blue|red,home.light.lamp,2.50,\"A, "
+      "lamp\"\nb,,|red,home,free,NA\n",
+      {{"brand", "maker", AttributeKind::categorical, "|", ""},
+       attribute("tags", AttributeKind::list),
+       {"path", "", AttributeKind::list, "|", "."},
+       attribute("price", AttributeKind::numeric),
+       attribute("title", AttributeKind::text)});
+  EXPECT_EQ(attribute_of(dataset, "maker"), (Lines{"a: x|y", "b:"}))
+      << "a categorical value is not divided";
+  EXPECT_EQ(attribute_of(dataset, "tags"), (Lines{"a: blue red", "b: red"}));
+  EXPECT_EQ(attribute_of(dataset, "path"),
+            (Lines{"a: home home.light home.light.lamp", "b: home"}));
+  EXPECT_EQ(attribute_of(dataset, "price"), (Lines{"a: 2.5", "b: nan"}));
+  EXPECT_EQ(attribute_of(dataset, "title"), (Lines{"a: A, lamp", "b: "}));
+  EXPECT_EQ(item_label(dataset, 0), "A, lamp");
+  EXPECT_EQ(report_.item_rows.read, 2);
+  ASSERT_EQ(report_.item_rows.rejected.size(), 1U);
+  EXPECT_THAT(report_.item_rows.rejected[0].example,
+              AllOf(HasSubstr("'b'"), HasSubstr("'price'"), HasSubstr("'free'"),
+                    HasSubstr("expected a number")));
+}
+
+TEST_F(IngestItems, StrictHoldsForTheItemTableToo) {
+  IngestOptions strict = everything_in_train();
+  strict.strict = true;
+  EXPECT_THAT(input_error_of([&] {
+                with_table("item,price\na,free\n", {attribute("price", AttributeKind::numeric)},
+                           strict);
+              }),
+              HasSubstr("'free'"));
+  EXPECT_THAT(input_error_of([&] {
+                with_table("item,price\na,1\na,2\n", {attribute("price", AttributeKind::numeric)},
+                           strict);
+              }),
+              AllOf(HasSubstr("items.csv:3"), HasSubstr("'a' again")));
+}
+
+TEST_F(IngestItems, TheFirstRowOfAnItemCounts) {
+  const Dataset dataset = with_table("item,brand\na,x\na,y\n,z\n", {attribute("brand")});
+  EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a: x", "b:"}));
+  EXPECT_EQ(report_.item_rows.kept, 1);
+  EXPECT_EQ(report_.item_rows.rejected.size(), 2U);
+}
+
+TEST_F(IngestItems, TheKeyMayHaveAnotherName) {
+  IngestOptions options = everything_in_train();
+  options.item_column = "sku";
+  EXPECT_EQ(attribute_of(with_table("sku,brand\nb,x\n", {attribute("brand")}, options), "brand"),
+            (Lines{"a:", "b: x"}));
+}
+
+TEST_F(IngestItems, AttributesOfTheLogItself) {
+  IngestOptions options = everything_in_train();
+  options.attributes = {attribute("brand")};
+  const Dataset dataset = ingest_text(
+      "user,item,time,brand\nu1,a,1600000000,NA\nu2,a,1600000002,x\nu2,a,1600000003,z\nu1,b,"
+      "1600000001,y\n",
+      options);
+  EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a: x", "b: y"}))
+      << "an item's first value that is not missing";
+}
+
+TEST_F(IngestItems, ListsOfParquet) {
+  ParquetWriter writer(at("items.parquet"));
+  writer.write(2, {{"item", std::vector<std::string_view>{"b", "a"}},
+                   {"tags", ListColumn{{0, 2, 3}, {"red|blue", "green", "red"}}}});
+  writer.close();
+  IngestOptions options = everything_in_train();
+  options.item_table = TableSource{{at("items.parquet")}};
+  options.attributes = {attribute("tags", AttributeKind::list)};
+  const Dataset dataset =
+      ingest_text("user,item,time\nu1,a,1600000000\nu1,b,1600000001\n", options);
+  EXPECT_EQ(attribute_of(dataset, "tags"), (Lines{"a: red", "b: green red|blue"}))
+      << "elements are not divided again";
+}
+
+TEST_F(IngestItems, ListsOfParquetWithOneElement) {
+  ParquetWriter writer(at("items.parquet"));
+  writer.write(1, {{"item", std::vector<std::string_view>{"a"}},
+                   {"tags", ListColumn{{0, 1}, {"red|blue"}}}});
+  writer.close();
+  IngestOptions options = everything_in_train();
+  options.item_table = TableSource{{at("items.parquet")}};
+  options.attributes = {attribute("tags", AttributeKind::list)};
+  EXPECT_EQ(attribute_of(ingest_text("user,item,time\nu1,a,1600000000\n", options), "tags"),
+            Lines{"a: red|blue"});
+}
+
+TEST_F(IngestItems, TwoAttributesOfOneName) {
+  EXPECT_THAT(input_error_of([&] {
+                with_table("item,x,y\na,1,2\n", {{"x", "z", AttributeKind::text, "", ""},
+                                                 {"y", "z", AttributeKind::text, "", ""}});
+              }),
+              HasSubstr("two attributes are named 'z'"));
+}
+
+// --- formats of the field ---
+
+using IngestFormats = penchant::testing::IngestTest;
+
+TEST_F(IngestFormats, LightGcn) {
+  IngestOptions options;
+  options.format = InputFormat::lightgcn;
+  options.train_file = write("train.txt", "0 10 11 12\n1 11\n2\n3 13 10 \n");
+  options.test_file = write("test.txt", "1 10 14\n0 14\n");
+  options.validation_fraction = 0.0;
+  const Dataset dataset = ingest(options);
+  EXPECT_THAT(rows_of(dataset, dataset.split.train.interactions),
+              UnorderedElementsAre("0 10 1", "0 11 1", "0 12 1", "1 11 1", "3 13 1", "3 10 1"));
+  EXPECT_EQ(rows_of(dataset, dataset.split.test), (Lines{"0 14 1", "1 10 1", "1 14 1"}));
+  EXPECT_EQ(dataset.num_users(), 3) << "user 2 has no item";
+  EXPECT_EQ(dataset.num_items(), 5) << "item 14 occurs in test only";
+  options.validation_fraction = 0.4;
+  const Dataset carved = ingest(options);
+  EXPECT_EQ(rows_of(carved, carved.split.test), rows_of(dataset, dataset.split.test))
+      << "validation comes out of the training file";
+  EXPECT_EQ(carved.split.validation.size(), 2) << "round(0.4 n) of each user's rows, one stays";
+}
+
+TEST_F(IngestFormats, LightGcnRefusesATestPairThatIsInTrain) {
+  IngestOptions options;
+  options.format = InputFormat::lightgcn;
+  options.train_file = write("train.txt", "ann lamp chair\nbob lamp\n");
+  options.test_file = write("test.txt", "bob chair lamp\n");
+  const std::string message = input_error_of([&] { ingest(options); });
+  EXPECT_THAT(message, HasSubstr("leak"));
+  EXPECT_THAT(message, AllOf(HasSubstr("bob"), HasSubstr("lamp")))
+      << "raw ids are the only ids a user ever sees";
+  EXPECT_FALSE(std::filesystem::exists(at("x.data/manifest.json")));
+}
+
+TEST_F(IngestFormats, S3Rec) {
+  IngestOptions options;
+  options.format = InputFormat::s3rec;
+  options.sequences_file = write("x.txt", "1 5 3 9 4\n2 3 5\n");
+  options.attributes_file = write("x.json", R"({"3": [7, "red"], "5": [7], "8": []})");
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(rows_of(dataset, dataset.split.train.interactions),
+            (Lines{"1 5 1 t0", "1 3 1 t1", "2 3 1 t0", "2 5 1 t1"}));
+  EXPECT_EQ(rows_of(dataset, dataset.split.validation), Lines{"1 9 1 t2"});
+  EXPECT_EQ(rows_of(dataset, dataset.split.test), Lines{"1 4 1 t3"});
+  EXPECT_EQ(attribute_of(dataset, "attributes"), (Lines{"5: 7", "3: 7 red", "9:", "4:", "8:"}));
+  options.attributes_file = write("x.json", "[1, 2");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("x.json"), HasSubstr("expected a JSON object")));
+}
+
+TEST_F(IngestFormats, RecBole) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("ml");
+  write("ml.inter",
+        "user_id:token\titem_id:token\trating:float\ttimestamp:"
+        "float\n\"u1\ta\t4\t978300760\nu2\tb\t0.5\t978300761\n");
+  write("ml.item",
+        "item_id:token\ttitle:token_seq\tyear:float\tgenre:token_seq\tmaker:token\na\tA \"B\" "
+        "C\t1999\tdrama comedy\tX Y\nz\t\t\t\tW\n");
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(all_rows(dataset), (Lines{"\"u1 a 4 t978300760000", "u2 b 0.5 t978300761000"}))
+      << "the format knows no quotes";
+  EXPECT_EQ(attribute_of(dataset, "title"), (Lines{"a: A \"B\" C", "b: ", "z: "}));
+  EXPECT_EQ(attribute_of(dataset, "year"), (Lines{"a: 1999", "b: nan", "z: nan"}));
+  EXPECT_EQ(attribute_of(dataset, "genre"), (Lines{"a: comedy drama", "b:", "z:"}));
+  EXPECT_EQ(attribute_of(dataset, "maker"), (Lines{"a: X Y", "b:", "z: W"}));
+  std::filesystem::remove(at("ml.item"));
+  EXPECT_TRUE(ingest(options).catalog.attributes.empty());
+}
+
+TEST_F(IngestFormats, RecBoleHeadersAreChecked) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("ml");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("ml.inter"), HasSubstr("no such file")));
+  write("ml.inter", "user_id\titem_id:token\nu\ti\n");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("ml.inter:1"), HasSubstr("'user_id'"), HasSubstr("NAME:TYPE")));
+  write("ml.inter", "uid:token\titem_id:token\nu\ti\n");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("ml.inter:1"), HasSubstr("user_id")));
+}
+
+TEST_F(IngestFormats, FilesThatAreNotGiven) {
+  IngestOptions options;
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.log"));
+  options.log.files = {write("log.csv", "user,item\nu,i\n")};
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.columns.user"));
+  options.columns.user = "user";
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.columns.item"));
+  options.format = InputFormat::lightgcn;
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.train"));
+  options.format = InputFormat::s3rec;
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.sequences"));
+  options.format = InputFormat::recbole;
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.prefix"));
+}
+
+TEST_F(IngestFormats, BrokenUtf8NamesTheLine) {
+  IngestOptions options;
+  options.format = InputFormat::lightgcn;
+  options.train_file = write("train.txt", "0 10\n1 \xc3\x28\n");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("train.txt:2"), HasSubstr("UTF-8")));
+}
+
+}  // namespace
+}  // namespace penchant::pipeline

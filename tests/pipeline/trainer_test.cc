@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/evaluate.h"
+#include "pipeline/sampler.h"
+#include "pipeline/train.h"
+#include "tests/pipeline/shop.h"
+
+namespace penchant::pipeline {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using penchant::testing::input_error_of;
+using penchant::testing::read_text;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class Trainer : public penchant::testing::SmallShopTest {
+ protected:
+  /// The epochs of one phase as metrics.jsonl tells them.
+  std::vector<json> epochs(const std::string& name, const std::string& phase) const {
+    std::vector<json> lines;
+    std::ifstream file(at(name) / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);) {
+      lines.push_back(json::parse(line));
+      if (lines.back()["phase"] != phase) lines.pop_back();
+    }
+    return lines;
+  }
+  std::string weights(const std::string& name) const {
+    return read_text(at(name) / "weights.safetensors");
+  }
+  json manifest(const std::string& name) const {
+    return json::parse(read_text(at(name) / "manifest.json"));
+  }
+  double validation_of(const std::string& name) {
+    EvaluateOptions options;
+    options.part = HeldOut::validation;
+    options.cutoffs = {20};
+    return evaluate(dataset(), load_model(at(name), dataset(), backend()), options, backend(),
+                    silent_progress())
+        .metrics.at("ndcg@20");
+  }
+};
+
+TEST_F(Trainer, LossDecreasesAndValidationImproves) {
+  for (const auto loss : {models::LossKind::sampled_softmax, models::LossKind::bpr}) {
+    TrainOptions options = recipe();
+    options.model.loss = loss;
+    options.model.initializer = models::Initializer::normal;
+    options.epochs = 8;
+    options.patience = 0;
+    options.refit = false;
+    const std::string name = loss == models::LossKind::bpr ? "bpr" : "softmax";
+    const TrainReport report = train(options, name);
+    const std::vector<json> lines = epochs(name, "select");
+    ASSERT_EQ(lines.size(), 8U);
+    EXPECT_LT(lines.back()["loss"].get<double>(), 0.9 * lines.front()["loss"].get<double>());
+    EXPECT_DOUBLE_EQ(report.final_loss, lines.back()["loss"].get<double>());
+    EXPECT_GT(report.best_validation, lines.front()["validation"]["ndcg@20"].get<double>());
+  }
+}
+
+/// Where an interruption falls: every phase, and both the middle and the end of an epoch.
+class TrainerResume : public Trainer, public ::testing::WithParamInterface<std::int64_t> {};
+
+TEST_P(TrainerResume, GivesTheSameBits) {
+  TrainOptions options = recipe();
+  train(options, "unbroken");
+  ASSERT_FALSE(epochs("unbroken", "refit").empty());
+  options.stop_after_steps = GetParam();
+  EXPECT_TRUE(train(options, "broken").interrupted);
+  EXPECT_FALSE(fs::exists(at("broken") / "manifest.json"));
+  EXPECT_TRUE(fs::exists(at("broken") / "checkpoint.safetensors"));
+  options.stop_after_steps = 0;
+  options.resume = true;
+  const TrainReport report = train(options, "broken");
+  EXPECT_FALSE(report.interrupted);
+  EXPECT_EQ(weights("broken"), weights("unbroken"));
+  EXPECT_EQ(epochs("broken", "select"), epochs("unbroken", "select"));
+  EXPECT_EQ(epochs("broken", "refit"), epochs("unbroken", "refit"));
+  json course = manifest("broken");
+  json whole = manifest("unbroken");
+  for (json* one : {&course, &whole}) one->erase("created");
+  EXPECT_EQ(course, whole);
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, TrainerResume, ::testing::Values(1, 5, 11, 20, 22),
+                         [](const auto& tested) { return "After" + std::to_string(tested.param); });
+
+TEST_F(Trainer, ResumesStepByStep) {
+  TrainOptions options = recipe();
+  options.epochs = 2;
+  const TrainReport whole = train(options, "unbroken");
+  options.stop_after_steps = 3;
+  options.resume = true;  // without a checkpoint this is a fresh start
+  int runs = 0;
+  TrainReport report;
+  do {
+    report = train(options, "broken");
+    ASSERT_LT(++runs, 30);
+  } while (report.interrupted);
+  EXPECT_GT(runs, 5);
+  EXPECT_EQ(weights("broken"), weights("unbroken"));
+  EXPECT_EQ(report.epochs_run, whole.epochs_run);
+  EXPECT_EQ(report.final_loss, whole.final_loss);
+}
+
+TEST_F(Trainer, ResumesWithoutRefitAndWithSparseCheckpoints) {
+  TrainOptions options = recipe();
+  options.refit = false;
+  options.checkpoint_every = 3;
+  options.validate_every = 2;
+  train(options, "unbroken");
+  options.stop_after_steps = 17;
+  ASSERT_TRUE(train(options, "broken").interrupted);
+  options.stop_after_steps = 0;
+  options.resume = true;
+  train(options, "broken");
+  EXPECT_EQ(weights("broken"), weights("unbroken"));
+}
+
+TEST_F(Trainer, AStopRequestWritesACheckpoint) {
+  class StopAfter final : public Progress {
+   public:
+    explicit StopAfter(int updates) : left_(updates) {}
+    void begin(std::string_view) override {}
+    void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
+    void end(std::string_view) override {}
+    void warn(std::string_view) override {}
+    bool stop_requested() const override { return left_ <= 0; }
+
+   private:
+    int left_;
+  };
+  TrainOptions options = recipe();
+  train(options, "unbroken");
+  StopAfter stop(7);
+  EXPECT_TRUE(train(options, "broken", stop).interrupted);
+  options.resume = true;
+  EXPECT_FALSE(train(options, "broken").interrupted);
+  EXPECT_EQ(weights("broken"), weights("unbroken"));
+}
+
+TEST_F(Trainer, ResumingUnderOtherOptionsIsRefused) {
+  TrainOptions options = recipe();
+  options.stop_after_steps = 3;
+  train(options, "m");
+  options.resume = true;
+  options.model.temperature = 0.5F;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
+              AllOf(HasSubstr("cannot resume"), HasSubstr("model was"), HasSubstr("0.5")));
+}
+
+TEST_F(Trainer, EarlyStoppingEndsAfterSoManyWorseValidations) {
+  TrainOptions options = recipe();
+  options.epochs = 60;
+  options.learning_rate = 0.3F;  // overfits at once
+  options.cosine_decay = false;
+  options.patience = 3;
+  options.refit = false;
+  const TrainReport report = train(options, "m");
+  const std::vector<json> lines = epochs("m", "select");
+  ASSERT_LT(lines.size(), 60U) << "the recipe of this test must overfit";
+  EXPECT_EQ(static_cast<std::int64_t>(lines.size()), report.best_epoch + 3);
+  double best = 0;
+  for (const json& line : lines) best = std::max(best, line["validation"]["ndcg@20"].get<double>());
+  EXPECT_DOUBLE_EQ(report.best_validation, best);
+  EXPECT_DOUBLE_EQ(
+      lines[static_cast<std::size_t>(report.best_epoch - 1)]["validation"]["ndcg@20"].get<double>(),
+      best);
+  EXPECT_NEAR(validation_of("m"), best, 1e-6)
+      << "the weights are those of the best epoch, not of the last";
+}
+
+TEST_F(Trainer, PatienceZeroRunsEveryEpoch) {
+  TrainOptions options = recipe();
+  options.epochs = 9;
+  options.learning_rate = 0.3F;
+  options.cosine_decay = false;
+  options.patience = 0;
+  options.refit = false;
+  EXPECT_EQ(train(options, "m").epochs_run, 9);
+}
+
+TEST_F(Trainer, RefitLearnsFromTrainAndValidationForTheChosenEpochs) {
+  TrainOptions options = recipe();
+  options.epochs = 5;
+  options.batch_size = 64;
+  options.patience = 0;
+  const TrainReport report = train(options, "m");
+  const std::vector<json> refit = epochs("m", "refit");
+  EXPECT_EQ(static_cast<std::int64_t>(refit.size()), report.best_epoch);
+  EXPECT_EQ(report.epochs_run, 5 + report.best_epoch);
+  EXPECT_EQ(manifest("m")["trained_on"], "train+validation");
+  const Graphs merged = make_graphs(train_and_validation(dataset()), dataset(), {});
+  const std::int64_t steps = Sampler(merged.user_item, options).steps_per_epoch();
+  EXPECT_GT(steps, Sampler(graphs().user_item, options).steps_per_epoch())
+      << "the shop must be large enough to tell";
+  EXPECT_EQ(refit.back()["steps"].get<std::int64_t>(), steps * report.best_epoch);
+  options.refit = false;
+  train(options, "plain");
+  EXPECT_EQ(manifest("plain")["trained_on"], "train");
+  EXPECT_NE(weights("plain"), weights("m"));
+}
+
+TEST_F(Trainer, TrainAndValidationHoldNoTestRow) {
+  const graph::TrainingPart merged = train_and_validation(dataset());
+  EXPECT_EQ(merged.interactions.size(),
+            dataset().split.train.interactions.size() + dataset().split.validation.size());
+  EXPECT_TRUE(std::is_sorted(merged.interactions.user.begin(), merged.interactions.user.end()));
+  penchant::testing::Lines rows = penchant::testing::rows_of(dataset(), merged.interactions);
+  penchant::testing::Lines parts =
+      penchant::testing::rows_of(dataset(), dataset().split.train.interactions);
+  for (const std::string& row : penchant::testing::rows_of(dataset(), dataset().split.validation))
+    parts.push_back(row);
+  std::sort(rows.begin(), rows.end());
+  std::sort(parts.begin(), parts.end());
+  EXPECT_EQ(rows, parts);
+}
+
+TEST_F(Trainer, WithoutValidationEveryEpochIsRun) {
+  TrainOptions options = recipe();
+  options.validate_every = 0;
+  const TrainReport report = train(options, "m");
+  EXPECT_EQ(report.epochs_run, 4);
+  EXPECT_TRUE(epochs("m", "refit").empty());
+  EXPECT_EQ(manifest("m")["trained_on"], "train");
+  EXPECT_EQ(report.best_epoch, 4) << "train.h: all epochs without validation";
+}
+
+TEST_F(Trainer, TheSeedDecides) {
+  TrainOptions options = recipe();
+  options.epochs = 1;
+  train(options, "one");
+  train(options, "same");
+  EXPECT_EQ(weights("one"), weights("same"));
+  options.seed = graph::Seed{43};
+  train(options, "other");
+  EXPECT_NE(weights("one"), weights("other"));
+}
+
+TEST_F(Trainer, NodeOrderIsAMatterOfMemoryOnly) {
+  TrainOptions options = recipe();
+  options.epochs = 2;
+  options.refit = false;
+  train(options, "degree");
+  options.node_order = NodeOrder::none;
+  train(options, "none");
+  const TrainedModel a = load_model(at("degree"), dataset(), backend());
+  const TrainedModel b = load_model(at("none"), dataset(), backend());
+  double worst = 0;
+  for (std::int64_t i = 0; i < a.items.rows(); ++i) {
+    for (std::int64_t j = 0; j < a.items.cols(); ++j)
+      worst = std::max(worst, std::abs(static_cast<double>(a.items.view()(i, j)) -
+                                       static_cast<double>(b.items.view()(i, j))));
+  }
+  EXPECT_LT(worst, 1e-2) << "only the order of sums differs";
+}
+
+TEST_F(Trainer, VectorsHaveLengthOneWhenNormalised) {
+  TrainOptions options = recipe();
+  options.epochs = 1;
+  train(options, "m");
+  const TrainedModel model = load_model(at("m"), dataset(), backend());
+  EXPECT_TRUE(model.normalized);
+  EXPECT_EQ(model.users.rows(), dataset().num_users());
+  EXPECT_EQ(model.items.rows(), dataset().num_items());
+  const graph::TrainingPart learned = train_and_validation(dataset());
+  const std::set<graph::NodeId> known(learned.interactions.user.begin(),
+                                      learned.interactions.user.end());
+  for (graph::NodeId user = 0; user < dataset().num_users(); ++user) {
+    double square = 0;
+    for (std::int64_t j = 0; j < model.users.cols(); ++j)
+      square += std::pow(static_cast<double>(model.users.view()(user, j)), 2);
+    ASSERT_TRUE(std::isfinite(square));
+    if (!known.contains(user)) continue;  // held out altogether
+    EXPECT_NEAR(square, 1.0, 1e-5) << "user " << user;
+  }
+}
+
+TEST_F(Trainer, CalibrationAddsPopularityWhereValidationLikesIt) {
+  TrainOptions options = recipe();
+  options.epochs = 1;
+  options.refit = false;
+  options.learning_rate = 1e-6F;  // a model that has learned nothing: popularity must help
+  options.model.initializer = models::Initializer::normal;
+  const TrainReport plain = train(options, "plain");
+  options.calibrate_popularity = true;
+  const TrainReport calibrated = train(options, "calibrated");
+  EXPECT_GT(calibrated.best_validation, plain.best_validation);
+  EXPECT_NEAR(validation_of("calibrated"), calibrated.best_validation, 1e-6);
+
+  const TrainedModel model = load_model(at("calibrated"), dataset(), backend());
+  ASSERT_TRUE(model.popularity_column);
+  EXPECT_FALSE(model.normalized);
+  EXPECT_EQ(model.embedding_dim(), 16);
+  ASSERT_EQ(model.items.cols(), 17);
+  const auto degree = [&](graph::NodeId item) {
+    return static_cast<double>(graphs().user_item.item_users.view().row_size(item));
+  };
+  const double unit = static_cast<double>(model.items.view()(0, 16)) / std::log1p(degree(0));
+  EXPECT_GT(unit, 0.0);
+  for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
+    EXPECT_NEAR(model.items.view()(item, 16), unit * std::log1p(degree(item)), 1e-5);
+  }
+  for (graph::NodeId user = 0; user < dataset().num_users(); ++user) {
+    EXPECT_EQ(model.users.view()(user, 16), 1.0F);
+  }
+}
+
+TEST_F(Trainer, WrongOptionsAreNamed) {
+  const auto refused = [&](auto change, const char* key) {
+    TrainOptions options = recipe();
+    change(options);
+    EXPECT_THAT(input_error_of([&] { train(options, "m"); }), HasSubstr(key));
+    EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
+  };
+  refused([](TrainOptions& o) { o.epochs = 0; }, "train.epochs");
+  refused([](TrainOptions& o) { o.num_negatives = 0; }, "train.num_negatives");
+  refused([](TrainOptions& o) { o.learning_rate = 0.0F; }, "train.learning_rate");
+  refused([](TrainOptions& o) { o.l2 = -1.0F; }, "train.l2");
+  refused([](TrainOptions& o) { o.model.temperature = 0.0F; }, "model.temperature");
+  refused([](TrainOptions& o) { o.checkpoint_every = 0; }, "train.checkpoint_every");
+  refused([](TrainOptions& o) { o.model.embedding_dim = 0; }, "model.embedding_dim");
+  refused([](TrainOptions& o) { o.negative_correction = -0.5; }, "train.negative_correction");
+  refused([](TrainOptions& o) { o.validation_metric = "ndcg@20x"; }, "train.validation_metric");
+  refused([](TrainOptions& o) { o.validation_metric = "beauty@20"; }, "train.validation_metric");
+  refused([](TrainOptions& o) { o.node_order = NodeOrder::metis; }, "train.node_order");
+}
+
+TEST_F(Trainer, ADivergingLossIsReported) {
+  TrainOptions options = recipe();
+  options.model.normalize = false;
+  options.learning_rate = 1e30F;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
+              AllOf(HasSubstr("the loss became"), HasSubstr("train.learning_rate")));
+  EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
+}
+
+}  // namespace
+}  // namespace penchant::pipeline
