@@ -21,14 +21,15 @@ inline kernels::FloatMatrix normal_matrix(std::int64_t rows, std::int64_t cols, 
   const graph::Random random(graph::Seed{seed}, graph::Stream::generator);
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < cols; ++j) {
-      matrix.view()(i, j) = static_cast<float>(random.normal(static_cast<std::uint64_t>(i * cols + j)));
+      matrix.view()(i, j) =
+          static_cast<float>(random.normal(static_cast<std::uint64_t>(i * cols + j)));
     }
   }
   return matrix;
 }
 
-/// The matrix in the folder that PENCHANT_BENCH_GRAPH names (offsets.npy, columns.npy, values.npy; square), else an R-MAT graph
-/// of 2^16 nodes and about 1.6 M entries.
+/// The matrix in the folder that PENCHANT_BENCH_GRAPH names (offsets.npy, columns.npy, values.npy;
+/// square), else an R-MAT graph of 2^16 nodes and about 1.6 M entries.
 inline graph::Csr sparse_matrix() {
   const char* folder = std::getenv("PENCHANT_BENCH_GRAPH");
   if (folder == nullptr) {

@@ -21,10 +21,12 @@ void sampled_softmax(benchmark::State& state) {
   kernels::FloatMatrix d_n = backend->matrix<float>(negatives, kWidth);
   kernels::Vector<float> losses = backend->vector<float>(batch);
   for (auto _ : state) {
-    backend->sampled_softmax(u.view(), p.view(), n.view(), {}, losses.view(), d_u.view(), d_p.view(), d_n.view());
+    backend->sampled_softmax(u.view(), p.view(), n.view(), {}, losses.view(), d_u.view(),
+                             d_p.view(), d_n.view());
   }
   const auto flops = 6.0 * static_cast<double>(batch * negatives * kWidth);
-  state.counters["flops"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["flops"] =
+      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void bpr(benchmark::State& state) {
@@ -49,12 +51,18 @@ void adam(benchmark::State& state) {
   kernels::FloatMatrix value = normal_matrix(rows, kWidth, 2, *backend);
   kernels::FloatMatrix first = backend->matrix<float>(rows, kWidth);
   kernels::FloatMatrix second = backend->matrix<float>(rows, kWidth);
-  for (auto _ : state) backend->adam_step({}, gradient.view(), value.view(), first.view(), second.view());
+  for (auto _ : state)
+    backend->adam_step({}, gradient.view(), value.view(), first.view(), second.view());
   const auto bytes = 28.0 * static_cast<double>(rows * kWidth);  // four reads, three writes
-  state.counters["bytes_per_s"] = benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["bytes_per_s"] =
+      benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-BENCHMARK(sampled_softmax)->Args({8192, 1024})->Args({2048, 1024})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(sampled_softmax)
+    ->Args({8192, 1024})
+    ->Args({2048, 1024})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(bpr)->Arg(2048)->Arg(8192)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(adam)->Arg(70839)->UseRealTime()->Unit(benchmark::kMillisecond);
 

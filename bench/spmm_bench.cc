@@ -18,9 +18,10 @@ const graph::Csr& matrix() {
 
 void report(benchmark::State& state, std::int64_t width, std::int64_t element_bytes) {
   const auto terms = static_cast<double>(matrix().view().num_entries() * width);
-  state.counters["gathered_bytes_per_s"] =
-      benchmark::Counter(terms * static_cast<double>(element_bytes), benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["flops"] = benchmark::Counter(2.0 * terms, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["gathered_bytes_per_s"] = benchmark::Counter(
+      terms * static_cast<double>(element_bytes), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["flops"] =
+      benchmark::Counter(2.0 * terms, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void spmm_float32(benchmark::State& state) {
@@ -52,13 +53,22 @@ void stream_triad(benchmark::State& state) {
   std::vector<float> a(kSize), b(kSize, 1.0F), c(kSize, 2.0F);
   for (auto _ : state) {
 #pragma omp parallel for simd schedule(static)
-    for (std::int64_t i = 0; i < kSize; ++i) a[static_cast<std::size_t>(i)] = b[static_cast<std::size_t>(i)] + 3.0F * c[static_cast<std::size_t>(i)];
+    for (std::int64_t i = 0; i < kSize; ++i)
+      a[static_cast<std::size_t>(i)] =
+          b[static_cast<std::size_t>(i)] + 3.0F * c[static_cast<std::size_t>(i)];
     benchmark::ClobberMemory();
   }
-  state.counters["bytes_per_s"] = benchmark::Counter(12.0 * kSize, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["bytes_per_s"] =
+      benchmark::Counter(12.0 * kSize, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-BENCHMARK(spmm_float32)->Arg(32)->Arg(64)->Arg(128)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(spmm_float32)
+    ->Arg(32)
+    ->Arg(64)
+    ->Arg(128)
+    ->Arg(256)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(spmm_bf16)->Arg(64)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(stream_triad)->UseRealTime()->Unit(benchmark::kMillisecond);
 

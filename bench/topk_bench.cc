@@ -17,11 +17,15 @@ void topk(benchmark::State& state) {
   kernels::Matrix<graph::NodeId> ids = backend->matrix<graph::NodeId>(num_queries, k);
   kernels::FloatMatrix scores = backend->matrix<float>(num_queries, k);
   for (auto _ : state) backend->topk(queries.view(), items.view(), {}, ids.view(), scores.view());
-  state.counters["queries_per_s"] =
-      benchmark::Counter(static_cast<double>(num_queries), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["queries_per_s"] = benchmark::Counter(
+      static_cast<double>(num_queries), benchmark::Counter::kIsIterationInvariantRate);
 }
 
-BENCHMARK(topk)->Args({40981, 20})->Args({40981, 100})->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(topk)
+    ->Args({40981, 20})
+    ->Args({40981, 100})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace penchant::bench

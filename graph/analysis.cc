@@ -17,7 +17,8 @@ DegreeSummary summarize_degrees(const CsrView& matrix) {
   DegreeSummary summary;
   if (matrix.num_rows == 0) return summary;
   std::vector<std::int64_t> degrees(static_cast<std::size_t>(matrix.num_rows));
-  for (std::size_t row = 0; row < degrees.size(); ++row) degrees[row] = matrix.row_size(static_cast<std::int64_t>(row));
+  for (std::size_t row = 0; row < degrees.size(); ++row)
+    degrees[row] = matrix.row_size(static_cast<std::int64_t>(row));
   std::sort(degrees.begin(), degrees.end());
   const auto quantile = [&](double share) {
     return degrees[static_cast<std::size_t>(share * static_cast<double>(degrees.size() - 1))];
@@ -32,7 +33,8 @@ DegreeSummary summarize_degrees(const CsrView& matrix) {
   const auto total = static_cast<double>(matrix.num_entries());
   summary.mean = total / n;
   double ranked = 0.0;
-  for (std::size_t i = 0; i < degrees.size(); ++i) ranked += static_cast<double>(i + 1) * static_cast<double>(degrees[i]);
+  for (std::size_t i = 0; i < degrees.size(); ++i)
+    ranked += static_cast<double>(i + 1) * static_cast<double>(degrees[i]);
   summary.gini = total > 0 ? 2.0 * ranked / (n * total) - (n + 1.0) / n : 0.0;
   return summary;
 }
@@ -69,7 +71,8 @@ std::vector<NodeId> core_numbers(const CsrView& symmetric) {
   std::vector<NodeId> cores(static_cast<std::size_t>(symmetric.num_rows));
   if (cores.empty()) return cores;
   BoostGraph graph = to_boost(symmetric);
-  boost::core_numbers(graph, boost::make_iterator_property_map(cores.begin(), get(boost::vertex_index, graph)));
+  boost::core_numbers(
+      graph, boost::make_iterator_property_map(cores.begin(), get(boost::vertex_index, graph)));
   return cores;
 }
 

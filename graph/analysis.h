@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statistics of a graph by Boost.Graph's algorithms: connected components, core numbers, degree distribution.
+// Statistics of a graph by Boost.Graph's algorithms: connected components, core numbers, degree
+// distribution.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,11 @@ struct Components {
 };
 /// Connected components of a symmetric matrix.
 Components connected_components(const CsrView& symmetric);
-/// Core number of each node (Batagelj and Zaversnik 2003), of a symmetric matrix without self loops.
+/// Core number of each node (Batagelj and Zaversnik 2003), of a symmetric matrix without self
+/// loops.
 std::vector<NodeId> core_numbers(const CsrView& symmetric);
-/// [[0, B], [B', 0]] of a rectangular B: the square symmetric form that the two functions above need.
+/// [[0, B], [B', 0]] of a rectangular B: the square symmetric form that the two functions above
+/// need.
 Csr bipartite_adjacency(const CsrView& rectangular);
 
 }  // namespace penchant::graph

@@ -16,7 +16,9 @@ class EntryIterator {
   using pointer = const value_type*;
   using reference = const value_type&;
 
-  EntryIterator(const CsrView& matrix, EdgeOffset entry) : matrix_(&matrix), entry_(entry) { settle(); }
+  EntryIterator(const CsrView& matrix, EdgeOffset entry) : matrix_(&matrix), entry_(entry) {
+    settle();
+  }
   reference operator*() const { return edge_; }
   pointer operator->() const { return &edge_; }
   EntryIterator& operator++() {
@@ -46,11 +48,13 @@ class EntryIterator {
 
 BoostGraph to_boost(const CsrView& square) {
   if (square.num_rows != square.num_cols) throw InputError("a graph needs a square matrix");
-  return {boost::edges_are_sorted, EntryIterator(square, 0), EntryIterator(square, square.num_entries()),
-          checked_cast<NodeId>(square.num_rows), square.num_entries()};
+  return {boost::edges_are_sorted, EntryIterator(square, 0),
+          EntryIterator(square, square.num_entries()), checked_cast<NodeId>(square.num_rows),
+          square.num_entries()};
 }
 
-Csr take_csr(BoostGraph&& graph, std::int64_t num_rows, std::int64_t num_cols, NodeId column_offset) {
+Csr take_csr(BoostGraph&& graph, std::int64_t num_rows, std::int64_t num_cols,
+             NodeId column_offset) {
   Csr csr;
   csr.num_rows = num_rows;
   csr.num_cols = num_cols;

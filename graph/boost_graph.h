@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Internal to graph/: Boost.Graph's compressed sparse row graph with our id types, and the way from and to our Csr.
-// Boost.Graph holds a graph while it is built and analysed; its arrays are moved out, not copied, when they go to the kernels.
+// Internal to graph/: Boost.Graph's compressed sparse row graph with our id types, and the way from
+// and to our Csr. Boost.Graph holds a graph while it is built and analysed; its arrays are moved
+// out, not copied, when they go to the kernels.
 #pragma once
 
 #include <utility>
@@ -16,13 +17,16 @@ struct WeightedEdge {
   float weight = 1.0F;
 };
 
-using BoostGraph = boost::compressed_sparse_row_graph<boost::directedS, boost::no_property, WeightedEdge,
-                                                      boost::no_property, NodeId, EdgeOffset>;
+using BoostGraph =
+    boost::compressed_sparse_row_graph<boost::directedS, boost::no_property, WeightedEdge,
+                                       boost::no_property, NodeId, EdgeOffset>;
 
 /// Pattern of a square matrix as a graph: edge i -> j for every stored entry.
 BoostGraph to_boost(const CsrView& square);
 
-/// The graph's arrays as a Csr of `num_rows` leading vertices, columns shifted down by `column_offset`.
-Csr take_csr(BoostGraph&& graph, std::int64_t num_rows, std::int64_t num_cols, NodeId column_offset);
+/// The graph's arrays as a Csr of `num_rows` leading vertices, columns shifted down by
+/// `column_offset`.
+Csr take_csr(BoostGraph&& graph, std::int64_t num_rows, std::int64_t num_cols,
+             NodeId column_offset);
 
 }  // namespace penchant::graph

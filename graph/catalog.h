@@ -12,15 +12,18 @@
 
 namespace penchant::graph {
 
-/// categorical: at most one value an item. list: any number. numeric: one float. text: free text, used as a name only.
+/// categorical: at most one value an item. list: any number. numeric: one float. text: free text,
+/// used as a name only.
 enum class AttributeKind { categorical, list, numeric, text };
 
-/// One item attribute over all I items of the catalogue; which members are filled depends on `kind`.
+/// One item attribute over all I items of the catalogue; which members are filled depends on
+/// `kind`.
 struct Attribute {
   std::string name;
   AttributeKind kind = AttributeKind::categorical;
-  Dictionary values;               ///< categorical, list: value <-> dense value id
-  Csr item_values;                 ///< categorical, list: [I x values.size()], values empty (ones); a missing value is an empty row
+  Dictionary values;  ///< categorical, list: value <-> dense value id
+  Csr item_values;    ///< categorical, list: [I x values.size()], values empty (ones); a missing
+                      ///< value is an empty row
   std::vector<float> numbers;      ///< numeric: I entries, NaN where missing
   std::vector<std::string> texts;  ///< text: I entries, empty where missing
 };

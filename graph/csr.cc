@@ -22,17 +22,26 @@ void accumulate_offsets(std::vector<EdgeOffset>& offsets) {
 
 void combine(float& kept, float value, Duplicates duplicates) {
   switch (duplicates) {
-    case Duplicates::sum: kept += value; break;
-    case Duplicates::keep_first: break;
-    case Duplicates::keep_last: kept = value; break;
-    case Duplicates::maximum: kept = std::max(kept, value); break;
+    case Duplicates::sum:
+      kept += value;
+      break;
+    case Duplicates::keep_first:
+      break;
+    case Duplicates::keep_last:
+      kept = value;
+      break;
+    case Duplicates::maximum:
+      kept = std::max(kept, value);
+      break;
   }
 }
 
 }  // namespace
 
-// Two stable counting sorts, by column and then by row, leave each row sorted and repeated places adjacent in input order.
-Csr csr_from_entries(std::int64_t num_rows, std::int64_t num_cols, std::span<const Entry> entries, Duplicates duplicates) {
+// Two stable counting sorts, by column and then by row, leave each row sorted and repeated places
+// adjacent in input order.
+Csr csr_from_entries(std::int64_t num_rows, std::int64_t num_cols, std::span<const Entry> entries,
+                     Duplicates duplicates) {
   std::vector<EdgeOffset> column_starts(at(num_cols) + 1, 0);
   Csr csr;
   csr.num_rows = num_rows;
@@ -41,8 +50,8 @@ Csr csr_from_entries(std::int64_t num_rows, std::int64_t num_cols, std::span<con
   for (std::size_t e = 0; e < entries.size(); ++e) {
     const Entry& entry = entries[e];
     if (entry.row < 0 || entry.row >= num_rows || entry.column < 0 || entry.column >= num_cols) {
-      throw InputError(fmt::format("entry {} at ({}, {}) lies outside a {} x {} matrix", e, entry.row, entry.column,
-                                   num_rows, num_cols));
+      throw InputError(fmt::format("entry {} at ({}, {}) lies outside a {} x {} matrix", e,
+                                   entry.row, entry.column, num_rows, num_cols));
     }
     ++column_starts[at(entry.column) + 1];
     ++csr.offsets[at(entry.row) + 1];
@@ -113,20 +122,25 @@ Csr transpose(const CsrView& matrix) {
 void validate(const CsrView& matrix) {
   if (matrix.num_rows < 0 || matrix.num_cols < 0) throw InputError("CSR: negative extent");
   if (matrix.offsets.size() != at(matrix.num_rows) + 1) {
-    throw InputError(fmt::format("CSR: {} offsets for {} rows, expected {}", matrix.offsets.size(), matrix.num_rows,
-                                 matrix.num_rows + 1));
+    throw InputError(fmt::format("CSR: {} offsets for {} rows, expected {}", matrix.offsets.size(),
+                                 matrix.num_rows, matrix.num_rows + 1));
   }
   if (matrix.offsets.front() != 0 || matrix.offsets.back() != matrix.num_entries()) {
-    throw InputError(fmt::format("CSR: offsets run from {} to {}, expected 0 to {}", matrix.offsets.front(),
-                                 matrix.offsets.back(), matrix.num_entries()));
+    throw InputError(fmt::format("CSR: offsets run from {} to {}, expected 0 to {}",
+                                 matrix.offsets.front(), matrix.offsets.back(),
+                                 matrix.num_entries()));
   }
   if (!matrix.values.empty() && matrix.values.size() != matrix.columns.size()) {
-    throw InputError(fmt::format("CSR: {} values for {} columns", matrix.values.size(), matrix.columns.size()));
+    throw InputError(
+        fmt::format("CSR: {} values for {} columns", matrix.values.size(), matrix.columns.size()));
   }
   for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
     const EdgeOffset last = matrix.offsets[at(row) + 1];
-    if (last > matrix.num_entries()) throw InputError(fmt::format("CSR: row {} ends at entry {} of {}", row, last, matrix.num_entries()));
-    if (matrix.row_size(row) < 0) throw InputError(fmt::format("CSR: offsets descend at row {}", row));
+    if (last > matrix.num_entries())
+      throw InputError(
+          fmt::format("CSR: row {} ends at entry {} of {}", row, last, matrix.num_entries()));
+    if (matrix.row_size(row) < 0)
+      throw InputError(fmt::format("CSR: offsets descend at row {}", row));
   }
   for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
     const EdgeOffset first = matrix.offsets[at(row)];
@@ -134,10 +148,12 @@ void validate(const CsrView& matrix) {
     for (EdgeOffset e = first; e < last; ++e) {
       const NodeId column = matrix.columns[at(e)];
       if (column < 0 || column >= matrix.num_cols) {
-        throw InputError(fmt::format("CSR: row {} has column {}, expected 0 to {}", row, column, matrix.num_cols - 1));
+        throw InputError(fmt::format("CSR: row {} has column {}, expected 0 to {}", row, column,
+                                     matrix.num_cols - 1));
       }
       if (e > first && matrix.columns[at(e - 1)] >= column) {
-        throw InputError(fmt::format("CSR: columns of row {} do not ascend strictly at entry {}", row, e));
+        throw InputError(
+            fmt::format("CSR: columns of row {} do not ascend strictly at entry {}", row, e));
       }
       if (!matrix.values.empty() && !std::isfinite(matrix.values[at(e)])) {
         throw InputError(fmt::format("CSR: value {} of row {} is not finite", e, row));
@@ -149,8 +165,10 @@ void validate(const CsrView& matrix) {
 bool is_symmetric(const CsrView& matrix, float tolerance) {
   if (matrix.num_rows != matrix.num_cols) return false;
   const Csr other = transpose(matrix);
-  if (!std::equal(matrix.offsets.begin(), matrix.offsets.end(), other.offsets.begin())) return false;
-  if (!std::equal(matrix.columns.begin(), matrix.columns.end(), other.columns.begin())) return false;
+  if (!std::equal(matrix.offsets.begin(), matrix.offsets.end(), other.offsets.begin()))
+    return false;
+  if (!std::equal(matrix.columns.begin(), matrix.columns.end(), other.columns.begin()))
+    return false;
   for (std::size_t e = 0; e < other.values.size(); ++e) {
     if (!(std::abs(matrix.values[e] - other.values[e]) <= tolerance)) return false;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compressed sparse rows: the one storage format that leaves graph/ and enters kernels/.
-//   row i owns the entries offsets[i] .. offsets[i + 1] of columns and values; columns ascend within a row.
+//   row i owns the entries offsets[i] .. offsets[i + 1] of columns and values; columns ascend
+//   within a row.
 // An empty `values` means that every stored entry is 1.
 #pragma once
 
@@ -29,9 +30,10 @@ struct CsrView {
                            static_cast<std::size_t>(row_size(row)));
   }
   std::span<const float> row_values(std::int64_t row) const {
-    return values.empty() ? std::span<const float>{}
-                          : values.subspan(static_cast<std::size_t>(offsets[static_cast<std::size_t>(row)]),
-                                           static_cast<std::size_t>(row_size(row)));
+    return values.empty()
+               ? std::span<const float>{}
+               : values.subspan(static_cast<std::size_t>(offsets[static_cast<std::size_t>(row)]),
+                                static_cast<std::size_t>(row_size(row)));
   }
 };
 
@@ -56,7 +58,8 @@ struct Entry {
 /// What csr_from_entries does with several entries at the same place.
 enum class Duplicates { sum, keep_first, keep_last, maximum };
 
-/// Builds sorted CSR from coordinates in O(E + N) (two counting passes). Throws InputError on an id out of range.
+/// Builds sorted CSR from coordinates in O(E + N) (two counting passes). Throws InputError on an id
+/// out of range.
 Csr csr_from_entries(std::int64_t num_rows, std::int64_t num_cols, std::span<const Entry> entries,
                      Duplicates duplicates = Duplicates::sum);
 
@@ -66,8 +69,8 @@ void merge_duplicates(Csr& csr, Duplicates duplicates);
 /// Transposed copy; columns ascend in its rows. O(E + N).
 Csr transpose(const CsrView& matrix);
 
-/// Checks every invariant above (sizes, offsets ascending, columns in range and strictly ascending, values finite).
-/// Throws InputError that names the first violation.
+/// Checks every invariant above (sizes, offsets ascending, columns in range and strictly ascending,
+/// values finite). Throws InputError that names the first violation.
 void validate(const CsrView& matrix);
 
 /// True if the pattern and the values are symmetric (within `tolerance`, absolute).

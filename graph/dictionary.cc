@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open addressing with linear probing over 8-byte slots: 32 bits of the XXH3 hash beside the dense id, so that a probe touches
-// the bytes of an id only when 32 hash bits agree. See docs/decisions/0004-dictionary-table.md.
+// Open addressing with linear probing over 8-byte slots: 32 bits of the XXH3 hash beside the dense
+// id, so that a probe touches the bytes of an id only when 32 hash bits agree. See
+// docs/decisions/0004-dictionary-table.md.
 #include "graph/dictionary.h"
 
 #include <algorithm>
@@ -47,7 +48,8 @@ struct Dictionary::Impl {
   std::size_t locate(std::string_view key, std::uint64_t hash) const {
     const std::size_t mask = slots.size() - 1;
     std::size_t slot = hash & mask;
-    while (slots[slot].id != kNoNode && (slots[slot].tag != tag_of(hash) || raw(slots[slot].id) != key)) {
+    while (slots[slot].id != kNoNode &&
+           (slots[slot].tag != tag_of(hash) || raw(slots[slot].id) != key)) {
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -96,11 +98,14 @@ void Dictionary::intern_all(std::span<const std::string_view> raws, std::span<No
       hashes[i] = hash_of(raws[first + i]);
       __builtin_prefetch(&impl_->slots[hashes[i] & (impl_->slots.size() - 1)]);
     }
-    for (std::size_t i = 0; i < count; ++i) ids[first + i] = impl_->intern(raws[first + i], hashes[i]);
+    for (std::size_t i = 0; i < count; ++i)
+      ids[first + i] = impl_->intern(raws[first + i], hashes[i]);
   }
 }
 
-NodeId Dictionary::find(std::string_view raw) const { return impl_->slots[impl_->locate(raw, hash_of(raw))].id; }
+NodeId Dictionary::find(std::string_view raw) const {
+  return impl_->slots[impl_->locate(raw, hash_of(raw))].id;
+}
 
 std::string_view Dictionary::raw(NodeId id) const {
   PENCHANT_ASSERT(id >= 0 && id < impl_->size());

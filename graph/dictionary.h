@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Raw id <-> dense id of one kind of entity (users, items, the values of one attribute).
-// Raw ids are the bytes of the user's file; dense ids are 0 .. size-1 in the order of first insertion.
-// All bytes lie in one buffer: 8 bytes + the id itself per entry, plus a hash table of 16 to 32 bytes per entry.
+// Raw ids are the bytes of the user's file; dense ids are 0 .. size-1 in the order of first
+// insertion. All bytes lie in one buffer: 8 bytes + the id itself per entry, plus a hash table of
+// 16 to 32 bytes per entry.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ class Dictionary {
 
   /// Dense id of `raw`, inserting it if new. Throws InputError beyond 2^31 - 1 entries.
   NodeId intern(std::string_view raw);
-  /// intern() of many at once, with the memory accesses of neighbouring look-ups overlapped. ids has raws.size() entries.
+  /// intern() of many at once, with the memory accesses of neighbouring look-ups overlapped. ids
+  /// has raws.size() entries.
   void intern_all(std::span<const std::string_view> raws, std::span<NodeId> ids);
   /// Dense id, or kNoNode.
   NodeId find(std::string_view raw) const;

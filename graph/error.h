@@ -11,7 +11,8 @@
 
 namespace penchant {
 
-/// Bad input by the user. The message says where (file, line, column or key), what was found and what was expected.
+/// Bad input by the user. The message says where (file, line, column or key), what was found and
+/// what was expected.
 class InputError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -27,9 +28,9 @@ class DeviceError : public std::runtime_error {
 
 }  // namespace penchant
 
-#define PENCHANT_ASSERT(condition)                                                        \
-  do {                                                                                    \
-    if (!(condition)) [[unlikely]] {                                                      \
-      ::penchant::assertion_failed(#condition, std::source_location::current());          \
-    }                                                                                     \
+#define PENCHANT_ASSERT(condition)                                               \
+  do {                                                                           \
+    if (!(condition)) [[unlikely]] {                                             \
+      ::penchant::assertion_failed(#condition, std::source_location::current()); \
+    }                                                                            \
   } while (false)

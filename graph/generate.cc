@@ -20,15 +20,20 @@ constexpr std::int64_t kYearMs = 365LL * 24 * 3600 * 1000;
 // Positions of the generator's random stream, one substream a purpose.
 enum class Purpose : std::uint64_t { rmat, item, user, session, event };
 
-Random stream_for(Seed seed, Purpose purpose) { return {seed, Stream::generator, static_cast<std::uint64_t>(purpose)}; }
+Random stream_for(Seed seed, Purpose purpose) {
+  return {seed, Stream::generator, static_cast<std::uint64_t>(purpose)};
+}
 
 }  // namespace
 
 Csr generate_rmat(const RmatOptions& options) {
-  if (options.scale < 0 || options.scale > 30) throw InputError(fmt::format("R-MAT scale {}, expected 0 to 30", options.scale));
+  if (options.scale < 0 || options.scale > 30)
+    throw InputError(fmt::format("R-MAT scale {}, expected 0 to 30", options.scale));
   if (options.edge_factor < 0) throw InputError("R-MAT edge factor must not be negative");
-  if (!(options.a >= 0 && options.b >= 0 && options.c >= 0 && options.a + options.b + options.c <= 1)) {
-    throw InputError("R-MAT probabilities a, b, c must not be negative and must add up to at most 1");
+  if (!(options.a >= 0 && options.b >= 0 && options.c >= 0 &&
+        options.a + options.b + options.c <= 1)) {
+    throw InputError(
+        "R-MAT probabilities a, b, c must not be negative and must add up to at most 1");
   }
   const std::int64_t num_nodes = std::int64_t{1} << options.scale;
   const std::int64_t num_edges = num_nodes * options.edge_factor;
@@ -45,13 +50,15 @@ Csr generate_rmat(const RmatOptions& options) {
       row = (row << 1) | static_cast<std::uint32_t>(lower);
       column = (column << 1) | static_cast<std::uint32_t>(right);
     }
-    entries[static_cast<std::size_t>(e)] = {static_cast<NodeId>(row), static_cast<NodeId>(column), 1.0F};
+    entries[static_cast<std::size_t>(e)] = {static_cast<NodeId>(row), static_cast<NodeId>(column),
+                                            1.0F};
   }
   std::erase_if(entries, [](const Entry& entry) { return entry.row == entry.column; });
   if (options.symmetric) {
     const std::size_t count = entries.size();
     entries.resize(2 * count);
-    for (std::size_t e = 0; e < count; ++e) entries[count + e] = {entries[e].column, entries[e].row, 1.0F};
+    for (std::size_t e = 0; e < count; ++e)
+      entries[count + e] = {entries[e].column, entries[e].row, 1.0F};
   }
   Csr csr = csr_from_entries(num_nodes, num_nodes, entries, Duplicates::keep_first);
   csr.values.clear();
@@ -59,11 +66,12 @@ Csr generate_rmat(const RmatOptions& options) {
 }
 
 Shop::Shop(const ShopOptions& options) : options_(options) {
-  if (options.num_users < 1 || options.num_items < 1 || options.num_interests < 1 || options.num_brands < 1 ||
-      options.num_events < 1) {
+  if (options.num_users < 1 || options.num_items < 1 || options.num_interests < 1 ||
+      options.num_brands < 1 || options.num_events < 1) {
     throw InputError("generate: users, items, events, interests and brands must be at least 1");
   }
-  if (!(options.noise >= 0 && options.noise <= 1)) throw InputError("generate: noise must lie between 0 and 1");
+  if (!(options.noise >= 0 && options.noise <= 1))
+    throw InputError("generate: noise must lie between 0 and 1");
   if (!(options.zipf_exponent >= 0 && options.zipf_exponent < 1)) {
     throw InputError("generate: zipf exponent must be at least 0 and below 1");
   }
@@ -72,9 +80,11 @@ Shop::Shop(const ShopOptions& options) : options_(options) {
   }
   constexpr std::int64_t kMost = std::numeric_limits<NodeId>::max();
   if (options.num_users > kMost || options.num_items > kMost) {
-    throw InputError(fmt::format("generate: {} users and {} items, expected at most {} of each", options.num_users, options.num_items, kMost));
+    throw InputError(fmt::format("generate: {} users and {} items, expected at most {} of each",
+                                 options.num_users, options.num_items, kMost));
   }
-  const auto unsold = static_cast<std::int64_t>(options.share_unsold * static_cast<double>(options.num_items));
+  const auto unsold =
+      static_cast<std::int64_t>(options.share_unsold * static_cast<double>(options.num_items));
   num_sold_ = std::max<std::int64_t>(1, options.num_items - unsold);
   options_.num_interests = std::min(options.num_interests, num_sold_);
   const Random random = stream_for(options.seed, Purpose::item);
@@ -82,13 +92,17 @@ Shop::Shop(const ShopOptions& options) : options_(options) {
   for (std::size_t item = 0; item < items_.size(); ++item) {
     const auto position = static_cast<std::uint64_t>(item) * 2;
     items_[item].category = item_interest(static_cast<NodeId>(item));
-    items_[item].brand =
-        static_cast<std::int32_t>(random.below(position, static_cast<std::uint64_t>(options.num_brands)));
-    items_[item].price = std::round(std::exp(static_cast<float>(random.normal(position + 1)) + 3.0F) * 100.0F) / 100.0F;
+    items_[item].brand = static_cast<std::int32_t>(
+        random.below(position, static_cast<std::uint64_t>(options.num_brands)));
+    items_[item].price =
+        std::round(std::exp(static_cast<float>(random.normal(position + 1)) + 3.0F) * 100.0F) /
+        100.0F;
   }
 }
 
-std::int32_t Shop::item_interest(NodeId item) const { return static_cast<std::int32_t>(item % options_.num_interests); }
+std::int32_t Shop::item_interest(NodeId item) const {
+  return static_cast<std::int32_t>(item % options_.num_interests);
+}
 
 std::vector<std::int32_t> Shop::user_interests(NodeId user) const {
   const Random random = stream_for(options_.seed, Purpose::user);
@@ -96,19 +110,23 @@ std::vector<std::int32_t> Shop::user_interests(NodeId user) const {
   std::vector<std::int32_t> interests;
   const std::uint32_t count = 1 + word[3] % 3;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const auto interest = static_cast<std::int32_t>(word[i] % static_cast<std::uint32_t>(options_.num_interests));
-    if (std::find(interests.begin(), interests.end(), interest) == interests.end()) interests.push_back(interest);
+    const auto interest =
+        static_cast<std::int32_t>(word[i] % static_cast<std::uint32_t>(options_.num_interests));
+    if (std::find(interests.begin(), interests.end(), interest) == interests.end())
+      interests.push_back(interest);
   }
   return interests;
 }
 
-/// Item first + step * rank, where rank < count follows P(rank) ~ (rank + 1)^-zipf_exponent: the inverse of the integral of
-/// x^-zipf_exponent over [1/2, count + 1/2].
-NodeId Shop::draw_item(std::int64_t first, std::int64_t step, std::int64_t count, double uniform) const {
+/// Item first + step * rank, where rank < count follows P(rank) ~ (rank + 1)^-zipf_exponent: the
+/// inverse of the integral of x^-zipf_exponent over [1/2, count + 1/2].
+NodeId Shop::draw_item(std::int64_t first, std::int64_t step, std::int64_t count,
+                       double uniform) const {
   const double power = 1.0 - options_.zipf_exponent;
   const double low = std::pow(0.5, power);
   const double high = std::pow(static_cast<double>(count) + 0.5, power);
-  const auto rank = static_cast<std::int64_t>(std::pow(low + uniform * (high - low), 1.0 / power) - 0.5);
+  const auto rank =
+      static_cast<std::int64_t>(std::pow(low + uniform * (high - low), 1.0 / power) - 0.5);
   return static_cast<NodeId>(first + step * std::min(rank, count - 1));
 }
 
@@ -119,8 +137,9 @@ GeneratedEvent Shop::event(std::int64_t k) const {
   const Random by_event = stream_for(options_.seed, Purpose::event);
   GeneratedEvent event{};
   const double activity = by_session.uniform(static_cast<std::uint64_t>(session));
-  event.user = static_cast<NodeId>(
-      std::min(options_.num_users - 1, static_cast<std::int64_t>(static_cast<double>(options_.num_users) * std::pow(activity, 1.5))));
+  event.user = static_cast<NodeId>(std::min(
+      options_.num_users - 1, static_cast<std::int64_t>(static_cast<double>(options_.num_users) *
+                                                        std::pow(activity, 1.5))));
   event.session = static_cast<std::int32_t>(session);
 
   const auto word = by_event.words(static_cast<std::uint64_t>(k));
@@ -132,12 +151,16 @@ GeneratedEvent Shop::event(std::int64_t k) const {
     const std::uint32_t count = 1 + taste[3] % 3;
     const auto interests = static_cast<std::uint32_t>(options_.num_interests);
     const std::int64_t interest = taste[word[2] % count] % interests;
-    const std::int64_t members = (num_sold_ - interest + options_.num_interests - 1) / options_.num_interests;
+    const std::int64_t members =
+        (num_sold_ - interest + options_.num_interests - 1) / options_.num_interests;
     event.item = draw_item(interest, options_.num_interests, members, share(word[1]));
   }
-  event.event = word[3] % 10 < 7 ? ShopEvent::view : word[3] % 10 < 9 ? ShopEvent::cart : ShopEvent::purchase;
-  event.time_ms = kShopOpens + static_cast<std::int64_t>(static_cast<double>(kYearMs) * static_cast<double>(k) /
-                                                         static_cast<double>(options_.num_events));
+  event.event = word[3] % 10 < 7   ? ShopEvent::view
+                : word[3] % 10 < 9 ? ShopEvent::cart
+                                   : ShopEvent::purchase;
+  event.time_ms =
+      kShopOpens + static_cast<std::int64_t>(static_cast<double>(kYearMs) * static_cast<double>(k) /
+                                             static_cast<double>(options_.num_events));
   return event;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeded generators: R-MAT graphs for throughput, and a shop with planted interests for tests and for people without data.
+// Seeded generators: R-MAT graphs for throughput, and a shop with planted interests for tests and
+// for people without data.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,10 @@
 
 namespace penchant::graph {
 
-/// R-MAT (Chakrabarti et al. 2004) with Graph500's parameters; duplicates and self loops removed; symmetric if asked.
+/// R-MAT (Chakrabarti et al. 2004) with Graph500's parameters; duplicates and self loops removed;
+/// symmetric if asked.
 struct RmatOptions {
-  int scale = 16;               ///< 2^scale nodes
+  int scale = 16;                 ///< 2^scale nodes
   std::int64_t edge_factor = 16;  ///< edges drawn per node
   double a = 0.57, b = 0.19, c = 0.19;
   bool symmetric = true;
@@ -20,9 +22,11 @@ struct RmatOptions {
 };
 Csr generate_rmat(const RmatOptions& options);
 
-/// A shop in which each user has one to three of `num_interests` hidden interests. Item i belongs to interest i mod num_interests, and its
-/// category says so; popularity within an interest follows a Zipf law. Events come in sessions of kSessionLength events of one user,
-/// spread evenly over one year. An event is drawn from the user's interests with probability 1 - noise, else from the whole shop.
+/// A shop in which each user has one to three of `num_interests` hidden interests. Item i belongs
+/// to interest i mod num_interests, and its category says so; popularity within an interest follows
+/// a Zipf law. Events come in sessions of kSessionLength events of one user, spread evenly over one
+/// year. An event is drawn from the user's interests with probability 1 - noise, else from the
+/// whole shop.
 struct ShopOptions {
   std::int64_t num_users = 1000;
   std::int64_t num_items = 500;
@@ -48,8 +52,8 @@ struct GeneratedEvent {
   std::int64_t time_ms;
 };
 
-/// The item table and a random-access stream of events in time order: event k depends on (options, k) only, so that
-/// ten million lines can be written without storing them.
+/// The item table and a random-access stream of events in time order: event k depends on (options,
+/// k) only, so that ten million lines can be written without storing them.
 class Shop {
  public:
   explicit Shop(const ShopOptions& options);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer types of the whole engine. Dense ids of nodes are int32, edge offsets int64, extents std::int64_t.
+// Integer types of the whole engine. Dense ids of nodes are int32, edge offsets int64, extents
+// std::int64_t.
 #pragma once
 
 #include <concepts>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Co-occurrence is counted row by row: for each occurrence of an item its neighbours in the log are added to a dense accumulator,
-// so that memory is O(I) a thread and work O(E * window), whatever the number of distinct pairs.
+// Co-occurrence is counted row by row: for each occurrence of an item its neighbours in the log are
+// added to a dense accumulator, so that memory is O(I) a thread and work O(E * window), whatever
+// the number of distinct pairs.
 #include "graph/item_graph.h"
 
 #include <algorithm>
@@ -17,10 +18,11 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// Log rows in the order in which neighbours are looked for, cut into groups within which rows may co-occur.
+/// Log rows in the order in which neighbours are looked for, cut into groups within which rows may
+/// co-occur.
 struct Sequence {
-  std::vector<NodeId> item;           ///< per place
-  std::vector<std::int64_t> group;    ///< per place; places of one group are adjacent
+  std::vector<NodeId> item;         ///< per place
+  std::vector<std::int64_t> group;  ///< per place; places of one group are adjacent
 };
 
 Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& options) {
@@ -32,9 +34,12 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
   }
   if (log.empty()) return sequence;
   if (log.session.empty()) {
-    throw InputError("graph: co-occurrence within sessions needs a session column, and the log has none; use scope 'window'");
+    throw InputError(
+        "graph: co-occurrence within sessions needs a session column, and the log has none; use "
+        "scope 'window'");
   }
-  // Counting sort by session; rows without a session are left out. Baskets longer than max_basket are cut into blocks.
+  // Counting sort by session; rows without a session are left out. Baskets longer than max_basket
+  // are cut into blocks.
   const NodeId num_sessions = *std::max_element(log.session.begin(), log.session.end()) + 1;
   std::vector<std::int64_t> next(at(num_sessions) + 1, 0);
   std::int64_t num_places = 0;
@@ -53,23 +58,29 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
     if (session == kNoNode) continue;
     const std::int64_t place = next[at(session)]++;
     sequence.item[at(place)] = log.item[row];
-    sequence.group[at(place)] = starts[at(session)] + (place - starts[at(session)]) / options.max_basket;
+    sequence.group[at(place)] =
+        starts[at(session)] + (place - starts[at(session)]) / options.max_basket;
   }
   return sequence;
 }
 
-float pair_weight(CooccurrenceWeight kind, double raw, double count_i, double count_j, double total) {
+float pair_weight(CooccurrenceWeight kind, double raw, double count_i, double count_j,
+                  double total) {
   switch (kind) {
-    case CooccurrenceWeight::raw: return static_cast<float>(raw);
-    case CooccurrenceWeight::cosine: return static_cast<float>(raw / std::sqrt(count_i * count_j));
-    case CooccurrenceWeight::pmi: return static_cast<float>(std::max(0.0, std::log(raw * total / (count_i * count_j))));
+    case CooccurrenceWeight::raw:
+      return static_cast<float>(raw);
+    case CooccurrenceWeight::cosine:
+      return static_cast<float>(raw / std::sqrt(count_i * count_j));
+    case CooccurrenceWeight::pmi:
+      return static_cast<float>(std::max(0.0, std::log(raw * total / (count_i * count_j))));
   }
   return 0.0F;
 }
 
 }  // namespace
 
-Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const CooccurrenceOptions& options) {
+Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
+                       const CooccurrenceOptions& options) {
   if (options.window < 1 || options.top_k < 1 || options.max_basket < 2) {
     throw InputError("graph: co-occurrence needs window >= 1, top_k >= 1 and max_basket >= 2");
   }
@@ -81,16 +92,20 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const 
   // Places of each item.
   std::vector<std::int64_t> starts(at(num_items) + 1, 0);
   for (const NodeId item : sequence.item) {
-    if (item < 0 || item >= num_items) throw InputError(fmt::format("graph: item {}, expected 0 to {}", item, num_items - 1));
+    if (item < 0 || item >= num_items)
+      throw InputError(fmt::format("graph: item {}, expected 0 to {}", item, num_items - 1));
     ++starts[at(item) + 1];
   }
   std::partial_sum(starts.begin(), starts.end(), starts.begin());
   std::vector<std::int64_t> places(at(num_places));
   {
     std::vector<std::int64_t> next(starts.begin(), starts.end() - 1);
-    for (std::int64_t place = 0; place < num_places; ++place) places[at(next[at(sequence.item[at(place)])]++)] = place;
+    for (std::int64_t place = 0; place < num_places; ++place)
+      places[at(next[at(sequence.item[at(place)])]++)] = place;
   }
-  const auto count_of = [&](NodeId item) { return static_cast<double>(starts[at(item) + 1] - starts[at(item)]); };
+  const auto count_of = [&](NodeId item) {
+    return static_cast<double>(starts[at(item) + 1] - starts[at(item)]);
+  };
 
   std::vector<std::vector<std::pair<NodeId, float>>> kept(at(num_items));
 #pragma omp parallel
@@ -111,31 +126,37 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const 
       for (std::int64_t k = starts[at(item)]; k < starts[at(item) + 1]; ++k) {
         const std::int64_t place = places[at(k)];
         const std::int64_t group = sequence.group[at(place)];
-        for (std::int64_t other = place - 1; other >= std::max<std::int64_t>(0, place - reach); --other) {
+        for (std::int64_t other = place - 1; other >= std::max<std::int64_t>(0, place - reach);
+             --other) {
           if (sequence.group[at(other)] != group) break;
           visit(place, other);
         }
-        for (std::int64_t other = place + 1; other <= std::min(num_places - 1, place + reach); ++other) {
+        for (std::int64_t other = place + 1; other <= std::min(num_places - 1, place + reach);
+             ++other) {
           if (sequence.group[at(other)] != group) break;
           visit(place, other);
         }
       }
       scored.clear();
       for (const NodeId neighbour : touched) {
-        const float weight = pair_weight(options.weight, raw[at(neighbour)], count_of(self), count_of(neighbour),
-                                         static_cast<double>(num_places));
+        const float weight = pair_weight(options.weight, raw[at(neighbour)], count_of(self),
+                                         count_of(neighbour), static_cast<double>(num_places));
         if (weight > 0.0F) scored.emplace_back(neighbour, weight);
         raw[at(neighbour)] = 0.0;
       }
       touched.clear();
-      const auto stronger = [](const auto& a, const auto& b) { return a.second != b.second ? a.second > b.second : a.first < b.first; };
+      const auto stronger = [](const auto& a, const auto& b) {
+        return a.second != b.second ? a.second > b.second : a.first < b.first;
+      };
       const std::size_t keep = std::min(scored.size(), at(options.top_k));
-      std::partial_sort(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep), scored.end(), stronger);
+      std::partial_sort(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep),
+                        scored.end(), stronger);
       kept[at(item)].assign(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep));
     }
   }
 
-  // Union of both directions; the two weights of a pair agree but for the order of a sum, so the larger is taken for both.
+  // Union of both directions; the two weights of a pair agree but for the order of a sum, so the
+  // larger is taken for both.
   std::vector<Entry> entries;
   for (std::int64_t item = 0; item < num_items; ++item) {
     for (const auto& [neighbour, weight] : kept[at(item)]) {
@@ -148,8 +169,10 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const 
 
 namespace {
 
-/// Attribute values as hubs: those carried by one item, or by too large a share of the catalogue, are dropped.
-Relation attribute_relation(const Attribute& attribute, std::int64_t num_items, const ItemGraphOptions& options) {
+/// Attribute values as hubs: those carried by one item, or by too large a share of the catalogue,
+/// are dropped.
+Relation attribute_relation(const Attribute& attribute, std::int64_t num_items,
+                            const ItemGraphOptions& options) {
   const Csr& item_values = attribute.item_values;
   std::vector<std::int64_t> carriers(at(item_values.num_cols), 0);
   for (const NodeId value : item_values.columns) ++carriers[at(value)];
@@ -177,7 +200,8 @@ Relation attribute_relation(const Attribute& attribute, std::int64_t num_items, 
 
 }  // namespace
 
-ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog, const ItemGraphOptions& options) {
+ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog,
+                           const ItemGraphOptions& options) {
   ItemGraph graph;
   graph.num_items = catalog.num_items;
   if (options.cooccurrence) {
@@ -187,14 +211,20 @@ ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog, co
   }
   for (const std::string& name : options.attributes) {
     const Attribute* attribute = catalog.find(name);
-    if (attribute == nullptr) throw InputError(fmt::format("graph: the catalogue has no attribute '{}'", name));
+    if (attribute == nullptr)
+      throw InputError(fmt::format("graph: the catalogue has no attribute '{}'", name));
     if (attribute->kind != AttributeKind::categorical && attribute->kind != AttributeKind::list) {
-      throw InputError(fmt::format("graph: attribute '{}' is numeric or text; a relation needs a categorical or list attribute", name));
+      throw InputError(
+          fmt::format("graph: attribute '{}' is numeric or text; a relation needs a categorical or "
+                      "list attribute",
+                      name));
     }
   }
   for (const Attribute& attribute : catalog.attributes) {
-    const bool relational = attribute.kind == AttributeKind::categorical || attribute.kind == AttributeKind::list;
-    const bool named = std::find(options.attributes.begin(), options.attributes.end(), attribute.name) != options.attributes.end();
+    const bool relational =
+        attribute.kind == AttributeKind::categorical || attribute.kind == AttributeKind::list;
+    const bool named = std::find(options.attributes.begin(), options.attributes.end(),
+                                 attribute.name) != options.attributes.end();
     if (!relational || !(named || (options.all_attributes && options.attributes.empty()))) continue;
     Relation relation = attribute_relation(attribute, catalog.num_items, options);
     if (relation.num_hubs > 0) graph.relations.push_back(std::move(relation));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Relations between items: shared attribute values (through hub nodes, never cliques) and co-occurrence in a basket,
-// session or window of a user's sequence (top K neighbours of an item). Each relation keeps its own matrix and weight.
+// Relations between items: shared attribute values (through hub nodes, never cliques) and
+// co-occurrence in a basket, session or window of a user's sequence (top K neighbours of an item).
+// Each relation keeps its own matrix and weight.
 #pragma once
 
 #include <string>
@@ -12,27 +13,33 @@
 
 namespace penchant::graph {
 
-/// raw: number of co-occurrences. cosine: raw / sqrt(count_i count_j). pmi: max(0, log(raw * total / (count_i count_j))).
+/// raw: number of co-occurrences. cosine: raw / sqrt(count_i count_j). pmi: max(0, log(raw * total
+/// / (count_i count_j))).
 enum class CooccurrenceWeight { raw, cosine, pmi };
-/// session: rows that share `session`. window: rows of a user at most `window` places apart, each pair weighted 1 / distance.
+/// session: rows that share `session`. window: rows of a user at most `window` places apart, each
+/// pair weighted 1 / distance.
 enum class CooccurrenceScope { session, window };
 
 struct CooccurrenceOptions {
   CooccurrenceScope scope = CooccurrenceScope::window;
   CooccurrenceWeight weight = CooccurrenceWeight::cosine;
   std::int64_t window = 3;
-  std::int64_t top_k = 20;             ///< neighbours kept per item, strongest first, ties by lower id; then made symmetric (union)
-  std::int64_t max_basket = 200;       ///< larger baskets are cut to windows of this size, so the work stays linear
+  std::int64_t top_k = 20;  ///< neighbours kept per item, strongest first, ties by lower id; then
+                            ///< made symmetric (union)
+  std::int64_t max_basket =
+      200;  ///< larger baskets are cut to windows of this size, so the work stays linear
 };
 
 /// Item x item matrix, symmetric, zero diagonal. Weights as said above.
-Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items, const CooccurrenceOptions& options);
+Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
+                       const CooccurrenceOptions& options);
 
 /// One relation of the item graph.
 struct Relation {
-  std::string name;        ///< "co-occurrence", or the attribute's name
-  float weight = 1.0F;     ///< of the relation in propagation
-  std::int64_t num_hubs = 0;  ///< 0: edges is [I x I] symmetric; otherwise [I x num_hubs], one hub per attribute value
+  std::string name;     ///< "co-occurrence", or the attribute's name
+  float weight = 1.0F;  ///< of the relation in propagation
+  std::int64_t num_hubs =
+      0;  ///< 0: edges is [I x I] symmetric; otherwise [I x num_hubs], one hub per attribute value
   Csr edges;
 };
 
@@ -45,14 +52,17 @@ struct ItemGraphOptions {
   bool cooccurrence = true;
   CooccurrenceOptions cooccurrence_options;
   float cooccurrence_weight = 1.0F;
-  /// Attribute names that become relations; empty and `all_attributes`: every categorical and list attribute.
+  /// Attribute names that become relations; empty and `all_attributes`: every categorical and list
+  /// attribute.
   std::vector<std::string> attributes;
   bool all_attributes = true;
   float attribute_weight = 1.0F;
-  /// Values carried by one item only, or by more than this share of the catalogue, tell nothing and get no hub.
+  /// Values carried by one item only, or by more than this share of the catalogue, tell nothing and
+  /// get no hub.
   double max_value_share = 0.5;
 };
 
-ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog, const ItemGraphOptions& options);
+ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog,
+                           const ItemGraphOptions& options);
 
 }  // namespace penchant::graph

@@ -25,13 +25,15 @@ std::vector<float> inverse_root_degrees(const CsrView& matrix) {
   std::vector<float> result(at(matrix.num_rows));
   for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
     double degree = 0.0;
-    for (EdgeOffset e = matrix.offsets[at(row)]; e < matrix.offsets[at(row) + 1]; ++e) degree += value_at(matrix, e);
+    for (EdgeOffset e = matrix.offsets[at(row)]; e < matrix.offsets[at(row) + 1]; ++e)
+      degree += value_at(matrix, e);
     result[at(row)] = degree > 0.0 ? static_cast<float>(1.0 / std::sqrt(degree)) : 0.0F;
   }
   return result;
 }
 
-/// One block of the propagation graph: `edges` from nodes row_offset .. to nodes column_offset .., normalised and weighted.
+/// One block of the propagation graph: `edges` from nodes row_offset .. to nodes column_offset ..,
+/// normalised and weighted.
 struct Block {
   Csr edges;
   std::vector<float> row_scale;
@@ -41,14 +43,16 @@ struct Block {
   float weight;
 };
 
-void append_relation(std::vector<Block>& blocks, Csr edges, std::int64_t row_offset, std::int64_t column_offset, float weight) {
+void append_relation(std::vector<Block>& blocks, Csr edges, std::int64_t row_offset,
+                     std::int64_t column_offset, float weight) {
   Csr reversed = transpose(edges.view());
   std::vector<float> row_scale = inverse_root_degrees(edges.view());
   std::vector<float> column_scale = inverse_root_degrees(reversed.view());
   const bool square = row_offset == column_offset;
   blocks.push_back({std::move(edges), row_scale, column_scale, row_offset, column_offset, weight});
   if (!square) {
-    blocks.push_back({std::move(reversed), std::move(column_scale), std::move(row_scale), column_offset, row_offset, weight});
+    blocks.push_back({std::move(reversed), std::move(column_scale), std::move(row_scale),
+                      column_offset, row_offset, weight});
   }
 }
 
@@ -68,8 +72,9 @@ PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const I
     next_hub += relation.num_hubs;
   }
   graph.num_hubs = next_hub - graph.num_users - graph.num_items;
-  std::stable_sort(blocks.begin(), blocks.end(),
-                   [](const Block& a, const Block& b) { return a.column_offset < b.column_offset; });
+  std::stable_sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) {
+    return a.column_offset < b.column_offset;
+  });
 
   const std::int64_t num_nodes = graph.num_nodes();
   checked_cast<NodeId>(num_nodes);
@@ -91,7 +96,8 @@ PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const I
         const NodeId column = edges.columns[at(e)];
         // The product of the two scales first: equal bits for (i, j) and (j, i).
         const float scale = block.row_scale[at(row)] * block.column_scale[at(column)];
-        row_entries.emplace_back(static_cast<NodeId>(column + block.column_offset), block.weight * (value_at(edges, e) * scale));
+        row_entries.emplace_back(static_cast<NodeId>(column + block.column_offset),
+                                 block.weight * (value_at(edges, e) * scale));
       }
     }
     // Several item-item relations may interleave; all other blocks already follow each other.
@@ -110,7 +116,8 @@ PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const I
 }
 
 Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
-  if (adjacency.num_rows != adjacency.num_cols) throw InputError("symmetric normalisation needs a square matrix");
+  if (adjacency.num_rows != adjacency.num_cols)
+    throw InputError("symmetric normalisation needs a square matrix");
   Csr result;
   if (self_loops == SelfLoops::yes) {
     std::vector<Entry> entries;
@@ -118,7 +125,8 @@ Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
     for (std::int64_t row = 0; row < adjacency.num_rows; ++row) {
       entries.push_back({static_cast<NodeId>(row), static_cast<NodeId>(row), 1.0F});
       for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) {
-        entries.push_back({static_cast<NodeId>(row), adjacency.columns[at(e)], value_at(adjacency, e)});
+        entries.push_back(
+            {static_cast<NodeId>(row), adjacency.columns[at(e)], value_at(adjacency, e)});
       }
     }
     result = csr_from_entries(adjacency.num_rows, adjacency.num_cols, entries);
@@ -128,7 +136,8 @@ Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
     result.offsets.assign(adjacency.offsets.begin(), adjacency.offsets.end());
     result.columns.assign(adjacency.columns.begin(), adjacency.columns.end());
     result.values.resize(adjacency.columns.size(), 1.0F);
-    if (!adjacency.values.empty()) result.values.assign(adjacency.values.begin(), adjacency.values.end());
+    if (!adjacency.values.empty())
+      result.values.assign(adjacency.values.begin(), adjacency.values.end());
   }
   const std::vector<float> scale = inverse_root_degrees(result.view());
   for (std::int64_t row = 0; row < result.num_rows; ++row) {
@@ -140,11 +149,15 @@ Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
 }
 
 Csr normalize_rows(const CsrView& adjacency) {
-  Csr result{adjacency.num_rows, adjacency.num_cols, {adjacency.offsets.begin(), adjacency.offsets.end()},
-             {adjacency.columns.begin(), adjacency.columns.end()}, std::vector<float>(adjacency.columns.size())};
+  Csr result{adjacency.num_rows,
+             adjacency.num_cols,
+             {adjacency.offsets.begin(), adjacency.offsets.end()},
+             {adjacency.columns.begin(), adjacency.columns.end()},
+             std::vector<float>(adjacency.columns.size())};
   for (std::int64_t row = 0; row < adjacency.num_rows; ++row) {
     double sum = 0.0;
-    for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) sum += value_at(adjacency, e);
+    for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e)
+      sum += value_at(adjacency, e);
     for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) {
       result.values[at(e)] = sum > 0.0 ? static_cast<float>(value_at(adjacency, e) / sum) : 0.0F;
     }
@@ -157,7 +170,8 @@ std::vector<NodeId> invert_permutation(std::span<const NodeId> order) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     const NodeId old = order[i];
     if (old < 0 || at(old) >= order.size() || inverse[at(old)] != kNoNode) {
-      throw InputError(fmt::format("node order: entry {} is {}, which is out of range or occurs twice", i, old));
+      throw InputError(
+          fmt::format("node order: entry {} is {}, which is out of range or occurs twice", i, old));
     }
     inverse[at(old)] = static_cast<NodeId>(i);
   }
@@ -165,8 +179,10 @@ std::vector<NodeId> invert_permutation(std::span<const NodeId> order) {
 }
 
 Csr reorder_symmetric(const CsrView& matrix, std::span<const NodeId> order) {
-  if (static_cast<std::int64_t>(order.size()) != matrix.num_rows || matrix.num_rows != matrix.num_cols) {
-    throw InputError(fmt::format("node order of {} entries for a {} x {} matrix", order.size(), matrix.num_rows, matrix.num_cols));
+  if (static_cast<std::int64_t>(order.size()) != matrix.num_rows ||
+      matrix.num_rows != matrix.num_cols) {
+    throw InputError(fmt::format("node order of {} entries for a {} x {} matrix", order.size(),
+                                 matrix.num_rows, matrix.num_cols));
   }
   const std::vector<NodeId> inverse = invert_permutation(order);
   Csr result;
@@ -180,7 +196,8 @@ Csr reorder_symmetric(const CsrView& matrix, std::span<const NodeId> order) {
     for (EdgeOffset e = matrix.offsets[at(old)]; e < matrix.offsets[at(old) + 1]; ++e) {
       row_entries.emplace_back(inverse[at(matrix.columns[at(e)])], value_at(matrix, e));
     }
-    std::sort(row_entries.begin(), row_entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(row_entries.begin(), row_entries.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [column, value] : row_entries) {
       result.columns.push_back(column);
       if (!matrix.values.empty()) result.values.push_back(value);

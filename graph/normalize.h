@@ -13,10 +13,11 @@
 namespace penchant::graph {
 
 /// Symmetric adjacency over users, items and attribute hubs, in this order of node ids:
-///   user u -> u,  item i -> U + i,  hub h of relation r -> U + I + (hubs of relations before r) + h.
-/// Each relation is normalised by itself, A_r <- D^-1/2 A_r D^-1/2 over the degrees within that relation (Kipf and Welling
-/// 2017, section 2; LightGCN, He et al. 2020, eq. 3), and the result is sum_r w_r A_r (user-item has weight 1). A node of degree 0
-/// in a relation has an empty row there.
+///   user u -> u,  item i -> U + i,  hub h of relation r -> U + I + (hubs of relations before r) +
+///   h.
+/// Each relation is normalised by itself, A_r <- D^-1/2 A_r D^-1/2 over the degrees within that
+/// relation (Kipf and Welling 2017, section 2; LightGCN, He et al. 2020, eq. 3), and the result is
+/// sum_r w_r A_r (user-item has weight 1). A node of degree 0 in a relation has an empty row there.
 struct PropagationGraph {
   std::int64_t num_users = 0;
   std::int64_t num_items = 0;
@@ -35,7 +36,8 @@ Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops);
 /// D^-1 A: rows sum to 1 (or are empty).
 Csr normalize_rows(const CsrView& adjacency);
 
-/// Row and column i of the result is old node order[i]: P A P'. `order` must be a permutation (InputError).
+/// Row and column i of the result is old node order[i]: P A P'. `order` must be a permutation
+/// (InputError).
 Csr reorder_symmetric(const CsrView& matrix, std::span<const NodeId> order);
 std::vector<NodeId> invert_permutation(std::span<const NodeId> order);
 /// Nodes by descending degree, ties by id.

@@ -2,8 +2,8 @@
 #include "graph/npy.h"
 
 #include <array>
-#include <charconv>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <ostream>
@@ -16,7 +16,8 @@ namespace penchant::graph {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "npy columns are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "npy columns are written as they lie in memory");
 
 constexpr std::string_view kMagic{"\x93NUMPY\x01\x00", 8};
 constexpr std::size_t kAlignment = 64;
@@ -48,9 +49,11 @@ struct NpyType<float> {
 std::string header_field(const std::string& header, std::string_view key, char open, char close,
                          const std::filesystem::path& path) {
   const auto key_place = header.find(key);
-  const auto first = key_place == std::string::npos ? key_place : header.find(open, key_place + key.size());
+  const auto first =
+      key_place == std::string::npos ? key_place : header.find(open, key_place + key.size());
   const auto last = first == std::string::npos ? first : header.find(close, first + 1);
-  if (last == std::string::npos) throw InputError(fmt::format("{}: damaged .npy header", path.string()));
+  if (last == std::string::npos)
+    throw InputError(fmt::format("{}: damaged .npy header", path.string()));
   return header.substr(first + 1, last - first - 1);
 }
 
@@ -75,7 +78,8 @@ template <typename T>
 void write_npy(std::ostream& out, std::span<const T> values, std::span<const std::int64_t> shape) {
   const std::string header = npy_header(NpyType<T>::kDescr, shape);
   out.write(header.data(), static_cast<std::streamsize>(header.size()));
-  out.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
+  out.write(reinterpret_cast<const char*>(values.data()),
+            static_cast<std::streamsize>(values.size_bytes()));
 }
 
 template <typename T>
@@ -94,7 +98,8 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
   if (!file) throw InputError(fmt::format("{}: the .npy header is cut off", path.string()));
   const std::string descr = header_field(header, "'descr':", '\'', '\'', path);
   if (descr != NpyType<T>::kDescr) {
-    throw InputError(fmt::format("{}: element type '{}', expected '{}'", path.string(), descr, NpyType<T>::kDescr));
+    throw InputError(fmt::format("{}: element type '{}', expected '{}'", path.string(), descr,
+                                 NpyType<T>::kDescr));
   }
   const std::string shape = header_field(header, "'shape':", '(', ')', path);
   const auto comma = shape.find(',');
@@ -109,10 +114,12 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
   // The file's length is looked at before the header's promise takes memory.
   const std::uint64_t bytes = std::filesystem::file_size(path) - start.size() - header_size;
   if (bytes / sizeof(T) < count) {
-    throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(), bytes / sizeof(T), count));
+    throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(),
+                                 bytes / sizeof(T), count));
   }
   if (bytes > count * sizeof(T)) {
-    throw InputError(fmt::format("{}: {} bytes more than its {} elements", path.string(), bytes - count * sizeof(T), count));
+    throw InputError(fmt::format("{}: {} bytes more than its {} elements", path.string(),
+                                 bytes - count * sizeof(T), count));
   }
   std::vector<T> values(count);
   file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(bytes));
@@ -121,9 +128,12 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
 }
 
 template void write_npy(std::ostream&, std::span<const std::int8_t>, std::span<const std::int64_t>);
-template void write_npy(std::ostream&, std::span<const std::uint16_t>, std::span<const std::int64_t>);
-template void write_npy(std::ostream&, std::span<const std::int32_t>, std::span<const std::int64_t>);
-template void write_npy(std::ostream&, std::span<const std::int64_t>, std::span<const std::int64_t>);
+template void write_npy(std::ostream&, std::span<const std::uint16_t>,
+                        std::span<const std::int64_t>);
+template void write_npy(std::ostream&, std::span<const std::int32_t>,
+                        std::span<const std::int64_t>);
+template void write_npy(std::ostream&, std::span<const std::int64_t>,
+                        std::span<const std::int64_t>);
 template void write_npy(std::ostream&, std::span<const float>, std::span<const std::int64_t>);
 template std::vector<std::int8_t> read_npy(const std::filesystem::path&);
 template std::vector<std::int32_t> read_npy(const std::filesystem::path&);

@@ -17,8 +17,9 @@ Random::Random(Seed seed, Stream stream, std::uint64_t substream) {
 }
 
 std::array<std::uint32_t, 4> Random::words(std::uint64_t position) const {
-  const philox4x32_ctr_t counter = {
-      {static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32), stream_[0], stream_[1]}};
+  const philox4x32_ctr_t counter = {{static_cast<std::uint32_t>(position),
+                                     static_cast<std::uint32_t>(position >> 32), stream_[0],
+                                     stream_[1]}};
   const philox4x32_key_t key = {{key_[0], key_[1]}};
   const philox4x32_ctr_t result = philox4x32(counter, key);
   return {result[0], result[1], result[2], result[3]};
@@ -57,13 +58,15 @@ std::uint64_t Permutation::operator()(std::uint64_t position) const {
   PENCHANT_ASSERT(position < size_);
   constexpr std::uint32_t kRounds = 4;
   const std::uint64_t mask = (1ULL << half_bits_) - 1;
-  // Cycle walking: the network permutes the next power of four; values outside [0, size) are sent through again.
+  // Cycle walking: the network permutes the next power of four; values outside [0, size) are sent
+  // through again.
   std::uint64_t value = position;
   do {
     std::uint64_t left = value >> half_bits_;
     std::uint64_t right = value & mask;
     for (std::uint32_t round = 0; round < kRounds; ++round) {
-      const std::uint64_t mixed = left ^ (random_.words((static_cast<std::uint64_t>(round) << 56) | right)[0] & mask);
+      const std::uint64_t mixed =
+          left ^ (random_.words((static_cast<std::uint64_t>(round) << 56) | right)[0] & mask);
       left = right;
       right = mixed;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counter-based random numbers: Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
-// from the authors' Random123. A value depends on (seed, stream, position) only: never on threads, order or history,
-// so that a sampler restarts at any position and every backend draws the same numbers.
+// Counter-based random numbers: Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+// 1, 2, 3", SC 2011), from the authors' Random123. A value depends on (seed, stream, position)
+// only: never on threads, order or history, so that a sampler restarts at any position and every
+// backend draws the same numbers.
 #pragma once
 
 #include <array>
@@ -12,7 +13,8 @@
 
 namespace penchant::graph {
 
-/// Names of independent streams under one seed. A new use gets a new number; numbers are never reused.
+/// Names of independent streams under one seed. A new use gets a new number; numbers are never
+/// reused.
 enum class Stream : std::uint32_t {
   initialization = 1,
   shuffle = 2,
@@ -36,7 +38,8 @@ class Random {
   std::uint64_t bits(std::uint64_t position) const;
   /// Uniform in [0, 1), 53 bits.
   double uniform(std::uint64_t position) const;
-  /// Uniform integer in [0, bound), bound > 0; bias below 2^-32 for the bounds of this engine (multiply-shift).
+  /// Uniform integer in [0, bound), bound > 0; bias below 2^-32 for the bounds of this engine
+  /// (multiply-shift).
   std::uint64_t below(std::uint64_t position, std::uint64_t bound) const;
   /// Standard normal by Box-Muller.
   double normal(std::uint64_t position) const;
@@ -46,8 +49,8 @@ class Random {
   std::array<std::uint32_t, 2> stream_;
 };
 
-/// A bijection of [0, size) that is evaluated position by position without storing it (a four-round Feistel network
-/// with cycle walking): the shuffle of an epoch, resumable at any position.
+/// A bijection of [0, size) that is evaluated position by position without storing it (a four-round
+/// Feistel network with cycle walking): the shuffle of an epoch, resumable at any position.
 class Permutation {
  public:
   Permutation(Seed seed, Stream stream, std::uint64_t substream, std::uint64_t size);

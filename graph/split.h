@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dividing a log into train, validation and test. Every method is a pure function of (log, options).
+// Dividing a log into train, validation and test. Every method is a pure function of (log,
+// options).
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,11 @@
 
 namespace penchant::graph {
 
-/// given           the files say which row is train and which is test; only validation is carved out
-/// global_time     rows at or after the time quantile (1 - test_fraction) are test, those before it validation
-/// leave_one_out   last event of a user is test, the one before validation (users with fewer than 3 events stay in train)
-/// random_per_user a fraction of each user's rows, at least one row stays in train
+/// given           the files say which row is train and which is test; only validation is carved
+/// out global_time     rows at or after the time quantile (1 - test_fraction) are test, those
+/// before it validation leave_one_out   last event of a user is test, the one before validation
+/// (users with fewer than 3 events stay in train) random_per_user a fraction of each user's rows,
+/// at least one row stays in train
 enum class SplitMethod { given, global_time, leave_one_out, random_per_user };
 
 struct SplitOptions {
@@ -23,18 +25,22 @@ struct SplitOptions {
   Seed seed{42};
 };
 
-/// Splits `log` (sorted by user, time). For SplitMethod::given, `log` is the training file and `given_test` the test file.
-/// Throws InputError for fractions outside [0, 1), a time split without times, or an empty training part.
-SplitInteractions split_interactions(Interactions log, Interactions given_test, const SplitOptions& options);
+/// Splits `log` (sorted by user, time). For SplitMethod::given, `log` is the training file and
+/// `given_test` the test file. Throws InputError for fractions outside [0, 1), a time split without
+/// times, or an empty training part.
+SplitInteractions split_interactions(Interactions log, Interactions given_test,
+                                     const SplitOptions& options);
 
 /// Whether a held-out (user, item) pair also occurs in train: people come back to the same things.
 bool holds_repeats(const SplitInteractions& split);
 
-/// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a row of train, or, when
-/// `repeats_allowed` is false, if a held-out (user, item) pair also occurs in train. Names the first offending row.
+/// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a
+/// row of train, or, when `repeats_allowed` is false, if a held-out (user, item) pair also occurs
+/// in train. Names the first offending row.
 enum class Repeats { allowed, forbidden };
 /// Turns dense ids into what the message says; the default prints the dense ids.
 using NameOf = std::function<std::string(NodeId)>;
-void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {}, const NameOf& item_name = {});
+void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {},
+                   const NameOf& item_name = {});
 
 }  // namespace penchant::graph

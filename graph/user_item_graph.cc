@@ -23,12 +23,14 @@ void finish_weights(Csr& csr, EdgeWeight weight) {
 
 }  // namespace
 
-UserItemGraph build_user_item_graph(const TrainingPart& train, std::int64_t num_users, std::int64_t num_items,
-                                    const UserItemGraphOptions& options) {
+UserItemGraph build_user_item_graph(const TrainingPart& train, std::int64_t num_users,
+                                    std::int64_t num_items, const UserItemGraphOptions& options) {
   const Interactions& log = train.interactions;
   for (std::size_t row = 0; row < log.user.size(); ++row) {
-    if (log.user[row] < 0 || log.user[row] >= num_users || log.item[row] < 0 || log.item[row] >= num_items) {
-      throw InputError("interaction " + std::to_string(row) + " has a user or item id outside the dictionaries");
+    if (log.user[row] < 0 || log.user[row] >= num_users || log.item[row] < 0 ||
+        log.item[row] >= num_items) {
+      throw InputError("interaction " + std::to_string(row) +
+                       " has a user or item id outside the dictionaries");
     }
   }
   UserItemGraph graph;
@@ -42,18 +44,25 @@ UserItemGraph build_user_item_graph(const TrainingPart& train, std::int64_t num_
 
   // Boost.Graph: users are the vertices 0 .. U-1, items U .. U+I-1; it groups the edges by user.
   const auto first_item = checked_cast<NodeId>(num_users);
-  const auto edge = [&](std::size_t row) { return std::pair<NodeId, NodeId>(log.user[row], log.item[row] + first_item); };
-  const auto weight = [&](std::size_t row) { return WeightedEdge{log.weight.empty() ? 1.0F : log.weight[row]}; };
+  const auto edge = [&](std::size_t row) {
+    return std::pair<NodeId, NodeId>(log.user[row], log.item[row] + first_item);
+  };
+  const auto weight = [&](std::size_t row) {
+    return WeightedEdge{log.weight.empty() ? 1.0F : log.weight[row]};
+  };
   const boost::counting_iterator<std::size_t> first(0);
   const boost::counting_iterator<std::size_t> last(log.user.size());
-  BoostGraph boost_graph(boost::edges_are_unsorted_multi_pass, boost::make_transform_iterator(first, edge),
-                         boost::make_transform_iterator(last, edge), boost::make_transform_iterator(first, weight),
-                         checked_cast<NodeId>(num_users + num_items));
+  BoostGraph boost_graph(
+      boost::edges_are_unsorted_multi_pass, boost::make_transform_iterator(first, edge),
+      boost::make_transform_iterator(last, edge), boost::make_transform_iterator(first, weight),
+      checked_cast<NodeId>(num_users + num_items));
   const Csr by_user = take_csr(std::move(boost_graph), num_users, num_items, first_item);
 
-  // Transposing sorts: rows are visited in ascending order, so columns of the result ascend and repeats are neighbours.
+  // Transposing sorts: rows are visited in ascending order, so columns of the result ascend and
+  // repeats are neighbours.
   graph.item_users = transpose(by_user.view());
-  merge_duplicates(graph.item_users, options.weight == EdgeWeight::maximum ? Duplicates::maximum : Duplicates::sum);
+  merge_duplicates(graph.item_users,
+                   options.weight == EdgeWeight::maximum ? Duplicates::maximum : Duplicates::sum);
   finish_weights(graph.item_users, options.weight);
   graph.user_items = transpose(graph.item_users.view());
   return graph;

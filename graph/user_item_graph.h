@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bipartite graph of users and items, from training interactions only. Held as boost::compressed_sparse_row_graph
-// while it is built and analysed (inside the .cc); its arrays become CSR without a copy.
+// The bipartite graph of users and items, from training interactions only. Held as
+// boost::compressed_sparse_row_graph while it is built and analysed (inside the .cc); its arrays
+// become CSR without a copy.
 #pragma once
 
 #include "graph/csr.h"
@@ -22,7 +23,8 @@ struct UserItemGraph {
   Csr item_users;  ///< [I x U], its transpose
 };
 
-UserItemGraph build_user_item_graph(const TrainingPart& train, std::int64_t num_users, std::int64_t num_items,
+UserItemGraph build_user_item_graph(const TrainingPart& train, std::int64_t num_users,
+                                    std::int64_t num_items,
                                     const UserItemGraphOptions& options = {});
 
 }  // namespace penchant::graph

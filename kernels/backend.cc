@@ -12,9 +12,7 @@
 
 namespace penchant::kernels {
 
-std::string cuda_status() {
-  return "this build has no CUDA module";
-}
+std::string cuda_status() { return "this build has no CUDA module"; }
 
 namespace {
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operations that models are written against. One virtual call per op; CpuBackend and (later) CudaBackend implement
-// it. Contract of every op unless its comment says otherwise:
-//   - operands live on the backend's device and have the stated shapes; both are checked first (InputError)
+// The operations that models are written against. One virtual call per op; CpuBackend and (later)
+// CudaBackend implement it. Contract of every op unless its comment says otherwise:
+//   - operands live on the backend's device and have the stated shapes; both are checked first
+//   (InputError)
 //   - outputs are overwritten and never read; outputs do not alias inputs
 //   - the result does not depend on the number of threads and is the same in every run, bit by bit
 //   - zero-size operands return at once
-//   - arithmetic and accumulation are float32; sums over rows of a batch are accumulated in a fixed order
-// Letters: N rows of a table, D embedding width, B batch rows, M shared negatives, K cut-off, F in-, H out-features.
+//   - arithmetic and accumulation are float32; sums over rows of a batch are accumulated in a fixed
+//   order
+// Letters: N rows of a table, D embedding width, B batch rows, M shared negatives, K cut-off, F
+// in-, H out-features.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +25,8 @@ namespace penchant::kernels {
 enum class Transpose : bool { no, yes };
 enum class Activation : std::uint8_t { identity, relu, leaky_relu, sigmoid, tanh };
 
-/// A sparse operand prepared for one backend: device arrays or views, and the work division of its rows.
-/// On the CPU it refers to the caller's CSR arrays, which must outlive it.
+/// A sparse operand prepared for one backend: device arrays or views, and the work division of its
+/// rows. On the CPU it refers to the caller's CSR arrays, which must outlive it.
 class SparseMatrix {
  public:
   virtual ~SparseMatrix() = default;
@@ -32,18 +35,19 @@ class SparseMatrix {
   virtual std::int64_t num_entries() const = 0;
 };
 
-/// y_i = alpha * row_scale_i * sum_j a_ij * x_j  (+ beta * y_i),   and, if layer_sum is given,   layer_sum_i += gamma * y_i.
-/// Stored values of `a` are used where it has them, else a_ij = 1: with row_scale = 1 / degree this is the normalised
-/// propagation without a value array.
+/// y_i = alpha * row_scale_i * sum_j a_ij * x_j  (+ beta * y_i),   and, if layer_sum is given,
+/// layer_sum_i += gamma * y_i. Stored values of `a` are used where it has them, else a_ij = 1: with
+/// row_scale = 1 / degree this is the normalised propagation without a value array.
 struct SpmmOptions {
   float alpha = 1.0F;
-  float beta = 0.0F;  ///< 0: y is not read
+  float beta = 0.0F;                  ///< 0: y is not read
   VectorView<const float> row_scale;  ///< [rows] or empty
   FloatView layer_sum;                ///< [rows x D] or empty
   float gamma = 1.0F;
 };
 
-/// Adam (Kingma and Ba 2015, algorithm 1), with L2 regularisation l2 * parameter added to the gradient.
+/// Adam (Kingma and Ba 2015, algorithm 1), with L2 regularisation l2 * parameter added to the
+/// gradient.
 struct AdamOptions {
   float learning_rate = 1e-3F;
   float beta1 = 0.9F;
@@ -53,9 +57,10 @@ struct AdamOptions {
   std::int64_t step = 1;  ///< counts from 1; enters the bias correction
 };
 
-/// Options of sampled_softmax. `positive_ids` [B] and `negative_ids` [M] (or both empty): a shared negative that equals the
-/// row's own positive is left out of its sum. `negative_bias` [M] (or empty) is added to the scaled negative scores
-/// (logQ correction: -log(expected count), Bengio and Senecal 2008), `positive_bias` [B] likewise to the positives.
+/// Options of sampled_softmax. `positive_ids` [B] and `negative_ids` [M] (or both empty): a shared
+/// negative that equals the row's own positive is left out of its sum. `negative_bias` [M] (or
+/// empty) is added to the scaled negative scores (logQ correction: -log(expected count), Bengio and
+/// Senecal 2008), `positive_bias` [B] likewise to the positives.
 struct SampledSoftmaxOptions {
   float temperature = 0.1F;
   IdView positive_ids;
@@ -72,11 +77,17 @@ class Backend {
   /// One line for people: instruction set and thread count, or the device's name and memory.
   virtual std::string description() const = 0;
 
-  // --- memory ------------------------------------------------------------------------------------------------------
+  // --- memory
+  // ------------------------------------------------------------------------------------------------------
   template <typename T>
   Matrix<T> matrix(std::int64_t rows, std::int64_t cols) {
     const std::int64_t stride = padded_stride(cols, sizeof(T));
-    return {allocate_bytes(rows * stride * static_cast<std::int64_t>(sizeof(T))), release(), rows, cols, stride, device()};
+    return {allocate_bytes(rows * stride * static_cast<std::int64_t>(sizeof(T))),
+            release(),
+            rows,
+            cols,
+            stride,
+            device()};
   }
   template <typename T>
   Vector<T> vector(std::int64_t size) {
@@ -93,16 +104,20 @@ class Backend {
   /// Waits for everything enqueued.
   virtual void sync() = 0;
 
-  // --- sparse ------------------------------------------------------------------------------------------------------
+  // --- sparse
+  // ------------------------------------------------------------------------------------------------------
   virtual std::unique_ptr<SparseMatrix> sparse(const graph::CsrView& matrix) = 0;
   /// See SpmmOptions. a [N x C], x [C x D], y [N x D]. The bf16 form reads a table stored in bf16.
-  virtual void spmm(const SparseMatrix& a, ConstFloatView x, FloatView y, const SpmmOptions& options) = 0;
-  virtual void spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y, const SpmmOptions& options) = 0;
+  virtual void spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
+                    const SpmmOptions& options) = 0;
+  virtual void spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y,
+                    const SpmmOptions& options) = 0;
 
-  // --- dense -------------------------------------------------------------------------------------------------------
+  // --- dense
+  // -------------------------------------------------------------------------------------------------------
   /// c = alpha * op(a) * op(b) + beta * c; beta = 0 does not read c.
-  virtual void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a, ConstFloatView b, float beta,
-                    FloatView c) = 0;
+  virtual void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
+                    ConstFloatView b, float beta, FloatView c) = 0;
   /// y = alpha * x + beta * y; beta = 0 does not read y. x may alias y.
   virtual void axpby(float alpha, ConstFloatView x, float beta, FloatView y) = 0;
   /// y_ij = x_ij + bias_j. x may alias y.
@@ -116,49 +131,61 @@ class Backend {
   /// y = act(x). x may alias y. leaky_relu has slope 0.2 below zero.
   virtual void activation(Activation act, ConstFloatView x, FloatView y) = 0;
   /// d_x = d_y * act'(x), from the forward's output y = act(x). d_y may alias d_x.
-  virtual void activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y, FloatView d_x) = 0;
+  virtual void activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y,
+                                   FloatView d_x) = 0;
   /// y_i = x_i / max(|x_i|, 1e-12), inverse_norms_i = 1 / max(|x_i|, 1e-12). x may alias y.
   virtual void normalize_rows(ConstFloatView x, FloatView y, VectorView<float> inverse_norms) = 0;
-  /// d_x_i = inverse_norm_i * (d_y_i - y_i <y_i, d_y_i>), from the forward's output y. d_y may alias d_x.
-  virtual void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms, ConstFloatView d_y,
-                                       FloatView d_x) = 0;
+  /// d_x_i = inverse_norm_i * (d_y_i - y_i <y_i, d_y_i>), from the forward's output y. d_y may
+  /// alias d_x.
+  virtual void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
+                                       ConstFloatView d_y, FloatView d_x) = 0;
 
-  // --- indexing ----------------------------------------------------------------------------------------------------
+  // --- indexing
+  // ----------------------------------------------------------------------------------------------------
   /// y_i = table[ids_i]. Ids in [0, N) are checked on the CPU.
   virtual void gather_rows(ConstFloatView table, IdView ids, FloatView y) = 0;
   /// table[ids_i] += alpha * x_i: accumulates, repeated ids in ascending i, deterministic.
   virtual void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) = 0;
 
-  // --- losses: per-row losses and the gradients of their mean over B -------------------------------------------------
-  /// Bayesian personalised ranking (Rendle et al. 2009): losses_b = softplus(-<u_b, p_b - n_b>). All [B x D].
-  virtual void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives, VectorView<float> losses,
-                   FloatView d_users, FloatView d_positives, FloatView d_negatives) = 0;
-  /// Softmax over the row's positive and M shared negatives (Wu et al. 2022, "On the effectiveness of sampled softmax loss
-  /// for item recommendation"): s = <u, i> / temperature, losses_b = logsumexp(s_bp, s_b1 .. s_bM) - s_bp.
-  /// users, positives [B x D], negatives [M x D].
-  virtual void sampled_softmax(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
-                               const SampledSoftmaxOptions& options, VectorView<float> losses, FloatView d_users,
-                               FloatView d_positives, FloatView d_negatives) = 0;
+  // --- losses: per-row losses and the gradients of their mean over B
+  // -------------------------------------------------
+  /// Bayesian personalised ranking (Rendle et al. 2009): losses_b = softplus(-<u_b, p_b - n_b>).
+  /// All [B x D].
+  virtual void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
+                   VectorView<float> losses, FloatView d_users, FloatView d_positives,
+                   FloatView d_negatives) = 0;
+  /// Softmax over the row's positive and M shared negatives (Wu et al. 2022, "On the effectiveness
+  /// of sampled softmax loss for item recommendation"): s = <u, i> / temperature, losses_b =
+  /// logsumexp(s_bp, s_b1 .. s_bM) - s_bp. users, positives [B x D], negatives [M x D].
+  virtual void sampled_softmax(ConstFloatView users, ConstFloatView positives,
+                               ConstFloatView negatives, const SampledSoftmaxOptions& options,
+                               VectorView<float> losses, FloatView d_users, FloatView d_positives,
+                               FloatView d_negatives) = 0;
 
-  // --- optimiser ---------------------------------------------------------------------------------------------------
+  // --- optimiser
+  // ---------------------------------------------------------------------------------------------------
   /// Updates parameter and both moments in place (all of one shape).
-  virtual void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter, FloatView first_moment,
-                         FloatView second_moment) = 0;
+  virtual void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
+                         FloatView first_moment, FloatView second_moment) = 0;
 
-  // --- ranking -----------------------------------------------------------------------------------------------------
-  /// For each query row the K items of highest score <query, item>, best first, ties by the lower item id; items in the
-  /// row of `excluded` (CSR [B x N] in host memory, columns ascending; num_rows = 0: none) are left out. Fewer than K left:
-  /// ids are filled with kNoNode, scores with -infinity. ids, scores [B x K]. Never stores B x N scores.
+  // --- ranking
+  // -----------------------------------------------------------------------------------------------------
+  /// For each query row the K items of highest score <query, item>, best first, ties by the lower
+  /// item id; items in the row of `excluded` (CSR [B x N] in host memory, columns ascending;
+  /// num_rows = 0: none) are left out. Fewer than K left: ids are filled with kNoNode, scores with
+  /// -infinity. ids, scores [B x K]. Never stores B x N scores.
   virtual void topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
                     MatrixView<graph::NodeId> ids, FloatView scores) = 0;
-  /// For every entry (b, i) of `targets` (CSR [B x N] in host memory): higher = number of items not in row b of `excluded`
-  /// nor in row b of `targets` whose score is above that of i, equal = the same for equal scores. [targets.num_entries()].
-  virtual void rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
-                           const graph::CsrView& targets, VectorView<graph::NodeId> higher,
-                           VectorView<graph::NodeId> equal) = 0;
+  /// For every entry (b, i) of `targets` (CSR [B x N] in host memory): higher = number of items not
+  /// in row b of `excluded` nor in row b of `targets` whose score is above that of i, equal = the
+  /// same for equal scores. [targets.num_entries()].
+  virtual void rank_counts(ConstFloatView queries, ConstFloatView items,
+                           const graph::CsrView& excluded, const graph::CsrView& targets,
+                           VectorView<graph::NodeId> higher, VectorView<graph::NodeId> equal) = 0;
 
  protected:
-  virtual void* allocate_bytes(std::int64_t bytes) = 0;  ///< 64-byte aligned, zeroed; throws std::bad_alloc
+  virtual void* allocate_bytes(
+      std::int64_t bytes) = 0;  ///< 64-byte aligned, zeroed; throws std::bad_alloc
   virtual Release release() const = 0;
   /// Smallest stride >= cols whose rows start on 64-byte boundaries.
   static std::int64_t padded_stride(std::int64_t cols, std::size_t element_bytes) {
@@ -174,8 +201,9 @@ struct BackendOptions {
   int num_threads = 0;  ///< 0: all cores
 };
 
-/// Makes the backend asked for. DeviceChoice::cuda without a usable GPU throws DeviceError that says why;
-/// `automatic` takes the GPU where there is one, and the reason otherwise stands in `cuda_status()`.
+/// Makes the backend asked for. DeviceChoice::cuda without a usable GPU throws DeviceError that
+/// says why; `automatic` takes the GPU where there is one, and the reason otherwise stands in
+/// `cuda_status()`.
 std::unique_ptr<Backend> make_backend(const BackendOptions& options = {});
 
 /// "available", or why the GPU is not used.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense storage of the engine. Owners (Vector, Matrix) know their device and are move-only; views are trivially
-// copyable and never outlive a call. Matrices are row-major: element (i, j) is data[i * stride + j].
-// Owners made by a backend start each row on a 64-byte boundary, so stride >= cols.
+// Dense storage of the engine. Owners (Vector, Matrix) know their device and are move-only; views
+// are trivially copyable and never outlive a call. Matrices are row-major: element (i, j) is data[i
+// * stride + j]. Owners made by a backend start each row on a 64-byte boundary, so stride >= cols.
 #pragma once
 
 #include <cstdint>
@@ -28,15 +28,18 @@ struct VectorView {
   Device device = Device::cpu;
 
   VectorView() = default;
-  VectorView(T* first, std::int64_t count, Device where) : data(first), size(count), device(where) {}
+  VectorView(T* first, std::int64_t count, Device where)
+      : data(first), size(count), device(where) {}
   /// A view of mutable elements converts to a view of const ones.
   template <typename U>
-    requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
-  VectorView(const VectorView<U>& other)  // NOLINT(google-explicit-constructor)
+  requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
+      VectorView(const VectorView<U>& other)  // NOLINT(google-explicit-constructor)
       : data(other.data), size(other.size), device(other.device) {}
 
   T& operator[](std::int64_t i) const { return data[i]; }
-  VectorView sub(std::int64_t first, std::int64_t count) const { return {data + first, count, device}; }
+  VectorView sub(std::int64_t first, std::int64_t count) const {
+    return {data + first, count, device};
+  }
 };
 
 /// View of rows x cols elements, `stride` elements apart from row to row.
@@ -49,12 +52,17 @@ struct MatrixView {
   Device device = Device::cpu;
 
   MatrixView() = default;
-  MatrixView(T* first, std::int64_t num_rows, std::int64_t num_cols, std::int64_t row_stride, Device where)
+  MatrixView(T* first, std::int64_t num_rows, std::int64_t num_cols, std::int64_t row_stride,
+             Device where)
       : data(first), rows(num_rows), cols(num_cols), stride(row_stride), device(where) {}
   template <typename U>
-    requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
-  MatrixView(const MatrixView<U>& other)  // NOLINT(google-explicit-constructor)
-      : data(other.data), rows(other.rows), cols(other.cols), stride(other.stride), device(other.device) {}
+  requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
+      MatrixView(const MatrixView<U>& other)  // NOLINT(google-explicit-constructor)
+      : data(other.data),
+        rows(other.rows),
+        cols(other.cols),
+        stride(other.stride),
+        device(other.device) {}
 
   T* row(std::int64_t i) const { return data + i * stride; }
   T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride + j]; }
@@ -78,7 +86,9 @@ class Vector {
       : memory_(memory, release), size_(size), device_(device) {}
 
   VectorView<T> view() { return {static_cast<T*>(memory_.get()), size_, device_}; }
-  VectorView<const T> view() const { return {static_cast<const T*>(memory_.get()), size_, device_}; }
+  VectorView<const T> view() const {
+    return {static_cast<const T*>(memory_.get()), size_, device_};
+  }
   std::int64_t size() const { return size_; }
   Device device() const { return device_; }
 
@@ -93,7 +103,8 @@ template <typename T>
 class Matrix {
  public:
   Matrix() = default;
-  Matrix(void* memory, Release release, std::int64_t rows, std::int64_t cols, std::int64_t stride, Device device)
+  Matrix(void* memory, Release release, std::int64_t rows, std::int64_t cols, std::int64_t stride,
+         Device device)
       : memory_(memory, release), rows_(rows), cols_(cols), stride_(stride), device_(device) {}
 
   MatrixView<T> view() { return {static_cast<T*>(memory_.get()), rows_, cols_, stride_, device_}; }

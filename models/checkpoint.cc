@@ -25,22 +25,30 @@ namespace {
 constexpr std::uint64_t kLargestHeader = 100'000'000;  // the format's own limit
 constexpr const char* kHashKey = "xxh3_64";
 
-std::string finish(XXH3_state_t& state) { return fmt::format("{:016x}", XXH3_64bits_digest(&state)); }
+std::string finish(XXH3_state_t& state) {
+  return fmt::format("{:016x}", XXH3_64bits_digest(&state));
+}
 
 }  // namespace
 
-void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors, const std::map<std::string, std::string>& metadata) {
+void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata) {
   json header = json::object();
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                       &XXH3_freeState);
   if (state == nullptr) throw std::bad_alloc();
   XXH3_64bits_reset(state.get());
   std::int64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
-    const std::int64_t bytes = tensor.value.rows * tensor.value.cols * static_cast<std::int64_t>(sizeof(float));
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", {tensor.value.rows, tensor.value.cols}}, {"data_offsets", {offset, offset + bytes}}};
+    const std::int64_t bytes =
+        tensor.value.rows * tensor.value.cols * static_cast<std::int64_t>(sizeof(float));
+    header[tensor.name] = {{"dtype", "F32"},
+                           {"shape", {tensor.value.rows, tensor.value.cols}},
+                           {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
     for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
-      XXH3_64bits_update(state.get(), tensor.value.row(i), static_cast<std::size_t>(tensor.value.cols) * sizeof(float));
+      XXH3_64bits_update(state.get(), tensor.value.row(i),
+                         static_cast<std::size_t>(tensor.value.cols) * sizeof(float));
     }
   }
   header["__metadata__"] = metadata;
@@ -52,13 +60,17 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors, 
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
   for (const NamedTensor& tensor : tensors) {
     for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
-      out.write(reinterpret_cast<const char*>(tensor.value.row(i)), static_cast<std::streamsize>(tensor.value.cols * static_cast<std::int64_t>(sizeof(float))));
+      out.write(reinterpret_cast<const char*>(tensor.value.row(i)),
+                static_cast<std::streamsize>(tensor.value.cols *
+                                             static_cast<std::int64_t>(sizeof(float))));
     }
   }
 }
 
 TensorFile read_safetensors(const std::filesystem::path& path) {
-  const auto damaged = [&](const char* reason) { return InputError(fmt::format("{}: damaged: {}", path.string(), reason)); };
+  const auto damaged = [&](const char* reason) {
+    return InputError(fmt::format("{}: damaged: {}", path.string(), reason));
+  };
   std::ifstream file(path, std::ios::binary);
   if (!file) throw InputError(fmt::format("{}: cannot open the file", path.string()));
   std::uint64_t length = 0;
@@ -68,30 +80,38 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
   file.read(text.data(), static_cast<std::streamsize>(length));
   if (!file) throw damaged("the header is cut off");
   TensorFile result;
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                       &XXH3_freeState);
   if (state == nullptr) throw std::bad_alloc();
   XXH3_64bits_reset(state.get());
   try {
     const json header = json::parse(text);
     result.metadata = header.at("__metadata__").get<std::map<std::string, std::string>>();
-    // Begin, end, name: in the order of the data, tensors without data before the one they share an offset with.
+    // Begin, end, name: in the order of the data, tensors without data before the one they share an
+    // offset with.
     std::vector<std::tuple<std::int64_t, std::int64_t, std::string>> places;
     for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__") continue;
       const json& offsets = entry.at("data_offsets");
-      places.emplace_back(offsets.at(0).get<std::int64_t>(), offsets.at(1).get<std::int64_t>(), name);
+      places.emplace_back(offsets.at(0).get<std::int64_t>(), offsets.at(1).get<std::int64_t>(),
+                          name);
     }
     std::sort(places.begin(), places.end());
-    const auto data_bytes = static_cast<std::int64_t>(std::filesystem::file_size(path) - sizeof(length) - length);
+    const auto data_bytes =
+        static_cast<std::int64_t>(std::filesystem::file_size(path) - sizeof(length) - length);
     std::int64_t read = 0;
     for (const auto& [begin, end, name] : places) {
       const json& entry = header.at(name);
-      LoadedTensor tensor{name, entry.at("shape").at(0).get<std::int64_t>(), entry.at("shape").at(1).get<std::int64_t>(), {}};
+      LoadedTensor tensor{name,
+                          entry.at("shape").at(0).get<std::int64_t>(),
+                          entry.at("shape").at(1).get<std::int64_t>(),
+                          {}};
       const std::int64_t bytes = end - begin;
       if (begin != read) throw damaged("the tensors overlap or leave gaps");
       if (end > data_bytes) throw damaged("the data is cut off");
       constexpr std::int64_t kSize = sizeof(float);
-      const bool fits = tensor.rows >= 0 && tensor.cols >= 0 && (tensor.cols == 0 || tensor.rows <= data_bytes / kSize / tensor.cols);
+      const bool fits = tensor.rows >= 0 && tensor.cols >= 0 &&
+                        (tensor.cols == 0 || tensor.rows <= data_bytes / kSize / tensor.cols);
       if (entry.at("dtype") != "F32" || !fits || bytes != tensor.rows * tensor.cols * kSize) {
         throw damaged("a tensor is not float32 of its stated shape");
       }
@@ -107,15 +127,18 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
     throw damaged("the header is not the JSON that was written");
   }
   const auto hash = result.metadata.find(kHashKey);
-  if (hash == result.metadata.end() || hash->second != finish(*state)) throw damaged("the hash of the data does not agree with the header");
+  if (hash == result.metadata.end() || hash->second != finish(*state))
+    throw damaged("the hash of the data does not agree with the header");
   return result;
 }
 
-const LoadedTensor& TensorFile::find(const std::string& name, std::int64_t rows, std::int64_t cols, const std::filesystem::path& path) const {
+const LoadedTensor& TensorFile::find(const std::string& name, std::int64_t rows, std::int64_t cols,
+                                     const std::filesystem::path& path) const {
   for (const LoadedTensor& tensor : tensors) {
     if (tensor.name != name) continue;
     if (tensor.rows != rows || tensor.cols != cols) {
-      throw InputError(fmt::format("{}: tensor '{}' is {} x {}, expected {} x {}", path.string(), name, tensor.rows, tensor.cols, rows, cols));
+      throw InputError(fmt::format("{}: tensor '{}' is {} x {}, expected {} x {}", path.string(),
+                                   name, tensor.rows, tensor.cols, rows, cols));
     }
     return tensor;
   }

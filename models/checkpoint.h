@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors on disk in the safetensors format (8 bytes header length, JSON header, raw little-endian data): no pickle, and readable by the
-// `safetensors` package of Python. Our files carry the XXH3 hash of the data in the header's metadata, so that damage is noticed.
+// Tensors on disk in the safetensors format (8 bytes header length, JSON header, raw little-endian
+// data): no pickle, and readable by the `safetensors` package of Python. Our files carry the XXH3
+// hash of the data in the header's metadata, so that damage is noticed.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ struct NamedTensor {
   kernels::ConstFloatView value;
 };
 
-void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors, const std::map<std::string, std::string>& metadata);
+void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata);
 
 struct LoadedTensor {
   std::string name;
@@ -29,7 +31,9 @@ struct LoadedTensor {
   std::int64_t cols = 0;
   std::vector<float> data;  ///< row-major, dense
 
-  kernels::ConstFloatView view() const { return {data.data(), rows, cols, cols, kernels::Device::cpu}; }
+  kernels::ConstFloatView view() const {
+    return {data.data(), rows, cols, cols, kernels::Device::cpu};
+  }
 };
 
 struct TensorFile {
@@ -37,7 +41,8 @@ struct TensorFile {
   std::vector<LoadedTensor> tensors;
 
   /// Throws InputError (naming `path`) if the tensor is missing or has another shape.
-  const LoadedTensor& find(const std::string& name, std::int64_t rows, std::int64_t cols, const std::filesystem::path& path) const;
+  const LoadedTensor& find(const std::string& name, std::int64_t rows, std::int64_t cols,
+                           const std::filesystem::path& path) const;
 };
 
 /// Throws InputError: cannot be read, not safetensors, cut off, or the hash does not agree.

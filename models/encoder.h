@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A graph encoder turns node parameters and the propagation graph into one embedding per node, exactly over the full graph.
+// A graph encoder turns node parameters and the propagation graph into one embedding per node,
+// exactly over the full graph.
 #pragma once
 
 #include <memory>
@@ -17,26 +18,32 @@ class Encoder {
   virtual ~Encoder() = default;
   /// Final embeddings [N x D]; valid until the next forward.
   virtual kernels::ConstFloatView forward(kernels::Backend& backend) = 0;
-  /// Adds the gradients of all parameters, given dLoss/dFinal [N x D]. Uses what the last forward saved.
+  /// Adds the gradients of all parameters, given dLoss/dFinal [N x D]. Uses what the last forward
+  /// saved.
   virtual void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) = 0;
-  /// Calls visit once per parameter, always in the same order: the one list that optimiser, checkpoint and gradient test use.
+  /// Calls visit once per parameter, always in the same order: the one list that optimiser,
+  /// checkpoint and gradient test use.
   virtual void visit_parameters(const ParameterVisitor& visit) = 0;
 };
 
-/// Nodes in the order of the adjacency's rows. `initial_ids[node]` is the number that a node's random initial values are drawn
-/// for, so that relabelling nodes does not change them; `has_interactions[node]` false: the own embedding starts at zero and the
-/// vector comes from the graph alone.
+/// Nodes in the order of the adjacency's rows. `initial_ids[node]` is the number that a node's
+/// random initial values are drawn for, so that relabelling nodes does not change them;
+/// `has_interactions[node]` false: the own embedding starts at zero and the vector comes from the
+/// graph alone.
 struct NodeInfo {
   std::span<const graph::NodeId> initial_ids;
   std::span<const std::uint8_t> has_interactions;
 };
 
-/// `adjacency` is symmetric and normalised (graph/normalize.h); for ModelKind::gcn it includes self loops.
-std::unique_ptr<Encoder> make_encoder(const ModelOptions& options, const kernels::SparseMatrix& adjacency, const NodeInfo& nodes,
+/// `adjacency` is symmetric and normalised (graph/normalize.h); for ModelKind::gcn it includes self
+/// loops.
+std::unique_ptr<Encoder> make_encoder(const ModelOptions& options,
+                                      const kernels::SparseMatrix& adjacency, const NodeInfo& nodes,
                                       graph::Seed seed, kernels::Backend& backend);
 
 /// Fills a parameter with independent normal numbers; row i draws for row_ids[i] (or i if empty).
-void initialize_normal(Parameter& parameter, float standard_deviation, std::span<const graph::NodeId> row_ids, graph::Seed seed,
+void initialize_normal(Parameter& parameter, float standard_deviation,
+                       std::span<const graph::NodeId> row_ids, graph::Seed seed,
                        std::uint64_t substream, kernels::Backend& backend);
 
 }  // namespace penchant::models

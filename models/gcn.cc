@@ -10,43 +10,54 @@ using kernels::Transpose;
 
 GcnLayer::Cache GcnLayer::make_cache(std::int64_t num_nodes, Backend& backend) const {
   const std::int64_t width = bias.value.cols();
-  return {backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width),
-          backend.matrix<float>(num_nodes, width)};
+  return {backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width),
+          backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width)};
 }
 
-void GcnLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in, Cache& cache) const {
+void GcnLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in,
+                       Cache& cache) const {
   const FloatView output = cache.output.view();
   backend.spmm(adjacency, in, cache.propagated.view(), {});
-  backend.gemm(Transpose::no, Transpose::no, 1.0F, cache.propagated.view(), weight.value.view(), 0.0F, output);
-  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()}, output);
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, cache.propagated.view(), weight.value.view(),
+               0.0F, output);
+  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()},
+                   output);
   backend.activation(activation, output, output);
 }
 
-void GcnLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView /*in*/, ConstFloatView d_out,
-                        Cache& cache, FloatView d_in) {
+void GcnLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency,
+                        ConstFloatView /*in*/, ConstFloatView d_out, Cache& cache, FloatView d_in) {
   const FloatView d_linear = cache.d_linear.view();
   backend.activation_backward(activation, cache.output.view(), d_out, d_linear);
-  backend.gemm(Transpose::yes, Transpose::no, 1.0F, cache.propagated.view(), d_linear, 1.0F, weight.gradient.view());
+  backend.gemm(Transpose::yes, Transpose::no, 1.0F, cache.propagated.view(), d_linear, 1.0F,
+               weight.gradient.view());
   backend.add_column_sums(d_linear, bias.gradient_vector());
-  backend.gemm(Transpose::no, Transpose::yes, 1.0F, d_linear, weight.value.view(), 0.0F, cache.d_propagated.view());
+  backend.gemm(Transpose::no, Transpose::yes, 1.0F, d_linear, weight.value.view(), 0.0F,
+               cache.d_propagated.view());
   backend.spmm(adjacency, cache.d_propagated.view(), d_in, {});
 }
 
-NodeWeightedLayer::Cache NodeWeightedLayer::make_cache(std::int64_t num_nodes, Backend& backend) const {
+NodeWeightedLayer::Cache NodeWeightedLayer::make_cache(std::int64_t num_nodes,
+                                                       Backend& backend) const {
   const std::int64_t width = bias.value.cols();
-  return {backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width)};
+  return {backend.matrix<float>(num_nodes, width), backend.matrix<float>(num_nodes, width),
+          backend.matrix<float>(num_nodes, width)};
 }
 
-void NodeWeightedLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in, Cache& cache) const {
+void NodeWeightedLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency,
+                                ConstFloatView in, Cache& cache) const {
   const FloatView output = cache.output.view();
-  backend.scale_rows(in, {alpha.value.view().data, alpha.value.cols(), alpha.value.device()}, cache.scaled.view());
+  backend.scale_rows(in, {alpha.value.view().data, alpha.value.cols(), alpha.value.device()},
+                     cache.scaled.view());
   backend.spmm(adjacency, cache.scaled.view(), output, {});
-  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()}, output);
+  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()},
+                   output);
   backend.activation(activation, output, output);
 }
 
-void NodeWeightedLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency, ConstFloatView in, ConstFloatView d_out,
-                                 Cache& cache, FloatView d_in) {
+void NodeWeightedLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency,
+                                 ConstFloatView in, ConstFloatView d_out, Cache& cache,
+                                 FloatView d_in) {
   const FloatView d_linear = cache.d_linear.view();
   const FloatView d_scaled = cache.scaled.view();
   backend.activation_backward(activation, cache.output.view(), d_out, d_linear);
@@ -57,12 +68,13 @@ void NodeWeightedLayer::backward(Backend& backend, const kernels::SparseMatrix& 
 }
 
 template <typename Layer>
-LayerStack<Layer>::LayerStack(std::vector<Layer> layers, std::int64_t embedding_dim, const kernels::SparseMatrix& adjacency,
-                              Backend& backend)
+LayerStack<Layer>::LayerStack(std::vector<Layer> layers, std::int64_t embedding_dim,
+                              const kernels::SparseMatrix& adjacency, Backend& backend)
     : adjacency_(adjacency),
       embeddings_("embeddings", adjacency.rows(), embedding_dim, backend),
       layers_(std::move(layers)),
-      d_hidden_{backend.matrix<float>(adjacency.rows(), embedding_dim), backend.matrix<float>(adjacency.rows(), embedding_dim)} {
+      d_hidden_{backend.matrix<float>(adjacency.rows(), embedding_dim),
+                backend.matrix<float>(adjacency.rows(), embedding_dim)} {
   for (const Layer& layer : layers_) caches_.push_back(layer.make_cache(adjacency.rows(), backend));
 }
 

@@ -3,10 +3,13 @@
 //
 // GcnLayer (Kipf and Welling, ICLR 2017, eq. 2):  H' = act(A H W + b)
 //   with P = A H, Z = P W + b:  dZ = dH' * act'(Z), dW += P' dZ, db += sum_i dZ_i, dH = A (dZ W')
-// NodeWeightedLayer (the plain form with one learned weight a node):  h'_i = act(sum_j alpha_j A_ij h_j + b)
-//   with S = diag(alpha) H, Z = A S + b:  dZ as above, db += sum_i dZ_i, dS = A dZ, d_alpha_j += <dS_j, h_j>, dH = diag(alpha) dS
-// A is symmetric in both. The last layer of a stack has the identity as activation, so that scores of either sign can be learned
-// (a deviation from the papers, whose last layer is followed by a softmax).
+// NodeWeightedLayer (the plain form with one learned weight a node):  h'_i = act(sum_j alpha_j A_ij
+// h_j + b)
+//   with S = diag(alpha) H, Z = A S + b:  dZ as above, db += sum_i dZ_i, dS = A dZ, d_alpha_j +=
+//   <dS_j, h_j>, dH = diag(alpha) dS
+// A is symmetric in both. The last layer of a stack has the identity as activation, so that scores
+// of either sign can be learned (a deviation from the papers, whose last layer is followed by a
+// softmax).
 #pragma once
 
 #include <vector>
@@ -21,16 +24,18 @@ struct GcnLayer {
   kernels::Activation activation;
 
   struct Cache {
-    kernels::FloatMatrix propagated;  ///< P [N x D]
-    kernels::FloatMatrix output;      ///< H' [N x D]
-    kernels::FloatMatrix d_linear;    ///< dZ [N x D], backward only
+    kernels::FloatMatrix propagated;    ///< P [N x D]
+    kernels::FloatMatrix output;        ///< H' [N x D]
+    kernels::FloatMatrix d_linear;      ///< dZ [N x D], backward only
     kernels::FloatMatrix d_propagated;  ///< dZ W' [N x D], backward only
   };
   Cache make_cache(std::int64_t num_nodes, kernels::Backend& backend) const;
-  void forward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency, kernels::ConstFloatView in, Cache& cache) const;
+  void forward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
+               kernels::ConstFloatView in, Cache& cache) const;
   /// d_in is overwritten; parameter gradients accumulate.
-  void backward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency, kernels::ConstFloatView in,
-                kernels::ConstFloatView d_out, Cache& cache, kernels::FloatView d_in);
+  void backward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
+                kernels::ConstFloatView in, kernels::ConstFloatView d_out, Cache& cache,
+                kernels::FloatView d_in);
   void visit_parameters(const ParameterVisitor& visit) {
     visit(weight);
     visit(bias);
@@ -48,9 +53,11 @@ struct NodeWeightedLayer {
     kernels::FloatMatrix d_linear;  ///< dZ [N x D], backward only
   };
   Cache make_cache(std::int64_t num_nodes, kernels::Backend& backend) const;
-  void forward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency, kernels::ConstFloatView in, Cache& cache) const;
-  void backward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency, kernels::ConstFloatView in,
-                kernels::ConstFloatView d_out, Cache& cache, kernels::FloatView d_in);
+  void forward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
+               kernels::ConstFloatView in, Cache& cache) const;
+  void backward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
+                kernels::ConstFloatView in, kernels::ConstFloatView d_out, Cache& cache,
+                kernels::FloatView d_in);
   void visit_parameters(const ParameterVisitor& visit) {
     visit(alpha);
     visit(bias);
@@ -61,7 +68,8 @@ struct NodeWeightedLayer {
 template <typename Layer>
 class LayerStack final : public Encoder {
  public:
-  LayerStack(std::vector<Layer> layers, std::int64_t embedding_dim, const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
+  LayerStack(std::vector<Layer> layers, std::int64_t embedding_dim,
+             const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
   kernels::ConstFloatView forward(kernels::Backend& backend) override;
   void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) override;
   void visit_parameters(const ParameterVisitor& visit) override;

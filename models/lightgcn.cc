@@ -7,17 +7,20 @@ using kernels::Backend;
 using kernels::ConstFloatView;
 using kernels::FloatView;
 
-LightGcn::LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim, const kernels::SparseMatrix& adjacency, Backend& backend)
+LightGcn::LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
+                   const kernels::SparseMatrix& adjacency, Backend& backend)
     : num_layers_(num_layers),
       own_share_(num_layers == 0 ? 1.0F : own_share),
       adjacency_(adjacency),
       embeddings_("embeddings", adjacency.rows(), embedding_dim, backend),
       final_(backend.matrix<float>(adjacency.rows(), embedding_dim)),
-      layer_{backend.matrix<float>(adjacency.rows(), embedding_dim), backend.matrix<float>(adjacency.rows(), embedding_dim)} {}
+      layer_{backend.matrix<float>(adjacency.rows(), embedding_dim),
+             backend.matrix<float>(adjacency.rows(), embedding_dim)} {}
 
 void LightGcn::propagate(Backend& backend, ConstFloatView x, FloatView total, bool accumulate) {
   const float share = 1.0F / (static_cast<float>(num_layers_) + own_share_);
-  if (own_share_ > 0.0F || !accumulate) backend.axpby(own_share_ * share, x, accumulate ? 1.0F : 0.0F, total);
+  if (own_share_ > 0.0F || !accumulate)
+    backend.axpby(own_share_ * share, x, accumulate ? 1.0F : 0.0F, total);
   ConstFloatView current = x;
   for (std::int64_t layer = 0; layer < num_layers_; ++layer) {
     const FloatView next = layer_[layer % 2].view();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// LightGCN (He et al., SIGIR 2020, eqs. 3 to 8): E^(l+1) = A E^(l), final = (w E^(0) + sum_l E^(l)) / (L + w), l = 1 .. L.
-// The paper has w = 1. Our default is w = 0: a node is known by its neighbourhood alone, which generalises better
-// (docs/decisions/0006-layer-weights.md). L = 0 is matrix factorisation, whatever w.
-// A is symmetric, so dLoss/dE^(0) = (w I + sum_l A^l) dFinal / (L + w): the same propagation applied to the gradient.
+// LightGCN (He et al., SIGIR 2020, eqs. 3 to 8): E^(l+1) = A E^(l), final = (w E^(0) + sum_l E^(l))
+// / (L + w), l = 1 .. L. The paper has w = 1. Our default is w = 0: a node is known by its
+// neighbourhood alone, which generalises better (docs/decisions/0006-layer-weights.md). L = 0 is
+// matrix factorisation, whatever w. A is symmetric, so dLoss/dE^(0) = (w I + sum_l A^l) dFinal / (L
+// + w): the same propagation applied to the gradient.
 #pragma once
 
 #include "models/encoder.h"
@@ -11,14 +12,16 @@ namespace penchant::models {
 
 class LightGcn final : public Encoder {
  public:
-  LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim, const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
+  LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
+           const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
   kernels::ConstFloatView forward(kernels::Backend& backend) override;
   void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) override;
   void visit_parameters(const ParameterVisitor& visit) override { visit(embeddings_); }
 
  private:
   /// total = (w x + sum_l A^l x) / (L + w), or added to what total holds.
-  void propagate(kernels::Backend& backend, kernels::ConstFloatView x, kernels::FloatView total, bool accumulate);
+  void propagate(kernels::Backend& backend, kernels::ConstFloatView x, kernels::FloatView total,
+                 bool accumulate);
 
   std::int64_t num_layers_;
   float own_share_;  ///< w

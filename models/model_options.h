@@ -25,8 +25,9 @@ struct ModelOptions {
   float temperature = 0.1F;
   bool normalize = true;  ///< scores are cosines; final embeddings have length 1
   Initializer initializer = Initializer::spectral;
-  float initial_scale = 0.1F;      ///< standard deviation of the initial embeddings
-  float own_share = 0.0F;          ///< lightgcn: weight of a node's own embedding in the mean of the layers; the paper's is 1
+  float initial_scale = 0.1F;  ///< standard deviation of the initial embeddings
+  float own_share = 0.0F;      ///< lightgcn: weight of a node's own embedding in the mean of the
+                               ///< layers; the paper's is 1
 };
 
 }  // namespace penchant::models

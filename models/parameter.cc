@@ -3,7 +3,8 @@
 
 namespace penchant::models {
 
-Parameter::Parameter(std::string parameter_name, std::int64_t rows, std::int64_t cols, kernels::Backend& backend)
+Parameter::Parameter(std::string parameter_name, std::int64_t rows, std::int64_t cols,
+                     kernels::Backend& backend)
     : name(std::move(parameter_name)),
       value(backend.matrix<float>(rows, cols)),
       gradient(backend.matrix<float>(rows, cols)),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trainable matrix with everything that belongs to it. Vectors (biases, node weights) are matrices of one row.
+// A trainable matrix with everything that belongs to it. Vectors (biases, node weights) are
+// matrices of one row.
 #pragma once
 
 #include <functional>
@@ -12,13 +13,19 @@ namespace penchant::models {
 struct Parameter {
   std::string name;
   kernels::FloatMatrix value;
-  kernels::FloatMatrix gradient;       ///< accumulates over backward calls; the optimiser's caller clears it
-  kernels::FloatMatrix first_moment;   ///< of Adam
+  kernels::FloatMatrix
+      gradient;  ///< accumulates over backward calls; the optimiser's caller clears it
+  kernels::FloatMatrix first_moment;  ///< of Adam
   kernels::FloatMatrix second_moment;
 
-  Parameter(std::string parameter_name, std::int64_t rows, std::int64_t cols, kernels::Backend& backend);
-  kernels::VectorView<float> value_vector() { return {value.view().data, value.cols(), value.device()}; }
-  kernels::VectorView<float> gradient_vector() { return {gradient.view().data, gradient.cols(), gradient.device()}; }
+  Parameter(std::string parameter_name, std::int64_t rows, std::int64_t cols,
+            kernels::Backend& backend);
+  kernels::VectorView<float> value_vector() {
+    return {value.view().data, value.cols(), value.device()};
+  }
+  kernels::VectorView<float> gradient_vector() {
+    return {gradient.view().data, gradient.cols(), gradient.device()};
+  }
 };
 
 using ParameterVisitor = std::function<void(Parameter&)>;

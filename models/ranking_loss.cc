@@ -11,25 +11,30 @@ using kernels::ConstFloatView;
 using kernels::FloatView;
 using kernels::IdView;
 
-FloatView RankingLoss::gather(Backend& backend, ConstFloatView final, IdView ids, Rows& rows) const {
+FloatView RankingLoss::gather(Backend& backend, ConstFloatView final, IdView ids,
+                              Rows& rows) const {
   if (rows.value.rows() < ids.size || rows.value.cols() != final.cols) {
-    rows = {backend.matrix<float>(ids.size, final.cols), backend.matrix<float>(ids.size, final.cols), backend.vector<float>(ids.size)};
+    rows = {backend.matrix<float>(ids.size, final.cols),
+            backend.matrix<float>(ids.size, final.cols), backend.vector<float>(ids.size)};
   }
   const FloatView value = rows.value.view().rows_of(0, ids.size);
   backend.gather_rows(final, ids, value);
-  if (options_.normalize) backend.normalize_rows(value, value, rows.inverse_norms.view().sub(0, ids.size));
+  if (options_.normalize)
+    backend.normalize_rows(value, value, rows.inverse_norms.view().sub(0, ids.size));
   return value;
 }
 
 void RankingLoss::scatter(Backend& backend, IdView ids, Rows& rows, FloatView d_final) const {
   const FloatView gradient = rows.gradient.view().rows_of(0, ids.size);
   if (options_.normalize) {
-    backend.normalize_rows_backward(rows.value.view().rows_of(0, ids.size), rows.inverse_norms.view().sub(0, ids.size), gradient, gradient);
+    backend.normalize_rows_backward(rows.value.view().rows_of(0, ids.size),
+                                    rows.inverse_norms.view().sub(0, ids.size), gradient, gradient);
   }
   backend.scatter_add_rows(1.0F, gradient, ids, d_final);
 }
 
-double RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const Batch& batch, FloatView d_final) {
+double RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const Batch& batch,
+                                  FloatView d_final) {
   const std::int64_t size = batch.users.size;
   if (losses_.cols() < size) losses_ = backend.matrix<float>(1, size);
   const kernels::VectorView<float> losses(losses_.view().data, size, backend.device());
@@ -48,13 +53,15 @@ double RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const 
     softmax.negative_ids = batch.negatives;
     softmax.positive_bias = batch.positive_bias;
     softmax.negative_bias = batch.negative_bias;
-    backend.sampled_softmax(users, positives, negatives, softmax, losses, d_users, d_positives, d_negatives);
+    backend.sampled_softmax(users, positives, negatives, softmax, losses, d_users, d_positives,
+                            d_negatives);
   }
   scatter(backend, batch.users, users_, d_final);
   scatter(backend, batch.positives, positives_, d_final);
   scatter(backend, batch.negatives, negatives_, d_final);
   std::vector<float> host(static_cast<std::size_t>(size));
-  backend.copy(kernels::VectorView<const float>(losses), kernels::VectorView<float>(host.data(), size, kernels::Device::cpu));
+  backend.copy(kernels::VectorView<const float>(losses),
+               kernels::VectorView<float>(host.data(), size, kernels::Device::cpu));
   return std::accumulate(host.begin(), host.end(), 0.0);
 }
 

@@ -16,16 +16,19 @@ using kernels::Transpose;
 
 namespace {
 
-/// Rounds of the iteration and products in each; more change the validation metric by less than its noise.
+/// Rounds of the iteration and products in each; more change the validation metric by less than its
+/// noise.
 constexpr int kRounds = 8;
 constexpr int kProducts = 4;
 /// Substream of Stream::initialization; 0 and up are the parameters of a model.
 constexpr std::uint64_t kRotationStream = std::uint64_t{1} << 40;
 
-/// The inverse of the transposed Cholesky factor of gram [D x D]: gram = L L', result R = L'^-1, upper triangular. Empty if gram
-/// is not positive definite to working precision.
+/// The inverse of the transposed Cholesky factor of gram [D x D]: gram = L L', result R = L'^-1,
+/// upper triangular. Empty if gram is not positive definite to working precision.
 std::vector<float> inverse_factor(const std::vector<float>& gram, std::int64_t width) {
-  const auto at = [width](std::int64_t i, std::int64_t j) { return static_cast<std::size_t>(i * width + j); };
+  const auto at = [width](std::int64_t i, std::int64_t j) {
+    return static_cast<std::size_t>(i * width + j);
+  };
   std::vector<double> lower(gram.begin(), gram.end());
   for (std::int64_t j = 0; j < width; ++j) {
     for (std::int64_t k = 0; k < j; ++k) lower[at(j, j)] -= lower[at(j, k)] * lower[at(j, k)];
@@ -46,7 +49,8 @@ std::vector<float> inverse_factor(const std::vector<float>& gram, std::int64_t w
   }
   std::vector<float> result(lower.size());
   for (std::int64_t i = 0; i < width; ++i) {
-    for (std::int64_t j = 0; j < width; ++j) result[at(i, j)] = static_cast<float>(inverse[at(j, i)]);
+    for (std::int64_t j = 0; j < width; ++j)
+      result[at(i, j)] = static_cast<float>(inverse[at(j, i)]);
   }
   return result;
 }
@@ -61,7 +65,8 @@ bool orthonormalize(ConstFloatView x, Backend& backend, FloatView y) {
   backend.copy(ConstFloatView(small.view()), on_host);
   host = inverse_factor(host, width);
   if (host.empty()) return false;
-  backend.copy(ConstFloatView(host.data(), width, width, width, kernels::Device::cpu), small.view());
+  backend.copy(ConstFloatView(host.data(), width, width, width, kernels::Device::cpu),
+               small.view());
   backend.gemm(Transpose::no, Transpose::no, 1.0F, x, small.view(), 0.0F, y);
   return true;
 }
@@ -71,7 +76,8 @@ FloatMatrix random_rotation(std::int64_t width, graph::Seed seed, Backend& backe
   std::vector<float> host(static_cast<std::size_t>(width * width));
   for (std::size_t i = 0; i < host.size(); ++i) host[i] = static_cast<float>(random.normal(i));
   FloatMatrix normal = backend.matrix<float>(width, width);
-  backend.copy(ConstFloatView(host.data(), width, width, width, kernels::Device::cpu), normal.view());
+  backend.copy(ConstFloatView(host.data(), width, width, width, kernels::Device::cpu),
+               normal.view());
   FloatMatrix rotation = backend.matrix<float>(width, width);
   if (!orthonormalize(normal.view(), backend, rotation.view())) return normal;
   return rotation;
@@ -79,7 +85,8 @@ FloatMatrix random_rotation(std::int64_t width, graph::Seed seed, Backend& backe
 
 }  // namespace
 
-void initialize_spectral(const kernels::SparseMatrix& adjacency, float scale, graph::Seed seed, Backend& backend, FloatView x) {
+void initialize_spectral(const kernels::SparseMatrix& adjacency, float scale, graph::Seed seed,
+                         Backend& backend, FloatView x) {
   if (x.rows < x.cols || adjacency.num_entries() == 0) return;
   FloatMatrix current = backend.matrix<float>(x.rows, x.cols);
   FloatMatrix next = backend.matrix<float>(x.rows, x.cols);
@@ -93,7 +100,9 @@ void initialize_spectral(const kernels::SparseMatrix& adjacency, float scale, gr
     std::swap(current, next);
   }
   const FloatMatrix rotation = random_rotation(x.cols, seed, backend);
-  const float length = scale * std::sqrt(static_cast<float>(x.rows));  // so that an element's root mean square is `scale`
+  const float length =
+      scale *
+      std::sqrt(static_cast<float>(x.rows));  // so that an element's root mean square is `scale`
   backend.gemm(Transpose::no, Transpose::no, length, current.view(), rotation.view(), 0.0F, x);
 }
 

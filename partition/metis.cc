@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// METIS 5.1 as Debian packages it has 32-bit ids, dies with SIGFPE for one part, and returns success without touching its output for
-// empty graphs or more parts than nodes; the caller (partition_nodes) answers those cases itself. Removable when Debian ships 5.2.
+// METIS 5.1 as Debian packages it has 32-bit ids, dies with SIGFPE for one part, and returns
+// success without touching its output for empty graphs or more parts than nodes; the caller
+// (partition_nodes) answers those cases itself. Removable when Debian ships 5.2.
 #include "partition/metis.h"
 
 #include <limits>
@@ -12,11 +13,13 @@
 
 namespace penchant::partition {
 
-std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric, const PartitionOptions& options) {
+std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric,
+                                                const PartitionOptions& options) {
   constexpr auto kLimit = static_cast<std::int64_t>(std::numeric_limits<idx_t>::max());
   if (symmetric.num_rows > kLimit || symmetric.num_entries() > kLimit) {
-    throw InputError(fmt::format("METIS here counts with {}-bit ids: {} nodes and {} entries are too many", 8 * sizeof(idx_t),
-                                 symmetric.num_rows, symmetric.num_entries()));
+    throw InputError(
+        fmt::format("METIS here counts with {}-bit ids: {} nodes and {} entries are too many",
+                    8 * sizeof(idx_t), symmetric.num_rows, symmetric.num_entries()));
   }
   std::vector<idx_t> offsets = {0};
   std::vector<idx_t> neighbours;
@@ -35,20 +38,24 @@ std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric,
   auto imbalance = static_cast<real_t>(options.imbalance);
   std::vector<idx_t> metis_options(METIS_NOPTIONS);
   METIS_SetDefaultOptions(metis_options.data());
-  metis_options[METIS_OPTION_SEED] = static_cast<idx_t>(static_cast<std::uint64_t>(options.seed) & 0x7FFFFFFF);
+  metis_options[METIS_OPTION_SEED] =
+      static_cast<idx_t>(static_cast<std::uint64_t>(options.seed) & 0x7FFFFFFF);
   metis_options[METIS_OPTION_NUMBERING] = 0;
   idx_t cut = 0;
   std::vector<idx_t> parts(static_cast<std::size_t>(num_nodes), -1);
-  const int status =
-      METIS_PartGraphKway(&num_nodes, &num_constraints, offsets.data(), neighbours.data(), nullptr, nullptr, nullptr, &num_parts,
-                          nullptr, &imbalance, metis_options.data(), &cut, parts.data());
+  const int status = METIS_PartGraphKway(
+      &num_nodes, &num_constraints, offsets.data(), neighbours.data(), nullptr, nullptr, nullptr,
+      &num_parts, nullptr, &imbalance, metis_options.data(), &cut, parts.data());
   if (status == METIS_ERROR_MEMORY) throw std::bad_alloc();
   if (status != METIS_OK) {
-    throw DeviceError(fmt::format("METIS_PartGraphKway failed with status {} on {} nodes in {} parts", status, num_nodes, num_parts));
+    throw DeviceError(
+        fmt::format("METIS_PartGraphKway failed with status {} on {} nodes in {} parts", status,
+                    num_nodes, num_parts));
   }
   for (std::size_t node = 0; node < parts.size(); ++node) {
     if (parts[node] < 0 || parts[node] >= num_parts) {
-      throw DeviceError(fmt::format("METIS_PartGraphKway put node {} into part {} of {}", node, parts[node], num_parts));
+      throw DeviceError(fmt::format("METIS_PartGraphKway put node {} into part {} of {}", node,
+                                    parts[node], num_parts));
     }
   }
   return {parts.begin(), parts.end()};

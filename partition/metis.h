@@ -9,6 +9,7 @@
 namespace penchant::partition {
 
 /// METIS_PartGraphKway on the pattern of `symmetric` without self loops. Requires 2 <= P <= N.
-std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric, const PartitionOptions& options);
+std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric,
+                                                const PartitionOptions& options);
 
 }  // namespace penchant::partition

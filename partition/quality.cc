@@ -18,7 +18,8 @@ double over_average(const std::vector<std::int64_t>& sizes, std::int64_t total) 
 
 }  // namespace
 
-Quality measure_quality(const graph::CsrView& symmetric, std::span<const NodeId> parts, std::int64_t num_parts) {
+Quality measure_quality(const graph::CsrView& symmetric, std::span<const NodeId> parts,
+                        std::int64_t num_parts) {
   if (static_cast<std::int64_t>(parts.size()) != symmetric.num_rows) {
     throw InputError("partition: the number of part entries is not the number of nodes");
   }
@@ -30,7 +31,8 @@ Quality measure_quality(const graph::CsrView& symmetric, std::span<const NodeId>
   std::int64_t crossing = 0;
   std::int64_t self_loops = 0;
   for (std::size_t node = 0; node < parts.size(); ++node) {
-    if (parts[node] < 0 || parts[node] >= num_parts) throw InputError("partition: a part is out of range");
+    if (parts[node] < 0 || parts[node] >= num_parts)
+      throw InputError("partition: a part is out of range");
     const auto part = static_cast<std::size_t>(parts[node]);
     ++nodes[part];
     entries[part] += symmetric.row_size(static_cast<std::int64_t>(node));
@@ -45,7 +47,8 @@ Quality measure_quality(const graph::CsrView& symmetric, std::span<const NodeId>
     for (const NodeId node : members[part]) {
       for (const NodeId neighbour : symmetric.row(node)) {
         const auto place = static_cast<std::size_t>(neighbour);
-        if (static_cast<std::size_t>(parts[place]) != part && seen_by[place] != static_cast<NodeId>(part)) {
+        if (static_cast<std::size_t>(parts[place]) != part &&
+            seen_by[place] != static_cast<NodeId>(part)) {
           seen_by[place] = static_cast<NodeId>(part);
           ++quality.halo;
         }
@@ -54,10 +57,13 @@ Quality measure_quality(const graph::CsrView& symmetric, std::span<const NodeId>
   }
   const std::int64_t undirected = (symmetric.num_entries() - self_loops) / 2;
   quality.edge_cut = crossing / 2;
-  quality.cut_share = undirected > 0 ? static_cast<double>(quality.edge_cut) / static_cast<double>(undirected) : 0.0;
+  quality.cut_share = undirected > 0
+                          ? static_cast<double>(quality.edge_cut) / static_cast<double>(undirected)
+                          : 0.0;
   quality.balance = over_average(nodes, symmetric.num_rows);
   quality.edge_balance = over_average(entries, symmetric.num_entries());
-  quality.halo_share = parts.empty() ? 0.0 : static_cast<double>(quality.halo) / static_cast<double>(parts.size());
+  quality.halo_share =
+      parts.empty() ? 0.0 : static_cast<double>(quality.halo) / static_cast<double>(parts.size());
   quality.empty_parts = std::count(nodes.begin(), nodes.end(), 0);
   return quality;
 }

@@ -7,11 +7,14 @@
 
 namespace penchant::partition {
 
-std::vector<graph::NodeId> part_order(const graph::CsrView& symmetric, std::span<const graph::NodeId> parts, std::int64_t num_parts) {
+std::vector<graph::NodeId> part_order(const graph::CsrView& symmetric,
+                                      std::span<const graph::NodeId> parts,
+                                      std::int64_t num_parts) {
   if (static_cast<std::int64_t>(parts.size()) != symmetric.num_rows) {
     throw InputError("partition: the number of part entries is not the number of nodes");
   }
-  PENCHANT_ASSERT(std::all_of(parts.begin(), parts.end(), [&](auto part) { return part >= 0 && part < num_parts; }));
+  PENCHANT_ASSERT(std::all_of(parts.begin(), parts.end(),
+                              [&](auto part) { return part >= 0 && part < num_parts; }));
   std::vector<graph::NodeId> order(parts.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](graph::NodeId a, graph::NodeId b) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One TOML file configures every stage. Each key is bound once, to a member of a stage's option struct; the binding serves parsing,
+// One TOML file configures every stage. Each key is bound once, to a member of a stage's option
+// struct; the binding serves parsing,
 // --set, `config show --effective` and docs/configuration.md.
 #pragma once
 
@@ -30,8 +31,9 @@ struct Config {
   kernels::BackendOptions backend;
 };
 
-/// Reads a TOML file. Paths in it are relative to its folder; ${NAME} and ${NAME:-default} are environment variables.
-/// Throws InputError with file, line and column: unknown key (with the nearest known one), wrong type, unknown word.
+/// Reads a TOML file. Paths in it are relative to its folder; ${NAME} and ${NAME:-default} are
+/// environment variables. Throws InputError with file, line and column: unknown key (with the
+/// nearest known one), wrong type, unknown word.
 Config read_config(const std::filesystem::path& path);
 
 /// Applies "train.epochs=20" on top. Paths are relative to the working folder.
@@ -39,7 +41,8 @@ void apply_setting(Config& config, std::string_view assignment);
 
 /// Complete TOML with every value and what it means.
 std::string effective_toml(const Config& config);
-/// One JSON object {key: value as TOML text} of all keys that start with one of `prefixes`: what a stage depends on.
+/// One JSON object {key: value as TOML text} of all keys that start with one of `prefixes`: what a
+/// stage depends on.
 std::string settings_json(const Config& config, const std::vector<std::string>& prefixes);
 /// Table of all keys for docs/configuration.md.
 std::string configuration_markdown();

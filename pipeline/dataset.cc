@@ -29,19 +29,25 @@ constexpr const char* kKind = "data";
 
 const char* kind_name(AttributeKind kind) {
   switch (kind) {
-    case AttributeKind::categorical: return "categorical";
-    case AttributeKind::list: return "list";
-    case AttributeKind::numeric: return "numeric";
-    case AttributeKind::text: return "text";
+    case AttributeKind::categorical:
+      return "categorical";
+    case AttributeKind::list:
+      return "list";
+    case AttributeKind::numeric:
+      return "numeric";
+    case AttributeKind::text:
+      return "text";
   }
   return "";
 }
 
 AttributeKind kind_from_name(const std::string& name, const fs::path& directory) {
-  for (const auto kind : {AttributeKind::categorical, AttributeKind::list, AttributeKind::numeric, AttributeKind::text}) {
+  for (const auto kind : {AttributeKind::categorical, AttributeKind::list, AttributeKind::numeric,
+                          AttributeKind::text}) {
     if (name == kind_name(kind)) return kind;
   }
-  throw InputError(fmt::format("{}/manifest.json: unknown attribute kind '{}'", directory.string(), name));
+  throw InputError(
+      fmt::format("{}/manifest.json: unknown attribute kind '{}'", directory.string(), name));
 }
 
 // --- writing ---
@@ -52,22 +58,27 @@ void write_column(const fs::path& path, const std::vector<T>& values) {
   const auto size = static_cast<std::int64_t>(values.size());
   if (file) graph::write_npy<T>(file, values, std::span(&size, 1));
   file.flush();
-  if (!file) throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  if (!file)
+    throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
 }
 
 template <typename T>
-void write_optional(const fs::path& path, const std::vector<T>& values, std::vector<std::string>& files, const fs::path& root) {
+void write_optional(const fs::path& path, const std::vector<T>& values,
+                    std::vector<std::string>& files, const fs::path& root) {
   if (values.empty()) return;
   write_column(path, values);
   files.push_back(fs::relative(path, root).string());
 }
 
-void write_part(const fs::path& root, const char* name, const graph::Interactions& part, std::vector<std::string>& files) {
+void write_part(const fs::path& root, const char* name, const graph::Interactions& part,
+                std::vector<std::string>& files) {
   const fs::path folder = root / name;
   fs::remove_all(folder);
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw InputError(fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
+  if (error)
+    throw InputError(
+        fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
   write_column(folder / "user.npy", part.user);
   write_column(folder / "item.npy", part.item);
   files.push_back(std::string(name) + "/user.npy");
@@ -81,12 +92,15 @@ void write_part(const fs::path& root, const char* name, const graph::Interaction
 std::vector<std::string_view> raw_ids(const graph::Dictionary& dictionary) {
   std::vector<std::string_view> raws;
   raws.reserve(static_cast<std::size_t>(dictionary.size()));
-  for (std::int64_t id = 0; id < dictionary.size(); ++id) raws.push_back(dictionary.raw(static_cast<NodeId>(id)));
+  for (std::int64_t id = 0; id < dictionary.size(); ++id)
+    raws.push_back(dictionary.raw(static_cast<NodeId>(id)));
   return raws;
 }
 
-std::vector<OutputColumn> entity_columns(const graph::Dictionary& dictionary, const EntityStatistics& statistics) {
-  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min() + 1;  // counts have no null
+std::vector<OutputColumn> entity_columns(const graph::Dictionary& dictionary,
+                                         const EntityStatistics& statistics) {
+  constexpr std::int64_t kNever =
+      std::numeric_limits<std::int64_t>::min() + 1;  // counts have no null
   return {{"raw_id", raw_ids(dictionary)},
           {"count", Int64Column{statistics.count, kNever}},
           {"first_time_ms", Int64Column{statistics.first_time_ms, graph::kNoTime}},
@@ -100,23 +114,27 @@ ColumnValues attribute_values(const Attribute& attribute) {
   }
   ListColumn lists;
   lists.offsets = attribute.item_values.offsets;
-  for (const NodeId value : attribute.item_values.columns) lists.elements.push_back(attribute.values.raw(value));
+  for (const NodeId value : attribute.item_values.columns)
+    lists.elements.push_back(attribute.values.raw(value));
   if (attribute.kind == AttributeKind::list) return lists;
   std::vector<std::string_view> single;
   for (std::size_t item = 0; item + 1 < lists.offsets.size(); ++item) {
     const auto place = static_cast<std::size_t>(lists.offsets[item]);
-    single.push_back(lists.offsets[item + 1] > lists.offsets[item] ? lists.elements[place] : std::string_view("", 0));
+    single.push_back(lists.offsets[item + 1] > lists.offsets[item] ? lists.elements[place]
+                                                                   : std::string_view("", 0));
   }
   return single;
 }
 
-void write_table(const fs::path& path, std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
+void write_table(const fs::path& path, std::int64_t num_rows,
+                 const std::vector<OutputColumn>& columns) {
   ParquetWriter writer(path);
   writer.write(num_rows, columns);
   writer.close();
 }
 
-EntityStatistics count_entities(const std::vector<NodeId>& ids, const std::vector<std::int64_t>& times, std::int64_t size) {
+EntityStatistics count_entities(const std::vector<NodeId>& ids,
+                                const std::vector<std::int64_t>& times, std::int64_t size) {
   EntityStatistics statistics;
   const auto count = static_cast<std::size_t>(size);
   statistics.count.assign(count, 0);
@@ -136,7 +154,10 @@ EntityStatistics count_entities(const std::vector<NodeId>& ids, const std::vecto
 json rows_to_json(const RowCounts& rows) {
   json rejected = json::array();
   for (const auto& reason : rows.rejected) {
-    rejected.push_back({{"reason", reason.reason}, {"rows", reason.rows}, {"example", reason.example}, {"malformed", reason.is_error}});
+    rejected.push_back({{"reason", reason.reason},
+                        {"rows", reason.rows},
+                        {"example", reason.example},
+                        {"malformed", reason.is_error}});
   }
   return {{"read", rows.read}, {"kept", rows.kept}, {"rejected", rejected}};
 }
@@ -149,21 +170,25 @@ std::vector<T> read_optional(const fs::path& path) {
 }
 
 template <typename T>
-void check_length(const fs::path& folder, const char* name, const std::vector<T>& column, std::size_t expected) {
+void check_length(const fs::path& folder, const char* name, const std::vector<T>& column,
+                  std::size_t expected) {
   if (!column.empty() && column.size() != expected) {
-    throw InputError(fmt::format("{}/{}.npy: {} rows, expected {} as in user.npy", folder.string(), name, column.size(), expected));
+    throw InputError(fmt::format("{}/{}.npy: {} rows, expected {} as in user.npy", folder.string(),
+                                 name, column.size(), expected));
   }
 }
 
 void check_ids(const fs::path& path, const std::vector<NodeId>& ids, std::int64_t limit) {
   for (std::size_t row = 0; row < ids.size(); ++row) {
     if (ids[row] < 0 || ids[row] >= limit) {
-      throw InputError(fmt::format("{}: row {} is {}, expected 0 to {}", path.string(), row, ids[row], limit - 1));
+      throw InputError(fmt::format("{}: row {} is {}, expected 0 to {}", path.string(), row,
+                                   ids[row], limit - 1));
     }
   }
 }
 
-graph::Interactions read_part(const fs::path& folder, std::int64_t num_users, std::int64_t num_items) {
+graph::Interactions read_part(const fs::path& folder, std::int64_t num_users,
+                              std::int64_t num_items) {
   graph::Interactions part;
   part.user = graph::read_npy<NodeId>(folder / "user.npy");
   part.item = graph::read_npy<NodeId>(folder / "item.npy");
@@ -198,11 +223,16 @@ void read_attribute(const std::vector<std::string_view>& cells, Attribute& attri
   for (const std::string_view cell : cells) {
     switch (attribute.kind) {
       case AttributeKind::numeric:
-        attribute.numbers.push_back(cell.data() == nullptr ? std::numeric_limits<float>::quiet_NaN() : std::stof(std::string(cell)));
+        attribute.numbers.push_back(cell.data() == nullptr ? std::numeric_limits<float>::quiet_NaN()
+                                                           : std::stof(std::string(cell)));
         break;
-      case AttributeKind::text: attribute.texts.emplace_back(cell); break;
+      case AttributeKind::text:
+        attribute.texts.emplace_back(cell);
+        break;
       case AttributeKind::categorical:
-      case AttributeKind::list: append_values(attribute, cell); break;
+      case AttributeKind::list:
+        append_values(attribute, cell);
+        break;
     }
   }
 }
@@ -213,14 +243,18 @@ void append_values(Attribute& attribute, std::string_view joined) {
   std::vector<NodeId> values;
   std::size_t first = 0;
   while (first < joined.size()) {
-    const std::size_t last = attribute.kind == AttributeKind::list ? std::min(joined.find(kListSeparator, first), joined.size()) : joined.size();
+    const std::size_t last = attribute.kind == AttributeKind::list
+                                 ? std::min(joined.find(kListSeparator, first), joined.size())
+                                 : joined.size();
     if (last > first) values.push_back(attribute.values.intern(joined.substr(first, last - first)));
     first = last + 1;
   }
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
-  attribute.item_values.columns.insert(attribute.item_values.columns.end(), values.begin(), values.end());
-  attribute.item_values.offsets.push_back(static_cast<graph::EdgeOffset>(attribute.item_values.columns.size()));
+  attribute.item_values.columns.insert(attribute.item_values.columns.end(), values.begin(),
+                                       values.end());
+  attribute.item_values.offsets.push_back(
+      static_cast<graph::EdgeOffset>(attribute.item_values.columns.size()));
 }
 
 void finish_attribute(Attribute& attribute, std::int64_t num_items) {
@@ -230,14 +264,16 @@ void finish_attribute(Attribute& attribute, std::int64_t num_items) {
   PENCHANT_ASSERT(static_cast<std::int64_t>(attribute.item_values.offsets.size()) == num_items + 1);
 }
 
-void write_dataset(const fs::path& directory, Dataset& dataset, const std::string& provenance_json, const RowCounts& rows) {
+void write_dataset(const fs::path& directory, Dataset& dataset, const std::string& provenance_json,
+                   const RowCounts& rows) {
   begin_artifact(directory, kKind);
   const graph::Interactions& train = dataset.split.train.interactions;
   dataset.user_statistics = count_entities(train.user, train.time_ms, dataset.num_users());
   dataset.item_statistics = count_entities(train.item, train.time_ms, dataset.num_items());
 
   std::vector<std::string> files = {"users.parquet", "items.parquet"};
-  write_table(directory / "users.parquet", dataset.num_users(), entity_columns(dataset.users, dataset.user_statistics));
+  write_table(directory / "users.parquet", dataset.num_users(),
+              entity_columns(dataset.users, dataset.user_statistics));
   std::vector<OutputColumn> item_columns = entity_columns(dataset.items, dataset.item_statistics);
   json attributes = json::array();
   for (const Attribute& attribute : dataset.catalog.attributes) {
@@ -273,7 +309,9 @@ Dataset read_dataset(const fs::path& directory) {
   try {
     for (const auto& [file, hash] : manifest.at("files").items()) {
       if (hash_file(directory / file) != hash.get<std::string>()) {
-        throw InputError(fmt::format("{}/{}: damaged: its hash is not the one in manifest.json; run ingest again", directory.string(), file));
+        throw InputError(fmt::format(
+            "{}/{}: damaged: its hash is not the one in manifest.json; run ingest again",
+            directory.string(), file));
       }
     }
     dataset.hash = manifest.at("hash").get<std::string>();
@@ -299,16 +337,21 @@ Dataset read_dataset(const fs::path& directory) {
       }
     }
     dataset.catalog.num_items = dataset.num_items();
-    for (Attribute& attribute : dataset.catalog.attributes) finish_attribute(attribute, dataset.num_items());
+    for (Attribute& attribute : dataset.catalog.attributes)
+      finish_attribute(attribute, dataset.num_items());
     if (dataset.num_users() != manifest.at("num_users").get<std::int64_t>() ||
         dataset.num_items() != manifest.at("num_items").get<std::int64_t>()) {
-      throw InputError(fmt::format("{}: the dictionaries do not have the sizes in manifest.json", directory.string()));
+      throw InputError(fmt::format("{}: the dictionaries do not have the sizes in manifest.json",
+                                   directory.string()));
     }
   } catch (const json::exception& error) {
-    throw InputError(fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
   }
-  dataset.split.train.interactions = read_part(directory / "train", dataset.num_users(), dataset.num_items());
-  dataset.split.validation = read_part(directory / "validation", dataset.num_users(), dataset.num_items());
+  dataset.split.train.interactions =
+      read_part(directory / "train", dataset.num_users(), dataset.num_items());
+  dataset.split.validation =
+      read_part(directory / "validation", dataset.num_users(), dataset.num_items());
   dataset.split.test = read_part(directory / "test", dataset.num_users(), dataset.num_items());
   return dataset;
 }
@@ -318,7 +361,8 @@ std::string item_label(const Dataset& dataset, NodeId item) {
   const Attribute* text = nullptr;
   for (const char* name : {"name", "title"}) {
     const Attribute* attribute = dataset.catalog.find(name);
-    if (text == nullptr && attribute != nullptr && attribute->kind == AttributeKind::text) text = attribute;
+    if (text == nullptr && attribute != nullptr && attribute->kind == AttributeKind::text)
+      text = attribute;
   }
   for (const Attribute& attribute : dataset.catalog.attributes) {
     if (text == nullptr && attribute.kind == AttributeKind::text) text = &attribute;
@@ -328,7 +372,8 @@ std::string item_label(const Dataset& dataset, NodeId item) {
   for (const Attribute& attribute : dataset.catalog.attributes) {
     if (attribute.kind != AttributeKind::categorical) continue;
     const auto values = attribute.item_values.view().row(item);
-    if (!values.empty()) label += (label.empty() ? "" : " / ") + std::string(attribute.values.raw(values.front()));
+    if (!values.empty())
+      label += (label.empty() ? "" : " / ") + std::string(attribute.values.raw(values.front()));
   }
   return label.empty() ? std::string(dataset.items.raw(item)) : label;
 }

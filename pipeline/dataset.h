@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// X.data: the artefact that ingest writes and every other verb reads (docs/formats.md describes each file).
+// X.data: the artefact that ingest writes and every other verb reads (docs/formats.md describes
+// each file).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ namespace penchant::pipeline {
 /// Counts and times over the training part only.
 struct EntityStatistics {
   std::vector<std::int64_t> count;
-  std::vector<std::int64_t> first_time_ms;  ///< graph::kNoTime where the entity has no training row or the log no times
+  std::vector<std::int64_t>
+      first_time_ms;  ///< graph::kNoTime where the entity has no training row or the log no times
   std::vector<std::int64_t> last_time_ms;
 };
 
@@ -30,8 +32,9 @@ struct Dataset {
   graph::Catalog catalog;
   std::vector<std::string> event_names;  ///< index = Interactions::event
   graph::SplitInteractions split;
-  bool repeats_allowed = false;  ///< some (user, item) is in train and in a held-out part (repeat purchases)
-  std::string hash;              ///< of the artefact: names the data set in models and embeddings
+  bool repeats_allowed =
+      false;         ///< some (user, item) is in train and in a held-out part (repeat purchases)
+  std::string hash;  ///< of the artefact: names the data set in models and embeddings
 
   std::int64_t num_users() const { return users.size(); }
   std::int64_t num_items() const { return items.size(); }
@@ -42,27 +45,32 @@ struct RowCounts {
   std::int64_t read = 0;
   std::int64_t kept = 0;
   struct Reason {
-    std::string reason;   ///< "missing user", "bad time", "filtered: quantity > 0", "duplicate", ...
+    std::string reason;  ///< "missing user", "bad time", "filtered: quantity > 0", "duplicate", ...
     std::int64_t rows = 0;
-    std::string example;  ///< "events.csv:17: time 'abc' is not ..." of the first one
-    bool is_error = false;  ///< malformed, as opposed to filtered out on request; what --strict turns into an error
+    std::string example;    ///< "events.csv:17: time 'abc' is not ..." of the first one
+    bool is_error = false;  ///< malformed, as opposed to filtered out on request; what --strict
+                            ///< turns into an error
   };
   std::vector<Reason> rejected;
 };
 
-/// Appends the next item's values to a categorical or list attribute; list elements are joined by kListSeparator (tables.h).
+/// Appends the next item's values to a categorical or list attribute; list elements are joined by
+/// kListSeparator (tables.h).
 void append_values(graph::Attribute& attribute, std::string_view joined);
 /// Sets the extents of a categorical or list attribute once all its items are appended.
 void finish_attribute(graph::Attribute& attribute, std::int64_t num_items);
 
-/// Writes the artefact and finishes it; sets `dataset.hash` and the statistics. `provenance_json`: inputs with hashes, options.
-void write_dataset(const std::filesystem::path& directory, Dataset& dataset, const std::string& provenance_json, const RowCounts& rows);
+/// Writes the artefact and finishes it; sets `dataset.hash` and the statistics. `provenance_json`:
+/// inputs with hashes, options.
+void write_dataset(const std::filesystem::path& directory, Dataset& dataset,
+                   const std::string& provenance_json, const RowCounts& rows);
 
-/// Reads it back; checks sizes, ranges and hashes. Throws InputError for an unfinished or damaged artefact.
+/// Reads it back; checks sizes, ranges and hashes. Throws InputError for an unfinished or damaged
+/// artefact.
 Dataset read_dataset(const std::filesystem::path& directory);
 
-/// Display name of an item: the attribute named "name" or "title", else the first text attribute, else categorical values joined,
-/// else the raw id.
+/// Display name of an item: the attribute named "name" or "title", else the first text attribute,
+/// else categorical values joined, else the raw id.
 std::string item_label(const Dataset& dataset, graph::NodeId item);
 
 }  // namespace penchant::pipeline

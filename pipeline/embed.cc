@@ -35,13 +35,15 @@ std::uint16_t to_half(float value) {
   if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7E00U);
   if (magnitude >= 65520.0F) return static_cast<std::uint16_t>(sign | 0x7C00U);
   if (magnitude < 6.103515625e-5F) {  // subnormal halves are multiples of 2^-24
-    return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyint(magnitude * 16777216.0F)));
+    return static_cast<std::uint16_t>(
+        sign | static_cast<std::uint16_t>(std::nearbyint(magnitude * 16777216.0F)));
   }
   const std::uint32_t rebased = (bits & 0x7FFFFFFFU) - (112U << 23);
   return static_cast<std::uint16_t>(sign | ((rebased + 0xFFFU + ((rebased >> 13) & 1U)) >> 13));
 }
 
-void write_npy_matrix(const fs::path& path, ConstFloatView matrix, EmbeddingType type, Progress& progress) {
+void write_npy_matrix(const fs::path& path, ConstFloatView matrix, EmbeddingType type,
+                      Progress& progress) {
   const std::int64_t shape[] = {matrix.rows, matrix.cols};
   const bool half = type == EmbeddingType::float16;
   write_file_atomically(path, [&](std::ostream& out) {
@@ -51,9 +53,12 @@ void write_npy_matrix(const fs::path& path, ConstFloatView matrix, EmbeddingType
     for (std::int64_t i = 0; i < matrix.rows; ++i) {
       if (half) {
         std::transform(matrix.row(i), matrix.row(i) + matrix.cols, halves.begin(), to_half);
-        out.write(reinterpret_cast<const char*>(halves.data()), static_cast<std::streamsize>(halves.size() * sizeof(std::uint16_t)));
+        out.write(reinterpret_cast<const char*>(halves.data()),
+                  static_cast<std::streamsize>(halves.size() * sizeof(std::uint16_t)));
       } else {
-        out.write(reinterpret_cast<const char*>(matrix.row(i)), static_cast<std::streamsize>(static_cast<std::size_t>(matrix.cols) * sizeof(float)));
+        out.write(
+            reinterpret_cast<const char*>(matrix.row(i)),
+            static_cast<std::streamsize>(static_cast<std::size_t>(matrix.cols) * sizeof(float)));
       }
       if (i % kRowsPerBlock == 0) progress.update(i, matrix.rows, path.filename().string());
     }
@@ -63,18 +68,23 @@ void write_npy_matrix(const fs::path& path, ConstFloatView matrix, EmbeddingType
 /// One JSON string a line: raw ids may hold commas, quotes and line breaks.
 void write_ids(const fs::path& path, const graph::Dictionary& dictionary) {
   write_file_atomically(path, [&](std::ostream& out) {
-    for (std::int64_t id = 0; id < dictionary.size(); ++id) out << json(std::string(dictionary.raw(static_cast<NodeId>(id)))).dump() << '\n';
+    for (std::int64_t id = 0; id < dictionary.size(); ++id)
+      out << json(std::string(dictionary.raw(static_cast<NodeId>(id)))).dump() << '\n';
   });
 }
 
-void write_parquet(const fs::path& path, const graph::Dictionary& dictionary, ConstFloatView matrix, EmbeddingType type, Progress& progress) {
+void write_parquet(const fs::path& path, const graph::Dictionary& dictionary, ConstFloatView matrix,
+                   EmbeddingType type, Progress& progress) {
   ParquetWriter writer(path);
   std::int64_t first = 0;
   do {
     const std::int64_t count = std::min(kRowsPerBlock, matrix.rows - first);
     std::vector<std::string_view> raws;
-    for (std::int64_t id = first; id < first + count; ++id) raws.push_back(dictionary.raw(static_cast<NodeId>(id)));
-    writer.write(count, {{"raw_id", raws}, {"vector", VectorColumn{matrix.row(first), matrix.cols, matrix.stride, type == EmbeddingType::float16}}});
+    for (std::int64_t id = first; id < first + count; ++id)
+      raws.push_back(dictionary.raw(static_cast<NodeId>(id)));
+    writer.write(count, {{"raw_id", raws},
+                         {"vector", VectorColumn{matrix.row(first), matrix.cols, matrix.stride,
+                                                 type == EmbeddingType::float16}}});
     first += count;
     progress.update(first, matrix.rows, path.filename().string());
   } while (first < matrix.rows);
@@ -91,29 +101,37 @@ NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const
   if (id != graph::kNoNode) return id;
   constexpr std::int64_t kScan = 100000;  // enough for a hint, quick for any catalogue
   std::vector<std::string> known;
-  for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i) known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
+  for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i)
+    known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
   const std::string near = nearest(raw, known);
-  throw InputError(fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, raw, dictionary.size(),
+  throw InputError(fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, raw,
+                               dictionary.size(),
                                near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
 }
 
-std::vector<ScoredItem> rank(ConstFloatView query, ConstFloatView items, std::vector<NodeId> excluded, std::int64_t k, kernels::Backend& backend) {
+std::vector<ScoredItem> rank(ConstFloatView query, ConstFloatView items,
+                             std::vector<NodeId> excluded, std::int64_t k,
+                             kernels::Backend& backend) {
   std::sort(excluded.begin(), excluded.end());
   excluded.erase(std::unique(excluded.begin(), excluded.end()), excluded.end());
-  const std::vector<graph::EdgeOffset> offsets = {0, static_cast<graph::EdgeOffset>(excluded.size())};
+  const std::vector<graph::EdgeOffset> offsets = {0,
+                                                  static_cast<graph::EdgeOffset>(excluded.size())};
   kernels::Matrix<NodeId> ids = backend.matrix<NodeId>(1, k);
   kernels::FloatMatrix scores = backend.matrix<float>(1, k);
   backend.topk(query, items, {1, items.rows, offsets, excluded, {}}, ids.view(), scores.view());
   std::vector<ScoredItem> result;
-  for (std::int64_t j = 0; j < k && ids.view()(0, j) != graph::kNoNode; ++j) result.push_back({ids.view()(0, j), scores.view()(0, j)});
+  for (std::int64_t j = 0; j < k && ids.view()(0, j) != graph::kNoNode; ++j)
+    result.push_back({ids.view()(0, j), scores.view()(0, j)});
   return result;
 }
 
 }  // namespace
 
-void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options, const fs::path& out, Progress& progress) {
+void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
+           const fs::path& out, Progress& progress) {
   progress.begin("embed");
-  if (!options.npy && !options.parquet) throw InputError("embed: no format chosen, expected npy, parquet or both");
+  if (!options.npy && !options.parquet)
+    throw InputError("embed: no format chosen, expected npy, parquet or both");
   begin_artifact(out, "embeddings");
   json files = json::array();
   struct Entity {
@@ -121,7 +139,8 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
     const graph::Dictionary* dictionary;
     ConstFloatView vectors;
   };
-  for (const Entity& entity : {Entity{"items", &dataset.items, model.items.view()}, Entity{"users", &dataset.users, model.users.view()}}) {
+  for (const Entity& entity : {Entity{"items", &dataset.items, model.items.view()},
+                               Entity{"users", &dataset.users, model.users.view()}}) {
     const std::string name = entity.name;
     if (options.npy) {
       write_npy_matrix(out / (name + ".npy"), entity.vectors, options.type, progress);
@@ -130,12 +149,14 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
       files.push_back(name + ".ids.jsonl");
     }
     if (options.parquet) {
-      write_parquet(out / (name + ".parquet"), *entity.dictionary, entity.vectors, options.type, progress);
+      write_parquet(out / (name + ".parquet"), *entity.dictionary, entity.vectors, options.type,
+                    progress);
       files.push_back(name + ".parquet");
     }
   }
   json hashes;
-  for (const auto& file : files) hashes[file.get<std::string>()] = hash_file(out / file.get<std::string>());
+  for (const auto& file : files)
+    hashes[file.get<std::string>()] = hash_file(out / file.get<std::string>());
   finish_artifact(out, "embeddings",
                   {{"num_items", dataset.num_items()},
                    {"num_users", dataset.num_users()},
@@ -148,31 +169,37 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
                    {"model", model.model_name},
                    {"data_hash", dataset.hash},
                    {"files", hashes}});
-  progress.end(fmt::format("{} items and {} users, {} numbers each, in {}", dataset.num_items(), dataset.num_users(), model.items.cols(), out.string()));
+  progress.end(fmt::format("{} items and {} users, {} numbers each, in {}", dataset.num_items(),
+                           dataset.num_users(), model.items.cols(), out.string()));
 }
 
-std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model, std::string_view raw_user, std::int64_t k,
+std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model,
+                                  std::string_view raw_user, std::int64_t k,
                                   kernels::Backend& backend) {
   require_k(k, dataset.num_items(), "the catalogue has");
   const NodeId user = find_raw(dataset.users, raw_user, "user");
   std::vector<NodeId> seen;
   if (!dataset.repeats_allowed) {
-    for (const graph::Interactions* part : {&dataset.split.train.interactions, &dataset.split.validation}) {
+    for (const graph::Interactions* part :
+         {&dataset.split.train.interactions, &dataset.split.validation}) {
       const auto range = std::equal_range(part->user.begin(), part->user.end(), user);
-      seen.insert(seen.end(), part->item.begin() + (range.first - part->user.begin()), part->item.begin() + (range.second - part->user.begin()));
+      seen.insert(seen.end(), part->item.begin() + (range.first - part->user.begin()),
+                  part->item.begin() + (range.second - part->user.begin()));
     }
   }
   return rank(model.users.view().rows_of(user, 1), model.items.view(), std::move(seen), k, backend);
 }
 
-std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model, std::string_view raw_item, std::int64_t k,
+std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model,
+                                std::string_view raw_item, std::int64_t k,
                                 kernels::Backend& backend) {
   require_k(k, dataset.num_items() - 1, "there are besides this one");
   const NodeId item = find_raw(dataset.items, raw_item, "item");
   // Cosine of the embeddings proper, without the column of popularity.
   kernels::FloatMatrix units = backend.matrix<float>(model.items.rows(), model.embedding_dim());
   kernels::Vector<float> norms = backend.vector<float>(model.items.rows());
-  backend.normalize_rows(model.items.view().cols_of(0, model.embedding_dim()), units.view(), norms.view());
+  backend.normalize_rows(model.items.view().cols_of(0, model.embedding_dim()), units.view(),
+                         norms.view());
   return rank(units.view().rows_of(item, 1), units.view(), {item}, k, backend);
 }
 

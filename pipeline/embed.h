@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// X.model -> X.embeddings (vectors of every item and user with raw ids), and the look-ups a person makes by hand.
+// X.model -> X.embeddings (vectors of every item and user with raw ids), and the look-ups a person
+// makes by hand.
 #pragma once
 
 #include <cstdint>
@@ -23,19 +24,23 @@ struct EmbedOptions {
   EmbeddingType type = EmbeddingType::float32;
 };
 
-/// Writes items.npy / users.npy (+ item_ids.txt-like raw ids: see docs/formats.md) and / or items.parquet, users.parquet, in blocks of rows.
-void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options, const std::filesystem::path& out,
-           Progress& progress);
+/// Writes items.npy / users.npy (+ item_ids.txt-like raw ids: see docs/formats.md) and / or
+/// items.parquet, users.parquet, in blocks of rows.
+void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
+           const std::filesystem::path& out, Progress& progress);
 
 struct ScoredItem {
   graph::NodeId item;
   float score;
 };
-/// The k best unseen items of a user. Throws InputError: unknown raw id (with the nearest known ones), k < 1, k > items.
-std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model, std::string_view raw_user, std::int64_t k,
+/// The k best unseen items of a user. Throws InputError: unknown raw id (with the nearest known
+/// ones), k < 1, k > items.
+std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model,
+                                  std::string_view raw_user, std::int64_t k,
                                   kernels::Backend& backend);
 /// The k items nearest to an item by cosine, itself left out.
-std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model, std::string_view raw_item, std::int64_t k,
+std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model,
+                                std::string_view raw_item, std::int64_t k,
                                 kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -22,10 +22,12 @@ namespace {
 constexpr std::int64_t kUsersPerTile = 4096;
 
 /// Items of each user in `parts`, ascending and distinct.
-Csr items_by_user(std::initializer_list<const graph::Interactions*> parts, std::int64_t num_users, std::int64_t num_items) {
+Csr items_by_user(std::initializer_list<const graph::Interactions*> parts, std::int64_t num_users,
+                  std::int64_t num_items) {
   std::vector<graph::Entry> entries;
   for (const graph::Interactions* part : parts) {
-    for (std::size_t row = 0; row < part->user.size(); ++row) entries.push_back({part->user[row], part->item[row], 1.0F});
+    for (std::size_t row = 0; row < part->user.size(); ++row)
+      entries.push_back({part->user[row], part->item[row], 1.0F});
   }
   Csr csr = graph::csr_from_entries(num_users, num_items, entries, graph::Duplicates::keep_first);
   csr.values.clear();
@@ -40,7 +42,8 @@ Csr without(const Csr& a, const Csr& b) {
   for (std::int64_t row = 0; row < a.num_rows; ++row) {
     const auto from = a.view().row(row);
     const auto drop = b.view().row(row);
-    std::set_difference(from.begin(), from.end(), drop.begin(), drop.end(), std::back_inserter(rest.columns));
+    std::set_difference(from.begin(), from.end(), drop.begin(), drop.end(),
+                        std::back_inserter(rest.columns));
     rest.offsets.push_back(static_cast<graph::EdgeOffset>(rest.columns.size()));
   }
   return rest;
@@ -58,42 +61,58 @@ Csr select_rows(const graph::CsrView& matrix, std::span<const NodeId> rows) {
   return selected;
 }
 
-graph::CsrView slice_rows(const Csr& matrix, std::int64_t first, std::int64_t count, std::vector<graph::EdgeOffset>& offsets) {
+graph::CsrView slice_rows(const Csr& matrix, std::int64_t first, std::int64_t count,
+                          std::vector<graph::EdgeOffset>& offsets) {
   if (matrix.num_rows == 0) return {};
   offsets.clear();
   const graph::EdgeOffset base = matrix.offsets[static_cast<std::size_t>(first)];
-  for (std::int64_t row = first; row <= first + count; ++row) offsets.push_back(matrix.offsets[static_cast<std::size_t>(row)] - base);
-  return {count, matrix.num_cols, offsets,
-          std::span(matrix.columns).subspan(static_cast<std::size_t>(base), static_cast<std::size_t>(offsets.back())), {}};
+  for (std::int64_t row = first; row <= first + count; ++row)
+    offsets.push_back(matrix.offsets[static_cast<std::size_t>(row)] - base);
+  return {count,
+          matrix.num_cols,
+          offsets,
+          std::span(matrix.columns)
+              .subspan(static_cast<std::size_t>(base), static_cast<std::size_t>(offsets.back())),
+          {}};
 }
 
 }  // namespace
 
 RankingTask make_ranking_task(const Dataset& dataset, HeldOut part, SeenItems seen_items) {
   const graph::Interactions& train = dataset.split.train.interactions;
-  const graph::Interactions& held_out = part == HeldOut::test ? dataset.split.test : dataset.split.validation;
+  const graph::Interactions& held_out =
+      part == HeldOut::test ? dataset.split.test : dataset.split.validation;
   const char* name = part == HeldOut::test ? "test" : "validation";
-  if (held_out.empty()) throw InputError(fmt::format("evaluate: the data set has no {} part", name));
-  const bool mask = seen_items == SeenItems::mask || (seen_items == SeenItems::automatic && !dataset.repeats_allowed);
+  if (held_out.empty())
+    throw InputError(fmt::format("evaluate: the data set has no {} part", name));
+  const bool mask = seen_items == SeenItems::mask ||
+                    (seen_items == SeenItems::automatic && !dataset.repeats_allowed);
   Csr targets = items_by_user({&held_out}, dataset.num_users(), dataset.num_items());
   Csr seen;
   if (mask) {
-    seen = part == HeldOut::test ? items_by_user({&train, &dataset.split.validation}, dataset.num_users(), dataset.num_items())
-                                 : items_by_user({&train}, dataset.num_users(), dataset.num_items());
+    seen = part == HeldOut::test
+               ? items_by_user({&train, &dataset.split.validation}, dataset.num_users(),
+                               dataset.num_items())
+               : items_by_user({&train}, dataset.num_users(), dataset.num_items());
     targets = without(targets, seen);
   }
   RankingTask task;
   for (std::int64_t user = 0; user < dataset.num_users(); ++user) {
     if (targets.view().row_size(user) > 0) task.users.push_back(static_cast<NodeId>(user));
   }
-  if (task.users.empty()) throw InputError(fmt::format("evaluate: every row of the {} part repeats a training row; evaluate.seen_items = \"keep\" ranks them", name));
+  if (task.users.empty())
+    throw InputError(
+        fmt::format("evaluate: every row of the {} part repeats a training row; "
+                    "evaluate.seen_items = \"keep\" ranks them",
+                    name));
   task.targets = select_rows(targets.view(), task.users);
   if (mask) task.excluded = select_rows(seen.view(), task.users);
   return task;
 }
 
 EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts, const EvaluateOptions& options, Backend& backend,
+                                std::span<const std::int64_t> item_counts,
+                                const EvaluateOptions& options, Backend& backend,
                                 Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   std::int64_t largest = 0;
@@ -115,20 +134,24 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
     backend.gather_rows(users, {task.users.data() + first, count, kernels::Device::cpu}, tile);
     const graph::CsrView excluded = slice_rows(task.excluded, first, count, excluded_offsets);
     const graph::CsrView targets = slice_rows(task.targets, first, count, target_offsets);
-    backend.topk(tile, items, excluded, ids.view().rows_of(0, count), scores.view().rows_of(0, count));
+    backend.topk(tile, items, excluded, ids.view().rows_of(0, count),
+                 scores.view().rows_of(0, count));
     for (std::int64_t row = 0; row < count; ++row) {
       sums.add(std::span(ids.view().row(row), static_cast<std::size_t>(largest)), targets.row(row));
     }
     if (options.rank_metrics) {
       higher.resize(targets.columns.size());
       equal.resize(targets.columns.size());
-      backend.rank_counts(tile, items, excluded, targets, {higher.data(), targets.num_entries(), kernels::Device::cpu},
+      backend.rank_counts(tile, items, excluded, targets,
+                          {higher.data(), targets.num_entries(), kernels::Device::cpu},
                           {equal.data(), targets.num_entries(), kernels::Device::cpu});
       for (std::int64_t row = 0; row < count; ++row) {
         above.clear();
-        for (auto e = targets.offsets[static_cast<std::size_t>(row)]; e < targets.offsets[static_cast<std::size_t>(row) + 1]; ++e) {
+        for (auto e = targets.offsets[static_cast<std::size_t>(row)];
+             e < targets.offsets[static_cast<std::size_t>(row) + 1]; ++e) {
           const auto place = static_cast<std::size_t>(e);
-          above.push_back(static_cast<double>(higher[place]) + 0.5 * static_cast<double>(equal[place]));
+          above.push_back(static_cast<double>(higher[place]) +
+                          0.5 * static_cast<double>(equal[place]));
         }
         const std::int64_t masked = excluded.num_rows == 0 ? 0 : excluded.row_size(row);
         sums.add_ranks(above, items.rows - masked - targets.row_size(row));
@@ -144,25 +167,30 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
   return report;
 }
 
-EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model, const EvaluateOptions& options, Backend& backend,
-                        Progress& progress) {
+EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
+                        const EvaluateOptions& options, Backend& backend, Progress& progress) {
   progress.begin("evaluate");
   const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
   EvaluateReport report =
-      evaluate_vectors(model.users.view(), model.items.view(), task, dataset.item_statistics.count, options, backend, progress);
+      evaluate_vectors(model.users.view(), model.items.view(), task, dataset.item_statistics.count,
+                       options, backend, progress);
   progress.end(fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items()));
   return report;
 }
 
-EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options, Backend& backend, Progress& progress) {
+EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options,
+                                   Backend& backend, Progress& progress) {
   progress.begin("popularity baseline");
   kernels::FloatMatrix users = backend.matrix<float>(dataset.num_users(), 1);
   kernels::FloatMatrix items = backend.matrix<float>(dataset.num_items(), 1);
   backend.fill(users.view(), 1.0F);
-  std::vector<float> counts(dataset.item_statistics.count.begin(), dataset.item_statistics.count.end());
-  backend.copy(ConstFloatView(counts.data(), dataset.num_items(), 1, 1, kernels::Device::cpu), items.view());
+  std::vector<float> counts(dataset.item_statistics.count.begin(),
+                            dataset.item_statistics.count.end());
+  backend.copy(ConstFloatView(counts.data(), dataset.num_items(), 1, 1, kernels::Device::cpu),
+               items.view());
   const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
-  EvaluateReport report = evaluate_vectors(users.view(), items.view(), task, dataset.item_statistics.count, options, backend, progress);
+  EvaluateReport report = evaluate_vectors(
+      users.view(), items.view(), task, dataset.item_statistics.count, options, backend, progress);
   progress.end(fmt::format("{} users", report.num_users));
   return report;
 }

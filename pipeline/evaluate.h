@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Full-ranking evaluation: every item of the catalogue is ranked for every user with held-out items.
-// Formulas: docs/metrics.md. Ties: the lower dense id ranks first.
+// Full-ranking evaluation: every item of the catalogue is ranked for every user with held-out
+// items. Formulas: docs/metrics.md. Ties: the lower dense id ranks first.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,9 @@ namespace penchant::pipeline {
 
 enum class HeldOut { validation, test };
 
-/// Items that a user already has: `mask` ranks only the others and drops held-out rows that repeat a training row; `keep` ranks them
-/// too; `automatic` keeps them where the held-out parts hold repeats and masks them otherwise.
+/// Items that a user already has: `mask` ranks only the others and drops held-out rows that repeat
+/// a training row; `keep` ranks them too; `automatic` keeps them where the held-out parts hold
+/// repeats and masks them otherwise.
 enum class SeenItems { automatic, mask, keep };
 
 struct EvaluateOptions {
@@ -30,7 +31,8 @@ struct EvaluateOptions {
   bool rank_metrics = true;  ///< AUC, MRR and mean rank, which need a second pass over all scores
 };
 
-/// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least one held-out item.
+/// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least
+/// one held-out item.
 struct EvaluateReport {
   std::map<std::string, double> metrics;
   std::int64_t num_users = 0;
@@ -47,15 +49,17 @@ struct RankingTask {
 RankingTask make_ranking_task(const Dataset& dataset, HeldOut part, SeenItems seen_items);
 
 /// Ranks by <users_u, items_i> for vectors [U x D] and [I x D] of all users and items.
-EvaluateReport evaluate_vectors(kernels::ConstFloatView users, kernels::ConstFloatView items, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts, const EvaluateOptions& options, kernels::Backend& backend,
+EvaluateReport evaluate_vectors(kernels::ConstFloatView users, kernels::ConstFloatView items,
+                                const RankingTask& task, std::span<const std::int64_t> item_counts,
+                                const EvaluateOptions& options, kernels::Backend& backend,
                                 Progress& progress);
 
 /// What a user has seen is the training part and, when test is evaluated, validation.
-EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model, const EvaluateOptions& options, kernels::Backend& backend,
+EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
+                        const EvaluateOptions& options, kernels::Backend& backend,
                         Progress& progress);
 /// The same metrics for recommending the most popular unseen training items to everyone.
-EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options, kernels::Backend& backend,
-                                   Progress& progress);
+EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options,
+                                   kernels::Backend& backend, Progress& progress);
 
 }  // namespace penchant::pipeline

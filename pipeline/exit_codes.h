@@ -6,9 +6,9 @@ namespace penchant::pipeline {
 
 enum ExitCode : int {
   kExitOk = 0,
-  kExitUsage = 2,          ///< usage or input: nothing half-written looks finished
-  kExitDevice = 3,         ///< a device or vendor library failed, or the device asked for is not there
-  kExitMemory = 4,         ///< out of memory
+  kExitUsage = 2,   ///< usage or input: nothing half-written looks finished
+  kExitDevice = 3,  ///< a device or vendor library failed, or the device asked for is not there
+  kExitMemory = 4,  ///< out of memory
   kExitInterrupted = 130,  ///< stopped by a signal after a checkpoint was written
 };
 

@@ -24,14 +24,17 @@ namespace {
 
 json degrees_to_json(const graph::CsrView& matrix) {
   const graph::DegreeSummary degrees = graph::summarize_degrees(matrix);
-  return {{"mean", degrees.mean}, {"minimum", degrees.minimum}, {"median", degrees.median},     {"p90", degrees.p90},
-          {"p99", degrees.p99},   {"maximum", degrees.maximum}, {"isolated", degrees.isolated}, {"gini", degrees.gini}};
+  return {{"mean", degrees.mean},         {"minimum", degrees.minimum},
+          {"median", degrees.median},     {"p90", degrees.p90},
+          {"p99", degrees.p99},           {"maximum", degrees.maximum},
+          {"isolated", degrees.isolated}, {"gini", degrees.gini}};
 }
 
 json shape_to_json(const graph::CsrView& symmetric) {
   const graph::Components components = graph::connected_components(symmetric);
   const std::vector<graph::NodeId> cores = graph::core_numbers(symmetric);
-  const graph::NodeId degeneracy = cores.empty() ? 0 : *std::max_element(cores.begin(), cores.end());
+  const graph::NodeId degeneracy =
+      cores.empty() ? 0 : *std::max_element(cores.begin(), cores.end());
   return {{"components", components.count},
           {"largest_component", components.largest},
           {"degeneracy", degeneracy},
@@ -44,17 +47,21 @@ json statistics(const Graphs& graphs) {
   user_item["users"] = user_items.num_rows;
   user_item["items"] = user_items.num_cols;
   user_item["edges"] = user_items.num_entries();
-  const double cells = static_cast<double>(user_items.num_rows) * static_cast<double>(user_items.num_cols);
+  const double cells =
+      static_cast<double>(user_items.num_rows) * static_cast<double>(user_items.num_cols);
   user_item["density"] = cells > 0 ? static_cast<double>(user_items.num_entries()) / cells : 0.0;
   user_item["user_degrees"] = degrees_to_json(user_items);
   user_item["item_degrees"] = degrees_to_json(graphs.user_item.item_users.view());
   json relations = json::array();
   for (const graph::Relation& relation : graphs.item.relations) {
-    json entry = relation.num_hubs == 0 ? shape_to_json(relation.edges.view()) : shape_to_json(graph::bipartite_adjacency(relation.edges.view()).view());
+    json entry = relation.num_hubs == 0
+                     ? shape_to_json(relation.edges.view())
+                     : shape_to_json(graph::bipartite_adjacency(relation.edges.view()).view());
     entry["name"] = relation.name;
     entry["weight"] = relation.weight;
     entry["hubs"] = relation.num_hubs;
-    entry["edges"] = relation.num_hubs == 0 ? relation.edges.view().num_entries() / 2 : relation.edges.view().num_entries();
+    entry["edges"] = relation.num_hubs == 0 ? relation.edges.view().num_entries() / 2
+                                            : relation.edges.view().num_entries();
     entry["item_degrees"] = degrees_to_json(relation.edges.view());
     relations.push_back(std::move(entry));
   }
@@ -64,7 +71,8 @@ json statistics(const Graphs& graphs) {
 template <typename T>
 void write_array(const fs::path& path, const std::vector<T>& values) {
   const auto size = static_cast<std::int64_t>(values.size());
-  write_file_atomically(path, [&](std::ostream& out) { graph::write_npy<T>(out, values, std::span(&size, 1)); });
+  write_file_atomically(
+      path, [&](std::ostream& out) { graph::write_npy<T>(out, values, std::span(&size, 1)); });
 }
 
 void write_csr(const fs::path& directory, const std::string& name, const Csr& csr) {
@@ -73,9 +81,12 @@ void write_csr(const fs::path& directory, const std::string& name, const Csr& cs
   write_array(directory / (name + ".values.npy"), csr.values);
 }
 
-Csr read_csr(const fs::path& directory, const std::string& name, std::int64_t num_rows, std::int64_t num_cols) {
-  Csr csr{num_rows, num_cols, graph::read_npy<graph::EdgeOffset>(directory / (name + ".offsets.npy")),
-          graph::read_npy<graph::NodeId>(directory / (name + ".columns.npy")), graph::read_npy<float>(directory / (name + ".values.npy"))};
+Csr read_csr(const fs::path& directory, const std::string& name, std::int64_t num_rows,
+             std::int64_t num_cols) {
+  Csr csr{num_rows, num_cols,
+          graph::read_npy<graph::EdgeOffset>(directory / (name + ".offsets.npy")),
+          graph::read_npy<graph::NodeId>(directory / (name + ".columns.npy")),
+          graph::read_npy<float>(directory / (name + ".values.npy"))};
   graph::validate(csr.view());
   return csr;
 }
@@ -84,14 +95,17 @@ Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json
   Graphs graphs;
   graphs.user_item.num_users = dataset.num_users();
   graphs.user_item.num_items = dataset.num_items();
-  graphs.user_item.user_items = read_csr(directory, "user_item", dataset.num_users(), dataset.num_items());
+  graphs.user_item.user_items =
+      read_csr(directory, "user_item", dataset.num_users(), dataset.num_items());
   graphs.user_item.item_users = graph::transpose(graphs.user_item.user_items.view());
   graphs.item.num_items = dataset.num_items();
   std::size_t index = 0;
   for (const json& entry : manifest.at("statistics").at("item_relations")) {
     const auto num_hubs = entry.at("hubs").get<std::int64_t>();
-    graphs.item.relations.push_back({entry.at("name").get<std::string>(), entry.at("weight").get<float>(), num_hubs,
-                                     read_csr(directory, fmt::format("relation{}", index++), dataset.num_items(), num_hubs == 0 ? dataset.num_items() : num_hubs)});
+    graphs.item.relations.push_back(
+        {entry.at("name").get<std::string>(), entry.at("weight").get<float>(), num_hubs,
+         read_csr(directory, fmt::format("relation{}", index++), dataset.num_items(),
+                  num_hubs == 0 ? dataset.num_items() : num_hubs)});
   }
   graphs.statistics_json = manifest.at("statistics").dump();
   return graphs;
@@ -116,12 +130,14 @@ json graph_options_to_json(const GraphOptions& options) {
 
 GraphOptions graph_options_from_json(const json& stored) {
   GraphOptions options;
-  options.user_item.weight = parse_enum<graph::EdgeWeight>(stored.at("user_item_weight").get<std::string>(), "user_item_weight");
+  options.user_item.weight = parse_enum<graph::EdgeWeight>(
+      stored.at("user_item_weight").get<std::string>(), "user_item_weight");
   graph::ItemGraphOptions& item = options.item;
   item.cooccurrence = stored.at("cooccurrence").get<bool>();
-  item.cooccurrence_options.scope = parse_enum<graph::CooccurrenceScope>(stored.at("cooccurrence_scope").get<std::string>(), "cooccurrence_scope");
-  item.cooccurrence_options.weight =
-      parse_enum<graph::CooccurrenceWeight>(stored.at("cooccurrence_weighting").get<std::string>(), "cooccurrence_weighting");
+  item.cooccurrence_options.scope = parse_enum<graph::CooccurrenceScope>(
+      stored.at("cooccurrence_scope").get<std::string>(), "cooccurrence_scope");
+  item.cooccurrence_options.weight = parse_enum<graph::CooccurrenceWeight>(
+      stored.at("cooccurrence_weighting").get<std::string>(), "cooccurrence_weighting");
   item.cooccurrence_options.window = stored.at("cooccurrence_window").get<std::int64_t>();
   item.cooccurrence_options.top_k = stored.at("cooccurrence_top_k").get<std::int64_t>();
   item.cooccurrence_options.max_basket = stored.at("cooccurrence_max_basket").get<std::int64_t>();
@@ -133,61 +149,80 @@ GraphOptions graph_options_from_json(const json& stored) {
   return options;
 }
 
-Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset, const GraphOptions& options) {
+Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
+                   const GraphOptions& options) {
   Graphs graphs;
   graphs.options = options;
-  graphs.user_item = graph::build_user_item_graph(train, dataset.num_users(), dataset.num_items(), options.user_item);
+  graphs.user_item = graph::build_user_item_graph(train, dataset.num_users(), dataset.num_items(),
+                                                  options.user_item);
   graph::ItemGraphOptions item_options = options.item;
-  // A session scope needs sessions; without them the same relation is read off the order of events, and without that it is left out.
+  // A session scope needs sessions; without them the same relation is read off the order of events,
+  // and without that it is left out.
   const graph::Interactions& log = train.interactions;
   if (log.time_ms.empty() && log.session.empty()) item_options.cooccurrence = false;
-  if (log.session.empty()) item_options.cooccurrence_options.scope = graph::CooccurrenceScope::window;
+  if (log.session.empty())
+    item_options.cooccurrence_options.scope = graph::CooccurrenceScope::window;
   graphs.item = graph::build_item_graph(train, dataset.catalog, item_options);
-  if (graphs.user_item.user_items.columns.empty()) throw InputError("graph: no edge is left between users and items");
+  if (graphs.user_item.user_items.columns.empty())
+    throw InputError("graph: no edge is left between users and items");
   return graphs;
 }
 
-Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset, const GraphOptions& options, Progress& progress) {
+Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
+                    const GraphOptions& options, Progress& progress) {
   progress.begin("graph");
   const fs::path directory = data_directory / "graph";
   begin_artifact(directory, "graph");
   Graphs graphs = make_graphs(dataset.split.train, dataset, options);
-  progress.update(1, 3, fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));
+  progress.update(1, 3,
+                  fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));
   const json facts = statistics(graphs);
   progress.update(2, 3, "statistics");
   write_csr(directory, "user_item", graphs.user_item.user_items);
   for (std::size_t r = 0; r < graphs.item.relations.size(); ++r) {
     write_csr(directory, fmt::format("relation{}", r), graphs.item.relations[r].edges);
   }
-  finish_artifact(directory, "graph", {{"data_hash", dataset.hash}, {"options", graph_options_to_json(options)}, {"statistics", facts}});
+  finish_artifact(directory, "graph",
+                  {{"data_hash", dataset.hash},
+                   {"options", graph_options_to_json(options)},
+                   {"statistics", facts}});
   graphs.statistics_json = facts.dump();
   std::string relations;
   for (const graph::Relation& relation : graphs.item.relations) {
-    relations += fmt::format("; {}: {} edges{}", relation.name, relation.edges.columns.size(), relation.num_hubs > 0 ? fmt::format(" to {} hubs", relation.num_hubs) : "");
+    relations +=
+        fmt::format("; {}: {} edges{}", relation.name, relation.edges.columns.size(),
+                    relation.num_hubs > 0 ? fmt::format(" to {} hubs", relation.num_hubs) : "");
   }
-  progress.end(fmt::format("{} users x {} items, {} edges{}", dataset.num_users(), dataset.num_items(), graphs.user_item.user_items.columns.size(), relations));
+  progress.end(fmt::format("{} users x {} items, {} edges{}", dataset.num_users(),
+                           dataset.num_items(), graphs.user_item.user_items.columns.size(),
+                           relations));
   return graphs;
 }
 
-Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& dataset, const GraphOptions& options, Progress& progress) {
+Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& dataset,
+                            const GraphOptions& options, Progress& progress) {
   const fs::path directory = data_directory / "graph";
   if (is_finished(directory)) {
     const json manifest = read_manifest(directory, "graph");
-    if (manifest.value("data_hash", "") == dataset.hash && manifest.contains("options") && manifest["options"] == graph_options_to_json(options)) {
+    if (manifest.value("data_hash", "") == dataset.hash && manifest.contains("options") &&
+        manifest["options"] == graph_options_to_json(options)) {
       try {
         Graphs graphs = read_graphs(directory, dataset, manifest);
         graphs.options = options;
         return graphs;
       } catch (const json::exception& error) {
-        throw InputError(fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
+        throw InputError(
+            fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
       }
     }
   }
   return build_graphs(data_directory, dataset, options, progress);
 }
 
-std::vector<PartitionReport> partition_graphs(const fs::path& data_directory, const Dataset& dataset, const Graphs& graphs,
-                                              const partition::PartitionOptions& options, Progress& progress) {
+std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
+                                              Progress& progress) {
   using partition::Method;
   progress.begin("partition");
   const fs::path directory = data_directory / "partition";
@@ -204,8 +239,10 @@ std::vector<PartitionReport> partition_graphs(const fs::path& data_directory, co
     chosen.method = method;
     const auto start = std::chrono::steady_clock::now();
     const std::vector<graph::NodeId> parts = partition::partition_nodes(adjacency.view(), chosen);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const partition::Quality quality = partition::measure_quality(adjacency.view(), parts, options.num_parts);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const partition::Quality quality =
+        partition::measure_quality(adjacency.view(), parts, options.num_parts);
     reports.push_back({method, quality, seconds});
     comparison.push_back({{"method", enum_name(method)},
                           {"parts", quality.num_parts},
@@ -219,9 +256,11 @@ std::vector<PartitionReport> partition_graphs(const fs::path& data_directory, co
                           {"seconds", seconds}});
     if (method == options.method) {
       write_array(directory / "parts.npy", parts);
-      write_array(directory / "order.npy", partition::part_order(adjacency.view(), parts, options.num_parts));
+      write_array(directory / "order.npy",
+                  partition::part_order(adjacency.view(), parts, options.num_parts));
     }
-    progress.update(static_cast<std::int64_t>(reports.size()), static_cast<std::int64_t>(methods.size()), enum_name(method));
+    progress.update(static_cast<std::int64_t>(reports.size()),
+                    static_cast<std::int64_t>(methods.size()), enum_name(method));
   }
   finish_artifact(directory, "partition",
                   {{"data_hash", dataset.hash},
@@ -231,8 +270,10 @@ std::vector<PartitionReport> partition_graphs(const fs::path& data_directory, co
                    {"seed", static_cast<std::uint64_t>(options.seed)},
                    {"imbalance", options.imbalance},
                    {"comparison", comparison}});
-  progress.end(fmt::format("{} parts by {}: {:.1f} % of edges cut, balance {:.3f}", options.num_parts, enum_name(options.method),
-                           100.0 * reports.front().quality.cut_share, reports.front().quality.balance));
+  progress.end(fmt::format("{} parts by {}: {:.1f} % of edges cut, balance {:.3f}",
+                           options.num_parts, enum_name(options.method),
+                           100.0 * reports.front().quality.cut_share,
+                           reports.front().quality.balance));
   return reports;
 }
 

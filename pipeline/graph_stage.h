@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// X.data -> X.data/graph: both graphs as .npy CSR arrays with their statistics, and X.data/partition: parts and node order.
-// Both are artefacts of their own (kind "graph", "partition") that name the hash of the data they were built from.
+// X.data -> X.data/graph: both graphs as .npy CSR arrays with their statistics, and
+// X.data/partition: parts and node order. Both are artefacts of their own (kind "graph",
+// "partition") that name the hash of the data they were built from.
 #pragma once
 
 #include <filesystem>
@@ -35,24 +36,27 @@ nlohmann::json graph_options_to_json(const GraphOptions& options);
 GraphOptions graph_options_from_json(const nlohmann::json& json);
 
 /// Both graphs in memory, without statistics. Throws InputError when no edge is left.
-Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset, const GraphOptions& options);
+Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
+                   const GraphOptions& options);
 
 /// Builds, writes X.data/graph (with statistics) and returns both graphs.
-Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset, const GraphOptions& options,
-                    Progress& progress);
+Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
+                    const GraphOptions& options, Progress& progress);
 /// Reads X.data/graph if it was built from this data set with these options, else builds it.
-Graphs load_or_build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset, const GraphOptions& options,
-                            Progress& progress);
+Graphs load_or_build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
+                            const GraphOptions& options, Progress& progress);
 
 struct PartitionReport {
   partition::Method method;
   partition::Quality quality;
   double seconds;
 };
-/// Partitions the propagation graph's nodes by `options.method` and by the three baselines; writes parts.npy, order.npy and
-/// the comparison to X.data/partition. The first report is that of options.method.
-std::vector<PartitionReport> partition_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
-                                              const Graphs& graphs, const partition::PartitionOptions& options,
+/// Partitions the propagation graph's nodes by `options.method` and by the three baselines; writes
+/// parts.npy, order.npy and the comparison to X.data/partition. The first report is that of
+/// options.method.
+std::vector<PartitionReport> partition_graphs(const std::filesystem::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
                                               Progress& progress);
 
 }  // namespace penchant::pipeline

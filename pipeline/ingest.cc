@@ -24,15 +24,19 @@ namespace {
 
 std::vector<fs::path> input_files(const IngestOptions& options) {
   std::vector<fs::path> files = options.log.files;
-  if (has_item_table(options)) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
-  for (const fs::path& file : {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
+  if (has_item_table(options))
+    files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
+  for (const fs::path& file :
+       {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
     if (!file.empty()) files.push_back(file);
   }
   return files;
 }
 
-/// The catalogue over final dense ids; numbers are parsed here. A cell that is no number counts as missing and is reported.
-graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items, RowCounts& counts, bool strict) {
+/// The catalogue over final dense ids; numbers are parsed here. A cell that is no number counts as
+/// missing and is reported.
+graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items,
+                             RowCounts& counts, bool strict) {
   Rejections rejections(strict);
   graph::Catalog catalog;
   catalog.num_items = items.size();
@@ -45,17 +49,24 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
     }
     for (std::int64_t item = 0; item < items.size(); ++item) {
       const NodeId place = source.items.find(items.raw(static_cast<NodeId>(item)));
-      const std::string_view cell = place == graph::kNoNode ? std::string_view() : std::string_view(source.values[static_cast<std::size_t>(place)]);
+      const std::string_view cell =
+          place == graph::kNoNode
+              ? std::string_view()
+              : std::string_view(source.values[static_cast<std::size_t>(place)]);
       if (attribute.kind == AttributeKind::text) {
         attribute.texts.emplace_back(cell);
       } else if (attribute.kind == AttributeKind::numeric) {
         float number = std::numeric_limits<float>::quiet_NaN();
         const auto result = std::from_chars(cell.data(), cell.data() + cell.size(), number);
-        if (!cell.empty() && (result.ec != std::errc() || result.ptr != cell.data() + cell.size())) {
+        if (!cell.empty() &&
+            (result.ec != std::errc() || result.ptr != cell.data() + cell.size())) {
           number = std::numeric_limits<float>::quiet_NaN();
-          rejections.malformed(fmt::format("attribute '{}' is not a number, taken as missing", attribute.name), [&] {
-            return fmt::format("item '{}': column '{}' is '{}', expected a number", items.raw(static_cast<NodeId>(item)), source.column.column, cell);
-          });
+          rejections.malformed(
+              fmt::format("attribute '{}' is not a number, taken as missing", attribute.name), [&] {
+                return fmt::format("item '{}': column '{}' is '{}', expected a number",
+                                   items.raw(static_cast<NodeId>(item)), source.column.column,
+                                   cell);
+              });
         }
         attribute.numbers.push_back(number);
       } else {
@@ -72,7 +83,9 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
 nlohmann::json provenance(const std::vector<fs::path>& files, const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
   for (const fs::path& file : files) {
-    inputs.push_back({{"file", file.filename().string()}, {"bytes", fs::file_size(file)}, {"hash", hash_file(file)}});
+    inputs.push_back({{"file", file.filename().string()},
+                      {"bytes", fs::file_size(file)},
+                      {"hash", hash_file(file)}});
   }
   return {{"inputs", inputs}, {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
@@ -81,7 +94,8 @@ nlohmann::json provenance(const std::vector<fs::path>& files, const IngestOption
 
 IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& progress) {
   progress.begin("ingest");
-  const IngestOptions options = given.format == InputFormat::recbole ? recbole_as_table(given) : given;
+  const IngestOptions options =
+      given.format == InputFormat::recbole ? recbole_as_table(given) : given;
   for (const fs::path& file : input_files(options)) {
     if (!fs::exists(file)) throw InputError(fmt::format("{}: no such file", file.string()));
   }
@@ -90,9 +104,15 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   Rejections rejections(options.strict);
   switch (options.format) {
     case InputFormat::table:
-    case InputFormat::recbole: read_table_log(options, read, raw_catalog, rejections, progress); break;
-    case InputFormat::lightgcn: read_lightgcn(options, read); break;
-    case InputFormat::s3rec: read_s3rec(options, read, raw_catalog); break;
+    case InputFormat::recbole:
+      read_table_log(options, read, raw_catalog, rejections, progress);
+      break;
+    case InputFormat::lightgcn:
+      read_lightgcn(options, read);
+      break;
+    case InputFormat::s3rec:
+      read_s3rec(options, read, raw_catalog);
+      break;
   }
   if (has_item_table(options)) read_item_table(options, read, raw_catalog);
 
@@ -101,8 +121,10 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   read.rows.rejected = rejections.take();
   if (read.log.rows.empty()) {
     std::string reasons;
-    for (const auto& reason : read.rows.rejected) reasons += fmt::format("\n  {} rows: {} {}", reason.rows, reason.reason, reason.example);
-    throw InputError(fmt::format("ingest: no interaction is left of {} rows read{}", read.rows.read, reasons));
+    for (const auto& reason : read.rows.rejected)
+      reasons += fmt::format("\n  {} rows: {} {}", reason.rows, reason.reason, reason.example);
+    throw InputError(
+        fmt::format("ingest: no interaction is left of {} rows read{}", read.rows.read, reasons));
   }
   read.rows.kept = read.log.rows.size() + read.test.size();
 
@@ -110,7 +132,8 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
   compact_dictionaries(read.log.rows, read.test, dataset.users, dataset.items);
-  for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item) dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
+  for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
+    dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   dataset.catalog = build_catalog(raw_catalog, dataset.items, read.item_rows, options.strict);
   dataset.event_names = read.event_names;
 
@@ -120,10 +143,15 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   split.test_fraction = options.test_fraction;
   split.seed = options.seed;
   dataset.split = graph::split_interactions(std::move(read.log.rows), std::move(read.test), split);
-  dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn && graph::holds_repeats(dataset.split);
-  const auto raw_ids = [](const graph::Dictionary& dictionary) { return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); }; };
-  graph::check_no_leak(dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden, raw_ids(dataset.users),
-                       raw_ids(dataset.items));
+  dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all &&
+                            options.format != InputFormat::lightgcn &&
+                            graph::holds_repeats(dataset.split);
+  const auto raw_ids = [](const graph::Dictionary& dictionary) {
+    return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
+  };
+  graph::check_no_leak(
+      dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden,
+      raw_ids(dataset.users), raw_ids(dataset.items));
 
   const nlohmann::json source = provenance(input_files(options), options);
   write_dataset(out, dataset, source.dump(), read.rows);
@@ -133,17 +161,22 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   report.item_rows = read.item_rows;
   report.num_users = dataset.num_users();
   report.num_items = dataset.num_items();
-  for (const std::int64_t count : dataset.item_statistics.count) report.num_items_without_interactions += count == 0;
+  for (const std::int64_t count : dataset.item_statistics.count)
+    report.num_items_without_interactions += count == 0;
   report.num_train = dataset.split.train.interactions.size();
   report.num_validation = dataset.split.validation.size();
   report.num_test = dataset.split.test.size();
   for (const auto* rows : {&report.rows, &report.item_rows}) {
     for (const auto& reason : rows->rejected) {
-      if (reason.is_error) progress.warn(fmt::format("{} rows rejected: {} (first: {})", reason.rows, reason.reason, reason.example));
+      if (reason.is_error)
+        progress.warn(fmt::format("{} rows rejected: {} (first: {})", reason.rows, reason.reason,
+                                  reason.example));
     }
   }
-  progress.end(fmt::format("{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test", report.rows.kept, report.rows.read,
-                           report.num_users, report.num_items, report.num_train, report.num_validation, report.num_test));
+  progress.end(
+      fmt::format("{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test",
+                  report.rows.kept, report.rows.read, report.num_users, report.num_items,
+                  report.num_train, report.num_validation, report.num_test));
   return report;
 }
 

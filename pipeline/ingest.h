@@ -16,9 +16,10 @@
 
 namespace penchant::pipeline {
 
-/// table: delimited text or Parquet with column roles. The others are formats of the field that need no roles:
-/// lightgcn ("user item item ..." lines, train and test), s3rec (the same with items in time order, plus attribute JSON),
-/// recbole (PREFIX.inter, PREFIX.item with typed headers "user_id:token").
+/// table: delimited text or Parquet with column roles. The others are formats of the field that
+/// need no roles: lightgcn ("user item item ..." lines, train and test), s3rec (the same with items
+/// in time order, plus attribute JSON), recbole (PREFIX.inter, PREFIX.item with typed headers
+/// "user_id:token").
 enum class InputFormat { table, lightgcn, s3rec, recbole };
 
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
@@ -48,8 +49,9 @@ struct AttributeColumn {
   std::string path_separator;   ///< list: "a.b.c" becomes the values a, a.b and a.b.c; empty: off
 };
 
-/// What several rows of one (user, item) pair become. keep_all: every row stays, but for exact repeats of (user, item, time, event).
-/// keep_first, keep_last: one row. sum: the first row with the sum of all weights.
+/// What several rows of one (user, item) pair become. keep_all: every row stays, but for exact
+/// repeats of (user, item, time, event). keep_first, keep_last: one row. sum: the first row with
+/// the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
 
 struct IngestOptions {
@@ -58,25 +60,31 @@ struct IngestOptions {
   // table
   TableSource log;
   LogColumns columns;
-  std::string time_format = "auto";  ///< auto (Unix s or ms by magnitude, ISO-8601), s, ms, iso8601, or a strptime pattern
-  std::vector<std::pair<std::string, double>> event_weights = {{"view", 1}, {"cart", 2}, {"purchase", 4}};
+  std::string time_format = "auto";  ///< auto (Unix s or ms by magnitude, ISO-8601), s, ms,
+                                     ///< iso8601, or a strptime pattern
+  std::vector<std::pair<std::string, double>> event_weights = {
+      {"view", 1}, {"cart", 2}, {"purchase", 4}};
   std::vector<RowFilter> filters;
   std::optional<TableSource> item_table;
   std::string item_column;  ///< raw item id in the item table; empty: same name as in the log
-  std::vector<AttributeColumn> attributes;  ///< of the item table; without one, of the log (an item's first value that is not missing)
+  std::vector<AttributeColumn> attributes;  ///< of the item table; without one, of the log (an
+                                            ///< item's first value that is not missing)
   /// Spellings that mean "missing" besides the empty field.
-  std::vector<std::string> missing = {"NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "\\N"};
+  std::vector<std::string> missing = {"NA",   "N/A",  "NaN",  "nan", "null",
+                                      "NULL", "None", "none", "\\N"};
 
   // lightgcn, s3rec, recbole
-  std::filesystem::path train_file, test_file;           ///< lightgcn
-  std::filesystem::path sequences_file, attributes_file;         ///< s3rec
-  std::filesystem::path prefix;                                  ///< recbole
+  std::filesystem::path train_file, test_file;            ///< lightgcn
+  std::filesystem::path sequences_file, attributes_file;  ///< s3rec
+  std::filesystem::path prefix;                           ///< recbole
 
   RepeatPolicy repeats = RepeatPolicy::keep_all;
-  std::int64_t min_user_count = 0;  ///< k-core: iterated until every user and item has at least this many rows
+  std::int64_t min_user_count =
+      0;  ///< k-core: iterated until every user and item has at least this many rows
   std::int64_t min_item_count = 0;
   std::int64_t max_user_count = 0;  ///< 0: no limit; otherwise a user's latest rows
-  std::optional<graph::SplitMethod> split_method;  ///< none: the format's default (given, leave-one-out, global time, random)
+  std::optional<graph::SplitMethod>
+      split_method;  ///< none: the format's default (given, leave-one-out, global time, random)
   double validation_fraction = 0.1;
   double test_fraction = 0.2;
   graph::Seed seed{42};
@@ -84,7 +92,9 @@ struct IngestOptions {
 };
 
 /// Whether items come with a table of their own.
-inline bool has_item_table(const IngestOptions& options) { return options.item_table && !options.item_table->files.empty(); }
+inline bool has_item_table(const IngestOptions& options) {
+  return options.item_table && !options.item_table->files.empty();
+}
 
 struct IngestReport {
   RowCounts rows;
@@ -94,6 +104,7 @@ struct IngestReport {
 };
 
 /// Reads, cleans, splits, checks for leaks and writes `out`. Throws InputError.
-IngestReport ingest(const IngestOptions& options, const std::filesystem::path& out, Progress& progress);
+IngestReport ingest(const IngestOptions& options, const std::filesystem::path& out,
+                    Progress& progress);
 
 }  // namespace penchant::pipeline

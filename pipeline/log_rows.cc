@@ -26,7 +26,9 @@ RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
 void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example) {
   RowCounts::Reason& known = find(reason, true);
   if (known.rows++ == 0) known.example = example();
-  if (strict_) throw InputError(fmt::format("{} ({}; strict mode makes a rejected row an error)", known.example, reason));
+  if (strict_)
+    throw InputError(
+        fmt::format("{} ({}; strict mode makes a rejected row an error)", known.example, reason));
 }
 
 void Rejections::filtered(std::string_view reason, std::int64_t rows) {
@@ -54,7 +56,8 @@ void gather(Interactions& log, const std::vector<std::uint32_t>& order) {
   gather(log.session, order);
 }
 
-/// First row of each user, and the number of rows: users in ascending order without gaps in the log.
+/// First row of each user, and the number of rows: users in ascending order without gaps in the
+/// log.
 std::vector<std::size_t> user_starts(const Interactions& log) {
   std::vector<std::size_t> starts;
   for (std::size_t row = 0; row < log.user.size(); ++row) {
@@ -73,16 +76,20 @@ void keep_rows(Interactions& log, const std::vector<std::uint8_t>& keep) {
 }
 
 /// Marks all but one row of each repeated key among the rows [first, last) of one user.
-void drop_repeats(Interactions& log, std::size_t first, std::size_t last, RepeatPolicy policy, std::vector<std::uint8_t>& keep,
+void drop_repeats(Interactions& log, std::size_t first, std::size_t last, RepeatPolicy policy,
+                  std::vector<std::uint8_t>& keep,
                   std::vector<std::tuple<NodeId, std::int64_t, std::int8_t, std::size_t>>& keys) {
   const bool exact = policy == RepeatPolicy::keep_all;
   keys.clear();
   for (std::size_t row = first; row < last; ++row) {
-    keys.emplace_back(log.item[row], exact ? log.time_ms[row] : 0, exact && !log.event.empty() ? log.event[row] : std::int8_t{0}, row);
+    keys.emplace_back(log.item[row], exact ? log.time_ms[row] : 0,
+                      exact && !log.event.empty() ? log.event[row] : std::int8_t{0}, row);
   }
   std::sort(keys.begin(), keys.end());
   const auto same = [&](std::size_t a, std::size_t b) {
-    return std::get<0>(keys[a]) == std::get<0>(keys[b]) && std::get<1>(keys[a]) == std::get<1>(keys[b]) && std::get<2>(keys[a]) == std::get<2>(keys[b]);
+    return std::get<0>(keys[a]) == std::get<0>(keys[b]) &&
+           std::get<1>(keys[a]) == std::get<1>(keys[b]) &&
+           std::get<2>(keys[a]) == std::get<2>(keys[b]);
   };
   for (std::size_t i = 1; i < keys.size(); ++i) {
     if (!same(i - 1, i)) continue;
@@ -112,20 +119,25 @@ void apply_repeat_policy(Interactions& log, RepeatPolicy policy, Rejections& rej
     std::vector<std::tuple<NodeId, std::int64_t, std::int8_t, std::size_t>> keys;
 #pragma omp for schedule(dynamic, 256)
     for (std::int64_t u = 0; u < num_users; ++u) {
-      drop_repeats(log, starts[static_cast<std::size_t>(u)], starts[static_cast<std::size_t>(u) + 1], policy, keep, keys);
+      drop_repeats(log, starts[static_cast<std::size_t>(u)],
+                   starts[static_cast<std::size_t>(u) + 1], policy, keep, keys);
     }
   }
   const auto dropped = static_cast<std::int64_t>(std::count(keep.begin(), keep.end(), 0));
-  rejections.filtered(policy == RepeatPolicy::keep_all ? "exact repeat of a row" : "repeat of a (user, item) pair, merged", dropped);
+  rejections.filtered(policy == RepeatPolicy::keep_all ? "exact repeat of a row"
+                                                       : "repeat of a (user, item) pair, merged",
+                      dropped);
   keep_rows(log, keep);
 }
 
 /// Peels users and items with too few rows until none is left to peel.
-void apply_core(Interactions& log, std::int64_t min_user, std::int64_t min_item, Rejections& rejections) {
+void apply_core(Interactions& log, std::int64_t min_user, std::int64_t min_item,
+                Rejections& rejections) {
   if (min_user <= 1 && min_item <= 1) return;
   std::vector<std::uint8_t> keep(log.user.size(), 1);
   const auto extent = [](const std::vector<NodeId>& ids) {
-    return ids.empty() ? std::size_t{0} : static_cast<std::size_t>(*std::max_element(ids.begin(), ids.end())) + 1;
+    return ids.empty() ? std::size_t{0}
+                       : static_cast<std::size_t>(*std::max_element(ids.begin(), ids.end())) + 1;
   };
   std::vector<std::int64_t> user_count(extent(log.user), 0);
   std::vector<std::int64_t> item_count(extent(log.item), 0);
@@ -148,7 +160,9 @@ void apply_core(Interactions& log, std::int64_t min_user, std::int64_t min_item,
       }
     }
   }
-  rejections.filtered(fmt::format("user with fewer than {} or item with fewer than {} rows", min_user, min_item), dropped);
+  rejections.filtered(
+      fmt::format("user with fewer than {} or item with fewer than {} rows", min_user, min_item),
+      dropped);
   keep_rows(log, keep);
 }
 
@@ -158,7 +172,8 @@ void apply_maximum(Interactions& log, std::int64_t maximum, Rejections& rejectio
   std::vector<std::uint8_t> keep(log.user.size(), 1);
   std::int64_t dropped = 0;
   for (std::size_t u = 0; u + 1 < starts.size(); ++u) {
-    for (std::size_t row = starts[u]; row + static_cast<std::size_t>(maximum) < starts[u + 1]; ++row) {
+    for (std::size_t row = starts[u]; row + static_cast<std::size_t>(maximum) < starts[u + 1];
+         ++row) {
       keep[row] = 0;
       ++dropped;
     }
@@ -187,12 +202,14 @@ Dictionary compact(const Dictionary& old, std::vector<NodeId>& train, std::vecto
 }  // namespace
 
 void sort_log(Interactions& log, std::int64_t num_users) {
-  if (log.user.size() > 0xFFFFFFFFULL) throw InputError("more than 4294967295 interactions in one data set");
+  if (log.user.size() > 0xFFFFFFFFULL)
+    throw InputError("more than 4294967295 interactions in one data set");
   const bool timed = !log.time_ms.empty();
   bool sorted = true;
   for (std::size_t row = 1; sorted && row < log.user.size(); ++row) {
-    sorted = log.user[row - 1] < log.user[row] ||
-             (log.user[row - 1] == log.user[row] && (!timed || log.time_ms[row - 1] <= log.time_ms[row]));
+    sorted =
+        log.user[row - 1] < log.user[row] || (log.user[row - 1] == log.user[row] &&
+                                              (!timed || log.time_ms[row - 1] <= log.time_ms[row]));
   }
   if (sorted) return;
   std::vector<std::size_t> next(static_cast<std::size_t>(num_users) + 1, 0);
@@ -204,11 +221,15 @@ void sort_log(Interactions& log, std::int64_t num_users) {
     order[next[static_cast<std::size_t>(log.user[row])]++] = static_cast<std::uint32_t>(row);
   }
   if (timed) {
-    const auto earlier = [&](std::uint32_t a, std::uint32_t b) { return log.time_ms[a] < log.time_ms[b]; };
+    const auto earlier = [&](std::uint32_t a, std::uint32_t b) {
+      return log.time_ms[a] < log.time_ms[b];
+    };
 #pragma omp parallel for schedule(dynamic, 1024)
     for (std::int64_t user = 0; user < num_users; ++user) {
-      const auto first = order.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(user)]);
-      const auto last = order.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(user) + 1]);
+      const auto first =
+          order.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(user)]);
+      const auto last =
+          order.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(user) + 1]);
       if (!std::is_sorted(first, last, earlier)) std::stable_sort(first, last, earlier);
     }
   }
@@ -221,7 +242,8 @@ void thin_log(Interactions& log, const IngestOptions& options, Rejections& rejec
   apply_maximum(log, options.max_user_count, rejections);
 }
 
-void compact_dictionaries(Interactions& train, Interactions& test, Dictionary& users, Dictionary& items) {
+void compact_dictionaries(Interactions& train, Interactions& test, Dictionary& users,
+                          Dictionary& items) {
   users = compact(users, train.user, test.user);
   items = compact(items, train.item, test.item);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The middle of ingest: rows as they come from a reader are collected, ordered, thinned and made into a Dataset.
+// The middle of ingest: rows as they come from a reader are collected, ordered, thinned and made
+// into a Dataset.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@
 
 namespace penchant::pipeline {
 
-/// Counts rejected rows by reason, in the order in which reasons first occur. With `strict` a malformed row throws InputError.
+/// Counts rejected rows by reason, in the order in which reasons first occur. With `strict` a
+/// malformed row throws InputError.
 class Rejections {
  public:
   explicit Rejections(bool strict) : strict_(strict) {}
@@ -42,7 +44,9 @@ void sort_log(graph::Interactions& log, std::int64_t num_users);
 /// Applies RepeatPolicy, k-core and per-user limits to a sorted log.
 void thin_log(graph::Interactions& log, const IngestOptions& options, Rejections& rejections);
 
-/// Renumbers users and items to those that occur in `train` or `test` (order of first appearance kept); drops the others.
-void compact_dictionaries(graph::Interactions& train, graph::Interactions& test, graph::Dictionary& users, graph::Dictionary& items);
+/// Renumbers users and items to those that occur in `train` or `test` (order of first appearance
+/// kept); drops the others.
+void compact_dictionaries(graph::Interactions& train, graph::Interactions& test,
+                          graph::Dictionary& users, graph::Dictionary& items);
 
 }  // namespace penchant::pipeline

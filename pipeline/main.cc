@@ -20,7 +20,8 @@ namespace penchant::pipeline {
 Config Invocation::config() const {
   Config result = config_file.empty() ? Config() : read_config(config_file);
   for (const std::string& assignment : settings) apply_setting(result, assignment);
-  if (!device.empty()) result.backend.device = parse_enum<kernels::DeviceChoice>(device, "--device");
+  if (!device.empty())
+    result.backend.device = parse_enum<kernels::DeviceChoice>(device, "--device");
   if (threads >= 0) result.backend.num_threads = threads;
   return result;
 }
@@ -29,7 +30,9 @@ void add_common_options(CLI::App& verb, Invocation& invocation) {
   verb.add_flag("--json", invocation.json, "Print JSON");
   verb.add_flag("--quiet", invocation.quiet, "No progress, no warnings");
   verb.add_option("--config", invocation.config_file, "Configuration (TOML)");
-  verb.add_option("--set", invocation.settings, "One setting, such as train.epochs=20; may be given several times")->take_all();
+  verb.add_option("--set", invocation.settings,
+                  "One setting, such as train.epochs=20; may be given several times")
+      ->take_all();
   verb.add_option("--device", invocation.device, "auto, cpu or cuda");
   verb.add_option("--threads", invocation.threads, "Number of threads; 0: all cores");
 }
@@ -44,12 +47,16 @@ void print(const std::string& text) {
 namespace {
 
 int run_program(int argc, char** argv) {
-  CLI::App program{"Penchant learns what people are drawn to: from a shop's behaviour log and item table to embeddings of every item and user."};
+  CLI::App program{
+      "Penchant learns what people are drawn to: from a shop's behaviour log and item table to "
+      "embeddings of every item and user."};
   program.name("penchant");
   program.set_version_flag("--version", std::string("penchant ") + kVersion);
   program.require_subcommand(1);
-  program.footer("Exit status: 0 ok, 2 usage or input, 3 device, 4 out of memory, 130 interrupted after a checkpoint.\n"
-                 "A first run: penchant generate --out shop && penchant run shop/shop.toml");
+  program.footer(
+      "Exit status: 0 ok, 2 usage or input, 3 device, 4 out of memory, 130 interrupted after a "
+      "checkpoint.\n"
+      "A first run: penchant generate --out shop && penchant run shop/shop.toml");
   Invocation invocation;
   add_ingest_verb(program, invocation);
   add_graph_verbs(program, invocation);
@@ -61,9 +68,12 @@ int run_program(int argc, char** argv) {
   add_info_verbs(program, invocation);
   std::vector<std::string> verbs;
   for (const CLI::App* verb : program.get_subcommands({})) verbs.push_back(verb->get_name());
-  if (argc > 1 && argv[1][0] != '-' && std::find(verbs.begin(), verbs.end(), argv[1]) == verbs.end()) {
+  if (argc > 1 && argv[1][0] != '-' &&
+      std::find(verbs.begin(), verbs.end(), argv[1]) == verbs.end()) {
     const std::string near = nearest(argv[1], verbs);
-    throw InputError(fmt::format("unknown verb '{}'{}", argv[1], near.empty() ? "; --help lists all" : fmt::format("; did you mean '{}'?", near)));
+    throw InputError(fmt::format(
+        "unknown verb '{}'{}", argv[1],
+        near.empty() ? "; --help lists all" : fmt::format("; did you mean '{}'?", near)));
   }
   try {
     program.parse(argc, argv);
@@ -91,7 +101,8 @@ int main(int argc, char** argv) {
   } catch (const DeviceError& error) {
     return fail(error.what(), pipeline::kExitDevice);
   } catch (const std::bad_alloc&) {
-    return fail("out of memory; docs/formats.md says how much each stage needs", pipeline::kExitMemory);
+    return fail("out of memory; docs/formats.md says how much each stage needs",
+                pipeline::kExitMemory);
   } catch (const std::exception& error) {
     return fail(error.what(), pipeline::kExitUsage);
   }

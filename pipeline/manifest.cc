@@ -14,8 +14,8 @@
 #include <sstream>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 #include <xxhash.h>
+#include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "pipeline/version.h"
@@ -47,7 +47,9 @@ class TemporaryFile {
   void rename_to(const fs::path& target) {
     std::error_code error;
     fs::rename(path_, target, error);
-    if (error) throw InputError(fmt::format("{}: cannot rename the finished file into place: {}", target.string(), error.message()));
+    if (error)
+      throw InputError(fmt::format("{}: cannot rename the finished file into place: {}",
+                                   target.string(), error.message()));
     path_.clear();
   }
 
@@ -61,17 +63,22 @@ void flush_to_disk(const fs::path& path) {
   const int status = fsync(descriptor);
   const std::string reason = system_error();
   close(descriptor);
-  if (status != 0) throw InputError(fmt::format("{}: cannot flush to disk: {}", path.string(), reason));
+  if (status != 0)
+    throw InputError(fmt::format("{}: cannot flush to disk: {}", path.string(), reason));
 }
 
 }  // namespace
 
-std::string hash_bytes(std::string_view bytes) { return hex(XXH3_64bits(bytes.data(), bytes.size())); }
+std::string hash_bytes(std::string_view bytes) {
+  return hex(XXH3_64bits(bytes.data(), bytes.size()));
+}
 
 std::string hash_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(fmt::format("{}: cannot open the file: {}", path.string(), system_error()));
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  if (!file)
+    throw InputError(fmt::format("{}: cannot open the file: {}", path.string(), system_error()));
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                       &XXH3_freeState);
   if (state == nullptr) throw std::bad_alloc();
   XXH3_64bits_reset(state.get());
   std::vector<char> block(std::size_t{1} << 20);
@@ -79,7 +86,8 @@ std::string hash_file(const fs::path& path) {
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
     XXH3_64bits_update(state.get(), block.data(), static_cast<std::size_t>(file.gcount()));
   }
-  if (file.bad()) throw InputError(fmt::format("{}: read error: {}", path.string(), system_error()));
+  if (file.bad())
+    throw InputError(fmt::format("{}: read error: {}", path.string(), system_error()));
   return hex(XXH3_64bits_digest(state.get()));
 }
 
@@ -91,37 +99,49 @@ void write_file_atomically(const fs::path& path, const std::function<void(std::o
     if (!file) throw InputError(fmt::format("{}: cannot write: {}", path.string(), system_error()));
     write(file);
     file.flush();
-    if (!file) throw InputError(fmt::format("{}: cannot write: {}", path.string(), errno != 0 ? system_error() : "write failed"));
+    if (!file)
+      throw InputError(fmt::format("{}: cannot write: {}", path.string(),
+                                   errno != 0 ? system_error() : "write failed"));
   }
   flush_to_disk(temporary.path());
   temporary.rename_to(path);
 }
 
 void write_file_atomically(const fs::path& path, std::string_view contents) {
-  write_file_atomically(path, [&](std::ostream& out) { out.write(contents.data(), static_cast<std::streamsize>(contents.size())); });
+  write_file_atomically(path, [&](std::ostream& out) {
+    out.write(contents.data(), static_cast<std::streamsize>(contents.size()));
+  });
 }
 
-bool is_finished(const fs::path& directory) { return fs::is_regular_file(directory / kManifestName); }
+bool is_finished(const fs::path& directory) {
+  return fs::is_regular_file(directory / kManifestName);
+}
 
 void begin_artifact(const fs::path& directory, std::string_view kind) {
   std::error_code error;
   if (fs::exists(directory, error) && !fs::is_directory(directory, error)) {
-    throw InputError(fmt::format("{}: is a file, expected a directory to write the {} into", directory.string(), kind));
+    throw InputError(fmt::format("{}: is a file, expected a directory to write the {} into",
+                                 directory.string(), kind));
   }
   if (is_finished(directory)) {
     std::ifstream file(directory / kManifestName);
     const nlohmann::json old = nlohmann::json::parse(file, nullptr, false);
     const std::string old_kind = old.is_object() ? old.value("kind", "") : "";
     if (old_kind != kind) {
-      throw InputError(fmt::format("{}: holds {}; refusing to write a {} over it", directory.string(),
-                                   old_kind.empty() ? "a manifest.json that is not ours" : "a " + old_kind, kind));
+      throw InputError(fmt::format(
+          "{}: holds {}; refusing to write a {} over it", directory.string(),
+          old_kind.empty() ? "a manifest.json that is not ours" : "a " + old_kind, kind));
     }
   }
   fs::create_directories(directory, error);
-  if (error) throw InputError(fmt::format("{}: cannot create the directory: {}", directory.string(), error.message()));
+  if (error)
+    throw InputError(
+        fmt::format("{}: cannot create the directory: {}", directory.string(), error.message()));
   fs::remove(directory / kManifestName, error);
   if (!error) fs::remove(directory / kStampName, error);
-  if (error) throw InputError(fmt::format("{}: cannot remove the old manifest: {}", directory.string(), error.message()));
+  if (error)
+    throw InputError(
+        fmt::format("{}: cannot remove the old manifest: {}", directory.string(), error.message()));
 }
 
 void finish_artifact(const fs::path& directory, std::string_view kind, nlohmann::json manifest) {
@@ -138,21 +158,28 @@ void finish_artifact(const fs::path& directory, std::string_view kind, nlohmann:
 
 nlohmann::json read_manifest(const fs::path& directory, std::string_view kind) {
   const std::string name = directory.string();
-  if (!fs::is_directory(directory)) throw InputError(fmt::format("{}: no such directory, expected a {}", name, kind));
+  if (!fs::is_directory(directory))
+    throw InputError(fmt::format("{}: no such directory, expected a {}", name, kind));
   if (!is_finished(directory)) {
-    throw InputError(fmt::format("{}: has no manifest.json, so it is unfinished or not a {}; run the stage that writes it again", name, kind));
+    throw InputError(
+        fmt::format("{}: has no manifest.json, so it is unfinished or not a {}; run the stage that "
+                    "writes it again",
+                    name, kind));
   }
   std::ifstream file(directory / kManifestName);
   nlohmann::json manifest = nlohmann::json::parse(file, nullptr, false);
   if (!manifest.is_object() || !manifest.contains("kind") || !manifest["kind"].is_string()) {
-    throw InputError(fmt::format("{}/manifest.json: damaged: not the JSON object that was written", name));
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: not the JSON object that was written", name));
   }
   if (manifest["kind"] != kind) {
-    throw InputError(fmt::format("{}: is a {}, expected a {}", name, manifest["kind"].get<std::string>(), kind));
+    throw InputError(
+        fmt::format("{}: is a {}, expected a {}", name, manifest["kind"].get<std::string>(), kind));
   }
   const int version = manifest.value("format_version", 0);
   if (version != kFormatVersion) {
-    throw InputError(fmt::format("{}: format version {}, this program reads {}", name, version, kFormatVersion));
+    throw InputError(
+        fmt::format("{}: format version {}, this program reads {}", name, version, kFormatVersion));
   }
   return manifest;
 }

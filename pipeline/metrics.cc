@@ -13,9 +13,11 @@ namespace penchant::pipeline {
 
 using graph::NodeId;
 
-MetricSums::MetricSums(std::vector<std::int64_t> cutoffs, std::span<const std::int64_t> item_counts) : item_counts_(item_counts) {
+MetricSums::MetricSums(std::vector<std::int64_t> cutoffs, std::span<const std::int64_t> item_counts)
+    : item_counts_(item_counts) {
   for (const std::int64_t cutoff : cutoffs) {
-    if (cutoff < 1) throw InputError(fmt::format("evaluate: cut-off {}, expected at least 1", cutoff));
+    if (cutoff < 1)
+      throw InputError(fmt::format("evaluate: cut-off {}, expected at least 1", cutoff));
     AtCutoff at;
     at.cutoff = cutoff;
     at.recommended.assign(item_counts.size(), 0);
@@ -45,7 +47,8 @@ void MetricSums::add(std::span<const NodeId> ranked, std::span<const NodeId> tar
     }
     const auto ideal_hits = std::min(at.cutoff, static_cast<std::int64_t>(targets.size()));
     double ideal_gain = 0;
-    for (std::int64_t place = 0; place < ideal_hits; ++place) ideal_gain += 1.0 / std::log2(static_cast<double>(place) + 2.0);
+    for (std::int64_t place = 0; place < ideal_hits; ++place)
+      ideal_gain += 1.0 / std::log2(static_cast<double>(place) + 2.0);
     at.recall += hits / num_targets;
     at.precision += hits / static_cast<double>(at.cutoff);
     at.ndcg += gain / ideal_gain;
@@ -75,7 +78,9 @@ std::map<std::string, double> MetricSums::averages() const {
   std::map<std::string, double> metrics;
   const double users = static_cast<double>(std::max<std::int64_t>(1, num_users_));
   for (const AtCutoff& at : cutoffs_) {
-    const auto put = [&](const char* name, double value) { metrics[fmt::format("{}@{}", name, at.cutoff)] = value; };
+    const auto put = [&](const char* name, double value) {
+      metrics[fmt::format("{}@{}", name, at.cutoff)] = value;
+    };
     put("recall", at.recall / users);
     put("precision", at.precision / users);
     put("ndcg", at.ndcg / users);
@@ -83,8 +88,11 @@ std::map<std::string, double> MetricSums::averages() const {
     put("mrr", at.mrr / users);
     put("map", at.map / users);
     put("popularity", at.popularity / users);
-    const auto distinct = std::count_if(at.recommended.begin(), at.recommended.end(), [](std::int64_t count) { return count > 0; });
-    put("coverage", at.recommended.empty() ? 0.0 : static_cast<double>(distinct) / static_cast<double>(at.recommended.size()));
+    const auto distinct = std::count_if(at.recommended.begin(), at.recommended.end(),
+                                        [](std::int64_t count) { return count > 0; });
+    put("coverage", at.recommended.empty() ? 0.0
+                                           : static_cast<double>(distinct) /
+                                                 static_cast<double>(at.recommended.size()));
     put("gini", gini(at.recommended));
   }
   if (num_ranked_users_ > 0) {
@@ -97,11 +105,13 @@ std::map<std::string, double> MetricSums::averages() const {
 
 double gini(std::vector<std::int64_t> counts) {
   std::sort(counts.begin(), counts.end());
-  const double total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
+  const double total =
+      static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
   if (total == 0) return 0.0;
   const auto n = static_cast<double>(counts.size());
   double ranked = 0;
-  for (std::size_t i = 0; i < counts.size(); ++i) ranked += static_cast<double>(i + 1) * static_cast<double>(counts[i]);
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    ranked += static_cast<double>(i + 1) * static_cast<double>(counts[i]);
   return 2.0 * ranked / (n * total) - (n + 1.0) / n;
 }
 

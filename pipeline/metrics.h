@@ -17,10 +17,11 @@ class MetricSums {
  public:
   /// `item_counts`: training rows of each item, for the popularity of what is recommended.
   MetricSums(std::vector<std::int64_t> cutoffs, std::span<const std::int64_t> item_counts);
-  /// `ranked`: item ids best first, graph::kNoNode where fewer items were left; at least the largest cut-off long.
-  /// `targets`: held-out items, ascending, not empty.
+  /// `ranked`: item ids best first, graph::kNoNode where fewer items were left; at least the
+  /// largest cut-off long. `targets`: held-out items, ascending, not empty.
   void add(std::span<const graph::NodeId> ranked, std::span<const graph::NodeId> targets);
-  /// `above`: for each target the number of unmasked non-target items ranked above it (ties count one half); `others`: their number.
+  /// `above`: for each target the number of unmasked non-target items ranked above it (ties count
+  /// one half); `others`: their number.
   void add_ranks(std::span<const double> above, std::int64_t others);
   std::map<std::string, double> averages() const;
   std::int64_t num_users() const { return num_users_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How library functions report what they are doing. The library never prints: the command line passes an implementation that
-// writes to stderr, tests and embedding programs pass `silent_progress()` or their own.
+// How library functions report what they are doing. The library never prints: the command line
+// passes an implementation that writes to stderr, tests and embedding programs pass
+// `silent_progress()` or their own.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@ class Progress {
   virtual ~Progress() = default;
   /// A new stage begins, such as "ingest".
   virtual void begin(std::string_view stage) = 0;
-  /// Work done of the current stage; total 0: unknown. `detail` is short free text ("loss 0.31, 1.2 M pairs/s").
+  /// Work done of the current stage; total 0: unknown. `detail` is short free text ("loss 0.31, 1.2
+  /// M pairs/s").
   virtual void update(std::int64_t done, std::int64_t total, std::string_view detail) = 0;
   /// The stage has ended; `summary` is one line.
   virtual void end(std::string_view summary) = 0;

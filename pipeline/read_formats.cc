@@ -26,8 +26,10 @@ std::ifstream open_text(const fs::path& path, const char* what) {
   if (path.empty()) throw InputError(fmt::format("ingest: no {} file given", what));
   if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
   std::ifstream file(path, std::ios::binary);
-  if (!file || fs::is_directory(path)) throw InputError(fmt::format("{}: cannot open the file", path.string()));
-  if (file.peek() == std::ifstream::traits_type::eof()) throw InputError(fmt::format("{}: the file is empty", path.string()));
+  if (!file || fs::is_directory(path))
+    throw InputError(fmt::format("{}: cannot open the file", path.string()));
+  if (file.peek() == std::ifstream::traits_type::eof())
+    throw InputError(fmt::format("{}: the file is empty", path.string()));
   return file;
 }
 
@@ -43,14 +45,16 @@ void for_each_piece(std::string_view text, std::string_view separator, Visit vis
 }
 
 /// Lines of "user item item ...". Positions become times if `timed`.
-void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& log, graph::Interactions& rows, RowCounts& counts) {
+void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& log,
+                    graph::Interactions& rows, RowCounts& counts) {
   std::ifstream file = open_text(path, what);
   std::string line;
   std::int64_t number = 0;
   while (std::getline(file, line)) {
     ++number;
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!is_valid_utf8(line)) throw InputError(fmt::format("{}:{}: not valid UTF-8", path.string(), number));
+    if (!is_valid_utf8(line))
+      throw InputError(fmt::format("{}:{}: not valid UTF-8", path.string(), number));
     NodeId user = graph::kNoNode;
     std::int64_t position = 0;
     for_each_piece(line, " ", [&](std::string_view token) {
@@ -81,24 +85,30 @@ std::string join_values(std::string_view cell, const AttributeColumn& column) {
     }
     return joined;
   }
-  for_each_piece(cell, column.separator.empty() ? std::string_view("|") : std::string_view(column.separator), append);
+  for_each_piece(
+      cell, column.separator.empty() ? std::string_view("|") : std::string_view(column.separator),
+      append);
   return joined;
 }
 
 }  // namespace
 
-bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing) {
+bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell,
+                        const std::vector<std::string>& missing) {
   if (is_missing(cell, missing)) return false;
   const std::int64_t known = attribute.items.size();
   if (attribute.items.intern(raw_item) < known) return false;  // the first value counts
   const bool already_joined = cell.find(kListSeparator) != std::string_view::npos;
-  attribute.values.push_back(attribute.column.kind == AttributeKind::list && !already_joined ? join_values(cell, attribute.column) : std::string(cell));
+  attribute.values.push_back(attribute.column.kind == AttributeKind::list && !already_joined
+                                 ? join_values(cell, attribute.column)
+                                 : std::string(cell));
   return true;
 }
 
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
   Rejections rejections(options.strict);
-  std::vector<std::string> columns = {options.item_column.empty() ? options.columns.item : options.item_column};
+  std::vector<std::string> columns = {options.item_column.empty() ? options.columns.item
+                                                                  : options.item_column};
   for (const AttributeColumn& attribute : options.attributes) {
     columns.push_back(attribute.column);
     catalog.attributes.push_back({attribute, {}, {}});
@@ -111,7 +121,8 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
       for (const MalformedRow& row : batch.malformed) {
         ++result.item_rows.read;
         rejections.malformed("wrong number of fields", [&] {
-          return fmt::format("{}:{}: {} fields, expected {}", path.string(), row.line, row.found_fields, row.expected_fields);
+          return fmt::format("{}:{}: {} fields, expected {}", path.string(), row.line,
+                             row.found_fields, row.expected_fields);
         });
       }
       for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
@@ -120,20 +131,26 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
         const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
         const std::string_view raw = batch.columns[0][row];
         if (is_missing(raw, options.missing)) {
-          rejections.malformed("missing item", [&] { return fmt::format("{}: column '{}' is empty", place(), columns[0]); });
+          rejections.malformed("missing item", [&] {
+            return fmt::format("{}: column '{}' is empty", place(), columns[0]);
+          });
           continue;
         }
-        if (!is_valid_utf8(raw)) throw InputError(fmt::format("{}: the item id is not valid UTF-8", place()));
+        if (!is_valid_utf8(raw))
+          throw InputError(fmt::format("{}: the item id is not valid UTF-8", place()));
         const std::int64_t known = catalog.items.size();
         if (catalog.items.intern(raw) < known) {
-          rejections.malformed("item listed twice, first row kept", [&] { return fmt::format("{}: item '{}' again", place(), raw); });
+          rejections.malformed("item listed twice, first row kept",
+                               [&] { return fmt::format("{}: item '{}' again", place(), raw); });
           continue;
         }
         ++result.item_rows.kept;
         for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
           const std::string_view cell = batch.columns[a + 1][row];
-          if (add_attribute_cell(catalog.attributes[a], raw, cell, options.missing) && !is_valid_utf8(cell)) {
-            throw InputError(fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
+          if (add_attribute_cell(catalog.attributes[a], raw, cell, options.missing) &&
+              !is_valid_utf8(cell)) {
+            throw InputError(
+                fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
           }
         }
       }
@@ -143,16 +160,19 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
 }
 
 void read_lightgcn(const IngestOptions& options, ReadResult& result) {
-  read_sequences(options.train_file, "training (data.train, or --train)", false, result.log, result.log.rows, result.rows);
+  read_sequences(options.train_file, "training (data.train, or --train)", false, result.log,
+                 result.log.rows, result.rows);
   if (!options.test_file.empty()) {
     read_sequences(options.test_file, "test", false, result.log, result.test, result.rows);
     sort_log(result.test, result.log.users.size());
   }
-  result.default_split = options.test_file.empty() ? graph::SplitMethod::random_per_user : graph::SplitMethod::given;
+  result.default_split =
+      options.test_file.empty() ? graph::SplitMethod::random_per_user : graph::SplitMethod::given;
 }
 
 void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
-  read_sequences(options.sequences_file, "sequence (data.sequences, or --sequences)", true, result.log, result.log.rows, result.rows);
+  read_sequences(options.sequences_file, "sequence (data.sequences, or --sequences)", true,
+                 result.log, result.log.rows, result.rows);
   result.default_split = graph::SplitMethod::leave_one_out;
   if (options.attributes_file.empty()) return;
   std::ifstream file = open_text(options.attributes_file, "attribute");
@@ -173,12 +193,16 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
     }
     catalog.attributes.push_back(std::move(list));
   } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: expected a JSON object of item -> [attribute, ...]: {}", options.attributes_file.string(), error.what()));
+    throw InputError(fmt::format("{}: expected a JSON object of item -> [attribute, ...]: {}",
+                                 options.attributes_file.string(), error.what()));
   }
 }
 
 IngestOptions recbole_as_table(const IngestOptions& options) {
-  if (options.prefix.empty()) throw InputError("ingest: no prefix given (data.prefix, or --prefix): PREFIX.inter is read, and PREFIX.item if there");
+  if (options.prefix.empty())
+    throw InputError(
+        "ingest: no prefix given (data.prefix, or --prefix): PREFIX.inter is read, and PREFIX.item "
+        "if there");
   IngestOptions table = options;
   table.format = InputFormat::table;
   const TableReadOptions tab{'\t', true, '\0'};
@@ -189,7 +213,9 @@ IngestOptions recbole_as_table(const IngestOptions& options) {
   for (const std::string& column : table_columns(log, tab)) {
     const std::string role = role_of(column);
     if (column.find(':') == std::string::npos) {
-      throw InputError(fmt::format("{}:1: header field '{}' has no type, expected NAME:TYPE as in 'user_id:token'", log.string(), column));
+      throw InputError(fmt::format(
+          "{}:1: header field '{}' has no type, expected NAME:TYPE as in 'user_id:token'",
+          log.string(), column));
     }
     if (role == "user_id") table.columns.user = column;
     if (role == "item_id") table.columns.item = column;
@@ -198,7 +224,8 @@ IngestOptions recbole_as_table(const IngestOptions& options) {
     if (role == "session_id") table.columns.session = column;
   }
   if (table.columns.user.empty() || table.columns.item.empty()) {
-    throw InputError(fmt::format("{}:1: the header has no user_id or no item_id field", log.string()));
+    throw InputError(
+        fmt::format("{}:1: the header has no user_id or no item_id field", log.string()));
   }
   const fs::path items = options.prefix.string() + ".item";
   if (!fs::exists(items)) return table;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The beginning of ingest: each input format read into a RawLog, and the item attributes that come with it.
+// The beginning of ingest: each input format read into a RawLog, and the item attributes that come
+// with it.
 #pragma once
 
 #include "graph/catalog.h"
@@ -18,28 +19,33 @@ struct ReadResult {
   graph::SplitMethod default_split = graph::SplitMethod::random_per_user;
 };
 
-/// Attribute cells as they were read: raw item id -> joined value, per attribute; the catalogue is built from it once items have
-/// their final dense ids.
+/// Attribute cells as they were read: raw item id -> joined value, per attribute; the catalogue is
+/// built from it once items have their final dense ids.
 struct RawAttribute {
   AttributeColumn column;
-  graph::Dictionary items;           ///< items that have a value, in order of first appearance
-  std::vector<std::string> values;   ///< of each of them: text, number, or list elements joined by kListSeparator
+  graph::Dictionary items;  ///< items that have a value, in order of first appearance
+  std::vector<std::string>
+      values;  ///< of each of them: text, number, or list elements joined by kListSeparator
 };
 struct RawCatalog {
   graph::Dictionary items;  ///< every item of the item table
   std::vector<RawAttribute> attributes;
 };
 
-void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog, Rejections& rejections, Progress& progress);
+void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
+                    Rejections& rejections, Progress& progress);
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
 void read_lightgcn(const IngestOptions& options, ReadResult& result);
 void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
-/// Turns PREFIX.inter and PREFIX.item into the options of a table (their headers name columns and types).
+/// Turns PREFIX.inter and PREFIX.item into the options of a table (their headers name columns and
+/// types).
 IngestOptions recbole_as_table(const IngestOptions& options);
 
 bool is_missing(std::string_view cell, const std::vector<std::string>& spellings);
-/// Adds one cell to an attribute: the first value of an item that is not missing counts. True if this was it.
-bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell, const std::vector<std::string>& missing);
+/// Adds one cell to an attribute: the first value of an item that is not missing counts. True if
+/// this was it.
+bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell,
+                        const std::vector<std::string>& missing);
 bool is_valid_utf8(std::string_view text);
 
 }  // namespace penchant::pipeline

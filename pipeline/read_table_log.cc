@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delimited text and Parquet logs with column roles, block by block: Arrow splits the next blocks in its own threads while this
-// one interns ids and parses times.
+// Delimited text and Parquet logs with column roles, block by block: Arrow splits the next blocks
+// in its own threads while this one interns ids and parses times.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -24,24 +24,34 @@ namespace {
 std::optional<double> parse_number(std::string_view text) {
   double value = 0.0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(value))
+    return std::nullopt;
   return value;
 }
 
 /// A filter with its number parsed once.
 class FilterRule {
  public:
-  FilterRule(const RowFilter& filter, std::size_t column) : filter_(filter), column_(column), reason_(fmt::format("filtered out: not {} {} {}", filter.column, filter.op, fmt::join(filter.values, ","))) {
+  FilterRule(const RowFilter& filter, std::size_t column)
+      : filter_(filter),
+        column_(column),
+        reason_(fmt::format("filtered out: not {} {} {}", filter.column, filter.op,
+                            fmt::join(filter.values, ","))) {
     numeric_ = filter.op == "<" || filter.op == "<=" || filter.op == ">" || filter.op == ">=";
-    const bool known = numeric_ || filter.op == "==" || filter.op == "!=" || filter.op == "in" || filter.op == "not_in" ||
-                       filter.op == "prefix" || filter.op == "not_prefix";
+    const bool known = numeric_ || filter.op == "==" || filter.op == "!=" || filter.op == "in" ||
+                       filter.op == "not_in" || filter.op == "prefix" || filter.op == "not_prefix";
     if (!known) {
-      throw InputError(fmt::format("filter '{} {}': expected one of ==, !=, <, <=, >, >=, in, not_in, prefix, not_prefix", filter.column, filter.op));
+      throw InputError(fmt::format(
+          "filter '{} {}': expected one of ==, !=, <, <=, >, >=, in, not_in, prefix, not_prefix",
+          filter.column, filter.op));
     }
-    if (filter.values.empty()) throw InputError(fmt::format("filter '{} {}' has no value", filter.column, filter.op));
+    if (filter.values.empty())
+      throw InputError(fmt::format("filter '{} {}' has no value", filter.column, filter.op));
     if (numeric_) {
       const auto limit = parse_number(filter.values.front());
-      if (!limit) throw InputError(fmt::format("filter '{} {} {}': expected a number", filter.column, filter.op, filter.values.front()));
+      if (!limit)
+        throw InputError(fmt::format("filter '{} {} {}': expected a number", filter.column,
+                                     filter.op, filter.values.front()));
       limit_ = *limit;
     }
   }
@@ -58,7 +68,9 @@ class FilterRule {
   bool accepts(std::string_view cell) const {
     const auto& values = filter_.values;
     const bool listed = std::find(values.begin(), values.end(), cell) != values.end();
-    const bool prefixed = std::any_of(values.begin(), values.end(), [&](const std::string& value) { return cell.starts_with(value); });
+    const bool prefixed = std::any_of(values.begin(), values.end(), [&](const std::string& value) {
+      return cell.starts_with(value);
+    });
     if (filter_.op == "==" || filter_.op == "in") return listed;
     if (filter_.op == "!=" || filter_.op == "not_in") return !listed;
     return filter_.op == "prefix" ? prefixed : !prefixed;
@@ -75,17 +87,25 @@ class FilterRule {
 /// Reads one log file after another; holds what is constant over rows.
 class LogReader {
  public:
-  LogReader(const IngestOptions& options, ReadResult& result, RawCatalog& catalog, Rejections& rejections)
-      : options_(options), result_(result), catalog_(catalog), rejections_(rejections), parse_time_(options.time_format) {
-    if (options.columns.user.empty()) throw InputError("ingest: no column for the role 'user' (data.columns.user)");
-    if (options.columns.item.empty()) throw InputError("ingest: no column for the role 'item' (data.columns.item)");
+  LogReader(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
+            Rejections& rejections)
+      : options_(options),
+        result_(result),
+        catalog_(catalog),
+        rejections_(rejections),
+        parse_time_(options.time_format) {
+    if (options.columns.user.empty())
+      throw InputError("ingest: no column for the role 'user' (data.columns.user)");
+    if (options.columns.item.empty())
+      throw InputError("ingest: no column for the role 'item' (data.columns.item)");
     user_ = add_column(options.columns.user);
     item_ = add_column(options.columns.item);
     time_ = add_optional(options.columns.time);
     event_ = add_optional(options.columns.event);
     weight_ = add_optional(options.columns.weight);
     session_ = add_optional(options.columns.session);
-    for (const RowFilter& filter : options.filters) filters_.emplace_back(filter, add_column(filter.column));
+    for (const RowFilter& filter : options.filters)
+      filters_.emplace_back(filter, add_column(filter.column));
     if (!has_item_table(options)) {
       for (const AttributeColumn& attribute : options.attributes) {
         catalog.attributes.push_back({attribute, {}, {}});
@@ -93,7 +113,9 @@ class LogReader {
       }
     }
     for (const auto& [name, weight] : options.event_weights) {
-      if (!(weight > 0.0)) throw InputError(fmt::format("event weight of '{}' is {}, expected more than 0", name, weight));
+      if (!(weight > 0.0))
+        throw InputError(
+            fmt::format("event weight of '{}' is {}, expected more than 0", name, weight));
       if (event_) result.event_names.push_back(name);
     }
     if (result.event_names.size() > 127) throw InputError("more than 127 event types");
@@ -101,7 +123,8 @@ class LogReader {
 
   void read(const std::filesystem::path& path, Progress& progress) {
     path_ = path.string();
-    TableReader reader(path, {options_.log.separator, options_.log.header, options_.log.quote}, columns_);
+    TableReader reader(path, {options_.log.separator, options_.log.header, options_.log.quote},
+                       columns_);
     timestamp_ = time_ && reader.is_timestamp(*time_);
     TextBatch batch;
     while (reader.next(batch)) {
@@ -128,7 +151,8 @@ class LogReader {
     for (const MalformedRow& row : batch.malformed) {
       ++result_.rows.read;
       rejections_.malformed("wrong number of fields", [&] {
-        return fmt::format("{}: {} fields, expected {}", row.line > 0 ? where(row.line) : path_, row.found_fields, row.expected_fields);
+        return fmt::format("{}: {} fields, expected {}", row.line > 0 ? where(row.line) : path_,
+                           row.found_fields, row.expected_fields);
       });
     }
     graph::Interactions& rows = result_.log.rows;
@@ -156,28 +180,33 @@ class LogReader {
     for (std::size_t a = 0; a < attribute_columns_.size(); ++a) {
       for (std::size_t i = 0; i < accepted_.size(); ++i) {
         const std::string_view cell = batch.columns[attribute_columns_[a]][accepted_[i]];
-        if (add_attribute_cell(catalog_.attributes[a], items_[i], cell, options_.missing) && !is_valid_utf8(cell)) {
-          throw InputError(fmt::format("{}: column '{}' is not valid UTF-8; expected the file to be UTF-8 encoded",
-                                       where(batch.line(accepted_[i])), options_.attributes[a].column));
+        if (add_attribute_cell(catalog_.attributes[a], items_[i], cell, options_.missing) &&
+            !is_valid_utf8(cell)) {
+          throw InputError(fmt::format(
+              "{}: column '{}' is not valid UTF-8; expected the file to be UTF-8 encoded",
+              where(batch.line(accepted_[i])), options_.attributes[a].column));
         }
       }
     }
   }
 
   /// Interns and checks the encoding of ids that are new: once an id, not once a row.
-  void intern(graph::Dictionary& dictionary, const std::vector<std::string_view>& raws, std::span<NodeId> ids, const char* role,
-              const TextBatch& batch) {
+  void intern(graph::Dictionary& dictionary, const std::vector<std::string_view>& raws,
+              std::span<NodeId> ids, const char* role, const TextBatch& batch) {
     const std::int64_t known = dictionary.size();
     dictionary.intern_all(raws, ids);
     for (std::int64_t id = known; id < dictionary.size(); ++id) {
       if (is_valid_utf8(dictionary.raw(static_cast<NodeId>(id)))) continue;
-      const auto place = static_cast<std::size_t>(std::find(ids.begin(), ids.end(), static_cast<NodeId>(id)) - ids.begin());
-      throw InputError(fmt::format("{}: the {} id is not valid UTF-8; expected the file to be UTF-8 encoded",
-                                   where(batch.line(accepted_[place])), role));
+      const auto place = static_cast<std::size_t>(
+          std::find(ids.begin(), ids.end(), static_cast<NodeId>(id)) - ids.begin());
+      throw InputError(
+          fmt::format("{}: the {} id is not valid UTF-8; expected the file to be UTF-8 encoded",
+                      where(batch.line(accepted_[place])), role));
     }
   }
 
-  /// Checks one row; if it is good, appends everything but the ids, whose text is kept for the batch.
+  /// Checks one row; if it is good, appends everything but the ids, whose text is kept for the
+  /// batch.
   bool add_row(const TextBatch& batch, std::size_t row) {
     const std::int64_t line = batch.line(row);
     const auto cell = [&](std::size_t column) { return batch.columns[column][row]; };
@@ -187,9 +216,11 @@ class LogReader {
       if (rule.numeric()) {
         const auto value = parse_number(text);
         if (!value) {
-          rejections_.malformed(fmt::format("column '{}' is not a number", rule.filter().column), [&] {
-            return fmt::format("{}: column '{}' is '{}', expected a number", where(line), rule.filter().column, text);
-          });
+          rejections_.malformed(fmt::format("column '{}' is not a number", rule.filter().column),
+                                [&] {
+                                  return fmt::format("{}: column '{}' is '{}', expected a number",
+                                                     where(line), rule.filter().column, text);
+                                });
           return false;
         }
         accepted = rule.accepts(*value);
@@ -204,11 +235,15 @@ class LogReader {
     const std::string_view user = cell(user_);
     const std::string_view item = cell(item_);
     if (is_missing(user, options_.missing)) {
-      rejections_.malformed("missing user", [&] { return fmt::format("{}: column '{}' is empty", where(line), options_.columns.user); });
+      rejections_.malformed("missing user", [&] {
+        return fmt::format("{}: column '{}' is empty", where(line), options_.columns.user);
+      });
       return false;
     }
     if (is_missing(item, options_.missing)) {
-      rejections_.malformed("missing item", [&] { return fmt::format("{}: column '{}' is empty", where(line), options_.columns.item); });
+      rejections_.malformed("missing item", [&] {
+        return fmt::format("{}: column '{}' is empty", where(line), options_.columns.item);
+      });
       return false;
     }
     std::int64_t time = graph::kNoTime;
@@ -224,7 +259,8 @@ class LogReader {
     if (event_) rows.event.push_back(event);
     if (session_) {
       const std::string_view session = cell(*session_);
-      sessions_.push_back(is_missing(session, options_.missing) ? std::string_view("", 0) : session);
+      sessions_.push_back(is_missing(session, options_.missing) ? std::string_view("", 0)
+                                                                : session);
     }
     users_.push_back(user);
     items_.push_back(item);
@@ -232,7 +268,8 @@ class LogReader {
   }
 
   bool parse_time(std::string_view text, std::int64_t line, std::int64_t& time) {
-    if (text == last_time_text_ && !last_time_text_.empty()) {  // logs come in time order: the same second many times
+    if (text == last_time_text_ &&
+        !last_time_text_.empty()) {  // logs come in time order: the same second many times
       time = last_time_;
       return true;
     }
@@ -244,7 +281,8 @@ class LogReader {
     }
     if (!parsed) {
       rejections_.malformed("bad time", [&] {
-        return fmt::format("{}: column '{}' is '{}', expected {}", where(line), options_.columns.time, text, parse_time_.expectation());
+        return fmt::format("{}: column '{}' is '{}', expected {}", where(line),
+                           options_.columns.time, text, parse_time_.expectation());
       });
       return false;
     }
@@ -263,7 +301,8 @@ class LogReader {
       }
     }
     rejections_.malformed("unknown event type", [&] {
-      return fmt::format("{}: column '{}' is '{}', expected one of: {}", where(line), options_.columns.event, text, fmt::join(result_.event_names, ", "));
+      return fmt::format("{}: column '{}' is '{}', expected one of: {}", where(line),
+                         options_.columns.event, text, fmt::join(result_.event_names, ", "));
     });
     return false;
   }
@@ -272,7 +311,8 @@ class LogReader {
     const auto value = parse_number(text);
     if (!value || !(*value > 0.0) || *value > 1e9) {
       rejections_.malformed("bad weight", [&] {
-        return fmt::format("{}: column '{}' is '{}', expected a number above 0", where(line), options_.columns.weight, text);
+        return fmt::format("{}: column '{}' is '{}', expected a number above 0", where(line),
+                           options_.columns.weight, text);
       });
       return false;
     }
@@ -340,11 +380,13 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog, Rejections& rejections, Progress& progress) {
+void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
+                    Rejections& rejections, Progress& progress) {
   if (options.log.files.empty()) throw InputError("ingest: no log file given (data.log, or --log)");
   LogReader reader(options, result, catalog, rejections);
   for (const auto& file : options.log.files) reader.read(file, progress);
-  result.default_split = options.columns.time.empty() ? graph::SplitMethod::random_per_user : graph::SplitMethod::global_time;
+  result.default_split = options.columns.time.empty() ? graph::SplitMethod::random_per_user
+                                                      : graph::SplitMethod::global_time;
 }
 
 }  // namespace penchant::pipeline

@@ -35,8 +35,10 @@ class Stamp {
 
 std::vector<fs::path> files_of(const IngestOptions& options) {
   std::vector<fs::path> files = options.log.files;
-  if (has_item_table(options)) files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
-  for (const fs::path& file : {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
+  if (has_item_table(options))
+    files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
+  for (const fs::path& file :
+       {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
     if (!file.empty()) files.push_back(file);
   }
   if (!options.prefix.empty()) {
@@ -50,7 +52,8 @@ std::vector<fs::path> files_of(const IngestOptions& options) {
 
 json hashes_of(const std::vector<fs::path>& files) {
   json hashes = json::array();
-  for (const fs::path& file : files) hashes.push_back({{"file", file.string()}, {"hash", hash_file(file)}});
+  for (const fs::path& file : files)
+    hashes.push_back({{"file", file.string()}, {"hash", hash_file(file)}});
   return hashes;
 }
 
@@ -82,7 +85,9 @@ bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report
   return true;
 }
 
-json settings(const Config& config, const std::vector<std::string>& prefixes) { return json::parse(settings_json(config, prefixes)); }
+json settings(const Config& config, const std::vector<std::string>& prefixes) {
+  return json::parse(settings_json(config, prefixes));
+}
 
 }  // namespace
 
@@ -92,12 +97,15 @@ RunReport run_all(Config config, Progress& progress) {
   RunReport report;
   const auto backend = kernels::make_backend(config.backend);
 
-  stage("ingest", Stamp(config.data_out, {{"settings", settings(config, {"data."})}, {"files", hashes_of(files_of(config.ingest))}}), report, progress,
-        [&] { ingest(config.ingest, config.data_out, progress); });
+  stage("ingest",
+        Stamp(config.data_out, {{"settings", settings(config, {"data."})},
+                                {"files", hashes_of(files_of(config.ingest))}}),
+        report, progress, [&] { ingest(config.ingest, config.data_out, progress); });
   const Dataset dataset = read_dataset(config.data_out);
 
   const json graph_inputs = {{"data", dataset.hash}, {"settings", settings(config, {"graph."})}};
-  stage("graph", Stamp(config.data_out / "graph", graph_inputs), report, progress, [&] { build_graphs(config.data_out, dataset, config.graph, progress); });
+  stage("graph", Stamp(config.data_out / "graph", graph_inputs), report, progress,
+        [&] { build_graphs(config.data_out, dataset, config.graph, progress); });
   const Graphs graphs = load_or_build_graphs(config.data_out, dataset, config.graph, progress);
 
   json partition_inputs = graph_inputs;
@@ -110,17 +118,25 @@ RunReport run_all(Config config, Progress& progress) {
 
   json train_inputs = graph_inputs;
   train_inputs["train"] = settings(config, {"model.", "train."});
-  if (config.train.node_order == NodeOrder::metis) train_inputs["partition"] = partition_inputs["partition"];
+  if (config.train.node_order == NodeOrder::metis)
+    train_inputs["partition"] = partition_inputs["partition"];
   stage("train", Stamp(config.model_out, train_inputs), report, progress, [&] {
     load_metis_order(config.data_out, dataset, graphs, config, progress);
-    config.train.resume = !is_finished(config.model_out);  // an unfinished model of the same course goes on
+    config.train.resume =
+        !is_finished(config.model_out);  // an unfinished model of the same course goes on
     try {
-      report.interrupted = train(dataset, graphs, config.train, effective_toml(config), config.model_out, *backend, progress).interrupted;
+      report.interrupted = train(dataset, graphs, config.train, effective_toml(config),
+                                 config.model_out, *backend, progress)
+                               .interrupted;
     } catch (const InputError& error) {
-      if (!config.train.resume || std::string_view(error.what()).find("cannot resume") == std::string_view::npos) throw;
+      if (!config.train.resume ||
+          std::string_view(error.what()).find("cannot resume") == std::string_view::npos)
+        throw;
       progress.warn(fmt::format("{}; training starts over", error.what()));
       config.train.resume = false;
-      report.interrupted = train(dataset, graphs, config.train, effective_toml(config), config.model_out, *backend, progress).interrupted;
+      report.interrupted = train(dataset, graphs, config.train, effective_toml(config),
+                                 config.model_out, *backend, progress)
+                               .interrupted;
     }
   });
   if (report.interrupted) return report;
@@ -128,10 +144,13 @@ RunReport run_all(Config config, Progress& progress) {
   const TrainedModel model = load_model(config.model_out, dataset, *backend);
   if (!dataset.split.test.empty()) {
     EvaluateOptions options = config.evaluate;
-    std::erase_if(options.cutoffs, [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
+    std::erase_if(options.cutoffs,
+                  [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
     if (options.cutoffs.empty()) options.cutoffs = {1};
     const fs::path path = config.model_out / "evaluation.json";
-    const json inputs = {{"model", model.model_hash}, {"data", dataset.hash}, {"settings", settings(config, {"evaluate."})}};
+    const json inputs = {{"model", model.model_hash},
+                         {"data", dataset.hash},
+                         {"settings", settings(config, {"evaluate."})}};
     if (read_evaluation(path, inputs, report)) {
       progress.begin("evaluate");
       progress.end("unchanged, skipped");
@@ -139,8 +158,11 @@ RunReport run_all(Config config, Progress& progress) {
     } else {
       report.model = evaluate(dataset, model, options, *backend, progress);
       report.popularity = evaluate_popularity(dataset, options, *backend, progress);
-      const json result = {{"inputs", inputs}, {"num_users", report.model.num_users}, {"seconds", report.model.seconds},
-                           {"seen_items_masked", report.model.seen_items_masked}, {"metrics", report.model.metrics},
+      const json result = {{"inputs", inputs},
+                           {"num_users", report.model.num_users},
+                           {"seconds", report.model.seconds},
+                           {"seen_items_masked", report.model.seen_items_masked},
+                           {"metrics", report.model.metrics},
                            {"popularity_metrics", report.popularity.metrics}};
       write_file_atomically(path, result.dump(2) + "\n");
       report.done.emplace_back("evaluate");
@@ -148,7 +170,11 @@ RunReport run_all(Config config, Progress& progress) {
   }
 
   if (!config.embeddings_out.empty()) {
-    stage("embed", Stamp(config.embeddings_out, {{"model", model.model_hash}, {"data", dataset.hash}, {"settings", settings(config, {"embeddings."})}}), report, progress,
+    stage("embed",
+          Stamp(config.embeddings_out, {{"model", model.model_hash},
+                                        {"data", dataset.hash},
+                                        {"settings", settings(config, {"embeddings."})}}),
+          report, progress,
           [&] { embed(dataset, model, config.embed, config.embeddings_out, progress); });
   }
   return report;

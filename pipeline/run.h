@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All stages in order. A stage is skipped when its artefact says that it was made from the same inputs with the same settings.
+// All stages in order. A stage is skipped when its artefact says that it was made from the same
+// inputs with the same settings.
 #pragma once
 
 #include <string>
@@ -11,13 +12,14 @@
 namespace penchant::pipeline {
 
 struct RunReport {
-  std::vector<std::string> done, skipped;  ///< names of stages
-  EvaluateReport model, popularity;        ///< empty if there is no test part
-  std::vector<PartitionReport> partitions; ///< empty if skipped
+  std::vector<std::string> done, skipped;   ///< names of stages
+  EvaluateReport model, popularity;         ///< empty if there is no test part
+  std::vector<PartitionReport> partitions;  ///< empty if skipped
   bool interrupted = false;
 };
 
-/// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into the model.
+/// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into
+/// the model.
 RunReport run_all(Config config, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches of an epoch. What is drawn depends on (seed, epoch, position) only: a run resumed at any step draws the same.
+// Batches of an epoch. What is drawn depends on (seed, epoch, position) only: a run resumed at any
+// step draws the same.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace penchant::pipeline {
 
-/// Draws an index with probability proportional to its weight in O(1) (Walker's alias method, Vose 1991).
+/// Draws an index with probability proportional to its weight in O(1) (Walker's alias method, Vose
+/// 1991).
 class AliasTable {
  public:
   explicit AliasTable(const std::vector<double>& weights);
@@ -31,7 +33,8 @@ struct SampledBatch {
 
 class Sampler {
  public:
-  /// `graph` is the training graph: positives are its edges, negatives follow its item degrees ^ negative_power.
+  /// `graph` is the training graph: positives are its edges, negatives follow its item degrees ^
+  /// negative_power.
   Sampler(const graph::UserItemGraph& graph, const TrainOptions& options);
   std::int64_t num_positives() const { return static_cast<std::int64_t>(user_of_edge_.size()); }
   std::int64_t steps_per_epoch() const;
@@ -46,7 +49,8 @@ class Sampler {
   bool shared_negatives_;
   std::vector<graph::NodeId> user_of_edge_;
   AliasTable negatives_;
-  std::vector<float> bias_;  ///< [I] -negative_correction * log q, q an item's probability as a negative; empty: none
+  std::vector<float> bias_;  ///< [I] -negative_correction * log q, q an item's probability as a
+                             ///< negative; empty: none
 };
 
 }  // namespace penchant::pipeline

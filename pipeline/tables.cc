@@ -45,9 +45,12 @@ enum class FileKind { text, gzip, zstd, parquet };
 FileKind file_kind(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) throw InputError(fmt::format("{}: no such file", path.string()));
-  if (fs::is_directory(path, error)) throw InputError(fmt::format("{}: is a directory, expected a file", path.string()));
+  if (fs::is_directory(path, error))
+    throw InputError(fmt::format("{}: is a directory, expected a file", path.string()));
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(fmt::format("{}: cannot open the file: {}", path.string(), std::strerror(errno)));
+  if (!file)
+    throw InputError(
+        fmt::format("{}: cannot open the file: {}", path.string(), std::strerror(errno)));
   std::array<char, 4> magic{};
   file.read(magic.data(), magic.size());
   const std::string_view start(magic.data(), static_cast<std::size_t>(file.gcount()));
@@ -61,8 +64,10 @@ FileKind file_kind(const fs::path& path) {
 [[noreturn]] void fail(const fs::path& path, const arrow::Status& status) {
   if (status.IsOutOfMemory()) throw std::bad_alloc();
   std::string reason = status.message();
-  if (status.detail() != nullptr) reason += fmt::format(" {}", status.detail()->ToString());  // errno in words
-  if (reason.find("runcated compressed stream") != std::string::npos) reason = "the compressed file is cut off";
+  if (status.detail() != nullptr)
+    reason += fmt::format(" {}", status.detail()->ToString());  // errno in words
+  if (reason.find("runcated compressed stream") != std::string::npos)
+    reason = "the compressed file is cut off";
   throw InputError(fmt::format("{}: {}", path.string(), reason));
 }
 
@@ -77,7 +82,8 @@ void check(const arrow::Status& status, const fs::path& path) {
 }
 
 std::shared_ptr<arrow::io::InputStream> open_stream(const fs::path& path, FileKind kind) {
-  std::shared_ptr<arrow::io::InputStream> file = take(arrow::io::ReadableFile::Open(path.string()), path);
+  std::shared_ptr<arrow::io::InputStream> file =
+      take(arrow::io::ReadableFile::Open(path.string()), path);
   if (kind == FileKind::text) return file;
   const auto type = kind == FileKind::gzip ? arrow::Compression::GZIP : arrow::Compression::ZSTD;
   // The stream keeps a pointer to its codec: both live in one owner.
@@ -91,7 +97,8 @@ std::shared_ptr<arrow::io::InputStream> open_stream(const fs::path& path, FileKi
 std::string first_line(const fs::path& path, FileKind kind) {
   auto stream = open_stream(path, kind);
   const auto buffer = take(stream->Read(1 << 20), path);
-  const std::string_view text(reinterpret_cast<const char*>(buffer->data()), static_cast<std::size_t>(buffer->size()));
+  const std::string_view text(reinterpret_cast<const char*>(buffer->data()),
+                              static_cast<std::size_t>(buffer->size()));
   return std::string(text.substr(0, text.find_first_of("\r\n")));
 }
 
@@ -108,29 +115,35 @@ char find_separator(const fs::path& path, FileKind kind, const TableReadOptions&
   });
 }
 
-/// A plain file without a single quote character has no quoted line breaks, and Arrow may cut it into blocks at any newline.
+/// A plain file without a single quote character has no quoted line breaks, and Arrow may cut it
+/// into blocks at any newline.
 bool may_quote_newlines(const fs::path& path, FileKind kind, char quote) {
   if (kind != FileKind::text) return true;
-  auto file = take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
+  auto file =
+      take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
   const auto size = take(file->GetSize(), path);
   const auto buffer = take(file->ReadAt(0, size), path);
-  madvise(const_cast<std::uint8_t*>(buffer->data()), static_cast<std::size_t>(size), MADV_SEQUENTIAL);
+  madvise(const_cast<std::uint8_t*>(buffer->data()), static_cast<std::size_t>(size),
+          MADV_SEQUENTIAL);
   return std::memchr(buffer->data(), quote, static_cast<std::size_t>(size)) != nullptr;
 }
 
-std::vector<int> find_columns(const fs::path& path, const std::vector<std::string>& known, std::span<const std::string> wanted) {
+std::vector<int> find_columns(const fs::path& path, const std::vector<std::string>& known,
+                              std::span<const std::string> wanted) {
   std::vector<int> indices;
   for (const std::string& name : wanted) {
     const auto place = std::find(known.begin(), known.end(), name);
     if (place == known.end()) {
-      throw InputError(fmt::format("{}: no column '{}'; the columns are: {}", path.string(), name, fmt::join(known, ", ")));
+      throw InputError(fmt::format("{}: no column '{}'; the columns are: {}", path.string(), name,
+                                   fmt::join(known, ", ")));
     }
     indices.push_back(static_cast<int>(place - known.begin()));
   }
   return indices;
 }
 
-/// Text of cells that are not text already. Views stay valid because pieces are only appended and never reallocated.
+/// Text of cells that are not text already. Views stay valid because pieces are only appended and
+/// never reallocated.
 class CellStore {
  public:
   void clear() { used_ = 0, block_ = 0; }
@@ -139,7 +152,8 @@ class CellStore {
     if (blocks_.empty() || used_ + text.size() > blocks_[block_].size()) {
       if (!blocks_.empty()) ++block_;
       if (block_ >= blocks_.size()) blocks_.emplace_back();
-      if (blocks_[block_].size() < std::max(kBlock, text.size())) blocks_[block_].resize(std::max(kBlock, text.size()));
+      if (blocks_[block_].size() < std::max(kBlock, text.size()))
+        blocks_[block_].resize(std::max(kBlock, text.size()));
       used_ = 0;
     }
     char* place = blocks_[block_].data() + used_;
@@ -156,19 +170,25 @@ class CellStore {
 
 std::int64_t to_milliseconds(std::int64_t value, arrow::TimeUnit::type unit) {
   switch (unit) {
-    case arrow::TimeUnit::SECOND: return value * 1000;
-    case arrow::TimeUnit::MILLI: return value;
-    case arrow::TimeUnit::MICRO: return value / 1000;
-    case arrow::TimeUnit::NANO: return value / 1000000;
+    case arrow::TimeUnit::SECOND:
+      return value * 1000;
+    case arrow::TimeUnit::MILLI:
+      return value;
+    case arrow::TimeUnit::MICRO:
+      return value / 1000;
+    case arrow::TimeUnit::NANO:
+      return value / 1000000;
   }
   return value;
 }
 
-/// A double as the shortest text that reads back the same; whole numbers without ".0", so that 17850.0 and 17850 are one id.
+/// A double as the shortest text that reads back the same; whole numbers without ".0", so that
+/// 17850.0 and 17850 are one id.
 std::string_view format_double(double value, std::array<char, 64>& buffer) {
   std::to_chars_result result{};
   if (std::trunc(value) == value && std::abs(value) < 9007199254740992.0) {
-    result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), static_cast<std::int64_t>(value));
+    result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                           static_cast<std::int64_t>(value));
   } else {
     result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
   }
@@ -180,12 +200,14 @@ void text_cells(const arrow::Array& array, std::vector<std::string_view>& cells)
   const auto& strings = static_cast<const ArrayType&>(array);
   for (std::int64_t i = 0; i < array.length(); ++i) {
     cells.push_back(strings.IsNull(i) ? std::string_view{} : std::string_view(strings.GetView(i)));
-    if (!strings.IsNull(i) && cells.back().data() == nullptr) cells.back() = std::string_view("", 0);
+    if (!strings.IsNull(i) && cells.back().data() == nullptr)
+      cells.back() = std::string_view("", 0);
   }
 }
 
 template <typename ArrayType>
-void number_cells(const arrow::Array& array, std::vector<std::string_view>& cells, CellStore& store) {
+void number_cells(const arrow::Array& array, std::vector<std::string_view>& cells,
+                  CellStore& store) {
   const auto& numbers = static_cast<const ArrayType&>(array);
   std::array<char, 64> buffer{};
   for (std::int64_t i = 0; i < array.length(); ++i) {
@@ -195,18 +217,24 @@ void number_cells(const arrow::Array& array, std::vector<std::string_view>& cell
     }
     const auto value = numbers.Value(i);
     if constexpr (std::is_floating_point_v<decltype(value)>) {
-      cells.push_back(std::isnan(value) ? std::string_view{} : store.add(format_double(static_cast<double>(value), buffer)));
+      cells.push_back(std::isnan(value)
+                          ? std::string_view{}
+                          : store.add(format_double(static_cast<double>(value), buffer)));
     } else {
-      const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), static_cast<std::int64_t>(value));
-      cells.push_back(store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
+      const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                                        static_cast<std::int64_t>(value));
+      cells.push_back(
+          store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
     }
   }
 }
 
-void append_cells(const arrow::Array& array, const fs::path& path, std::vector<std::string_view>& cells, CellStore& store);
+void append_cells(const arrow::Array& array, const fs::path& path,
+                  std::vector<std::string_view>& cells, CellStore& store);
 
 template <typename ArrayType>
-void list_cells(const arrow::Array& array, const fs::path& path, std::vector<std::string_view>& cells, CellStore& store) {
+void list_cells(const arrow::Array& array, const fs::path& path,
+                std::vector<std::string_view>& cells, CellStore& store) {
   const auto& lists = static_cast<const ArrayType&>(array);
   std::vector<std::string_view> elements;
   append_cells(*lists.values(), path, elements, store);
@@ -214,7 +242,8 @@ void list_cells(const arrow::Array& array, const fs::path& path, std::vector<std
   for (std::int64_t i = 0; i < array.length(); ++i) {
     joined.clear();
     if (!lists.IsNull(i)) {
-      for (std::int64_t e = lists.value_offset(i); e < lists.value_offset(i) + lists.value_length(i); ++e) {
+      for (std::int64_t e = lists.value_offset(i);
+           e < lists.value_offset(i) + lists.value_length(i); ++e) {
         joined += kListSeparator;  // before each element, so that a list of one is known as a list
         joined += elements[static_cast<std::size_t>(e)];
       }
@@ -224,30 +253,48 @@ void list_cells(const arrow::Array& array, const fs::path& path, std::vector<std
 }
 
 /// Appends the cells of one array of any supported type as text.
-void append_cells(const arrow::Array& array, const fs::path& path, std::vector<std::string_view>& cells, CellStore& store) {
+void append_cells(const arrow::Array& array, const fs::path& path,
+                  std::vector<std::string_view>& cells, CellStore& store) {
   std::array<char, 64> buffer{};
   switch (array.type_id()) {
-    case arrow::Type::STRING: return text_cells<arrow::StringArray>(array, cells);
-    case arrow::Type::LARGE_STRING: return text_cells<arrow::LargeStringArray>(array, cells);
-    case arrow::Type::BINARY: return text_cells<arrow::BinaryArray>(array, cells);
-    case arrow::Type::INT8: return number_cells<arrow::Int8Array>(array, cells, store);
-    case arrow::Type::INT16: return number_cells<arrow::Int16Array>(array, cells, store);
-    case arrow::Type::INT32: return number_cells<arrow::Int32Array>(array, cells, store);
-    case arrow::Type::INT64: return number_cells<arrow::Int64Array>(array, cells, store);
-    case arrow::Type::UINT8: return number_cells<arrow::UInt8Array>(array, cells, store);
-    case arrow::Type::UINT16: return number_cells<arrow::UInt16Array>(array, cells, store);
-    case arrow::Type::UINT32: return number_cells<arrow::UInt32Array>(array, cells, store);
-    case arrow::Type::FLOAT: return number_cells<arrow::FloatArray>(array, cells, store);
-    case arrow::Type::DOUBLE: return number_cells<arrow::DoubleArray>(array, cells, store);
-    case arrow::Type::LIST: return list_cells<arrow::ListArray>(array, path, cells, store);
-    case arrow::Type::LARGE_LIST: return list_cells<arrow::LargeListArray>(array, path, cells, store);
+    case arrow::Type::STRING:
+      return text_cells<arrow::StringArray>(array, cells);
+    case arrow::Type::LARGE_STRING:
+      return text_cells<arrow::LargeStringArray>(array, cells);
+    case arrow::Type::BINARY:
+      return text_cells<arrow::BinaryArray>(array, cells);
+    case arrow::Type::INT8:
+      return number_cells<arrow::Int8Array>(array, cells, store);
+    case arrow::Type::INT16:
+      return number_cells<arrow::Int16Array>(array, cells, store);
+    case arrow::Type::INT32:
+      return number_cells<arrow::Int32Array>(array, cells, store);
+    case arrow::Type::INT64:
+      return number_cells<arrow::Int64Array>(array, cells, store);
+    case arrow::Type::UINT8:
+      return number_cells<arrow::UInt8Array>(array, cells, store);
+    case arrow::Type::UINT16:
+      return number_cells<arrow::UInt16Array>(array, cells, store);
+    case arrow::Type::UINT32:
+      return number_cells<arrow::UInt32Array>(array, cells, store);
+    case arrow::Type::FLOAT:
+      return number_cells<arrow::FloatArray>(array, cells, store);
+    case arrow::Type::DOUBLE:
+      return number_cells<arrow::DoubleArray>(array, cells, store);
+    case arrow::Type::LIST:
+      return list_cells<arrow::ListArray>(array, path, cells, store);
+    case arrow::Type::LARGE_LIST:
+      return list_cells<arrow::LargeListArray>(array, path, cells, store);
     case arrow::Type::TIMESTAMP: {
       const auto unit = static_cast<const arrow::TimestampType&>(*array.type()).unit();
       const auto& times = static_cast<const arrow::TimestampArray&>(array);
       for (std::int64_t i = 0; i < array.length(); ++i) {
-        const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), to_milliseconds(times.Value(i), unit));
-        cells.push_back(times.IsNull(i) ? std::string_view{}
-                                        : store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
+        const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                                          to_milliseconds(times.Value(i), unit));
+        cells.push_back(
+            times.IsNull(i)
+                ? std::string_view{}
+                : store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
       }
       return;
     }
@@ -256,7 +303,8 @@ void append_cells(const arrow::Array& array, const fs::path& path, std::vector<s
       std::vector<std::string_view> values;
       append_cells(*coded.dictionary(), path, values, store);
       for (std::int64_t i = 0; i < array.length(); ++i) {
-        cells.push_back(coded.IsNull(i) ? std::string_view{} : values[static_cast<std::size_t>(coded.GetValueIndex(i))]);
+        cells.push_back(coded.IsNull(i) ? std::string_view{}
+                                        : values[static_cast<std::size_t>(coded.GetValueIndex(i))]);
       }
       return;
     }
@@ -284,25 +332,29 @@ struct TableReader::Impl {
   std::mutex mutex;
   std::vector<MalformedRow> malformed;  ///< found by the parser, which may be ahead of the batches
 
-  /// Hands over what the parser left out before the line that follows the batch, and moves next_line behind it.
+  /// Hands over what the parser left out before the line that follows the batch, and moves
+  /// next_line behind it.
   void assign_left_out(TextBatch& batch, bool last) {
     const std::lock_guard lock(mutex);
     std::int64_t end = next_line + batch.num_rows;
     const auto first = malformed.begin();
     auto row = first;
-    for (; row != malformed.end() && (last || row->line < end); ++row, ++end) batch.malformed.push_back(*row);
+    for (; row != malformed.end() && (last || row->line < end); ++row, ++end)
+      batch.malformed.push_back(*row);
     malformed.erase(first, row);
     next_line = end;
   }
 
-  void open_text(FileKind kind, const TableReadOptions& options, std::span<const std::string> columns) {
+  void open_text(FileKind kind, const TableReadOptions& options,
+                 std::span<const std::string> columns) {
     const std::vector<std::string> known = table_columns(path, options);
     find_columns(path, known, columns);
     auto read = arrow::csv::ReadOptions::Defaults();
     read.block_size = kCsvBlock;
     read.column_names = known;
     read.skip_rows = options.header ? 1 : 0;
-    read.use_threads = false;  // only then are rows counted; read_ahead() overlaps parsing with our own work
+    read.use_threads =
+        false;  // only then are rows counted; read_ahead() overlaps parsing with our own work
     auto parse = arrow::csv::ParseOptions::Defaults();
     parse.delimiter = find_separator(path, kind, options);
     parse.quote_char = options.quote;
@@ -317,25 +369,30 @@ struct TableReader::Impl {
     convert.check_utf8 = false;  // ids are checked once each, when they enter a dictionary
     convert.strings_can_be_null = false;
     for (const std::string& name : columns) {
-      if (std::find(convert.include_columns.begin(), convert.include_columns.end(), name) == convert.include_columns.end()) {
+      if (std::find(convert.include_columns.begin(), convert.include_columns.end(), name) ==
+          convert.include_columns.end()) {
         convert.include_columns.push_back(name);
       }
       convert.column_types[name] = arrow::utf8();
     }
     next_line = options.header ? 2 : 1;
-    auto made = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(), open_stream(path, kind), read, parse, convert);
-    if (!made.ok() && made.status().message().find("Empty CSV file") != std::string::npos) return;  // a header and nothing else
+    auto made = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(),
+                                                  open_stream(path, kind), read, parse, convert);
+    if (!made.ok() && made.status().message().find("Empty CSV file") != std::string::npos)
+      return;  // a header and nothing else
     reader = take(std::move(made), path);
     order = find_columns(path, reader->schema()->field_names(), columns);
     timestamps.assign(columns.size(), false);
   }
 
   void open_parquet(std::span<const std::string> columns) {
-    auto file = take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
+    auto file =
+        take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
     try {
       parquet_reader = take(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
     } catch (const parquet::ParquetException& error) {
-      throw InputError(fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
+      throw InputError(
+          fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
     }
     parquet_reader->set_use_threads(true);
     std::shared_ptr<arrow::Schema> schema;
@@ -352,11 +409,13 @@ struct TableReader::Impl {
     for (std::size_t g = 0; g < groups.size(); ++g) groups[g] = static_cast<int>(g);
     reader = take(parquet_reader->GetRecordBatchReader(groups, leaves), path);
     order = find_columns(path, reader->schema()->field_names(), columns);
-    for (const int field : fields) timestamps.push_back(schema->field(field)->type()->id() == arrow::Type::TIMESTAMP);
+    for (const int field : fields)
+      timestamps.push_back(schema->field(field)->type()->id() == arrow::Type::TIMESTAMP);
   }
 };
 
-TableReader::TableReader(const fs::path& path, const TableReadOptions& options, std::span<const std::string> columns)
+TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
+                         std::span<const std::string> columns)
     : impl_(std::make_unique<Impl>()) {
   impl_->path = path;
   impl_->stores.resize(columns.size());
@@ -402,19 +461,23 @@ bool TableReader::is_timestamp(std::size_t column) const {
 std::vector<std::string> table_columns(const fs::path& path, const TableReadOptions& options) {
   const FileKind kind = file_kind(path);
   if (kind == FileKind::parquet) {
-    auto file = take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
+    auto file =
+        take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
     try {
       auto reader = take(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
       std::shared_ptr<arrow::Schema> schema;
       check(reader->GetSchema(&schema), path);
       return schema->field_names();
     } catch (const parquet::ParquetException& error) {
-      throw InputError(fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
+      throw InputError(
+          fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
     }
   }
   std::string line = first_line(path, kind);
   if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // byte order mark
-  if (line.empty()) throw InputError(fmt::format("{}:1: the first line is empty, expected {}", path.string(), options.header ? "a header" : "data"));
+  if (line.empty())
+    throw InputError(fmt::format("{}:1: the first line is empty, expected {}", path.string(),
+                                 options.header ? "a header" : "data"));
   const char separator = find_separator(path, kind, options);
   std::vector<std::string> names = {""};
   bool quoted = false;
@@ -433,7 +496,8 @@ std::vector<std::string> table_columns(const fs::path& path, const TableReadOpti
   return names;
 }
 
-// --- writing --------------------------------------------------------------------------------------------------------
+// --- writing
+// --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -456,7 +520,8 @@ struct ToArrow {
     arrow::ListBuilder builder(arrow::default_memory_pool(), values);
     for (std::int64_t row = 0; row < num_rows; ++row) {
       check(builder.Append(), path);
-      for (auto e = lists.offsets[static_cast<std::size_t>(row)]; e < lists.offsets[static_cast<std::size_t>(row) + 1]; ++e) {
+      for (auto e = lists.offsets[static_cast<std::size_t>(row)];
+           e < lists.offsets[static_cast<std::size_t>(row) + 1]; ++e) {
         check(values->Append(lists.elements[static_cast<std::size_t>(e)]), path);
       }
     }
@@ -471,7 +536,8 @@ struct ToArrow {
   }
   std::shared_ptr<arrow::Array> operator()(const std::vector<float>& numbers) const {
     arrow::FloatBuilder builder;
-    for (const float value : numbers) check(std::isnan(value) ? builder.AppendNull() : builder.Append(value), path);
+    for (const float value : numbers)
+      check(std::isnan(value) ? builder.AppendNull() : builder.Append(value), path);
     return finish(builder, path);
   }
   std::shared_ptr<arrow::Array> operator()(const VectorColumn& vectors) const {
@@ -493,7 +559,8 @@ struct ToArrow {
       }
       flat = finish(builder, path);
     }
-    return take(arrow::FixedSizeListArray::FromArrays(flat, static_cast<std::int32_t>(vectors.cols)), path);
+    return take(
+        arrow::FixedSizeListArray::FromArrays(flat, static_cast<std::int32_t>(vectors.cols)), path);
   }
 };
 
@@ -533,10 +600,14 @@ void ParquetWriter::write(std::int64_t num_rows, const std::vector<OutputColumn>
   const auto batch = arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays);
   try {
     if (impl.writer == nullptr) {
-      const auto properties = parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
-      const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-      impl.writer = take(parquet::arrow::FileWriter::Open(*batch->schema(), arrow::default_memory_pool(), impl.file, properties, arrow_properties),
-                         impl.path);
+      const auto properties =
+          parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
+      const auto arrow_properties =
+          parquet::ArrowWriterProperties::Builder().store_schema()->build();
+      impl.writer =
+          take(parquet::arrow::FileWriter::Open(*batch->schema(), arrow::default_memory_pool(),
+                                                impl.file, properties, arrow_properties),
+               impl.path);
     }
     check(impl.writer->WriteRecordBatch(*batch), impl.path);
   } catch (const parquet::ParquetException& error) {
@@ -555,7 +626,9 @@ void ParquetWriter::close() {
   }
   std::error_code error;
   fs::rename(impl.partial, impl.path, error);
-  if (error) throw InputError(fmt::format("{}: cannot rename the finished file into place: {}", impl.path.string(), error.message()));
+  if (error)
+    throw InputError(fmt::format("{}: cannot rename the finished file into place: {}",
+                                 impl.path.string(), error.message()));
   impl.closed = true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's headers stay inside tables.cc.
-// Every cell is read as text: ids keep their bytes, and each rule of ingest decides itself what a valid number or time is.
+// Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's
+// headers stay inside tables.cc. Every cell is read as text: ids keep their bytes, and each rule of
+// ingest decides itself what a valid number or time is.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +17,9 @@
 namespace penchant::pipeline {
 
 struct TableReadOptions {
-  char separator = '\0';  ///< '\0': ',' for .csv, '\t' for .tsv, else the likeliest of the first line
-  bool header = true;     ///< false: columns are named "1", "2", ...
+  char separator =
+      '\0';            ///< '\0': ',' for .csv, '\t' for .tsv, else the likeliest of the first line
+  bool header = true;  ///< false: columns are named "1", "2", ...
   char quote = '"';
 };
 
@@ -28,12 +30,15 @@ struct MalformedRow {
   std::int64_t found_fields = 0;
 };
 
-/// A block of rows. Cells are views into buffers that live until the next call of TableReader::next.
+/// A block of rows. Cells are views into buffers that live until the next call of
+/// TableReader::next.
 struct TextBatch {
   std::int64_t num_rows = 0;
-  std::int64_t first_line = 0;  ///< of the first row or malformed row; from 1, header included; quoted line breaks do not count
-  std::vector<std::vector<std::string_view>> columns;  ///< in the order asked for; data() == nullptr: null
-  std::vector<MalformedRow> malformed;                 ///< rows left out since the last batch
+  std::int64_t first_line = 0;  ///< of the first row or malformed row; from 1, header included;
+                                ///< quoted line breaks do not count
+  std::vector<std::vector<std::string_view>>
+      columns;                          ///< in the order asked for; data() == nullptr: null
+  std::vector<MalformedRow> malformed;  ///< rows left out since the last batch
 
   /// Line of a row in the file.
   std::int64_t line(std::size_t row) const {
@@ -43,7 +48,9 @@ struct TextBatch {
   }
   /// A line of a text file with nothing in the columns asked for: not a row.
   bool is_blank(std::size_t row) const {
-    return std::all_of(columns.begin(), columns.end(), [row](const auto& cells) { return cells[row].data() != nullptr && cells[row].empty(); });
+    return std::all_of(columns.begin(), columns.end(), [row](const auto& cells) {
+      return cells[row].data() != nullptr && cells[row].empty();
+    });
   }
 };
 
@@ -52,8 +59,10 @@ inline constexpr char kListSeparator = '\x1f';
 
 class TableReader {
  public:
-  /// Opens a file and selects columns by name. Throws InputError: missing or empty file, unknown column (with the known ones).
-  TableReader(const std::filesystem::path& path, const TableReadOptions& options, std::span<const std::string> columns);
+  /// Opens a file and selects columns by name. Throws InputError: missing or empty file, unknown
+  /// column (with the known ones).
+  TableReader(const std::filesystem::path& path, const TableReadOptions& options,
+              std::span<const std::string> columns);
   ~TableReader();
   TableReader(TableReader&&) noexcept;
   TableReader& operator=(TableReader&&) noexcept;
@@ -69,31 +78,34 @@ class TableReader {
 };
 
 /// Names of the columns of a file, in its order.
-std::vector<std::string> table_columns(const std::filesystem::path& path, const TableReadOptions& options);
+std::vector<std::string> table_columns(const std::filesystem::path& path,
+                                       const TableReadOptions& options);
 
 /// One column to write: text, lists of text (rows x offsets), numbers, or vectors of floats.
 struct ListColumn {
-  std::vector<std::int64_t> offsets;      ///< rows + 1
+  std::vector<std::int64_t> offsets;  ///< rows + 1
   std::vector<std::string_view> elements;
 };
 struct VectorColumn {
   const float* data = nullptr;  ///< row-major, rows of `stride` floats
   std::int64_t cols = 0;
   std::int64_t stride = 0;
-  bool half = false;            ///< store as float16
+  bool half = false;  ///< store as float16
 };
 /// Integers equal to `null_value` and NaN floats become nulls.
 struct Int64Column {
   std::vector<std::int64_t> values;
   std::int64_t null_value;
 };
-using ColumnValues = std::variant<std::vector<std::string_view>, ListColumn, Int64Column, std::vector<float>, VectorColumn>;
+using ColumnValues = std::variant<std::vector<std::string_view>, ListColumn, Int64Column,
+                                  std::vector<float>, VectorColumn>;
 struct OutputColumn {
   std::string name;
   ColumnValues values;
 };
 
-/// Writes Parquet (zstd) block by block under a temporary name; close() puts it in place. Every block has the same columns.
+/// Writes Parquet (zstd) block by block under a temporary name; close() puts it in place. Every
+/// block has the same columns.
 class ParquetWriter {
  public:
   explicit ParquetWriter(const std::filesystem::path& path);

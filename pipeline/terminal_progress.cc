@@ -34,7 +34,8 @@ void install_signal_handlers() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-TerminalProgress::TerminalProgress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {
+TerminalProgress::TerminalProgress(bool quiet)
+    : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {
   const char* no_colour = std::getenv("NO_COLOR");
   colour_ = terminal_ && (no_colour == nullptr || *no_colour == '\0');
 }
@@ -57,7 +58,9 @@ void TerminalProgress::begin(std::string_view stage) {
 void TerminalProgress::update(std::int64_t done, std::int64_t total, std::string_view detail) {
   if (quiet_) return;
   const auto now = Clock::now();
-  if (now - last_print_ < (terminal_ ? std::chrono::milliseconds(kRedraw) : std::chrono::milliseconds(kPlainLine))) return;
+  if (now - last_print_ <
+      (terminal_ ? std::chrono::milliseconds(kRedraw) : std::chrono::milliseconds(kPlainLine)))
+    return;
   last_print_ = now;
   const double elapsed = std::chrono::duration<double>(now - stage_start_).count();
   std::string line = fmt::format("{:<10} ", stage_);
@@ -82,13 +85,15 @@ void TerminalProgress::end(std::string_view summary) {
   if (quiet_) return;
   clear_line();
   const double elapsed = std::chrono::duration<double>(Clock::now() - stage_start_).count();
-  std::fprintf(stderr, "%s %7.1f s  %.*s\n", styled(fmt::format("{:<10}", stage_), "32").c_str(), elapsed, static_cast<int>(summary.size()), summary.data());
+  std::fprintf(stderr, "%s %7.1f s  %.*s\n", styled(fmt::format("{:<10}", stage_), "32").c_str(),
+               elapsed, static_cast<int>(summary.size()), summary.data());
 }
 
 void TerminalProgress::warn(std::string_view message) {
   if (quiet_) return;
   clear_line();
-  std::fprintf(stderr, "%s %.*s\n", styled("warning:", "33").c_str(), static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "%s %.*s\n", styled("warning:", "33").c_str(),
+               static_cast<int>(message.size()), message.data());
 }
 
 bool TerminalProgress::stop_requested() const { return interrupts > 0; }

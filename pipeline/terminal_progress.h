@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Progress on stderr: one line that is redrawn on a terminal, a plain line every few seconds elsewhere. Colour only on a terminal and
-// not under NO_COLOR. SIGINT asks to stop; a second one ends the program at once.
+// Progress on stderr: one line that is redrawn on a terminal, a plain line every few seconds
+// elsewhere. Colour only on a terminal and not under NO_COLOR. SIGINT asks to stop; a second one
+// ends the program at once.
 #pragma once
 
 #include <chrono>

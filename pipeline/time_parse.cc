@@ -12,11 +12,14 @@ namespace penchant::pipeline {
 
 namespace {
 
-constexpr std::int64_t kLatest = 4102444800000;        // 2100-01-01 in ms
-constexpr double kSmallestMilliseconds = 1e11;         // 1973 in ms, the year 5138 in s
+constexpr std::int64_t kLatest = 4102444800000;  // 2100-01-01 in ms
+constexpr double kSmallestMilliseconds = 1e11;   // 1973 in ms, the year 5138 in s
 
 std::int64_t days_from_civil(int year, unsigned month, unsigned day) {
-  return std::chrono::sys_days(std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day)).time_since_epoch().count();
+  return std::chrono::sys_days(std::chrono::year(year) / std::chrono::month(month) /
+                               std::chrono::day(day))
+      .time_since_epoch()
+      .count();
 }
 
 /// Reads `count` digits at `place`, or -1.
@@ -39,7 +42,8 @@ std::optional<std::int64_t> parse_number(std::string_view text, double scale) {
   }
   double value = 0.0;
   const auto real = std::from_chars(text.data(), last, value);
-  if (real.ec != std::errc() || real.ptr != last || !std::isfinite(value) || std::abs(value) > 1e15) return std::nullopt;
+  if (real.ec != std::errc() || real.ptr != last || !std::isfinite(value) || std::abs(value) > 1e15)
+    return std::nullopt;
   return static_cast<std::int64_t>(std::llround(value * scale));
 }
 
@@ -55,10 +59,12 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
   const int month = digits(text, 5, 2);
   const int day = digits(text, 8, 2);
   if (year < 0 || month < 1 || day < 1 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!date.ok()) return std::nullopt;
-  std::int64_t ms = days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86400000;
+  std::int64_t ms =
+      days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86400000;
   std::size_t place = 10;
   if (place == text.size()) return ms;
   if (text[place] != 'T' && text[place] != ' ') return std::nullopt;
@@ -74,7 +80,9 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
     place = 19;
     if (place < text.size() && (text[place] == '.' || text[place] == ',')) {
       std::int64_t unit = 100;
-      for (++place; place < text.size() && text[place] >= '0' && text[place] <= '9'; ++place, unit /= 10) ms += (text[place] - '0') * unit;
+      for (++place; place < text.size() && text[place] >= '0' && text[place] <= '9';
+           ++place, unit /= 10)
+        ms += (text[place] - '0') * unit;
     }
   }
   std::string_view zone = text.substr(place);
@@ -82,7 +90,10 @@ std::optional<std::int64_t> parse_iso8601(std::string_view text) {
   if (zone.empty() || zone == "Z" || zone == "UTC") return ms;
   if (zone.front() != '+' && zone.front() != '-') return std::nullopt;
   const int zone_hour = digits(zone, 1, 2);
-  const int zone_minute = zone.size() == 3 ? 0 : zone.size() == 5 ? digits(zone, 3, 2) : zone.size() == 6 && zone[3] == ':' ? digits(zone, 4, 2) : -1;
+  const int zone_minute = zone.size() == 3                     ? 0
+                          : zone.size() == 5                   ? digits(zone, 3, 2)
+                          : zone.size() == 6 && zone[3] == ':' ? digits(zone, 4, 2)
+                                                               : -1;
   if (zone_hour < 0 || zone_hour > 14 || zone_minute < 0 || zone_minute > 59) return std::nullopt;
   const std::int64_t offset = (zone_hour * 60 + zone_minute) * 60000LL;
   return zone.front() == '+' ? ms - offset : ms + offset;
@@ -94,10 +105,14 @@ std::optional<std::int64_t> parse_pattern(std::string_view text, const std::stri
   parts.tm_mday = 1;
   const char* end = strptime(copy.c_str(), pattern.c_str(), &parts);
   if (end == nullptr || *end != '\0') return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(parts.tm_year + 1900), std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)),
-                                         std::chrono::day(static_cast<unsigned>(parts.tm_mday))};
+  const std::chrono::year_month_day date{
+      std::chrono::year(parts.tm_year + 1900),
+      std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)),
+      std::chrono::day(static_cast<unsigned>(parts.tm_mday))};
   if (!date.ok()) return std::nullopt;
-  const std::int64_t days = days_from_civil(parts.tm_year + 1900, static_cast<unsigned>(parts.tm_mon + 1), static_cast<unsigned>(parts.tm_mday));
+  const std::int64_t days =
+      days_from_civil(parts.tm_year + 1900, static_cast<unsigned>(parts.tm_mon + 1),
+                      static_cast<unsigned>(parts.tm_mday));
   return ((days * 24 + parts.tm_hour) * 60 + parts.tm_min) * 60000 + parts.tm_sec * 1000LL;
 }
 
@@ -114,11 +129,21 @@ TimeParser::TimeParser(std::string format) : format_(std::move(format)) {
 std::optional<std::int64_t> TimeParser::operator()(std::string_view text) const {
   std::optional<std::int64_t> ms;
   switch (kind_) {
-    case Kind::automatic: ms = text.size() > 4 && text[4] == '-' ? parse_iso8601(text) : parse_unix(text); break;
-    case Kind::seconds: ms = parse_number(text, 1000.0); break;
-    case Kind::milliseconds: ms = parse_number(text, 1.0); break;
-    case Kind::iso8601: ms = parse_iso8601(text); break;
-    case Kind::pattern: ms = parse_pattern(text, format_); break;
+    case Kind::automatic:
+      ms = text.size() > 4 && text[4] == '-' ? parse_iso8601(text) : parse_unix(text);
+      break;
+    case Kind::seconds:
+      ms = parse_number(text, 1000.0);
+      break;
+    case Kind::milliseconds:
+      ms = parse_number(text, 1.0);
+      break;
+    case Kind::iso8601:
+      ms = parse_iso8601(text);
+      break;
+    case Kind::pattern:
+      ms = parse_pattern(text, format_);
+      break;
   }
   if (ms && (*ms < 0 || *ms >= kLatest)) return std::nullopt;
   return ms;
@@ -126,11 +151,16 @@ std::optional<std::int64_t> TimeParser::operator()(std::string_view text) const 
 
 std::string TimeParser::expectation() const {
   switch (kind_) {
-    case Kind::automatic: return "a Unix time or ISO-8601 between 1970 and 2100";
-    case Kind::seconds: return "a Unix time in seconds between 1970 and 2100";
-    case Kind::milliseconds: return "a Unix time in milliseconds between 1970 and 2100";
-    case Kind::iso8601: return "an ISO-8601 time between 1970 and 2100";
-    case Kind::pattern: return fmt::format("a time like '{}' between 1970 and 2100", format_);
+    case Kind::automatic:
+      return "a Unix time or ISO-8601 between 1970 and 2100";
+    case Kind::seconds:
+      return "a Unix time in seconds between 1970 and 2100";
+    case Kind::milliseconds:
+      return "a Unix time in milliseconds between 1970 and 2100";
+    case Kind::iso8601:
+      return "an ISO-8601 time between 1970 and 2100";
+    case Kind::pattern:
+      return fmt::format("a time like '{}' between 1970 and 2100", format_);
   }
   return {};
 }

@@ -12,9 +12,10 @@ namespace penchant::pipeline {
 /// Parser of one time column. Formats:
 ///   auto      Unix time (seconds; milliseconds from 1e11 on) or ISO-8601
 ///   s, ms     Unix time in that unit, a fraction allowed
-///   iso8601   YYYY-MM-DD, then optionally 'T' or a space and hh:mm[:ss[.fraction]], then optionally Z, UTC or +hh:mm
-///   else      a strptime pattern, read as UTC
-/// A time before 1970 or after 2100 is not accepted: it is a unit mistaken for another, or a damaged row.
+///   iso8601   YYYY-MM-DD, then optionally 'T' or a space and hh:mm[:ss[.fraction]], then
+///   optionally Z, UTC or +hh:mm else      a strptime pattern, read as UTC
+/// A time before 1970 or after 2100 is not accepted: it is a unit mistaken for another, or a
+/// damaged row.
 class TimeParser {
  public:
   explicit TimeParser(std::string format);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// X.data -> X.model, and back into memory. The trainer owns the loop (sampling, step, validation, checkpoint); the equations are
-// in models/.
+// X.data -> X.model, and back into memory. The trainer owns the loop (sampling, step, validation,
+// checkpoint); the equations are in models/.
 #pragma once
 
 #include <cstdint>
@@ -23,29 +23,37 @@ enum class NodeOrder { none, degree, metis };
 struct TrainOptions {
   models::ModelOptions model;
   std::int64_t epochs = 20;
-  std::int64_t batch_size = 0;            ///< 0: about 64 steps an epoch, a power of two from 512 to 8192
-  std::int64_t num_negatives = 1024;     ///< shared by a batch (sampled softmax); BPR draws one per positive
-  double negative_power = 0.75;          ///< negatives are drawn with probability ~ training count ^ power; 0: uniform
-  double negative_correction = 1.0;      ///< share of the log-q correction of the scores (sampled softmax): 1 undoes negative_power
-  float learning_rate = 0.02F;           ///< peak
-  bool cosine_decay = true;              ///< of the learning rate to 0 over `epochs`
+  std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192
+  std::int64_t num_negatives =
+      1024;  ///< shared by a batch (sampled softmax); BPR draws one per positive
+  double negative_power =
+      0.75;  ///< negatives are drawn with probability ~ training count ^ power; 0: uniform
+  double negative_correction = 1.0;  ///< share of the log-q correction of the scores (sampled
+                                     ///< softmax): 1 undoes negative_power
+  float learning_rate = 0.02F;       ///< peak
+  bool cosine_decay = true;          ///< of the learning rate to 0 over `epochs`
   float l2 = 1e-5F;
-  std::int64_t validate_every = 1;       ///< epochs; 0: never
-  std::int64_t patience = 5;             ///< validations without improvement before stopping; 0: never stop early
+  std::int64_t validate_every = 1;  ///< epochs; 0: never
+  std::int64_t patience =
+      5;  ///< validations without improvement before stopping; 0: never stop early
   std::string validation_metric = "ndcg@20";
-  bool calibrate_popularity = true;      ///< let validation choose a weight of log popularity in the scores
-  bool refit = true;                     ///< train once more on train + validation for the number of epochs that validation chose
-  std::int64_t checkpoint_every = 1;     ///< epochs
-  std::int64_t stop_after_steps = 0;     ///< testing aid: behave as if interrupted after so many steps; 0: off
+  bool calibrate_popularity =
+      true;           ///< let validation choose a weight of log popularity in the scores
+  bool refit = true;  ///< train once more on train + validation for the number of epochs that
+                      ///< validation chose
+  std::int64_t checkpoint_every = 1;  ///< epochs
+  std::int64_t stop_after_steps =
+      0;  ///< testing aid: behave as if interrupted after so many steps; 0: off
   NodeOrder node_order = NodeOrder::degree;
   graph::Seed seed{42};
   bool resume = false;
-  std::vector<graph::NodeId> metis_order;  ///< node order for NodeOrder::metis: X.data/partition/order.npy
+  std::vector<graph::NodeId>
+      metis_order;  ///< node order for NodeOrder::metis: X.data/partition/order.npy
 };
 
 struct TrainReport {
-  std::int64_t epochs_run = 0;    ///< of both phases
-  std::int64_t best_epoch = 0;    ///< by validation; all epochs without validation
+  std::int64_t epochs_run = 0;  ///< of both phases
+  std::int64_t best_epoch = 0;  ///< by validation; all epochs without validation
   bool validated = false;
   double best_validation = 0.0;
   double final_loss = 0.0;
@@ -53,27 +61,34 @@ struct TrainReport {
   bool interrupted = false;  ///< stopped by Progress::stop_requested after writing a checkpoint
 };
 
-/// Trains and writes X.model (weights.safetensors, checkpoint.safetensors, metrics.jsonl, config.toml, manifest.json).
-/// `config_toml` is the effective configuration, stored for the record. Throws InputError.
-TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options, const std::string& config_toml,
-                  const std::filesystem::path& model_directory, kernels::Backend& backend, Progress& progress);
+/// Trains and writes X.model (weights.safetensors, checkpoint.safetensors, metrics.jsonl,
+/// config.toml, manifest.json). `config_toml` is the effective configuration, stored for the
+/// record. Throws InputError.
+TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+                  const std::string& config_toml, const std::filesystem::path& model_directory,
+                  kernels::Backend& backend, Progress& progress);
 
-/// A trained model ready to score: final embeddings in the data set's dense ids. score(u, i) = <users_u, items_i>.
+/// A trained model ready to score: final embeddings in the data set's dense ids. score(u, i) =
+/// <users_u, items_i>.
 struct TrainedModel {
-  kernels::FloatMatrix users;  ///< [U x D], or [U x (D + 1)] with a last column of ones if popularity is weighed in
-  kernels::FloatMatrix items;  ///< the same for all items of the catalogue; last column: weight * log(1 + users of the item)
+  kernels::FloatMatrix
+      users;  ///< [U x D], or [U x (D + 1)] with a last column of ones if popularity is weighed in
+  kernels::FloatMatrix items;  ///< the same for all items of the catalogue; last column: weight *
+                               ///< log(1 + users of the item)
   bool popularity_column = false;  ///< whether there is that last column
   std::int64_t embedding_dim() const { return items.cols() - (popularity_column ? 1 : 0); }  ///< D
-  bool normalized = false;     ///< rows have length 1
+  bool normalized = false;  ///< rows have length 1
   std::string model_hash;
   std::string model_name;
 };
 
-/// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test rows out.
+/// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
+/// rows out.
 graph::TrainingPart train_and_validation(const Dataset& dataset);
 
-/// Rebuilds the graphs that the model was trained on, loads its weights and propagates them. Throws InputError: unfinished or damaged
-/// model, or trained on another data set.
-TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset, kernels::Backend& backend);
+/// Rebuilds the graphs that the model was trained on, loads its weights and propagates them. Throws
+/// InputError: unfinished or damaged model, or trained on another data set.
+TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset,
+                        kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The training loop. Phase "select" learns from the training part and validates; phase "refit" starts over on train + validation for
-// the number of epochs that validation chose. A checkpoint holds everything that the next step depends on.
+// The training loop. Phase "select" learns from the training part and validates; phase "refit"
+// starts over on train + validation for the number of epochs that validation chose. A checkpoint
+// holds everything that the next step depends on.
 #include "pipeline/train.h"
 
 #include <algorithm>
@@ -15,12 +16,11 @@
 #include "graph/error.h"
 #include "models/checkpoint.h"
 #include "models/encoder.h"
-#include "models/ranking_loss.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
-#include "pipeline/sampler.h"
+#include "pipeline/training_phase.h"
 
 namespace penchant::pipeline {
 
@@ -41,10 +41,16 @@ constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
 
 json model_to_json(const models::ModelOptions& model) {
-  return {{"kind", enum_name(model.kind)},       {"embedding_dim", model.embedding_dim}, {"num_layers", model.num_layers},
-          {"activation", enum_name(model.activation)}, {"loss", enum_name(model.loss)},  {"temperature", model.temperature},
-          {"normalize", model.normalize},        {"own_share", model.own_share},
-          {"initializer", enum_name(model.initializer)}, {"initial_scale", model.initial_scale}};
+  return {{"kind", enum_name(model.kind)},
+          {"embedding_dim", model.embedding_dim},
+          {"num_layers", model.num_layers},
+          {"activation", enum_name(model.activation)},
+          {"loss", enum_name(model.loss)},
+          {"temperature", model.temperature},
+          {"normalize", model.normalize},
+          {"own_share", model.own_share},
+          {"initializer", enum_name(model.initializer)},
+          {"initial_scale", model.initial_scale}};
 }
 
 models::ModelOptions model_from_json(const json& stored) {
@@ -52,12 +58,14 @@ models::ModelOptions model_from_json(const json& stored) {
   model.kind = parse_enum<models::ModelKind>(stored.at("kind").get<std::string>(), "model.kind");
   model.embedding_dim = stored.at("embedding_dim").get<std::int64_t>();
   model.num_layers = stored.at("num_layers").get<std::int64_t>();
-  model.activation = parse_enum<kernels::Activation>(stored.at("activation").get<std::string>(), "model.activation");
+  model.activation = parse_enum<kernels::Activation>(stored.at("activation").get<std::string>(),
+                                                     "model.activation");
   model.loss = parse_enum<models::LossKind>(stored.at("loss").get<std::string>(), "model.loss");
   model.temperature = stored.at("temperature").get<float>();
   model.normalize = stored.at("normalize").get<bool>();
   model.own_share = stored.at("own_share").get<float>();
-  model.initializer = parse_enum<models::Initializer>(stored.at("initializer").get<std::string>(), "model.initializer");
+  model.initializer = parse_enum<models::Initializer>(stored.at("initializer").get<std::string>(),
+                                                      "model.initializer");
   model.initial_scale = stored.at("initial_scale").get<float>();
   return model;
 }
@@ -84,208 +92,65 @@ json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOpt
           {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
 
-/// The matrix that a model kind propagates over.
-Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind) {
-  if (kind == models::ModelKind::gcn) return graph::normalize_symmetric(graph.adjacency.view(), graph::SelfLoops::yes);
-  return graph.adjacency;
-}
-
-std::vector<NodeId> node_order(const Csr& adjacency, const TrainOptions& options) {
-  switch (options.node_order) {
-    case NodeOrder::degree: return graph::degree_order(adjacency.view());
-    case NodeOrder::metis:
-      if (static_cast<std::int64_t>(options.metis_order.size()) != adjacency.num_rows) {
-        throw InputError(fmt::format("train.node_order is metis, but the partition has {} nodes and the graph {}; run the partition stage first",
-                                     options.metis_order.size(), adjacency.num_rows));
-      }
-      return options.metis_order;
-    case NodeOrder::none: break;
-  }
-  std::vector<NodeId> order(static_cast<std::size_t>(adjacency.num_rows));
-  for (std::size_t node = 0; node < order.size(); ++node) order[node] = static_cast<NodeId>(node);
-  return order;
-}
-
-/// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item (Koenigstein et al. 2012's form
-/// of a bias in an inner product); nothing at weight 0.
-void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend, FloatMatrix& users, FloatMatrix& items) {
-  if (weight == 0.0) return;
-  const auto widen = [&](FloatMatrix& matrix, const std::vector<float>& column) {
-    FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
-    backend.copy(kernels::ConstFloatView(matrix.view()), wide.view().cols_of(0, matrix.cols()));
-    backend.copy(kernels::ConstFloatView(column.data(), matrix.rows(), 1, 1, kernels::Device::cpu), wide.view().cols_of(matrix.cols(), 1));
-    matrix = std::move(wide);
-  };
-  std::vector<float> popularity(static_cast<std::size_t>(items.rows()));
-  for (std::size_t item = 0; item < popularity.size(); ++item) {
-    const auto degree = static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
-    popularity[item] = static_cast<float>(weight * std::log1p(degree));
-  }
-  widen(users, std::vector<float>(static_cast<std::size_t>(users.rows()), 1.0F));
-  widen(items, popularity);
-}
-
 /// Where the loop stands; stored in the checkpoint's metadata.
 struct Position {
   std::string phase = "select";
-  std::int64_t epoch = 0;            ///< current, from 0
-  std::int64_t step = 0;             ///< done in this epoch
+  std::int64_t epoch = 0;  ///< current, from 0
+  std::int64_t step = 0;   ///< done in this epoch
   std::int64_t adam_step = 0;
-  double loss_sum = 0.0;             ///< of this epoch so far
+  double loss_sum = 0.0;  ///< of this epoch so far
   std::int64_t loss_rows = 0;
   double best_value = -1.0;
-  std::int64_t best_epoch = 0;       ///< counted from 1
+  std::int64_t best_epoch = 0;  ///< counted from 1
   std::int64_t without_improvement = 0;
-  std::int64_t phase_epochs = 0;     ///< epochs to run in this phase
-  std::int64_t epochs_run = 0;       ///< of all phases
-  double last_loss = 0.0;            ///< mean over the last whole epoch
-  double popularity_weight = 0.0;    ///< chosen when selection ends
+  std::int64_t phase_epochs = 0;   ///< epochs to run in this phase
+  std::int64_t epochs_run = 0;     ///< of all phases
+  double last_loss = 0.0;          ///< mean over the last whole epoch
+  double popularity_weight = 0.0;  ///< chosen when selection ends
 
   json to_json() const {
-    return {{"phase", phase}, {"epoch", epoch}, {"step", step}, {"adam_step", adam_step}, {"loss_sum", loss_sum}, {"loss_rows", loss_rows},
-            {"best_value", best_value}, {"best_epoch", best_epoch}, {"without_improvement", without_improvement}, {"phase_epochs", phase_epochs},
-            {"epochs_run", epochs_run}, {"last_loss", last_loss}, {"popularity_weight", popularity_weight}};
+    return {{"phase", phase},
+            {"epoch", epoch},
+            {"step", step},
+            {"adam_step", adam_step},
+            {"loss_sum", loss_sum},
+            {"loss_rows", loss_rows},
+            {"best_value", best_value},
+            {"best_epoch", best_epoch},
+            {"without_improvement", without_improvement},
+            {"phase_epochs", phase_epochs},
+            {"epochs_run", epochs_run},
+            {"last_loss", last_loss},
+            {"popularity_weight", popularity_weight}};
   }
   static Position from_json(const json& stored) {
-    return {stored.at("phase").get<std::string>(), stored.at("epoch").get<std::int64_t>(), stored.at("step").get<std::int64_t>(),
-            stored.at("adam_step").get<std::int64_t>(), stored.at("loss_sum").get<double>(), stored.at("loss_rows").get<std::int64_t>(),
-            stored.at("best_value").get<double>(), stored.at("best_epoch").get<std::int64_t>(),
-            stored.at("without_improvement").get<std::int64_t>(), stored.at("phase_epochs").get<std::int64_t>(),
-            stored.at("epochs_run").get<std::int64_t>(), stored.at("last_loss").get<double>(), stored.at("popularity_weight").get<double>()};
+    return {stored.at("phase").get<std::string>(),
+            stored.at("epoch").get<std::int64_t>(),
+            stored.at("step").get<std::int64_t>(),
+            stored.at("adam_step").get<std::int64_t>(),
+            stored.at("loss_sum").get<double>(),
+            stored.at("loss_rows").get<std::int64_t>(),
+            stored.at("best_value").get<double>(),
+            stored.at("best_epoch").get<std::int64_t>(),
+            stored.at("without_improvement").get<std::int64_t>(),
+            stored.at("phase_epochs").get<std::int64_t>(),
+            stored.at("epochs_run").get<std::int64_t>(),
+            stored.at("last_loss").get<double>(),
+            stored.at("popularity_weight").get<double>()};
   }
-};
-
-/// One phase in memory: graph, encoder, optimiser state, and one training step.
-class Phase {
- public:
-  Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item, const TrainOptions& options, Backend& backend)
-      : options_(options), backend_(backend), num_users_(user_item.num_users), num_items_(user_item.num_items),
-        sampler_(user_item, options), loss_(options.model) {
-    const graph::PropagationGraph graph = graph::build_propagation_graph(user_item, item);
-    const Csr adjacency = model_adjacency(graph, options.model.kind);
-    order_ = node_order(adjacency, options);
-    new_id_ = graph::invert_permutation(order_);
-    adjacency_ = graph::reorder_symmetric(adjacency.view(), order_);
-    sparse_ = backend.sparse(adjacency_.view());
-    std::vector<std::uint8_t> active(order_.size(), 1);
-    for (std::size_t node = 0; node < order_.size(); ++node) {
-      const std::int64_t item_id = order_[node] - num_users_;
-      if (item_id >= 0 && item_id < num_items_) active[node] = user_item.item_users.view().row_size(item_id) > 0;
-    }
-    encoder_ = models::make_encoder(options.model, *sparse_, {order_, active}, options.seed, backend);
-    d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
-  }
-
-  const Sampler& sampler() const { return sampler_; }
-  models::Encoder& encoder() { return *encoder_; }
-
-  /// One step: exact forward over the full graph, loss and gradients of one batch, Adam. Returns the sum of the rows' losses.
-  double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step, float learning_rate) {
-    sampler_.sample(epoch, step, batch_);
-    const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset) {
-      for (NodeId& id : dense) id = new_id_[static_cast<std::size_t>(id + offset)];
-      return kernels::IdView(dense.data(), static_cast<std::int64_t>(dense.size()), kernels::Device::cpu);
-    };
-    const auto bias = [](const std::vector<float>& values) {
-      return kernels::VectorView<const float>(values.data(), static_cast<std::int64_t>(values.size()), kernels::Device::cpu);
-    };
-    const models::Batch batch{ids(batch_.users, 0), ids(batch_.positives, num_users_), ids(batch_.negatives, num_users_),
-                              bias(batch_.positive_bias), bias(batch_.negative_bias)};
-    const kernels::ConstFloatView final = encoder_->forward(backend_);
-    backend_.fill(d_final_.view(), 0.0F);
-    const double loss = loss_.add_gradients(backend_, final, batch, d_final_.view());
-    encoder_->visit_parameters([&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
-    encoder_->backward(backend_, d_final_.view());
-    kernels::AdamOptions adam;
-    adam.learning_rate = learning_rate;
-    adam.l2 = options_.l2;
-    adam.step = adam_step;
-    encoder_->visit_parameters([&](Parameter& parameter) {
-      backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(), parameter.first_moment.view(), parameter.second_moment.view());
-    });
-    return loss;
-  }
-
-  std::int64_t batch_rows() const { return static_cast<std::int64_t>(batch_.users.size()); }
-
-  /// Final vectors in dense ids.
-  void embeddings(FloatMatrix& users, FloatMatrix& items) {
-    const kernels::ConstFloatView final = encoder_->forward(backend_);
-    users = backend_.matrix<float>(num_users_, final.cols);
-    items = backend_.matrix<float>(num_items_, final.cols);
-    backend_.gather_rows(final, {new_id_.data(), num_users_, kernels::Device::cpu}, users.view());
-    backend_.gather_rows(final, {new_id_.data() + num_users_, num_items_, kernels::Device::cpu}, items.view());
-    if (!options_.model.normalize) return;
-    for (FloatMatrix* matrix : {&users, &items}) {
-      kernels::Vector<float> norms = backend_.vector<float>(matrix->rows());
-      backend_.normalize_rows(matrix->view(), matrix->view(), norms.view());
-    }
-  }
-
-  /// Parameters as a file: node rows back in dense order, so that the file does not depend on train.node_order.
-  void write_weights(const fs::path& path) {
-    std::vector<FloatMatrix> copies;
-    std::vector<models::NamedTensor> tensors;
-    encoder_->visit_parameters([&](Parameter& parameter) {
-      copies.push_back(dense_order(parameter));
-      tensors.push_back({parameter.name, copies.back().view()});
-    });
-    write_file_atomically(path, [&](std::ostream& out) { models::write_safetensors(out, tensors, {{"format", "penchant weights"}}); });
-  }
-
-  /// What write_weights wrote.
-  void read_weights(const fs::path& path) {
-    const models::TensorFile file = models::read_safetensors(path);
-    encoder_->visit_parameters([&](Parameter& parameter) {
-      const kernels::ConstFloatView stored = file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), path).view();
-      if (is_node_table(parameter)) {
-        backend_.gather_rows(stored, {order_.data(), parameter.value.rows(), kernels::Device::cpu}, parameter.value.view());
-      } else if (is_node_vector(parameter)) {
-        for (std::size_t node = 0; node < order_.size(); ++node) {
-          parameter.value.view()(0, static_cast<std::int64_t>(node)) = stored(0, order_[node]);
-        }
-      } else {
-        backend_.copy(stored, parameter.value.view());
-      }
-    });
-  }
-
- private:
-  static bool is_node_table(const Parameter& parameter) { return parameter.name == "embeddings"; }
-  static bool is_node_vector(const Parameter& parameter) { return parameter.name.ends_with(".alpha"); }
-
-  FloatMatrix dense_order(Parameter& parameter) {
-    FloatMatrix copy = backend_.matrix<float>(parameter.value.rows(), parameter.value.cols());
-    if (is_node_table(parameter)) {
-      backend_.gather_rows(parameter.value.view(), {new_id_.data(), parameter.value.rows(), kernels::Device::cpu}, copy.view());
-    } else if (is_node_vector(parameter)) {
-      for (std::size_t node = 0; node < new_id_.size(); ++node) {
-        copy.view()(0, static_cast<std::int64_t>(node)) = parameter.value.view()(0, new_id_[node]);
-      }
-    } else {
-      backend_.copy(kernels::ConstFloatView(parameter.value.view()), copy.view());
-    }
-    return copy;
-  }
-
-  const TrainOptions& options_;
-  Backend& backend_;
-  std::int64_t num_users_, num_items_;
-  Sampler sampler_;
-  models::RankingLoss loss_;
-  std::vector<NodeId> order_, new_id_;
-  Csr adjacency_;
-  std::unique_ptr<kernels::SparseMatrix> sparse_;
-  std::unique_ptr<models::Encoder> encoder_;
-  FloatMatrix d_final_;
-  SampledBatch batch_;
 };
 
 /// The whole run: phases, validation, files.
 class Trainer {
  public:
-  Trainer(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options, const fs::path& directory, Backend& backend, Progress& progress)
-      : dataset_(dataset), graphs_(graphs), options_(options), directory_(directory), backend_(backend), progress_(progress),
+  Trainer(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+          const fs::path& directory, Backend& backend, Progress& progress)
+      : dataset_(dataset),
+        graphs_(graphs),
+        options_(options),
+        directory_(directory),
+        backend_(backend),
+        progress_(progress),
         course_(course_to_json(dataset, graphs, options)) {
     check_options();
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
@@ -327,9 +192,14 @@ class Trainer {
     report.best_validation = std::max(0.0, position_.best_value);
     report.final_loss = position_.last_loss;
     if (!interrupted) finish(report);
-    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    progress_.end(interrupted ? fmt::format("interrupted in epoch {}; the checkpoint is written, --resume goes on", position_.epoch + 1)
-                              : fmt::format("{} epochs, loss {:.4f}, {}", position_.epochs_run, position_.last_loss, validation_summary()));
+    report.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    progress_.end(
+        interrupted
+            ? fmt::format("interrupted in epoch {}; the checkpoint is written, --resume goes on",
+                          position_.epoch + 1)
+            : fmt::format("{} epochs, loss {:.4f}, {}", position_.epochs_run, position_.last_loss,
+                          validation_summary()));
     return report;
   }
 
@@ -341,7 +211,8 @@ class Trainer {
     require(options_.epochs >= 1, "train.epochs must be at least 1");
     require(options_.batch_size >= 0, "train.batch_size must not be negative");
     require(options_.num_negatives >= 1, "train.num_negatives must be at least 1");
-    require(options_.negative_correction >= 0.0 && options_.negative_correction <= 1.0, "train.negative_correction must lie between 0 and 1");
+    require(options_.negative_correction >= 0.0 && options_.negative_correction <= 1.0,
+            "train.negative_correction must lie between 0 and 1");
     require(options_.learning_rate > 0.0F, "train.learning_rate must be above 0");
     require(options_.l2 >= 0.0F, "train.l2 must not be negative");
     require(options_.model.temperature > 0.0F, "model.temperature must be above 0");
@@ -350,7 +221,8 @@ class Trainer {
 
   std::string validation_summary() const {
     if (position_.best_epoch == 0) return "no validation part";
-    return fmt::format("best {} {:.4f} on validation after epoch {}", options_.validation_metric, position_.best_value, position_.best_epoch);
+    return fmt::format("best {} {:.4f} on validation after epoch {}", options_.validation_metric,
+                       position_.best_value, position_.best_epoch);
   }
 
   void open_directory(const std::string& config_toml) {
@@ -361,8 +233,9 @@ class Trainer {
         const json stored = json::parse(resumed_->metadata.at("course"));
         for (const auto& [key, value] : course_.items()) {
           if (!stored.contains(key) || stored[key] != value) {
-            throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}", checkpoint.string(), key,
-                                         stored.contains(key) ? stored[key].dump() : "not set", value.dump()));
+            throw InputError(
+                fmt::format("{}: cannot resume: {} was {} and is now {}", checkpoint.string(), key,
+                            stored.contains(key) ? stored[key].dump() : "not set", value.dump()));
           }
         }
         position_ = Position::from_json(json::parse(resumed_->metadata.at("position")));
@@ -382,7 +255,8 @@ class Trainer {
     position_.phase_epochs = options_.epochs;
   }
 
-  /// Keeps the lines of metrics.jsonl that lie before the checkpoint: those behind it will be written again.
+  /// Keeps the lines of metrics.jsonl that lie before the checkpoint: those behind it will be
+  /// written again.
   void trim_metrics() {
     std::ifstream file(directory_ / kMetrics);
     std::string kept;
@@ -391,7 +265,9 @@ class Trainer {
       const json entry = json::parse(line, nullptr, false);
       if (!entry.is_object()) continue;  // a line cut off by the kill
       const std::string phase = entry.value("phase", "");
-      const bool before = phase != position_.phase ? phase == "select" : entry.value("epoch", std::int64_t{0}) <= position_.epoch;
+      const bool before = phase != position_.phase
+                              ? phase == "select"
+                              : entry.value("epoch", std::int64_t{0}) <= position_.epoch;
       if (before) kept += line + "\n";
     }
     write_file_atomically(directory_ / kMetrics, kept);
@@ -403,7 +279,9 @@ class Trainer {
     const fs::path path = directory_ / kCheckpoint;
     phase_->encoder().visit_parameters([&](Parameter& parameter) {
       const auto load = [&](const char* suffix, FloatMatrix& matrix) {
-        backend_.copy(resumed_->find(parameter.name + suffix, matrix.rows(), matrix.cols(), path).view(), matrix.view());
+        backend_.copy(
+            resumed_->find(parameter.name + suffix, matrix.rows(), matrix.cols(), path).view(),
+            matrix.view());
       };
       load("", parameter.value);
       load(".first_moment", parameter.first_moment);
@@ -419,14 +297,21 @@ class Trainer {
       tensors.push_back({parameter.name + ".first_moment", parameter.first_moment.view()});
       tensors.push_back({parameter.name + ".second_moment", parameter.second_moment.view()});
     });
-    const std::map<std::string, std::string> metadata = {{"format", "penchant checkpoint"}, {"course", course_.dump()}, {"position", position_.to_json().dump()}};
-    write_file_atomically(directory_ / kCheckpoint, [&](std::ostream& out) { models::write_safetensors(out, tensors, metadata); });
+    const std::map<std::string, std::string> metadata = {{"format", "penchant checkpoint"},
+                                                         {"course", course_.dump()},
+                                                         {"position", position_.to_json().dump()}};
+    write_file_atomically(directory_ / kCheckpoint, [&](std::ostream& out) {
+      models::write_safetensors(out, tensors, metadata);
+    });
   }
 
   float learning_rate(std::int64_t steps_per_epoch) const {
     if (!options_.cosine_decay) return options_.learning_rate;
-    const double progress = static_cast<double>(position_.epoch * steps_per_epoch + position_.step) / static_cast<double>(options_.epochs * steps_per_epoch);
-    return options_.learning_rate * static_cast<float>(0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
+    const double progress =
+        static_cast<double>(position_.epoch * steps_per_epoch + position_.step) /
+        static_cast<double>(options_.epochs * steps_per_epoch);
+    return options_.learning_rate *
+           static_cast<float>(0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
   }
 
   /// Runs the rest of the current phase; false if interrupted (after a checkpoint).
@@ -437,20 +322,31 @@ class Trainer {
     while (position_.epoch < position_.phase_epochs) {
       for (; position_.step < steps;) {
         const float rate = learning_rate(steps);
-        position_.loss_sum += phase_->step(position_.epoch, position_.step, ++position_.adam_step, rate);
+        position_.loss_sum +=
+            phase_->step(position_.epoch, position_.step, ++position_.adam_step, rate);
         position_.loss_rows += phase_->batch_rows();
         ++position_.step;
         ++steps_done_;
         rate_rows += phase_->batch_rows();
-        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - rate_start).count();
-        progress_.update(position_.epoch * steps + position_.step, position_.phase_epochs * steps,
-                         fmt::format("{} epoch {}/{}, loss {:.4f}, {:.0f} pairs/s{}", position_.phase, position_.epoch + 1, position_.phase_epochs,
-                                     position_.loss_sum / static_cast<double>(position_.loss_rows), static_cast<double>(rate_rows) / std::max(seconds, 1e-9),
-                                     position_.best_epoch > 0 ? fmt::format(", best {} {:.4f}", options_.validation_metric, position_.best_value) : ""));
+        const double seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - rate_start).count();
+        progress_.update(
+            position_.epoch * steps + position_.step, position_.phase_epochs * steps,
+            fmt::format("{} epoch {}/{}, loss {:.4f}, {:.0f} pairs/s{}", position_.phase,
+                        position_.epoch + 1, position_.phase_epochs,
+                        position_.loss_sum / static_cast<double>(position_.loss_rows),
+                        static_cast<double>(rate_rows) / std::max(seconds, 1e-9),
+                        position_.best_epoch > 0
+                            ? fmt::format(", best {} {:.4f}", options_.validation_metric,
+                                          position_.best_value)
+                            : ""));
         if (!std::isfinite(position_.loss_sum)) {
-          throw InputError(fmt::format("train: the loss became {} in epoch {}; a lower train.learning_rate may help", position_.loss_sum, position_.epoch + 1));
+          throw InputError(fmt::format(
+              "train: the loss became {} in epoch {}; a lower train.learning_rate may help",
+              position_.loss_sum, position_.epoch + 1));
         }
-        const bool stop_here = options_.stop_after_steps > 0 && steps_done_ >= options_.stop_after_steps;
+        const bool stop_here =
+            options_.stop_after_steps > 0 && steps_done_ >= options_.stop_after_steps;
         if ((progress_.stop_requested() || stop_here) && position_.step < steps) {
           write_checkpoint();
           return false;
@@ -475,9 +371,13 @@ class Trainer {
     position_.last_loss = position_.loss_sum / static_cast<double>(position_.loss_rows);
     ++position_.epochs_run;
     const std::int64_t epoch = position_.epoch + 1;
-    json line = {{"phase", position_.phase}, {"epoch", epoch}, {"loss", position_.last_loss}, {"steps", position_.adam_step}};
+    json line = {{"phase", position_.phase},
+                 {"epoch", epoch},
+                 {"loss", position_.last_loss},
+                 {"steps", position_.adam_step}};
     bool stop = false;
-    const bool due = position_.phase == "select" && validates_ && (epoch % options_.validate_every == 0 || epoch == position_.phase_epochs);
+    const bool due = position_.phase == "select" && validates_ &&
+                     (epoch % options_.validate_every == 0 || epoch == position_.phase_epochs);
     if (due) {
       const double value = validate(line);
       if (value > position_.best_value) {
@@ -494,18 +394,21 @@ class Trainer {
       std::ofstream metrics(directory_ / kMetrics, std::ios::app);
       metrics << line.dump() << '\n';
       metrics.flush();
-      if (!metrics) throw InputError(fmt::format("{}: cannot write", (directory_ / kMetrics).string()));
+      if (!metrics)
+        throw InputError(fmt::format("{}: cannot write", (directory_ / kMetrics).string()));
     }
     position_.epoch = epoch;
     position_.step = 0;
     position_.loss_sum = 0.0;
     position_.loss_rows = 0;
     if (stop) position_.phase_epochs = epoch;
-    if (epoch % options_.checkpoint_every == 0 || epoch == position_.phase_epochs) write_checkpoint();
+    if (epoch % options_.checkpoint_every == 0 || epoch == position_.phase_epochs)
+      write_checkpoint();
     return stop;
   }
 
-  /// All metrics at the cut-off of the validation metric, for the phase's model with this weight of popularity.
+  /// All metrics at the cut-off of the validation metric, for the phase's model with this weight of
+  /// popularity.
   std::map<std::string, double> validation_metrics(double popularity_weight) {
     FloatMatrix users;
     FloatMatrix items;
@@ -514,11 +417,18 @@ class Trainer {
     EvaluateOptions options;
     options.part = HeldOut::validation;
     const auto at = options_.validation_metric.find('@');
-    options.cutoffs = {at == std::string::npos ? 20 : std::max<std::int64_t>(1, std::atoll(options_.validation_metric.c_str() + at + 1))};
+    options.cutoffs = {
+        at == std::string::npos
+            ? 20
+            : std::max<std::int64_t>(1, std::atoll(options_.validation_metric.c_str() + at + 1))};
     options.rank_metrics = at == std::string::npos;
-    const EvaluateReport report = evaluate_vectors(users.view(), items.view(), task_, dataset_.item_statistics.count, options, backend_, silent_progress());
+    const EvaluateReport report =
+        evaluate_vectors(users.view(), items.view(), task_, dataset_.item_statistics.count, options,
+                         backend_, silent_progress());
     if (!report.metrics.contains(options_.validation_metric)) {
-      throw InputError(fmt::format("train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc", options_.validation_metric));
+      throw InputError(fmt::format(
+          "train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc",
+          options_.validation_metric));
     }
     return report.metrics;
   }
@@ -529,10 +439,12 @@ class Trainer {
     return metrics.at(options_.validation_metric);
   }
 
-  /// The weight of log popularity in the score that validation likes best, 0 included. Unit: what one unit of log probability is
-  /// in scores.
+  /// The weight of log popularity in the score that validation likes best, 0 included. Unit: what
+  /// one unit of log probability is in scores.
   void choose_popularity_weight() {
-    const double unit = options_.model.loss == models::LossKind::sampled_softmax ? static_cast<double>(options_.model.temperature) : 1.0;
+    const double unit = options_.model.loss == models::LossKind::sampled_softmax
+                            ? static_cast<double>(options_.model.temperature)
+                            : 1.0;
     for (const double share : {0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
       const double value = validation_metrics(share * unit).at(options_.validation_metric);
       if (value <= position_.best_value) continue;
@@ -590,7 +502,9 @@ graph::TrainingPart train_and_validation(const Dataset& dataset) {
   graph::TrainingPart merged = dataset.split.train;
   graph::Interactions& rows = merged.interactions;
   const graph::Interactions& more = dataset.split.validation;
-  const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
   append(rows.user, more.user);
   append(rows.item, more.item);
   append(rows.weight, more.weight);
@@ -601,8 +515,9 @@ graph::TrainingPart train_and_validation(const Dataset& dataset) {
   return merged;
 }
 
-TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options, const std::string& config_toml,
-                  const fs::path& model_directory, Backend& backend, Progress& progress) {
+TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+                  const std::string& config_toml, const fs::path& model_directory, Backend& backend,
+                  Progress& progress) {
   Trainer trainer(dataset, graphs, options, model_directory, backend, progress);
   return trainer.run(config_toml);
 }
@@ -613,20 +528,27 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
   try {
     const auto data_hash = manifest.at("data_hash").get<std::string>();
     if (data_hash != dataset.hash) {
-      throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})", model_directory.string(), data_hash, dataset.hash));
+      throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
+                                   model_directory.string(), data_hash, dataset.hash));
     }
     models::ModelOptions options = model_from_json(manifest.at("model"));
-    options.initializer = models::Initializer::normal;  // the weights are read; the start need not be good
+    options.initializer =
+        models::Initializer::normal;  // the weights are read; the start need not be good
     const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-    const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train, dataset, graph_options_from_json(manifest.at("graph_options")));
-    const graph::PropagationGraph propagation = graph::build_propagation_graph(graphs.user_item, graphs.item);
+    const Graphs graphs =
+        make_graphs(merged ? train_and_validation(dataset) : dataset.split.train, dataset,
+                    graph_options_from_json(manifest.at("graph_options")));
+    const graph::PropagationGraph propagation =
+        graph::build_propagation_graph(graphs.user_item, graphs.item);
     const Csr adjacency = model_adjacency(propagation, options.kind);
     const auto sparse = backend.sparse(adjacency.view());
     const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
     const fs::path weights = model_directory / kWeights;
     const models::TensorFile file = models::read_safetensors(weights);
     encoder->visit_parameters([&](Parameter& parameter) {
-      backend.copy(file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(), parameter.value.view());
+      backend.copy(
+          file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+          parameter.value.view());
     });
     const kernels::ConstFloatView final = encoder->forward(backend);
     model.users = backend.matrix<float>(dataset.num_users(), final.cols);
@@ -646,7 +568,8 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     model.model_hash = manifest.at("hash").get<std::string>();
     model.model_name = enum_name(options.kind);
   } catch (const json::exception& error) {
-    throw InputError(fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
   }
   return model;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// penchant generate: a seeded shop with planted interests, as CSV files and a configuration that runs on them.
+// penchant generate: a seeded shop with planted interests, as CSV files and a configuration that
+// runs on them.
 #include <fstream>
 
 #include <fmt/core.h>
@@ -27,7 +28,8 @@ void write_events(const graph::Shop& shop, const fs::path& path, Progress& progr
     const std::int64_t total = shop.options().num_events;
     for (std::int64_t k = 0; k < total; ++k) {
       const graph::GeneratedEvent event = shop.event(k);
-      fmt::format_to(std::back_inserter(block), "u{},i{},{},{},s{}\n", event.user, event.item, kEventNames[static_cast<int>(event.event)], event.time_ms, event.session);
+      fmt::format_to(std::back_inserter(block), "u{},i{},{},{},s{}\n", event.user, event.item,
+                     kEventNames[static_cast<int>(event.event)], event.time_ms, event.session);
       if (k % kLinesPerBlock == kLinesPerBlock - 1 || k == total - 1) {
         out.write(block.data(), static_cast<std::streamsize>(block.size()));
         block.clear();
@@ -42,7 +44,8 @@ void write_items(const graph::Shop& shop, const fs::path& path) {
     out << "item,name,category,brand,price\n";
     for (std::size_t item = 0; item < shop.items().size(); ++item) {
       const graph::ShopItem& row = shop.items()[item];
-      out << fmt::format("i{},Item {} of category {},category{},brand{},{:.2f}\n", item, item, row.category, row.category, row.brand, row.price);
+      out << fmt::format("i{},Item {} of category {},category{},brand{},{:.2f}\n", item, item,
+                         row.category, row.category, row.brand, row.price);
     }
   });
 }
@@ -52,7 +55,11 @@ void write_truth(const graph::Shop& shop, const fs::path& path) {
   for (std::int64_t user = 0; user < shop.options().num_users; ++user) {
     users[fmt::format("u{}", user)] = shop.user_interests(static_cast<graph::NodeId>(user));
   }
-  write_file_atomically(path, nlohmann::json{{"user_interests", users}, {"item_interest", "item number modulo number of interests"}}.dump() + "\n");
+  write_file_atomically(path,
+                        nlohmann::json{{"user_interests", users},
+                                       {"item_interest", "item number modulo number of interests"}}
+                                .dump() +
+                            "\n");
 }
 
 constexpr const char* kConfig = R"(# A generated shop. Run: penchant run shop.toml
@@ -103,16 +110,21 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
     bool truth = false;
   };
   const auto flags = std::make_shared<Flags>();
-  auto* verb = program.add_subcommand("generate", "Write a generated shop with planted interests: events.csv, items.csv, shop.toml");
+  auto* verb = program.add_subcommand(
+      "generate",
+      "Write a generated shop with planted interests: events.csv, items.csv, shop.toml");
   add_common_options(*verb, invocation);
   verb->add_option("--out", flags->out, "Folder to write into")->required();
   verb->add_option("--users", flags->shop.num_users, "Users")->capture_default_str();
   verb->add_option("--items", flags->shop.num_items, "Items")->capture_default_str();
   verb->add_option("--events", flags->shop.num_events, "Events")->capture_default_str();
-  verb->add_option("--interests", flags->shop.num_interests, "Hidden interests")->capture_default_str();
+  verb->add_option("--interests", flags->shop.num_interests, "Hidden interests")
+      ->capture_default_str();
   verb->add_option("--brands", flags->shop.num_brands, "Brands")->capture_default_str();
-  verb->add_option("--noise", flags->shop.noise, "Share of events outside a user's interests")->capture_default_str();
-  verb->add_option("--unsold", flags->shop.share_unsold, "Share of items that nobody touches")->capture_default_str();
+  verb->add_option("--noise", flags->shop.noise, "Share of events outside a user's interests")
+      ->capture_default_str();
+  verb->add_option("--unsold", flags->shop.share_unsold, "Share of items that nobody touches")
+      ->capture_default_str();
   verb->add_option("--seed", flags->seed, "Seed")->capture_default_str();
   verb->add_flag("--truth", flags->truth, "Also write truth.json: the planted interests");
   verb->callback([flags, &invocation] {
@@ -123,14 +135,18 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
     const fs::path out = flags->out;
     std::error_code error;
     fs::create_directories(out, error);
-    if (error) throw InputError(fmt::format("{}: cannot create the directory: {}", out.string(), error.message()));
+    if (error)
+      throw InputError(
+          fmt::format("{}: cannot create the directory: {}", out.string(), error.message()));
     write_events(shop, out / "events.csv", progress);
     write_items(shop, out / "items.csv");
     if (flags->truth) write_truth(shop, out / "truth.json");
     write_file_atomically(out / "shop.toml", kConfig);
-    progress.end(fmt::format("{} events of {} users and {} items", shop.options().num_events, shop.options().num_users, shop.options().num_items));
+    progress.end(fmt::format("{} events of {} users and {} items", shop.options().num_events,
+                             shop.options().num_users, shop.options().num_items));
     if (invocation.json) {
-      print(nlohmann::json{{"out", out.string()}, {"events", shop.options().num_events}}.dump(2) + "\n");
+      print(nlohmann::json{{"out", out.string()}, {"events", shop.options().num_events}}.dump(2) +
+            "\n");
     } else {
       print(fmt::format("{}: events.csv, items.csv, shop.toml\n", out.string()));
     }

@@ -11,20 +11,22 @@
 namespace penchant::pipeline {
 
 void add_info_verbs(CLI::App& program, Invocation& invocation) {
-  auto* info = program.add_subcommand("info", "Version, device, libraries, and why the GPU is or is not used");
+  auto* info = program.add_subcommand(
+      "info", "Version, device, libraries, and why the GPU is or is not used");
   add_common_options(*info, invocation);
   info->callback([&invocation] {
     const Config config = invocation.config();
     const auto backend = kernels::make_backend(config.backend);
-    const std::vector<std::pair<std::string, std::string>> facts = {{"penchant", kVersion},
-                                                                    {"compiler", kCompilerVersion},
-                                                                    {"device", backend->description()},
-                                                                    {"cuda", kernels::cuda_status()},
-                                                                    {"arrow", arrow_version()},
-                                                                    {"openblas", kOpenblasVersion},
-                                                                    {"metis", kMetisVersion},
-                                                                    {"boost", kBoostVersion},
-                                                                    {"highway", kHighwayVersion}};
+    const std::vector<std::pair<std::string, std::string>> facts = {
+        {"penchant", kVersion},
+        {"compiler", kCompilerVersion},
+        {"device", backend->description()},
+        {"cuda", kernels::cuda_status()},
+        {"arrow", arrow_version()},
+        {"openblas", kOpenblasVersion},
+        {"metis", kMetisVersion},
+        {"boost", kBoostVersion},
+        {"highway", kHighwayVersion}};
     if (invocation.json) {
       nlohmann::json json;
       for (const auto& [name, value] : facts) json[name] = value;
@@ -38,7 +40,8 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
 
   auto* config_verb = program.add_subcommand("config", "The configuration");
   config_verb->require_subcommand(1);
-  auto* show = config_verb->add_subcommand("show", "Print every key, its value and its meaning as TOML");
+  auto* show =
+      config_verb->add_subcommand("show", "Print every key, its value and its meaning as TOML");
   add_common_options(*show, invocation);
   const auto effective = std::make_shared<bool>(false);
   const auto markdown = std::make_shared<bool>(false);

@@ -34,7 +34,8 @@ void apply_flags(const IngestFlags& flags, Config& config) {
   path(flags.prefix, ingest.prefix);
   if (!flags.format.empty()) ingest.format = parse_enum<InputFormat>(flags.format, "--format");
   if (!flags.log.empty()) ingest.log.files.assign(flags.log.begin(), flags.log.end());
-  if (!flags.separator.empty()) ingest.log.separator = parse_separator(flags.separator, "--separator");
+  if (!flags.separator.empty())
+    ingest.log.separator = parse_separator(flags.separator, "--separator");
   if (!flags.item_table.empty()) {
     ingest.item_table.emplace();
     ingest.item_table->files.assign(flags.item_table.begin(), flags.item_table.end());
@@ -52,16 +53,21 @@ void apply_flags(const IngestFlags& flags, Config& config) {
 nlohmann::json to_json(const RowCounts& rows) {
   nlohmann::json rejected = nlohmann::json::array();
   for (const auto& reason : rows.rejected) {
-    rejected.push_back({{"reason", reason.reason}, {"rows", reason.rows}, {"example", reason.example}, {"malformed", reason.is_error}});
+    rejected.push_back({{"reason", reason.reason},
+                        {"rows", reason.rows},
+                        {"example", reason.example},
+                        {"malformed", reason.is_error}});
   }
   return {{"read", rows.read}, {"kept", rows.kept}, {"rejected", rejected}};
 }
 
 std::string rows_table(const char* name, const RowCounts& rows) {
-  std::string text = fmt::format("{:<28}{:>12}\n{:<28}{:>12}\n", std::string(name) + " rows read", rows.read, "  kept", rows.kept);
+  std::string text = fmt::format("{:<28}{:>12}\n{:<28}{:>12}\n", std::string(name) + " rows read",
+                                 rows.read, "  kept", rows.kept);
   for (const auto& reason : rows.rejected) {
-    text += fmt::format("  {:<26}{:>12}{}\n", reason.is_error ? "rejected" : "left out", reason.rows,
-                        "  " + reason.reason + (reason.example.empty() ? "" : " (first: " + reason.example + ")"));
+    text += fmt::format(
+        "  {:<26}{:>12}{}\n", reason.is_error ? "rejected" : "left out", reason.rows,
+        "  " + reason.reason + (reason.example.empty() ? "" : " (first: " + reason.example + ")"));
   }
   return text;
 }
@@ -69,28 +75,40 @@ std::string rows_table(const char* name, const RowCounts& rows) {
 void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
   Config config = invocation.config();
   apply_flags(flags, config);
-  if (config.data_out.empty()) throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
+  if (config.data_out.empty())
+    throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
   TerminalProgress progress = invocation.progress();
   const IngestReport report = ingest(config.ingest, config.data_out, progress);
   if (invocation.json) {
-    const nlohmann::json json = {{"out", config.data_out.string()}, {"rows", to_json(report.rows)},       {"item_rows", to_json(report.item_rows)},
-                                 {"num_users", report.num_users},   {"num_items", report.num_items},      {"num_items_without_interactions", report.num_items_without_interactions},
-                                 {"num_train", report.num_train},   {"num_validation", report.num_validation}, {"num_test", report.num_test}};
+    const nlohmann::json json = {
+        {"out", config.data_out.string()},
+        {"rows", to_json(report.rows)},
+        {"item_rows", to_json(report.item_rows)},
+        {"num_users", report.num_users},
+        {"num_items", report.num_items},
+        {"num_items_without_interactions", report.num_items_without_interactions},
+        {"num_train", report.num_train},
+        {"num_validation", report.num_validation},
+        {"num_test", report.num_test}};
     print(json.dump(2) + "\n");
     return;
   }
   std::string text = rows_table("log", report.rows);
   if (report.item_rows.read > 0) text += rows_table("item table", report.item_rows);
-  text += fmt::format("{:<28}{:>12}\n{:<28}{:>12}  ({} without interaction in train)\n{:<28}{:>12} / {} / {}\n{:<28}{}\n", "users", report.num_users, "items",
-                      report.num_items, report.num_items_without_interactions, "train / validation / test", report.num_train, report.num_validation,
-                      report.num_test, "data set", config.data_out.string());
+  text += fmt::format(
+      "{:<28}{:>12}\n{:<28}{:>12}  ({} without interaction in train)\n{:<28}{:>12} / {} / "
+      "{}\n{:<28}{}\n",
+      "users", report.num_users, "items", report.num_items, report.num_items_without_interactions,
+      "train / validation / test", report.num_train, report.num_validation, report.num_test,
+      "data set", config.data_out.string());
   print(text);
 }
 
 }  // namespace
 
 void add_ingest_verb(CLI::App& program, Invocation& invocation) {
-  auto* verb = program.add_subcommand("ingest", "Read a behaviour log and an item table into a data set (X.data)");
+  auto* verb = program.add_subcommand(
+      "ingest", "Read a behaviour log and an item table into a data set (X.data)");
   add_common_options(*verb, invocation);
   const auto flags = std::make_shared<IngestFlags>();
   verb->add_option("--out", flags->out, "Data set to write, such as shop.data");
@@ -107,9 +125,12 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--time-column", flags->columns.time, "table: column of the time");
   verb->add_option("--event-column", flags->columns.event, "table: column of the event type");
   verb->add_option("--weight-column", flags->columns.weight, "table: column of a weight");
-  verb->add_option("--session-column", flags->columns.session, "table: column of the session or basket");
-  verb->add_option("--filter", flags->filters, "table: rows to keep, such as 'quantity > 0'; may be given several times");
-  verb->add_option("--item-table", flags->item_table, "table: item table; its columns are chosen in the configuration");
+  verb->add_option("--session-column", flags->columns.session,
+                   "table: column of the session or basket");
+  verb->add_option("--filter", flags->filters,
+                   "table: rows to keep, such as 'quantity > 0'; may be given several times");
+  verb->add_option("--item-table", flags->item_table,
+                   "table: item table; its columns are chosen in the configuration");
   verb->add_flag("--strict", flags->strict, "A malformed row is an error instead of being counted");
   verb->callback([flags, &invocation] { run_ingest(*flags, invocation); });
 }

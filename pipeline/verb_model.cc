@@ -12,18 +12,29 @@ namespace penchant::pipeline {
 
 using nlohmann::json;
 
-void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity, const char* part, bool as_json) {
+void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity,
+                      const char* part, bool as_json) {
   if (as_json) {
-    print(json{{"part", part}, {"num_users", model.num_users}, {"seconds", model.seconds}, {"seen_items_masked", model.seen_items_masked}, {"metrics", model.metrics}, {"popularity_metrics", popularity.metrics}}.dump(2) + "\n");
+    print(json{{"part", part},
+               {"num_users", model.num_users},
+               {"seconds", model.seconds},
+               {"seen_items_masked", model.seen_items_masked},
+               {"metrics", model.metrics},
+               {"popularity_metrics", popularity.metrics}}
+              .dump(2) +
+          "\n");
     return;
   }
-  std::string text = fmt::format("{:<18}{:>12}{:>14}\n", std::string(part) + " metric", "model", "popularity");
+  std::string text =
+      fmt::format("{:<18}{:>12}{:>14}\n", std::string(part) + " metric", "model", "popularity");
   for (const auto& [name, value] : model.metrics) {
     const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
-    text += fmt::format("{:<18}{:>12.{}f}{:>14.{}f}\n", name, value, digits, popularity.metrics.at(name), digits);
+    text += fmt::format("{:<18}{:>12.{}f}{:>14.{}f}\n", name, value, digits,
+                        popularity.metrics.at(name), digits);
   }
-  text += fmt::format("{} users, all items ranked, {}\n", model.num_users,
-                      model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");
+  text += fmt::format(
+      "{} users, all items ranked, {}\n", model.num_users,
+      model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");
   print(text);
 }
 
@@ -34,7 +45,8 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
     bool resume = false;
   };
   const auto flags = std::make_shared<Flags>();
-  auto* verb = program.add_subcommand("train", "Train a model on a data set; without --config by the default recipe");
+  auto* verb = program.add_subcommand(
+      "train", "Train a model on a data set; without --config by the default recipe");
   add_common_options(*verb, invocation);
   verb->add_option("data", flags->data, "Data set (X.data)")->required();
   verb->add_option("--out", flags->out, "Model to write, such as shop.model");
@@ -43,7 +55,8 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
   verb->callback([flags, &invocation] {
     Config config = invocation.config();
     if (!flags->out.empty()) config.model_out = flags->out;
-    if (config.model_out.empty()) throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
+    if (config.model_out.empty())
+      throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
     if (flags->seed >= 0) config.train.seed = static_cast<graph::Seed>(flags->seed);
     config.train.resume = flags->resume;
     TerminalProgress progress = invocation.progress();
@@ -51,14 +64,28 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
     const Dataset dataset = read_dataset(flags->data);
     const Graphs graphs = load_or_build_graphs(flags->data, dataset, config.graph, progress);
     load_metis_order(flags->data, dataset, graphs, config, progress);
-    const TrainReport report = train(dataset, graphs, config.train, effective_toml(config), config.model_out, *backend, progress);
+    const TrainReport report = train(dataset, graphs, config.train, effective_toml(config),
+                                     config.model_out, *backend, progress);
     if (invocation.json) {
-      print(json{{"out", config.model_out.string()}, {"device", backend->description()}, {"epochs_run", report.epochs_run}, {"best_epoch", report.best_epoch},
-                 {"validation_metric", config.train.validation_metric}, {"best_validation", report.best_validation}, {"final_loss", report.final_loss},
-                 {"seconds", report.seconds}, {"interrupted", report.interrupted}}.dump(2) + "\n");
+      print(json{{"out", config.model_out.string()},
+                 {"device", backend->description()},
+                 {"epochs_run", report.epochs_run},
+                 {"best_epoch", report.best_epoch},
+                 {"validation_metric", config.train.validation_metric},
+                 {"best_validation", report.best_validation},
+                 {"final_loss", report.final_loss},
+                 {"seconds", report.seconds},
+                 {"interrupted", report.interrupted}}
+                .dump(2) +
+            "\n");
     } else if (!report.interrupted) {
-      print(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n", config.model_out.string(), report.epochs_run, report.seconds, backend->description(), report.final_loss) +
-            (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n", config.train.validation_metric, report.best_validation, report.best_epoch) : ""));
+      print(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n",
+                        config.model_out.string(), report.epochs_run, report.seconds,
+                        backend->description(), report.final_loss) +
+            (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n",
+                                            config.train.validation_metric, report.best_validation,
+                                            report.best_epoch)
+                              : ""));
     }
     if (report.interrupted) invocation.exit_code = kExitInterrupted;
   });
@@ -74,21 +101,30 @@ struct Loaded {
   TrainedModel model;
 
   Loaded(const Invocation& invocation, const std::string& data, const std::string& model_directory)
-      : config(invocation.config()), backend(kernels::make_backend(config.backend)), dataset(read_dataset(data)), model(load_model(model_directory, dataset, *backend)) {}
+      : config(invocation.config()),
+        backend(kernels::make_backend(config.backend)),
+        dataset(read_dataset(data)),
+        model(load_model(model_directory, dataset, *backend)) {}
 };
 
-void print_items(const Loaded& loaded, const std::string& title, const std::vector<ScoredItem>& items, bool as_json) {
+void print_items(const Loaded& loaded, const std::string& title,
+                 const std::vector<ScoredItem>& items, bool as_json) {
   if (as_json) {
     json list = json::array();
     for (std::size_t i = 0; i < items.size(); ++i) {
-      list.push_back({{"rank", i + 1}, {"item", std::string(loaded.dataset.items.raw(items[i].item))}, {"score", items[i].score}, {"label", item_label(loaded.dataset, items[i].item)}});
+      list.push_back({{"rank", i + 1},
+                      {"item", std::string(loaded.dataset.items.raw(items[i].item))},
+                      {"score", items[i].score},
+                      {"label", item_label(loaded.dataset, items[i].item)}});
     }
     print(json{{"items", list}}.dump(2) + "\n");
     return;
   }
   std::string text = title;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    text += fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1, loaded.dataset.items.raw(items[i].item), items[i].score, item_label(loaded.dataset, items[i].item));
+    text +=
+        fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1, loaded.dataset.items.raw(items[i].item),
+                    items[i].score, item_label(loaded.dataset, items[i].item));
   }
   print(text);
 }
@@ -100,21 +136,30 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     std::string data, model, part = "test";
   };
   const auto flags = std::make_shared<Flags>();
-  auto* verb = program.add_subcommand("evaluate", "Rank all items for all users with held-out items; print every metric beside the popularity baseline");
+  auto* verb = program.add_subcommand("evaluate",
+                                      "Rank all items for all users with held-out items; print "
+                                      "every metric beside the popularity baseline");
   add_common_options(*verb, invocation);
   verb->add_option("data", flags->data, "Data set (X.data)")->required();
   verb->add_option("model", flags->model, "Model (X.model)")->required();
-  verb->add_option("--split", flags->part, "test or validation")->check(CLI::IsMember({"test", "validation"}));
+  verb->add_option("--split", flags->part, "test or validation")
+      ->check(CLI::IsMember({"test", "validation"}));
   verb->callback([flags, &invocation] {
     Loaded loaded(invocation, flags->data, flags->model);
     TerminalProgress progress = invocation.progress();
     EvaluateOptions options = loaded.config.evaluate;
     options.part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
     for (const std::int64_t cutoff : options.cutoffs) {
-      if (cutoff > loaded.dataset.num_items()) throw InputError(fmt::format("evaluate: cut-off {} is larger than the catalogue of {} items", cutoff, loaded.dataset.num_items()));
+      if (cutoff > loaded.dataset.num_items())
+        throw InputError(
+            fmt::format("evaluate: cut-off {} is larger than the catalogue of {} items", cutoff,
+                        loaded.dataset.num_items()));
     }
-    const EvaluateReport report = evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
-    print_evaluation(report, evaluate_popularity(loaded.dataset, options, *loaded.backend, progress), flags->part.c_str(), invocation.json);
+    const EvaluateReport report =
+        evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
+    print_evaluation(report,
+                     evaluate_popularity(loaded.dataset, options, *loaded.backend, progress),
+                     flags->part.c_str(), invocation.json);
   });
 }
 
@@ -125,7 +170,8 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     std::int64_t k = 20;
   };
   const auto flags = std::make_shared<Flags>();
-  auto* embed_verb = program.add_subcommand("embed", "Write the embeddings of all items and users with their raw ids");
+  auto* embed_verb = program.add_subcommand(
+      "embed", "Write the embeddings of all items and users with their raw ids");
   add_common_options(*embed_verb, invocation);
   embed_verb->add_option("data", flags->data, "Data set (X.data)")->required();
   embed_verb->add_option("model", flags->model, "Model (X.model)")->required();
@@ -135,22 +181,34 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   embed_verb->callback([flags, &invocation] {
     Loaded loaded(invocation, flags->data, flags->model);
     EmbedOptions options = loaded.config.embed;
-    if (!loaded.config.embeddings_out.empty() && flags->out.empty()) flags->out = loaded.config.embeddings_out.string();
-    if (flags->out.empty()) throw InputError("embed: no output given (--out X.embeddings, or embeddings.out in the configuration)");
+    if (!loaded.config.embeddings_out.empty() && flags->out.empty())
+      flags->out = loaded.config.embeddings_out.string();
+    if (flags->out.empty())
+      throw InputError(
+          "embed: no output given (--out X.embeddings, or embeddings.out in the configuration)");
     if (!flags->type.empty()) options.type = parse_enum<EmbeddingType>(flags->type, "--type");
     if (!flags->formats.empty()) {
       options.npy = options.parquet = false;
       for (const std::string& format : flags->formats) {
-        if (format != "npy" && format != "parquet") throw InputError(fmt::format("--format is '{}', expected npy, parquet or npy,parquet", format));
+        if (format != "npy" && format != "parquet")
+          throw InputError(
+              fmt::format("--format is '{}', expected npy, parquet or npy,parquet", format));
         (format == "npy" ? options.npy : options.parquet) = true;
       }
     }
     TerminalProgress progress = invocation.progress();
     embed(loaded.dataset, loaded.model, options, flags->out, progress);
     if (invocation.json) {
-      print(json{{"out", flags->out}, {"num_items", loaded.dataset.num_items()}, {"num_users", loaded.dataset.num_users()}, {"dimension", loaded.model.items.cols()}}.dump(2) + "\n");
+      print(json{{"out", flags->out},
+                 {"num_items", loaded.dataset.num_items()},
+                 {"num_users", loaded.dataset.num_users()},
+                 {"dimension", loaded.model.items.cols()}}
+                .dump(2) +
+            "\n");
     } else {
-      print(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out, loaded.dataset.num_items(), loaded.dataset.num_users(), loaded.model.items.cols()));
+      print(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out,
+                        loaded.dataset.num_items(), loaded.dataset.num_users(),
+                        loaded.model.items.cols()));
     }
   });
 
@@ -162,7 +220,9 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   recommend_verb->callback([flags, &invocation] {
     Loaded loaded(invocation, flags->data, flags->model);
-    print_items(loaded, fmt::format("for user {}\n", flags->user), recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend), invocation.json);
+    print_items(loaded, fmt::format("for user {}\n", flags->user),
+                recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
+                invocation.json);
   });
 
   auto* similar_verb = program.add_subcommand("similar", "The items nearest to an item by cosine");
@@ -173,8 +233,12 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   similar_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   similar_verb->callback([flags, &invocation] {
     Loaded loaded(invocation, flags->data, flags->model);
-    const auto items = similar(loaded.dataset, loaded.model, flags->item, flags->k, *loaded.backend);
-    print_items(loaded, fmt::format("near item {}  {}\n", flags->item, item_label(loaded.dataset, loaded.dataset.items.find(flags->item))), items, invocation.json);
+    const auto items =
+        similar(loaded.dataset, loaded.model, flags->item, flags->k, *loaded.backend);
+    print_items(loaded,
+                fmt::format("near item {}  {}\n", flags->item,
+                            item_label(loaded.dataset, loaded.dataset.items.find(flags->item))),
+                items, invocation.json);
   });
 }
 

@@ -11,7 +11,8 @@
 namespace penchant::pipeline {
 
 void add_run_verb(CLI::App& program, Invocation& invocation) {
-  auto* verb = program.add_subcommand("run", "All stages of a configuration: ingest, graph, partition, train, evaluate, embed");
+  auto* verb = program.add_subcommand(
+      "run", "All stages of a configuration: ingest, graph, partition, train, evaluate, embed");
   add_common_options(*verb, invocation);
   verb->get_option("--config")->required(false);
   const auto file = std::make_shared<std::string>();
@@ -26,15 +27,25 @@ void add_run_verb(CLI::App& program, Invocation& invocation) {
       return;
     }
     if (invocation.json) {
-      print(nlohmann::json{{"done", report.done}, {"skipped", report.skipped}, {"num_users", report.model.num_users}, {"metrics", report.model.metrics},
-                           {"popularity_metrics", report.popularity.metrics}, {"data", config.data_out.string()}, {"model", config.model_out.string()},
-                           {"embeddings", config.embeddings_out.string()}}.dump(2) + "\n");
+      print(nlohmann::json{{"done", report.done},
+                           {"skipped", report.skipped},
+                           {"num_users", report.model.num_users},
+                           {"metrics", report.model.metrics},
+                           {"popularity_metrics", report.popularity.metrics},
+                           {"data", config.data_out.string()},
+                           {"model", config.model_out.string()},
+                           {"embeddings", config.embeddings_out.string()}}
+                .dump(2) +
+            "\n");
       return;
     }
     if (!report.partitions.empty()) print_partition(report.partitions, false);
-    if (report.model.num_users > 0) print_evaluation(report.model, report.popularity, "test", false);
-    print(fmt::format("data set    {}\nmodel       {}\nembeddings  {}\n", config.data_out.string(), config.model_out.string(),
-                      config.embeddings_out.empty() ? "not asked for (embeddings.out)" : config.embeddings_out.string()));
+    if (report.model.num_users > 0)
+      print_evaluation(report.model, report.popularity, "test", false);
+    print(fmt::format("data set    {}\nmodel       {}\nembeddings  {}\n", config.data_out.string(),
+                      config.model_out.string(),
+                      config.embeddings_out.empty() ? "not asked for (embeddings.out)"
+                                                    : config.embeddings_out.string()));
   });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs of the command line. Each adds its subcommand to the program; its callback does the work through the library and prints.
+// The verbs of the command line. Each adds its subcommand to the program; its callback does the
+// work through the library and prints.
 #pragma once
 
 #include <filesystem>
@@ -39,15 +40,17 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation);
 void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
 void add_run_verb(CLI::App& program, Invocation& invocation);
 void add_generate_verb(CLI::App& program, Invocation& invocation);
-void add_info_verbs(CLI::App& program, Invocation& invocation);   // info, config
+void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config
 
 /// Prints to stdout; a closed pipe ends the program quietly.
 void print(const std::string& text);
 
 // Shared by the verbs and `run`.
-void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity, const char* part, bool as_json);
+void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity,
+                      const char* part, bool as_json);
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
 /// Node order for train.node_order = metis, from X.data/partition (computed there if missing).
-void load_metis_order(const std::filesystem::path& data, const Dataset& dataset, const Graphs& graphs, Config& config, Progress& progress);
+void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
+                      const Graphs& graphs, Config& config, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -28,28 +28,35 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::uint16_t round_to_bf16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // quiet NaN
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U)
+    return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // quiet NaN
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
 }  // namespace
 
-CpuBackend::CpuBackend(int num_threads) : num_threads_(num_threads > 0 ? num_threads : omp_get_num_procs()) {
-  if (num_threads < 0) throw InputError(fmt::format("number of threads is {}, expected 0 (all cores) or more", num_threads));
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());  // so that dispatch pointers are final from here on
-  // Our own tiles run in parallel, so that results do not depend on the thread count. OpenBLAS' OpenMP flavour also sets OpenMP's count
-  // here: the order of the two calls matters.
+CpuBackend::CpuBackend(int num_threads)
+    : num_threads_(num_threads > 0 ? num_threads : omp_get_num_procs()) {
+  if (num_threads < 0)
+    throw InputError(
+        fmt::format("number of threads is {}, expected 0 (all cores) or more", num_threads));
+  hwy::GetChosenTarget().Update(
+      hwy::SupportedTargets());  // so that dispatch pointers are final from here on
+  // Our own tiles run in parallel, so that results do not depend on the thread count. OpenBLAS'
+  // OpenMP flavour also sets OpenMP's count here: the order of the two calls matters.
   openblas_set_num_threads(1);
   omp_set_num_threads(num_threads_);
 }
 
 std::string cpu_instruction_set() {
   const auto targets = static_cast<std::uint32_t>(hwy::SupportedTargets());
-  return hwy::TargetName(static_cast<std::int64_t>(targets & (~targets + 1)));  // the lowest bit is the best target
+  return hwy::TargetName(
+      static_cast<std::int64_t>(targets & (~targets + 1)));  // the lowest bit is the best target
 }
 
 std::string CpuBackend::description() const {
-  return fmt::format("CPU, {}, {} thread{}", cpu_instruction_set(), num_threads_, num_threads_ == 1 ? "" : "s");
+  return fmt::format("CPU, {}, {} thread{}", cpu_instruction_set(), num_threads_,
+                     num_threads_ == 1 ? "" : "s");
 }
 
 void* CpuBackend::allocate_bytes(std::int64_t bytes) {
@@ -57,11 +64,14 @@ void* CpuBackend::allocate_bytes(std::int64_t bytes) {
   if (bytes < 0) throw std::bad_alloc();
   const bool large = static_cast<std::size_t>(bytes) >= 2 * kHugePage;
   const std::size_t alignment = large ? kHugePage : kAlignment;
-  const std::size_t size = (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
+  const std::size_t size =
+      (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, size);
   if (memory == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
-  if (large) madvise(memory, size, MADV_HUGEPAGE);  // embedding tables are gathered at random: fewer TLB misses
+  if (large)
+    madvise(memory, size,
+            MADV_HUGEPAGE);  // embedding tables are gathered at random: fewer TLB misses
 #endif
   std::memset(memory, 0, size);
   return memory;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU backend: Highway SIMD chosen at run time, OpenMP outside, single-threaded OpenBLAS calls on fixed tiles inside.
-// Its methods are defined by idea in cpu/*.cc.
+// The CPU backend: Highway SIMD chosen at run time, OpenMP outside, single-threaded OpenBLAS calls
+// on fixed tiles inside. Its methods are defined by idea in cpu/*.cc.
 #pragma once
 
 #include <memory>
@@ -29,38 +29,43 @@ class CpuBackend final : public Backend {
   void sync() override {}
 
   std::unique_ptr<SparseMatrix> sparse(const graph::CsrView& matrix) override;
-  void spmm(const SparseMatrix& a, ConstFloatView x, FloatView y, const SpmmOptions& options) override;
-  void spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y, const SpmmOptions& options) override;
+  void spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
+            const SpmmOptions& options) override;
+  void spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y,
+            const SpmmOptions& options) override;
 
-  void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a, ConstFloatView b, float beta,
-            FloatView c) override;
+  void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
+            ConstFloatView b, float beta, FloatView c) override;
   void axpby(float alpha, ConstFloatView x, float beta, FloatView y) override;
   void add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) override;
   void add_column_sums(ConstFloatView x, VectorView<float> sums) override;
   void scale_rows(ConstFloatView x, VectorView<const float> scale, FloatView y) override;
   void add_row_dots(ConstFloatView x, ConstFloatView y, VectorView<float> dots) override;
   void activation(Activation act, ConstFloatView x, FloatView y) override;
-  void activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y, FloatView d_x) override;
+  void activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y,
+                           FloatView d_x) override;
   void normalize_rows(ConstFloatView x, FloatView y, VectorView<float> inverse_norms) override;
-  void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms, ConstFloatView d_y,
-                               FloatView d_x) override;
+  void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
+                               ConstFloatView d_y, FloatView d_x) override;
 
   void gather_rows(ConstFloatView table, IdView ids, FloatView y) override;
   void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) override;
 
-  void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives, VectorView<float> losses,
-           FloatView d_users, FloatView d_positives, FloatView d_negatives) override;
+  void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
+           VectorView<float> losses, FloatView d_users, FloatView d_positives,
+           FloatView d_negatives) override;
   void sampled_softmax(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
-                       const SampledSoftmaxOptions& options, VectorView<float> losses, FloatView d_users,
-                       FloatView d_positives, FloatView d_negatives) override;
+                       const SampledSoftmaxOptions& options, VectorView<float> losses,
+                       FloatView d_users, FloatView d_positives, FloatView d_negatives) override;
 
-  void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter, FloatView first_moment,
-                 FloatView second_moment) override;
+  void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
+                 FloatView first_moment, FloatView second_moment) override;
 
-  void topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded, MatrixView<graph::NodeId> ids,
-            FloatView scores) override;
+  void topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
+            MatrixView<graph::NodeId> ids, FloatView scores) override;
   void rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
-                   const graph::CsrView& targets, VectorView<graph::NodeId> higher, VectorView<graph::NodeId> equal) override;
+                   const graph::CsrView& targets, VectorView<graph::NodeId> higher,
+                   VectorView<graph::NodeId> equal) override;
 
  protected:
   void* allocate_bytes(std::int64_t bytes) override;
@@ -75,7 +80,9 @@ class CpuBackend final : public Backend {
   std::vector<std::int64_t> scatter_order_;
 };
 
-/// One single-threaded sgemm on row-major views; the building block of every tiled op. beta = 0 does not read c.
-void gemm_tile(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a, ConstFloatView b, float beta, FloatView c);
+/// One single-threaded sgemm on row-major views; the building block of every tiled op. beta = 0
+/// does not read c.
+void gemm_tile(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
+               ConstFloatView b, float beta, FloatView c);
 
 }  // namespace penchant::kernels

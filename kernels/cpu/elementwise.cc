@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element by element and row by row: bandwidth-bound loops that the compiler vectorises; rows are divided among threads.
+// Element by element and row by row: bandwidth-bound loops that the compiler vectorises; rows are
+// divided among threads.
 #include <cmath>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace {
 
 constexpr float kSmallestNorm = 1e-12F;
 constexpr float kLeakySlope = 0.2F;
-/// Rows per block of a sum over rows; blocks are added in order, so the result does not depend on the thread count.
+/// Rows per block of a sum over rows; blocks are added in order, so the result does not depend on
+/// the thread count.
 constexpr std::int64_t kSumBlock = 1024;
 
 /// Calls function(x_i, y_i, cols) for each row in parallel.
@@ -24,11 +26,16 @@ void for_each_row(ConstFloatView x, FloatView y, RowFunction function) {
 
 float activate(Activation act, float x) {
   switch (act) {
-    case Activation::identity: return x;
-    case Activation::relu: return x > 0.0F ? x : 0.0F;
-    case Activation::leaky_relu: return x > 0.0F ? x : kLeakySlope * x;
-    case Activation::sigmoid: return 1.0F / (1.0F + std::exp(-x));
-    case Activation::tanh: return std::tanh(x);
+    case Activation::identity:
+      return x;
+    case Activation::relu:
+      return x > 0.0F ? x : 0.0F;
+    case Activation::leaky_relu:
+      return x > 0.0F ? x : kLeakySlope * x;
+    case Activation::sigmoid:
+      return 1.0F / (1.0F + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
   }
   return x;
 }
@@ -36,11 +43,16 @@ float activate(Activation act, float x) {
 /// act'(x) from y = act(x).
 float slope(Activation act, float y) {
   switch (act) {
-    case Activation::identity: return 1.0F;
-    case Activation::relu: return y > 0.0F ? 1.0F : 0.0F;
-    case Activation::leaky_relu: return y > 0.0F ? 1.0F : kLeakySlope;
-    case Activation::sigmoid: return y * (1.0F - y);
-    case Activation::tanh: return 1.0F - y * y;
+    case Activation::identity:
+      return 1.0F;
+    case Activation::relu:
+      return y > 0.0F ? 1.0F : 0.0F;
+    case Activation::leaky_relu:
+      return y > 0.0F ? 1.0F : kLeakySlope;
+    case Activation::sigmoid:
+      return y * (1.0F - y);
+    case Activation::tanh:
+      return 1.0F - y * y;
   }
   return 1.0F;
 }
@@ -88,7 +100,8 @@ void CpuBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
     }
   }
   for (std::int64_t block = 0; block < blocks; ++block) {
-    for (std::int64_t j = 0; j < x.cols; ++j) sums[j] += partial[static_cast<std::size_t>(block * x.cols + j)];
+    for (std::int64_t j = 0; j < x.cols; ++j)
+      sums[j] += partial[static_cast<std::size_t>(block * x.cols + j)];
   }
 }
 
@@ -117,7 +130,8 @@ void CpuBackend::activation(Activation act, ConstFloatView x, FloatView y) {
   });
 }
 
-void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y, FloatView d_x) {
+void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y,
+                                     FloatView d_x) {
   require_host("activation_backward", "y", y);
   require_shape("activation_backward", "d_y", d_y, y.rows, y.cols);
   require_shape("activation_backward", "d_x", d_x, y.rows, y.cols);
@@ -138,8 +152,8 @@ void CpuBackend::normalize_rows(ConstFloatView x, FloatView y, VectorView<float>
   });
 }
 
-void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms, ConstFloatView d_y,
-                                         FloatView d_x) {
+void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
+                                         ConstFloatView d_y, FloatView d_x) {
   require_host("normalize_rows_backward", "y", y);
   require_size("normalize_rows_backward", "inverse_norms", inverse_norms, y.rows);
   require_shape("normalize_rows_backward", "d_y", d_y, y.rows, y.cols);
@@ -147,12 +161,13 @@ void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const floa
   for_each_row(y, d_x, [=](std::int64_t i, const float* out, float* to) {
     const float* gradient = d_y.row(i);
     const float radial = dot(out, gradient, y.cols);
-    for (std::int64_t j = 0; j < y.cols; ++j) to[j] = inverse_norms[i] * (gradient[j] - out[j] * radial);
+    for (std::int64_t j = 0; j < y.cols; ++j)
+      to[j] = inverse_norms[i] * (gradient[j] - out[j] * radial);
   });
 }
 
-void CpuBackend::adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter, FloatView first_moment,
-                           FloatView second_moment) {
+void CpuBackend::adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
+                           FloatView first_moment, FloatView second_moment) {
   require_shape("adam_step", "gradient", gradient, parameter.rows, parameter.cols);
   require_shape("adam_step", "parameter", parameter, parameter.rows, parameter.cols);
   require_shape("adam_step", "first_moment", first_moment, parameter.rows, parameter.cols);

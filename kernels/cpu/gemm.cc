@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense products: fixed tiles of C, each one single-threaded OpenBLAS call, tiles in parallel. The tiling depends on the shapes
-// only, so the bits do not depend on the number of threads (docs/decisions/0005-fixed-gemm-tiles.md).
+// Dense products: fixed tiles of C, each one single-threaded OpenBLAS call, tiles in parallel. The
+// tiling depends on the shapes only, so the bits do not depend on the number of threads
+// (docs/decisions/0005-fixed-gemm-tiles.md).
 #include <algorithm>
 
 #include <cblas.h>
@@ -14,30 +15,36 @@ namespace {
 
 constexpr std::int64_t kTileRows = 256;
 constexpr std::int64_t kTileCols = 512;
-/// A product with one tile of C and a long inner dimension (the gradient of a weight) is cut along it.
+/// A product with one tile of C and a long inner dimension (the gradient of a weight) is cut along
+/// it.
 constexpr std::int64_t kInnerChunk = 4096;
 
 blasint blas_int(std::int64_t value) { return graph::checked_cast<blasint>(value); }
 
-ConstFloatView op_rows(Transpose transpose, ConstFloatView a, std::int64_t first, std::int64_t count) {
+ConstFloatView op_rows(Transpose transpose, ConstFloatView a, std::int64_t first,
+                       std::int64_t count) {
   return transpose == Transpose::no ? a.rows_of(first, count) : a.cols_of(first, count);
 }
-ConstFloatView op_cols(Transpose transpose, ConstFloatView a, std::int64_t first, std::int64_t count) {
+ConstFloatView op_cols(Transpose transpose, ConstFloatView a, std::int64_t first,
+                       std::int64_t count) {
   return transpose == Transpose::no ? a.cols_of(first, count) : a.rows_of(first, count);
 }
 
 }  // namespace
 
-void gemm_tile(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a, ConstFloatView b, float beta, FloatView c) {
+void gemm_tile(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
+               ConstFloatView b, float beta, FloatView c) {
   const std::int64_t inner = transpose_a == Transpose::no ? a.cols : a.rows;
   cblas_sgemm(CblasRowMajor, transpose_a == Transpose::no ? CblasNoTrans : CblasTrans,
-              transpose_b == Transpose::no ? CblasNoTrans : CblasTrans, blas_int(c.rows), blas_int(c.cols), blas_int(inner), alpha,
-              a.data, blas_int(std::max<std::int64_t>(a.stride, 1)), b.data, blas_int(std::max<std::int64_t>(b.stride, 1)), beta,
-              c.data, blas_int(std::max<std::int64_t>(c.stride, 1)));
+              transpose_b == Transpose::no ? CblasNoTrans : CblasTrans, blas_int(c.rows),
+              blas_int(c.cols), blas_int(inner), alpha, a.data,
+              blas_int(std::max<std::int64_t>(a.stride, 1)), b.data,
+              blas_int(std::max<std::int64_t>(b.stride, 1)), beta, c.data,
+              blas_int(std::max<std::int64_t>(c.stride, 1)));
 }
 
-void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a, ConstFloatView b, float beta,
-                      FloatView c) {
+void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
+                      ConstFloatView b, float beta, FloatView c) {
   const std::int64_t inner = transpose_a == Transpose::no ? a.cols : a.rows;
   const bool flip_a = transpose_a == Transpose::yes;
   const bool flip_b = transpose_b == Transpose::yes;
@@ -46,8 +53,10 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
   require_shape("gemm", "c", c, c.rows, c.cols);
   if (c.rows == 0 || c.cols == 0) return;
   if (inner == 0) {
-    if (beta == 0.0F) fill(c, 0.0F);
-    else axpby(beta, c, 0.0F, c);
+    if (beta == 0.0F)
+      fill(c, 0.0F);
+    else
+      axpby(beta, c, 0.0F, c);
     return;
   }
 
@@ -61,8 +70,8 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       const std::int64_t first = chunk * kInnerChunk;
       const std::int64_t count = std::min(kInnerChunk, inner - first);
-      gemm_tile(transpose_a, transpose_b, alpha, op_cols(transpose_a, a, first, count), op_rows(transpose_b, b, first, count), 0.0F,
-                parts.rows_of(chunk * c.rows, c.rows));
+      gemm_tile(transpose_a, transpose_b, alpha, op_cols(transpose_a, a, first, count),
+                op_rows(transpose_b, b, first, count), 0.0F, parts.rows_of(chunk * c.rows, c.rows));
     }
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       axpby(1.0F, parts.rows_of(chunk * c.rows, c.rows), chunk == 0 ? beta : 1.0F, c);
@@ -76,7 +85,8 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
       const std::int64_t col = col_tile * kTileCols;
       const std::int64_t num_rows = std::min(kTileRows, c.rows - row);
       const std::int64_t num_cols = std::min(kTileCols, c.cols - col);
-      gemm_tile(transpose_a, transpose_b, alpha, op_rows(transpose_a, a, row, num_rows), op_cols(transpose_b, b, col, num_cols), beta,
+      gemm_tile(transpose_a, transpose_b, alpha, op_rows(transpose_a, a, row, num_rows),
+                op_cols(transpose_b, b, col, num_cols), beta,
                 c.rows_of(row, num_rows).cols_of(col, num_cols));
     }
   }

@@ -14,7 +14,8 @@ void require_ids(const char* op, IdView ids, std::int64_t num_rows) {
   require_host(op, "ids", ids);
   for (std::int64_t i = 0; i < ids.size; ++i) {
     if (ids[i] < 0 || ids[i] >= num_rows) {
-      throw InputError(fmt::format("{}: id {} at position {}, expected 0 to {}", op, ids[i], i, num_rows - 1));
+      throw InputError(
+          fmt::format("{}: id {} at position {}, expected 0 to {}", op, ids[i], i, num_rows - 1));
     }
   }
 }
@@ -47,7 +48,8 @@ void CpuBackend::scatter_add_rows(float alpha, ConstFloatView x, IdView ids, Flo
   for (std::int64_t k = 0; k < ids.size; ++k) {
     if (k > 0 && (order[k - 1] >> 32) == (order[k] >> 32)) continue;  // not the first of its group
     float* to = table.row(order[k] >> 32);
-    for (std::int64_t member = k; member < ids.size && (order[member] >> 32) == (order[k] >> 32); ++member) {
+    for (std::int64_t member = k; member < ids.size && (order[member] >> 32) == (order[k] >> 32);
+         ++member) {
       const float* from = x.row(order[member] & 0xFFFFFFFF);
       for (std::int64_t j = 0; j < table.cols; ++j) to[j] += alpha * from[j];
     }

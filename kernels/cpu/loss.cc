@@ -14,9 +14,11 @@ HWY_BEFORE_NAMESPACE();
 namespace penchant::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// scores_m <- exp(scale * scores_m + bias_m - maximum), maximum = max(positive, max_m of the argument); -infinity becomes 0.
-/// maximum_and_sum receives the maximum and the sum of the results. `bias` may be null.
-void exponentiate(float* HWY_RESTRICT scores, std::int64_t count, float scale, const float* HWY_RESTRICT bias, float positive,
+/// scores_m <- exp(scale * scores_m + bias_m - maximum), maximum = max(positive, max_m of the
+/// argument); -infinity becomes 0. maximum_and_sum receives the maximum and the sum of the results.
+/// `bias` may be null.
+void exponentiate(float* HWY_RESTRICT scores, std::int64_t count, float scale,
+                  const float* HWY_RESTRICT bias, float positive,
                   float* HWY_RESTRICT maximum_and_sum) {
   const hn::ScalableTag<float> tag;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
@@ -89,12 +91,13 @@ float dot(const float* a, const float* b, std::int64_t size) {
 // Mapping     rows are divided among threads
 // Memory      reads 12 D, writes 12 D bytes a row: bandwidth-bound
 // Regime      any
-// Numerics    float32; softplus by log1p(exp(-|x|)) + max(-x, 0); deterministic; bound (D + 16) eps sum|terms|
-// Edge cases  B = 0 returns at once
-// Source      Rendle et al. 2009, "BPR: Bayesian personalized ranking from implicit feedback", section 4.1
-// Measured    not yet measured by itself; part of the epoch in docs/benchmarks.md
-void CpuBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives, VectorView<float> losses,
-                     FloatView d_users, FloatView d_positives, FloatView d_negatives) {
+// Numerics    float32; softplus by log1p(exp(-|x|)) + max(-x, 0); deterministic; bound (D + 16) eps
+// sum|terms| Edge cases  B = 0 returns at once Source      Rendle et al. 2009, "BPR: Bayesian
+// personalized ranking from implicit feedback", section 4.1 Measured    not yet measured by itself;
+// part of the epoch in docs/benchmarks.md
+void CpuBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
+                     VectorView<float> losses, FloatView d_users, FloatView d_positives,
+                     FloatView d_negatives) {
   const std::int64_t batch = users.rows;
   const std::int64_t width = users.cols;
   require_shape("bpr", "users", users, batch, width);
@@ -123,22 +126,25 @@ void CpuBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatV
   }
 }
 
-// sampled_softmax: one loss per batch row against its positive and M shared negatives, and the gradients of the mean.
-// Computes    s_bp = <u_b, p_b> / t + bias_b, s_bm = <u_b, n_m> / t + bias_m; Z_b = sum exp(s); losses_b = log Z_b - s_bp;
-//             P = exp(s) / Z;  d_u = ((P_bp - 1) p_b + sum_m P_bm n_m) / (t B),  d_p = (P_bp - 1) u_b / (t B),
-//             d_n_m = sum_b P_bm u_b / (t B)
+// sampled_softmax: one loss per batch row against its positive and M shared negatives, and the
+// gradients of the mean. Computes    s_bp = <u_b, p_b> / t + bias_b, s_bm = <u_b, n_m> / t +
+// bias_m; Z_b = sum exp(s); losses_b = log Z_b - s_bp;
+//             P = exp(s) / Z;  d_u = ((P_bp - 1) p_b + sum_m P_bm n_m) / (t B),  d_p = (P_bp - 1)
+//             u_b / (t B), d_n_m = sum_b P_bm u_b / (t B)
 // Shapes      users, positives [B x D], negatives [M x D], losses [B], float32 row-major
-// Mapping     a thread owns a tile of 64 rows: scores by one sgemm, exponentials in place, d_users by one sgemm; then
+// Mapping     a thread owns a tile of 64 rows: scores by one sgemm, exponentials in place, d_users
+// by one sgemm; then
 //             d_negatives = P' users by fixed tiles of negatives (gemm)
-// Memory      P [B x M] is kept for the second step: 4 B M bytes written and read once; 6 B M D flops: bound by sgemm
-// Regime      B M up to what memory holds (8192 x 1024: 32 MiB)
-// Numerics    shifted by the row's maximum; exponential accurate to 1 ulp of Highway's Exp; deterministic; bound (M + D + 16) eps sum|terms|
-// Edge cases  M = 0: loss 0, gradients 0; a negative whose id is the row's positive is left out
-// Source      Wu et al. 2022, "On the effectiveness of sampled softmax loss for item recommendation", eq. 5
-// Measured    docs/benchmarks.md#training-step
-void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
-                                 const SampledSoftmaxOptions& options, VectorView<float> losses, FloatView d_users,
-                                 FloatView d_positives, FloatView d_negatives) {
+// Memory      P [B x M] is kept for the second step: 4 B M bytes written and read once; 6 B M D
+// flops: bound by sgemm Regime      B M up to what memory holds (8192 x 1024: 32 MiB) Numerics
+// shifted by the row's maximum; exponential accurate to 1 ulp of Highway's Exp; deterministic;
+// bound (M + D + 16) eps sum|terms| Edge cases  M = 0: loss 0, gradients 0; a negative whose id is
+// the row's positive is left out Source      Wu et al. 2022, "On the effectiveness of sampled
+// softmax loss for item recommendation", eq. 5 Measured    docs/benchmarks.md#training-step
+void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
+                                 ConstFloatView negatives, const SampledSoftmaxOptions& options,
+                                 VectorView<float> losses, FloatView d_users, FloatView d_positives,
+                                 FloatView d_negatives) {
   const std::int64_t batch = users.rows;
   const std::int64_t width = users.cols;
   const std::int64_t count = negatives.rows;
@@ -155,9 +161,13 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
     require_size(op, "positive_ids", options.positive_ids, batch);
     require_size(op, "negative_ids", options.negative_ids, count);
   }
-  if (options.positive_bias.size > 0) require_size(op, "positive_bias", options.positive_bias, batch);
-  if (options.negative_bias.size > 0) require_size(op, "negative_bias", options.negative_bias, count);
-  if (!(options.temperature > 0.0F)) throw InputError(fmt::format("{}: temperature is {}, expected more than 0", op, options.temperature));
+  if (options.positive_bias.size > 0)
+    require_size(op, "positive_bias", options.positive_bias, batch);
+  if (options.negative_bias.size > 0)
+    require_size(op, "negative_bias", options.negative_bias, count);
+  if (!(options.temperature > 0.0F))
+    throw InputError(
+        fmt::format("{}: temperature is {}, expected more than 0", op, options.temperature));
   if (batch == 0) {
     fill(d_negatives, 0.0F);
     return;
@@ -165,7 +175,8 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
 
   const float scale = 1.0F / options.temperature;
   const float share = scale / static_cast<float>(batch);
-  const FloatView probabilities = scratch(softmax_probabilities_, batch, count).view().rows_of(0, batch).cols_of(0, count);
+  const FloatView probabilities =
+      scratch(softmax_probabilities_, batch, count).view().rows_of(0, batch).cols_of(0, count);
   const auto exponentiate_row = &HWY_DYNAMIC_DISPATCH(exponentiate);
   const std::int64_t tiles = (batch + kTileRows - 1) / kTileRows;
 #pragma omp parallel for schedule(dynamic, 1)
@@ -173,7 +184,9 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
     const std::int64_t first = tile * kTileRows;
     const std::int64_t rows = std::min(kTileRows, batch - first);
     const FloatView scores = probabilities.rows_of(first, rows);
-    if (count > 0) gemm_tile(Transpose::no, Transpose::yes, 1.0F, users.rows_of(first, rows), negatives, 0.0F, scores);
+    if (count > 0)
+      gemm_tile(Transpose::no, Transpose::yes, 1.0F, users.rows_of(first, rows), negatives, 0.0F,
+                scores);
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t b = first + r;
       float* row = scores.row(r);
@@ -186,14 +199,16 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
       const float positive = scale * dot(users.row(b), positives.row(b), width) +
                              (options.positive_bias.size > 0 ? options.positive_bias[b] : 0.0F);
       float maximum_and_sum[2];
-      exponentiate_row(row, count, scale, options.negative_bias.size > 0 ? options.negative_bias.data : nullptr, positive,
-                       maximum_and_sum);
+      exponentiate_row(row, count, scale,
+                       options.negative_bias.size > 0 ? options.negative_bias.data : nullptr,
+                       positive, maximum_and_sum);
       const float own_exponential = std::exp(positive - maximum_and_sum[0]);
       const float normalizer = maximum_and_sum[1] + own_exponential;
       losses[b] = std::log(normalizer) + maximum_and_sum[0] - positive;
       const float factor = share / normalizer;
       for (std::int64_t m = 0; m < count; ++m) row[m] *= factor;
-      // P_bp - 1 = -(sum of the other probabilities), which keeps its digits when the loss is small.
+      // P_bp - 1 = -(sum of the other probabilities), which keeps its digits when the loss is
+      // small.
       const float pull = -maximum_and_sum[1] * factor;
       for (std::int64_t j = 0; j < width; ++j) {
         d_positives(b, j) = pull * users(b, j);
@@ -201,7 +216,8 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
       }
     }
     if (count > 0) {
-      gemm_tile(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F, d_users.rows_of(first, rows));
+      gemm_tile(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F,
+                d_users.rows_of(first, rows));
     }
   }
   gemm(Transpose::yes, Transpose::no, 1.0F, probabilities, users, 0.0F, d_negatives);

@@ -29,13 +29,15 @@ HWY_BEFORE_NAMESPACE();
 namespace penchant::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows of x that lie this many nonzeros ahead are prefetched: about one L3 latency of work at D = 64.
-// Measured by bench/spmm_bench on two Zen 3 cores: 8 to 24 within 2 %, none 1.4x slower.
+// Rows of x that lie this many nonzeros ahead are prefetched: about one L3 latency of work at D
+// = 64. Measured by bench/spmm_bench on two Zen 3 cores: 8 to 24 within 2 %, none 1.4x slower.
 constexpr std::int64_t kPrefetchDistance = 16;
 
 using FloatTag = hn::ScalableTag<float>;
 
-HWY_INLINE hn::VFromD<FloatTag> load(FloatTag tag, const float* from) { return hn::LoadU(tag, from); }
+HWY_INLINE hn::VFromD<FloatTag> load(FloatTag tag, const float* from) {
+  return hn::LoadU(tag, from);
+}
 HWY_INLINE hn::VFromD<FloatTag> load(FloatTag tag, const Bf16* from) {
   const hn::Rebind<std::uint16_t, FloatTag> narrow;
   const hn::Rebind<std::uint32_t, FloatTag> wide;
@@ -51,11 +53,12 @@ HWY_INLINE float widen(Bf16 value) {
 }
 
 /// Finishes columns [column, column + lanes) of row i from its sum.
-HWY_INLINE void store(FloatTag tag, hn::VFromD<FloatTag> sum, float scale, std::int64_t i, std::int64_t column, const SpmmOptions& options,
-                      FloatView y) {
+HWY_INLINE void store(FloatTag tag, hn::VFromD<FloatTag> sum, float scale, std::int64_t i,
+                      std::int64_t column, const SpmmOptions& options, FloatView y) {
   float* out = y.row(i) + column;
   auto value = hn::Mul(sum, hn::Set(tag, scale));
-  if (options.beta != 0.0F) value = hn::MulAdd(hn::Set(tag, options.beta), hn::LoadU(tag, out), value);
+  if (options.beta != 0.0F)
+    value = hn::MulAdd(hn::Set(tag, options.beta), hn::LoadU(tag, out), value);
   hn::StoreU(value, tag, out);
   if (options.layer_sum.data != nullptr) {
     float* total = options.layer_sum.row(i) + column;
@@ -65,13 +68,15 @@ HWY_INLINE void store(FloatTag tag, hn::VFromD<FloatTag> sum, float scale, std::
 
 /// Columns [column, column + kVectors * lanes) of row i.
 template <int kVectors, typename T>
-HWY_INLINE void row_block(const SpmmArguments<T>& arguments, std::int64_t i, std::int64_t column, float scale) {
+HWY_INLINE void row_block(const SpmmArguments<T>& arguments, std::int64_t i, std::int64_t column,
+                          float scale) {
   const FloatTag tag;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
   const graph::EdgeOffset first = arguments.a.offsets[static_cast<std::size_t>(i)];
   const graph::EdgeOffset last = arguments.a.offsets[static_cast<std::size_t>(i) + 1];
   const graph::NodeId* HWY_RESTRICT columns = arguments.a.columns.data();
-  const float* HWY_RESTRICT values = arguments.a.values.empty() ? nullptr : arguments.a.values.data();
+  const float* HWY_RESTRICT values =
+      arguments.a.values.empty() ? nullptr : arguments.a.values.data();
   const std::int64_t num_entries = arguments.a.num_entries();
   const T* HWY_RESTRICT x = arguments.x.data + column;
   const std::int64_t stride = arguments.x.stride;
@@ -80,28 +85,35 @@ HWY_INLINE void row_block(const SpmmArguments<T>& arguments, std::int64_t i, std
   for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(tag);
   for (graph::EdgeOffset e = first; e < last; ++e) {
     if (e + kPrefetchDistance < num_entries) {
-      const char* ahead = reinterpret_cast<const char*>(x + columns[e + kPrefetchDistance] * stride);
-      for (std::size_t line = 0; line < static_cast<std::size_t>(kVectors * lanes) * sizeof(T); line += 64) {
+      const char* ahead =
+          reinterpret_cast<const char*>(x + columns[e + kPrefetchDistance] * stride);
+      for (std::size_t line = 0; line < static_cast<std::size_t>(kVectors * lanes) * sizeof(T);
+           line += 64) {
         hwy::Prefetch(ahead + line);
       }
     }
     const T* HWY_RESTRICT row = x + columns[e] * stride;
     const auto weight = hn::Set(tag, values == nullptr ? 1.0F : values[e]);
-    for (int v = 0; v < kVectors; ++v) sum[v] = hn::MulAdd(weight, load(tag, row + v * lanes), sum[v]);
+    for (int v = 0; v < kVectors; ++v)
+      sum[v] = hn::MulAdd(weight, load(tag, row + v * lanes), sum[v]);
   }
-  for (int v = 0; v < kVectors; ++v) store(tag, sum[v], scale, i, column + v * lanes, arguments.options, arguments.y);
+  for (int v = 0; v < kVectors; ++v)
+    store(tag, sum[v], scale, i, column + v * lanes, arguments.options, arguments.y);
 }
 
 /// The columns behind the last full vector.
 template <typename T>
-void row_tail(const SpmmArguments<T>& arguments, std::int64_t i, std::int64_t first_column, float scale) {
+void row_tail(const SpmmArguments<T>& arguments, std::int64_t i, std::int64_t first_column,
+              float scale) {
   const graph::CsrView& a = arguments.a;
   const SpmmOptions& options = arguments.options;
   for (std::int64_t column = first_column; column < arguments.y.cols; ++column) {
     float sum = 0.0F;
-    for (auto e = a.offsets[static_cast<std::size_t>(i)]; e < a.offsets[static_cast<std::size_t>(i) + 1]; ++e) {
+    for (auto e = a.offsets[static_cast<std::size_t>(i)];
+         e < a.offsets[static_cast<std::size_t>(i) + 1]; ++e) {
       const auto place = static_cast<std::size_t>(e);
-      sum += (a.values.empty() ? 1.0F : a.values[place]) * widen(arguments.x(a.columns[place], column));
+      sum += (a.values.empty() ? 1.0F : a.values[place]) *
+             widen(arguments.x(a.columns[place], column));
     }
     float value = sum * scale;
     if (options.beta != 0.0F) value += options.beta * arguments.y(i, column);
@@ -119,7 +131,8 @@ void spmm_rows(const SpmmArguments<T>& arguments, std::int64_t first_row, std::i
     const auto& row_scale = arguments.options.row_scale;
     const float scale = arguments.options.alpha * (row_scale.data != nullptr ? row_scale[i] : 1.0F);
     std::int64_t column = 0;
-    for (; column + 8 * lanes <= width; column += 8 * lanes) row_block<8>(arguments, i, column, scale);
+    for (; column + 8 * lanes <= width; column += 8 * lanes)
+      row_block<8>(arguments, i, column, scale);
     if (column + 4 * lanes <= width) {
       row_block<4>(arguments, i, column, scale);
       column += 4 * lanes;
@@ -129,10 +142,12 @@ void spmm_rows(const SpmmArguments<T>& arguments, std::int64_t first_row, std::i
   }
 }
 
-void spmm_rows_float(const SpmmArguments<float>& arguments, std::int64_t first_row, std::int64_t last_row) {
+void spmm_rows_float(const SpmmArguments<float>& arguments, std::int64_t first_row,
+                     std::int64_t last_row) {
   spmm_rows(arguments, first_row, last_row);
 }
-void spmm_rows_bf16(const SpmmArguments<Bf16>& arguments, std::int64_t first_row, std::int64_t last_row) {
+void spmm_rows_bf16(const SpmmArguments<Bf16>& arguments, std::int64_t first_row,
+                    std::int64_t last_row) {
   spmm_rows(arguments, first_row, last_row);
 }
 
@@ -152,7 +167,8 @@ HWY_EXPORT(spmm_rows_bf16);
 
 namespace {
 
-/// Entries per chunk of rows: small enough that two noisy cores finish together, large enough that scheduling costs nothing.
+/// Entries per chunk of rows: small enough that two noisy cores finish together, large enough that
+/// scheduling costs nothing.
 constexpr std::int64_t kChunkEntries = 8192;
 
 class CpuSparseMatrix final : public SparseMatrix {
@@ -182,33 +198,42 @@ class CpuSparseMatrix final : public SparseMatrix {
 
 // spmm_row_chunks: y_i is the scaled sum of the table rows that row i of the sparse matrix names.
 // Computes    y_i = alpha * row_scale_i * sum_j a_ij x_j + beta * y_i;  layer_sum_i += gamma * y_i
-// Shapes      a [N x C] CSR, int64 offsets, int32 columns, float32 values or none; x [C x D] float32 or bf16, y, layer_sum [N x D]
+// Shapes      a [N x C] CSR, int64 offsets, int32 columns, float32 values or none; x [C x D]
+// float32 or bf16, y, layer_sum [N x D]
 //             float32, row-major; rows on 64-byte boundaries are faster, any alignment is right
-// Mapping     a thread owns a chunk of rows of about 8192 entries (dynamic); eight vectors of columns (64 floats with AVX2) stay in
+// Mapping     a thread owns a chunk of rows of about 8192 entries (dynamic); eight vectors of
+// columns (64 floats with AVX2) stay in
 //             registers over the entries of a row; wider D repeats the row per 8 vectors
-// Memory      gathers 4 * D bytes an entry (2 * D in bf16); x rows 16 entries ahead are prefetched; bound: L3 bandwidth
+// Memory      gathers 4 * D bytes an entry (2 * D in bf16); x rows 16 entries ahead are prefetched;
+// bound: L3 bandwidth
 //             while x fits it, DRAM beyond
-// Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads) entries limits scaling
-// Numerics    float32 fused multiply-add, ascending column order; every row by one thread: deterministic at any thread count;
+// Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads)
+// entries limits scaling Numerics    float32 fused multiply-add, ascending column order; every row
+// by one thread: deterministic at any thread count;
 //             error bound (row length + 4) eps sum|a_ij x_j|
 // Edge cases  empty rows store beta * y; D not a multiple of the vector width ends in a scalar tail
 // Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm_peers.py
 // Measured    docs/benchmarks.md#spmm
 template <typename T, typename RowFunction>
-void spmm_row_chunks(const SparseMatrix& a, MatrixView<const T> x, FloatView y, const SpmmOptions& options, RowFunction function) {
+void spmm_row_chunks(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
+                     const SpmmOptions& options, RowFunction function) {
   const auto* sparse = dynamic_cast<const CpuSparseMatrix*>(&a);
-  if (sparse == nullptr) throw InputError("spmm: the sparse matrix was prepared by another backend");
+  if (sparse == nullptr)
+    throw InputError("spmm: the sparse matrix was prepared by another backend");
   require_shape("spmm", "x", x, a.cols(), y.cols);
   require_shape("spmm", "y", y, a.rows(), y.cols);
-  if (options.row_scale.data != nullptr) require_size("spmm", "row_scale", options.row_scale, a.rows());
-  if (options.layer_sum.data != nullptr) require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
+  if (options.row_scale.data != nullptr)
+    require_size("spmm", "row_scale", options.row_scale, a.rows());
+  if (options.layer_sum.data != nullptr)
+    require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
   if (a.rows() == 0 || y.cols == 0) return;
   const SpmmArguments<T> arguments{sparse->view(), x, y, options};
   const std::vector<std::int64_t>& chunks = sparse->chunks();
   const auto num_chunks = static_cast<std::int64_t>(chunks.size()) - 1;
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t chunk = 0; chunk < num_chunks; ++chunk) {
-    function(arguments, chunks[static_cast<std::size_t>(chunk)], chunks[static_cast<std::size_t>(chunk) + 1]);
+    function(arguments, chunks[static_cast<std::size_t>(chunk)],
+             chunks[static_cast<std::size_t>(chunk) + 1]);
   }
 }
 
@@ -218,11 +243,13 @@ std::unique_ptr<SparseMatrix> CpuBackend::sparse(const graph::CsrView& matrix) {
   return std::make_unique<CpuSparseMatrix>(matrix);
 }
 
-void CpuBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y, const SpmmOptions& options) {
+void CpuBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
+                      const SpmmOptions& options) {
   spmm_row_chunks(a, x, y, options, &HWY_DYNAMIC_DISPATCH(spmm_rows_float));
 }
 
-void CpuBackend::spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y, const SpmmOptions& options) {
+void CpuBackend::spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y,
+                      const SpmmOptions& options) {
   spmm_row_chunks(a, x, y, options, &HWY_DYNAMIC_DISPATCH(spmm_rows_bf16));
 }
 

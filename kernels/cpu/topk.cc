@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranking over all items without storing users x items: tiles of scores, masks, running top-k and counts.
+// Ranking over all items without storing users x items: tiles of scores, masks, running top-k and
+// counts.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/topk.cc"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -13,7 +14,8 @@ namespace penchant::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// First index >= from whose score is above the threshold, or count.
-std::int64_t find_above(const float* HWY_RESTRICT scores, std::int64_t from, std::int64_t count, float threshold) {
+std::int64_t find_above(const float* HWY_RESTRICT scores, std::int64_t from, std::int64_t count,
+                        float threshold) {
   const hn::ScalableTag<float> tag;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
   const auto limit = hn::Set(tag, threshold);
@@ -29,7 +31,8 @@ std::int64_t find_above(const float* HWY_RESTRICT scores, std::int64_t from, std
 }
 
 /// Adds the number of scores above and equal to the threshold to counts[0] and counts[1].
-void count_against(const float* HWY_RESTRICT scores, std::int64_t count, float threshold, std::int64_t* HWY_RESTRICT counts) {
+void count_against(const float* HWY_RESTRICT scores, std::int64_t count, float threshold,
+                   std::int64_t* HWY_RESTRICT counts) {
   const hn::ScalableTag<float> tag;
   const hn::RebindToSigned<decltype(tag)> signed_tag;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
@@ -37,10 +40,13 @@ void count_against(const float* HWY_RESTRICT scores, std::int64_t count, float t
   auto above = hn::Zero(signed_tag);
   auto equal = hn::Zero(signed_tag);
   std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) {  // a true lane is -1; a tile has far fewer than 2^31 scores
+  for (; i + lanes <= count;
+       i += lanes) {  // a true lane is -1; a tile has far fewer than 2^31 scores
     const auto value = hn::LoadU(tag, scores + i);
-    above = hn::Sub(above, hn::VecFromMask(signed_tag, hn::RebindMask(signed_tag, hn::Gt(value, limit))));
-    equal = hn::Sub(equal, hn::VecFromMask(signed_tag, hn::RebindMask(signed_tag, hn::Eq(value, limit))));
+    above = hn::Sub(above,
+                    hn::VecFromMask(signed_tag, hn::RebindMask(signed_tag, hn::Gt(value, limit))));
+    equal = hn::Sub(equal,
+                    hn::VecFromMask(signed_tag, hn::RebindMask(signed_tag, hn::Eq(value, limit))));
   }
   counts[0] += hn::GetLane(hn::SumOfLanes(signed_tag, above));
   counts[1] += hn::GetLane(hn::SumOfLanes(signed_tag, equal));
@@ -70,7 +76,8 @@ namespace {
 
 using graph::NodeId;
 
-/// A tile of scores is 128 x 768 floats, 384 KiB: it stays in a core's L2 between the product and the scan.
+/// A tile of scores is 128 x 768 floats, 384 KiB: it stays in a core's L2 between the product and
+/// the scan.
 constexpr std::int64_t kTileQueries = 128;
 constexpr std::int64_t kTileItems = 768;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
@@ -81,20 +88,27 @@ struct Candidate {
 };
 
 /// Heap order whose top is the worst candidate: the lowest score, among equals the highest id.
-bool better(const Candidate& a, const Candidate& b) { return a.score != b.score ? a.score > b.score : a.item < b.item; }
+bool better(const Candidate& a, const Candidate& b) {
+  return a.score != b.score ? a.score > b.score : a.item < b.item;
+}
 
-/// Sets the scores of the listed items (ascending) that fall into [first, first + count) to -infinity; `next` walks along the list.
-void mask(std::span<const NodeId> listed, std::size_t& next, std::int64_t first, std::int64_t count, float* scores) {
-  for (; next < listed.size() && listed[next] < first + count; ++next) scores[listed[next] - first] = kLowest;
+/// Sets the scores of the listed items (ascending) that fall into [first, first + count) to
+/// -infinity; `next` walks along the list.
+void mask(std::span<const NodeId> listed, std::size_t& next, std::int64_t first, std::int64_t count,
+          float* scores) {
+  for (; next < listed.size() && listed[next] < first + count; ++next)
+    scores[listed[next] - first] = kLowest;
 }
 
 std::span<const NodeId> row_or_empty(const graph::CsrView& rows, std::int64_t b) {
   return rows.num_rows == 0 ? std::span<const NodeId>{} : rows.row(b);
 }
 
-void require_rows(const char* op, const char* name, const graph::CsrView& rows, std::int64_t queries, std::int64_t items) {
+void require_rows(const char* op, const char* name, const graph::CsrView& rows,
+                  std::int64_t queries, std::int64_t items) {
   if (rows.num_rows != queries || rows.num_cols != items) {
-    throw InputError(fmt::format("{}: {} is {} x {}, expected {} x {}", op, name, rows.num_rows, rows.num_cols, queries, items));
+    throw InputError(fmt::format("{}: {} is {} x {}, expected {} x {}", op, name, rows.num_rows,
+                                 rows.num_cols, queries, items));
   }
 }
 
@@ -104,20 +118,26 @@ struct TileBuffers {
   std::vector<float> last_items;
 };
 
-/// Calls visit(query, first_item, count, scores) for every query row of the tile and every tile of items, in ascending item order.
-/// The last tile is filled up with zero rows: BLAS rounds the edges of a ragged tile differently, and equal items would no longer tie.
+/// Calls visit(query, first_item, count, scores) for every query row of the tile and every tile of
+/// items, in ascending item order. The last tile is filled up with zero rows: BLAS rounds the edges
+/// of a ragged tile differently, and equal items would no longer tie.
 template <typename Visit>
-void for_each_score_tile(ConstFloatView queries, ConstFloatView items, TileBuffers& buffers, Visit visit) {
+void for_each_score_tile(ConstFloatView queries, ConstFloatView items, TileBuffers& buffers,
+                         Visit visit) {
   buffers.scores.resize(static_cast<std::size_t>(kTileQueries * kTileItems));
   for (std::int64_t first = 0; first < items.rows; first += kTileItems) {
     const std::int64_t count = std::min(kTileItems, items.rows - first);
-    const FloatView scores(buffers.scores.data(), queries.rows, kTileItems, kTileItems, Device::cpu);
+    const FloatView scores(buffers.scores.data(), queries.rows, kTileItems, kTileItems,
+                           Device::cpu);
     if (count == kTileItems) {
-      gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, items.rows_of(first, count), 0.0F, scores);
+      gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, items.rows_of(first, count), 0.0F,
+                scores);
     } else {
       buffers.last_items.assign(static_cast<std::size_t>(kTileItems * items.cols), 0.0F);
-      const FloatView padded(buffers.last_items.data(), kTileItems, items.cols, items.cols, Device::cpu);
-      for (std::int64_t i = 0; i < count; ++i) std::copy_n(items.row(first + i), items.cols, padded.row(i));
+      const FloatView padded(buffers.last_items.data(), kTileItems, items.cols, items.cols,
+                             Device::cpu);
+      for (std::int64_t i = 0; i < count; ++i)
+        std::copy_n(items.row(first + i), items.cols, padded.row(i));
       gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, padded, 0.0F, scores);
     }
     for (std::int64_t q = 0; q < queries.rows; ++q) visit(q, first, count, scores.row(q));
@@ -127,17 +147,17 @@ void for_each_score_tile(ConstFloatView queries, ConstFloatView items, TileBuffe
 }  // namespace
 
 // topk: the K best unmasked items of each query, best first.
-// Computes    s_bi = <query_b, item_i> for i not in excluded row b; ids_b = the K largest, ties by the lower i
-// Shapes      queries [B x D], items [N x D] float32 row-major; excluded CSR [B x N]; ids int32, scores float32 [B x K]
-// Mapping     a thread owns a tile of 128 queries and walks the items in tiles of 768
-// Memory      2 D flops a score, 4 bytes a score written to and read from L2: bound by sgemm
-// Regime      D >= 16; K up to a few thousand (a binary heap a query)
-// Numerics    scores are sgemm's float32; strict comparison in ascending item order makes ties deterministic
+// Computes    s_bi = <query_b, item_i> for i not in excluded row b; ids_b = the K largest, ties by
+// the lower i Shapes      queries [B x D], items [N x D] float32 row-major; excluded CSR [B x N];
+// ids int32, scores float32 [B x K] Mapping     a thread owns a tile of 128 queries and walks the
+// items in tiles of 768 Memory      2 D flops a score, 4 bytes a score written to and read from L2:
+// bound by sgemm Regime      D >= 16; K up to a few thousand (a binary heap a query) Numerics
+// scores are sgemm's float32; strict comparison in ascending item order makes ties deterministic
 // Edge cases  fewer than K unmasked items: kNoNode and -infinity; a NaN score is never chosen
 // Source      own; blocks of 128 x 768 chosen so that the scan reads L2
 // Measured    docs/benchmarks.md#evaluation
-void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded, MatrixView<NodeId> ids,
-                      FloatView scores) {
+void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
+                      MatrixView<NodeId> ids, FloatView scores) {
   const std::int64_t k = ids.cols;
   require_host("topk", "queries", queries);
   require_shape("topk", "items", items, items.rows, queries.cols);
@@ -158,22 +178,24 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
       const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
       for (auto& heap : heaps) heap.clear();
       std::fill(next.begin(), next.end(), 0);
-      for_each_score_tile(queries.rows_of(first_query, count_queries), items, buffers,
-                          [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
-        auto& heap = heaps[static_cast<std::size_t>(q)];
-        mask(row_or_empty(excluded, first_query + q), next[static_cast<std::size_t>(q)], first, count, row);
-        const auto full = [&] { return static_cast<std::int64_t>(heap.size()) == k; };
-        std::int64_t i = find(row, 0, count, full() ? heap.front().score : kLowest);
-        while (i < count) {
-          if (full()) {
-            std::pop_heap(heap.begin(), heap.end(), better);
-            heap.pop_back();
-          }
-          heap.push_back({row[i], static_cast<NodeId>(first + i)});
-          std::push_heap(heap.begin(), heap.end(), better);
-          i = find(row, i + 1, count, full() ? heap.front().score : kLowest);
-        }
-      });
+      for_each_score_tile(
+          queries.rows_of(first_query, count_queries), items, buffers,
+          [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+            auto& heap = heaps[static_cast<std::size_t>(q)];
+            mask(row_or_empty(excluded, first_query + q), next[static_cast<std::size_t>(q)], first,
+                 count, row);
+            const auto full = [&] { return static_cast<std::int64_t>(heap.size()) == k; };
+            std::int64_t i = find(row, 0, count, full() ? heap.front().score : kLowest);
+            while (i < count) {
+              if (full()) {
+                std::pop_heap(heap.begin(), heap.end(), better);
+                heap.pop_back();
+              }
+              heap.push_back({row[i], static_cast<NodeId>(first + i)});
+              std::push_heap(heap.begin(), heap.end(), better);
+              i = find(row, i + 1, count, full() ? heap.front().score : kLowest);
+            }
+          });
       for (std::int64_t q = 0; q < count_queries; ++q) {
         auto& heap = heaps[static_cast<std::size_t>(q)];
         std::sort(heap.begin(), heap.end(), better);
@@ -188,21 +210,21 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
 }
 
 // rank_counts: how many unmasked other items score above, and equal to, each target item.
-// Computes    for target (b, t): higher = #{i : s_bi > s_bt}, equal = #{i : s_bi = s_bt}, i in neither excluded nor targets of row b
-// Shapes      as topk; targets CSR [B x N]; higher, equal [targets.num_entries()] int32
-// Mapping     as topk; the items are walked twice, first for the targets' own scores, then to count, so that both compare the same bits
-// Memory      twice topk's product; one compare a score and target
-// Regime      few targets a query
-// Numerics    exact integers on sgemm's float32 scores; deterministic
-// Edge cases  a query without targets costs its product only
-// Source      own
-// Measured    docs/benchmarks.md#evaluation
-void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
-                             const graph::CsrView& targets, VectorView<NodeId> higher, VectorView<NodeId> equal) {
+// Computes    for target (b, t): higher = #{i : s_bi > s_bt}, equal = #{i : s_bi = s_bt}, i in
+// neither excluded nor targets of row b Shapes      as topk; targets CSR [B x N]; higher, equal
+// [targets.num_entries()] int32 Mapping     as topk; the items are walked twice, first for the
+// targets' own scores, then to count, so that both compare the same bits Memory      twice topk's
+// product; one compare a score and target Regime      few targets a query Numerics    exact
+// integers on sgemm's float32 scores; deterministic Edge cases  a query without targets costs its
+// product only Source      own Measured    docs/benchmarks.md#evaluation
+void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
+                             const graph::CsrView& excluded, const graph::CsrView& targets,
+                             VectorView<NodeId> higher, VectorView<NodeId> equal) {
   require_host("rank_counts", "queries", queries);
   require_shape("rank_counts", "items", items, items.rows, queries.cols);
   require_rows("rank_counts", "targets", targets, queries.rows, items.rows);
-  if (excluded.num_rows != 0) require_rows("rank_counts", "excluded", excluded, queries.rows, items.rows);
+  if (excluded.num_rows != 0)
+    require_rows("rank_counts", "excluded", excluded, queries.rows, items.rows);
   require_size("rank_counts", "higher", higher, targets.num_entries());
   require_size("rank_counts", "equal", equal, targets.num_entries());
   const auto count_scores = &HWY_DYNAMIC_DISPATCH(count_against);
@@ -212,7 +234,7 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const
     TileBuffers buffers;
     std::vector<std::size_t> next_excluded(static_cast<std::size_t>(kTileQueries));
     std::vector<std::size_t> next_target(static_cast<std::size_t>(kTileQueries));
-    std::vector<float> own;           // scores of the tile's targets
+    std::vector<float> own;            // scores of the tile's targets
     std::vector<std::int64_t> counts;  // above and equal, a pair per target
 #pragma omp for schedule(dynamic, 1)
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
@@ -220,29 +242,36 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items, const
       const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
       const ConstFloatView tile_queries = queries.rows_of(first_query, count_queries);
       const graph::EdgeOffset first_entry = targets.offsets[static_cast<std::size_t>(first_query)];
-      const graph::EdgeOffset last_entry = targets.offsets[static_cast<std::size_t>(first_query + count_queries)];
+      const graph::EdgeOffset last_entry =
+          targets.offsets[static_cast<std::size_t>(first_query + count_queries)];
       own.assign(static_cast<std::size_t>(last_entry - first_entry), 0.0F);
       counts.assign(own.size() * 2, 0);
       const auto own_place = [&](std::int64_t q) {
-        return static_cast<std::size_t>(targets.offsets[static_cast<std::size_t>(first_query + q)] - first_entry);
+        return static_cast<std::size_t>(targets.offsets[static_cast<std::size_t>(first_query + q)] -
+                                        first_entry);
       };
       std::fill(next_target.begin(), next_target.end(), 0);
-      for_each_score_tile(tile_queries, items, buffers, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
-        const auto listed = targets.row(first_query + q);
-        std::size_t& next = next_target[static_cast<std::size_t>(q)];
-        for (; next < listed.size() && listed[next] < first + count; ++next) own[own_place(q) + next] = row[listed[next] - first];
-      });
+      for_each_score_tile(tile_queries, items, buffers,
+                          [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+                            const auto listed = targets.row(first_query + q);
+                            std::size_t& next = next_target[static_cast<std::size_t>(q)];
+                            for (; next < listed.size() && listed[next] < first + count; ++next)
+                              own[own_place(q) + next] = row[listed[next] - first];
+                          });
       std::fill(next_target.begin(), next_target.end(), 0);
       std::fill(next_excluded.begin(), next_excluded.end(), 0);
-      for_each_score_tile(tile_queries, items, buffers, [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
-        const auto listed = targets.row(first_query + q);
-        mask(row_or_empty(excluded, first_query + q), next_excluded[static_cast<std::size_t>(q)], first, count, row);
-        mask(listed, next_target[static_cast<std::size_t>(q)], first, count, row);
-        for (std::size_t t = 0; t < listed.size(); ++t) {
-          const std::size_t place = own_place(q) + t;
-          count_scores(row, count, own[place], counts.data() + 2 * place);
-        }
-      });
+      for_each_score_tile(tile_queries, items, buffers,
+                          [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
+                            const auto listed = targets.row(first_query + q);
+                            mask(row_or_empty(excluded, first_query + q),
+                                 next_excluded[static_cast<std::size_t>(q)], first, count, row);
+                            mask(listed, next_target[static_cast<std::size_t>(q)], first, count,
+                                 row);
+                            for (std::size_t t = 0; t < listed.size(); ++t) {
+                              const std::size_t place = own_place(q) + t;
+                              count_scores(row, count, own[place], counts.data() + 2 * place);
+                            }
+                          });
       for (std::size_t t = 0; t < own.size(); ++t) {
         higher[first_entry + static_cast<std::int64_t>(t)] = static_cast<NodeId>(counts[2 * t]);
         equal[first_entry + static_cast<std::int64_t>(t)] = static_cast<NodeId>(counts[2 * t + 1]);

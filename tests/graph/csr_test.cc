@@ -39,7 +39,9 @@ TEST(Csr, FromEntriesSortsRowsAndColumns) {
 
 TEST(Csr, FromEntriesCombinesRepeats) {
   const std::vector<Entry> entries = {{0, 0, 1.0F}, {0, 1, 9.0F}, {0, 0, 4.0F}, {0, 0, 2.0F}};
-  const auto first = [&](Duplicates duplicates) { return csr_from_entries(1, 2, entries, duplicates).values[0]; };
+  const auto first = [&](Duplicates duplicates) {
+    return csr_from_entries(1, 2, entries, duplicates).values[0];
+  };
   EXPECT_EQ(first(Duplicates::sum), 7.0F);
   EXPECT_EQ(first(Duplicates::keep_first), 1.0F);
   EXPECT_EQ(first(Duplicates::keep_last), 2.0F);
@@ -60,7 +62,8 @@ TEST(Csr, FromEntriesAgreesWithAMap) {
 }
 
 TEST(Csr, FromEntriesRefusesIdsOutsideTheMatrix) {
-  for (const Entry bad : {Entry{3, 0, 1.0F}, Entry{-1, 0, 1.0F}, Entry{0, 2, 1.0F}, Entry{0, -1, 1.0F}}) {
+  for (const Entry bad :
+       {Entry{3, 0, 1.0F}, Entry{-1, 0, 1.0F}, Entry{0, 2, 1.0F}, Entry{0, -1, 1.0F}}) {
     const std::vector<Entry> entries = {{0, 0, 1.0F}, bad};
     EXPECT_THROW(csr_from_entries(3, 2, entries), InputError);
   }
@@ -86,7 +89,8 @@ TEST(Csr, TransposeSwapsRowsAndColumns) {
 }
 
 TEST(Csr, TransposeTwiceIsTheIdentity) {
-  for (const auto& [rows, cols, count] : {std::tuple{1, 1, 1}, {1, 500, 300}, {500, 1, 300}, {300, 200, 0}, {250, 333, 150000}}) {
+  for (const auto& [rows, cols, count] :
+       {std::tuple{1, 1, 1}, {1, 500, 300}, {500, 1, 300}, {300, 200, 0}, {250, 333, 150000}}) {
     for (const bool has_values : {true, false}) {
       Csr csr = random_csr(rows, cols, count, 9);
       if (!has_values) csr.values.clear();
@@ -132,7 +136,8 @@ TEST(Csr, ValidateNamesTheViolation) {
   csr = small();
   csr.values.pop_back();
   EXPECT_THAT(complaint_about(csr), HasSubstr("2 values for 3 columns"));
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     csr = small();
     csr.values[2] = bad;
     EXPECT_THAT(complaint_about(csr), HasSubstr("row 1 is not finite"));

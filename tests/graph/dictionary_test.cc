@@ -30,12 +30,24 @@ TEST(Dictionary, NumbersIdsInOrderOfFirstInsertion) {
 }
 
 TEST(Dictionary, AnyBytesAreAnId) {
-  const std::vector<std::string> raws = {"",         "a,b",        "\"quoted\"", "two\nlines",    "\0"s,
-                                         "\0\0"s,    "\xFF\xFE",   "Ü",          " ",             "0",
-                                         "00",       "a\0b"s,      "a\0c"s,      std::string(5000, 'x'),
+  const std::vector<std::string> raws = {"",
+                                         "a,b",
+                                         "\"quoted\"",
+                                         "two\nlines",
+                                         "\0"s,
+                                         "\0\0"s,
+                                         "\xFF\xFE",
+                                         "Ü",
+                                         " ",
+                                         "0",
+                                         "00",
+                                         "a\0b"s,
+                                         "a\0c"s,
+                                         std::string(5000, 'x'),
                                          std::string(5001, 'x')};
   Dictionary dictionary;
-  for (std::size_t i = 0; i < raws.size(); ++i) ASSERT_EQ(dictionary.intern(raws[i]), static_cast<NodeId>(i));
+  for (std::size_t i = 0; i < raws.size(); ++i)
+    ASSERT_EQ(dictionary.intern(raws[i]), static_cast<NodeId>(i));
   for (std::size_t i = 0; i < raws.size(); ++i) {
     EXPECT_EQ(dictionary.find(raws[i]), static_cast<NodeId>(i));
     EXPECT_EQ(dictionary.raw(static_cast<NodeId>(i)), raws[i]);
@@ -58,7 +70,8 @@ TEST(Dictionary, AgreesWithAnUnorderedMap) {
   Dictionary dictionary;
   std::unordered_map<std::string, NodeId> reference;
   for (const std::string& raw : raws) {
-    const auto expected = reference.try_emplace(raw, static_cast<NodeId>(reference.size())).first->second;
+    const auto expected =
+        reference.try_emplace(raw, static_cast<NodeId>(reference.size())).first->second;
     ASSERT_EQ(dictionary.intern(raw), expected) << raw;
   }
   ASSERT_EQ(dictionary.size(), static_cast<std::int64_t>(reference.size()));

@@ -22,7 +22,8 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& bytes)
       : path_(std::filesystem::path(testing::TempDir()) /
-              (std::string("penchant_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".npy")) {
+              (std::string("penchant_") +
+               testing::UnitTest::GetInstance()->current_test_info()->name() + ".npy")) {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
   ~TemporaryFile() { std::filesystem::remove(path_); }
@@ -66,7 +67,8 @@ TEST(Npy, HeaderIsTheDocumentedOne) {
   const std::string header = npy_header("<f4", vector_shape);
   EXPECT_EQ(header.size() % 64, 0U);
   EXPECT_EQ(header.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
-  EXPECT_EQ(static_cast<unsigned char>(header[8]) + 256U * static_cast<unsigned char>(header[9]), header.size() - 10);
+  EXPECT_EQ(static_cast<unsigned char>(header[8]) + 256U * static_cast<unsigned char>(header[9]),
+            header.size() - 10);
   EXPECT_EQ(header.substr(10, 59), "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }  ");
   EXPECT_EQ(header.back(), '\n');
   const std::int64_t matrix_shape[] = {1000000, 64};
@@ -79,7 +81,8 @@ using ElementTypes = testing::Types<std::int8_t, std::int32_t, std::int64_t, flo
 TYPED_TEST_SUITE(NpyRoundTrip, ElementTypes);
 
 TYPED_TEST(NpyRoundTrip, GivesTheSameValues) {
-  const std::vector<TypeParam> values = {TypeParam(0), TypeParam(1), std::numeric_limits<TypeParam>::lowest(),
+  const std::vector<TypeParam> values = {TypeParam(0), TypeParam(1),
+                                         std::numeric_limits<TypeParam>::lowest(),
                                          std::numeric_limits<TypeParam>::max(), TypeParam(42)};
   const TemporaryFile file(npy_bytes(values));
   EXPECT_EQ(read_npy<TypeParam>(file.path()), values);
@@ -98,13 +101,15 @@ TEST(Npy, RefusesDamagedFiles) {
   EXPECT_THAT(complaint_about(good.substr(0, 40)), HasSubstr("header is cut off"));
   EXPECT_THAT(complaint_about(good.substr(0, good.size() - 1)), HasSubstr("2 of 3 elements"));
   EXPECT_THAT(complaint_about(good + "xxxx"), HasSubstr("4 bytes more than its 3 elements"));
-  EXPECT_THAT(complaint_about(replaced(good, "'descr'", "'dtype'")), HasSubstr("damaged .npy header"));
+  EXPECT_THAT(complaint_about(replaced(good, "'descr'", "'dtype'")),
+              HasSubstr("damaged .npy header"));
   EXPECT_THAT(complaint_about(replaced(good, "(3,)", "(z,)")), HasSubstr("damaged .npy header"));
   EXPECT_THAT(complaint_about(replaced(good, "(3,)", "(-,)")), HasSubstr("damaged .npy header"));
 }
 
 TEST(Npy, RefusesAnotherTypeOrShape) {
-  EXPECT_THAT(complaint_about(npy_bytes(std::vector<std::int32_t>{1})), HasSubstr("element type '<i4', expected '<f4'"));
+  EXPECT_THAT(complaint_about(npy_bytes(std::vector<std::int32_t>{1})),
+              HasSubstr("element type '<i4', expected '<f4'"));
   std::ostringstream out;
   const std::vector<float> values(6);
   const std::int64_t shape[] = {2, 3};

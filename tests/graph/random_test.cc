@@ -10,14 +10,16 @@
 namespace penchant::graph {
 namespace {
 
-// Known answers of philox4x32-10 from Random123's own test vectors (tests/kat_vectors). Our counter is (position low, position high,
-// stream name low, stream name high), the upper 8 bits of the name are the stream; our key is the seed, low word first.
+// Known answers of philox4x32-10 from Random123's own test vectors (tests/kat_vectors). Our counter
+// is (position low, position high, stream name low, stream name high), the upper 8 bits of the name
+// are the stream; our key is the seed, low word first.
 TEST(Random, PhiloxGivesThePublishedVectors) {
   using Words = std::array<std::uint32_t, 4>;
   const Random zeros(Seed{0}, static_cast<Stream>(0), 0);
   EXPECT_EQ(zeros.words(0), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   const Random ones(Seed{0xFFFFFFFFFFFFFFFF}, static_cast<Stream>(0xFF), 0x00FFFFFFFFFFFFFF);
-  EXPECT_EQ(ones.words(0xFFFFFFFFFFFFFFFF), (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(ones.words(0xFFFFFFFFFFFFFFFF),
+            (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   const Random pi(Seed{0x299f31d0a4093822}, static_cast<Stream>(0x03), 0x0070734413198a2e);
   EXPECT_EQ(pi.words(0x85a308d3243f6a88), (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
@@ -28,7 +30,8 @@ TEST(Random, SeedStreamSubstreamAndPositionAllMatter) {
     for (const Stream stream : {Stream::shuffle, Stream::negatives}) {
       for (const std::uint64_t substream : {0ULL, 1ULL, 1ULL << 40}) {
         const Random random(Seed{seed}, stream, substream);
-        for (const std::uint64_t position : {0ULL, 1ULL, 1ULL << 50}) seen.insert(random.bits(position));
+        for (const std::uint64_t position : {0ULL, 1ULL, 1ULL << 50})
+          seen.insert(random.bits(position));
       }
     }
   }
@@ -60,9 +63,7 @@ TEST(Random, UniformBelowAndNormalHaveTheirMoments) {
   for (const int count : histogram) EXPECT_NEAR(count, kCount / 7.0, 5 * std::sqrt(kCount / 7.0));
 }
 
-TEST(Random, BelowOneIsZero) {
-  EXPECT_EQ(Random(Seed{1}, Stream::split).below(12345, 1), 0U);
-}
+TEST(Random, BelowOneIsZero) { EXPECT_EQ(Random(Seed{1}, Stream::split).below(12345, 1), 0U); }
 
 TEST(Permutation, IsABijectionOfEverySize) {
   std::vector<std::uint64_t> sizes = {255, 256, 257, 1000, 4095, 4096, 4097, 10007, 65537};
@@ -96,7 +97,8 @@ TEST(Permutation, OfALargeSizeStaysInRangeAndDiffersBySubstream) {
   EXPECT_EQ(equal, 0);
 }
 
-// A shuffle must not keep order: of n(n-1)/2 pairs about half are inverted; the standard deviation is about n^1.5 / 6.
+// A shuffle must not keep order: of n(n-1)/2 pairs about half are inverted; the standard deviation
+// is about n^1.5 / 6.
 TEST(Permutation, InvertsAboutHalfOfAllPairs) {
   constexpr std::uint64_t kSize = 1000;
   for (std::uint64_t substream = 0; substream < 5; ++substream) {
@@ -105,7 +107,8 @@ TEST(Permutation, InvertsAboutHalfOfAllPairs) {
     for (std::uint64_t i = 0; i < kSize; ++i) {
       for (std::uint64_t j = i + 1; j < kSize; ++j) inverted += permutation(i) > permutation(j);
     }
-    EXPECT_NEAR(static_cast<double>(inverted), kSize * (kSize - 1) / 4.0, 5 * std::pow(kSize, 1.5) / 6);
+    EXPECT_NEAR(static_cast<double>(inverted), kSize * (kSize - 1) / 4.0,
+                5 * std::pow(kSize, 1.5) / 6);
   }
 }
 

@@ -19,7 +19,8 @@ int main(int, char** arguments) {
     std::ofstream log(folder / "log.csv");
     log << "user,item\n";
     for (int user = 0; user < 40; ++user) {
-      for (int step = 0; step < 8; ++step) log << 'u' << user << ",i" << (user % 4) * 20 + (user * 7 + step * 3) % 20 << '\n';
+      for (int step = 0; step < 8; ++step)
+        log << 'u' << user << ",i" << (user % 4) * 20 + (user * 7 + step * 3) % 20 << '\n';
     }
   }
   pipeline::Progress& progress = pipeline::silent_progress();
@@ -40,6 +41,7 @@ int main(int, char** arguments) {
   evaluation.cutoffs = {10};
   const auto report = pipeline::evaluate(dataset, model, evaluation, *backend, progress);
   pipeline::embed(dataset, model, {}, folder / "x.embeddings", progress);
-  std::printf("%d items, recall@10 %.3f\n", static_cast<int>(dataset.num_items()), report.metrics.at("recall@10"));
+  std::printf("%d items, recall@10 %.3f\n", static_cast<int>(dataset.num_items()),
+              report.metrics.at("recall@10"));
   return fs::exists(folder / "x.embeddings" / "manifest.json") ? 0 : 1;
 }

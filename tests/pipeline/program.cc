@@ -136,10 +136,10 @@ void ShopTest::ingest() {
 
 void ShopTest::train() {
   ASSERT_NO_FATAL_FAILURE(ingest());
-  const ProgramResult result = run_penchant(
-      {"train", at("shop.data"), "--out", at("shop.model"), "--quiet", "--set", "train.epochs=2",
-       "--set", "train.batch_size=512", "--set", "model.embedding_dim=16", "--set",
-       "train.calibrate_popularity=false"});
+  const ProgramResult result =
+      run_penchant({"train", at("shop.data"), "--out", at("shop.model"), "--quiet", "--set",
+                    "train.epochs=2", "--set", "train.batch_size=512", "--set",
+                    "model.embedding_dim=16", "--set", "train.calibrate_popularity=false"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
 }
 

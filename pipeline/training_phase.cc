@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training_phase.h"
+
+#include <cmath>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+#include "models/checkpoint.h"
+#include "pipeline/manifest.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::Csr;
+using graph::NodeId;
+using kernels::Backend;
+using kernels::FloatMatrix;
+using models::Parameter;
+
+namespace {
+
+std::vector<NodeId> node_order(const Csr& adjacency, const TrainOptions& options) {
+  switch (options.node_order) {
+    case NodeOrder::degree:
+      return graph::degree_order(adjacency.view());
+    case NodeOrder::metis:
+      if (static_cast<std::int64_t>(options.metis_order.size()) != adjacency.num_rows) {
+        throw InputError(
+            fmt::format("train.node_order is metis, but the partition has {} nodes and the graph "
+                        "{}; run the partition stage first",
+                        options.metis_order.size(), adjacency.num_rows));
+      }
+      return options.metis_order;
+    case NodeOrder::none:
+      break;
+  }
+  std::vector<NodeId> order(static_cast<std::size_t>(adjacency.num_rows));
+  for (std::size_t node = 0; node < order.size(); ++node) order[node] = static_cast<NodeId>(node);
+  return order;
+}
+
+}  // namespace
+
+Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind) {
+  if (kind == models::ModelKind::gcn)
+    return graph::normalize_symmetric(graph.adjacency.view(), graph::SelfLoops::yes);
+  return graph.adjacency;
+}
+
+void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,
+                       FloatMatrix& users, FloatMatrix& items) {
+  if (weight == 0.0) return;
+  const auto widen = [&](FloatMatrix& matrix, const std::vector<float>& column) {
+    FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
+    backend.copy(kernels::ConstFloatView(matrix.view()), wide.view().cols_of(0, matrix.cols()));
+    backend.copy(kernels::ConstFloatView(column.data(), matrix.rows(), 1, 1, kernels::Device::cpu),
+                 wide.view().cols_of(matrix.cols(), 1));
+    matrix = std::move(wide);
+  };
+  std::vector<float> popularity(static_cast<std::size_t>(items.rows()));
+  for (std::size_t item = 0; item < popularity.size(); ++item) {
+    const auto degree =
+        static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
+    popularity[item] = static_cast<float>(weight * std::log1p(degree));
+  }
+  widen(users, std::vector<float>(static_cast<std::size_t>(users.rows()), 1.0F));
+  widen(items, popularity);
+}
+
+Phase::Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
+             const TrainOptions& options, Backend& backend)
+    : options_(options),
+      backend_(backend),
+      num_users_(user_item.num_users),
+      num_items_(user_item.num_items),
+      sampler_(user_item, options),
+      loss_(options.model) {
+  const graph::PropagationGraph graph = graph::build_propagation_graph(user_item, item);
+  const Csr adjacency = model_adjacency(graph, options.model.kind);
+  order_ = node_order(adjacency, options);
+  new_id_ = graph::invert_permutation(order_);
+  adjacency_ = graph::reorder_symmetric(adjacency.view(), order_);
+  sparse_ = backend.sparse(adjacency_.view());
+  std::vector<std::uint8_t> active(order_.size(), 1);
+  for (std::size_t node = 0; node < order_.size(); ++node) {
+    const std::int64_t item_id = order_[node] - num_users_;
+    if (item_id >= 0 && item_id < num_items_)
+      active[node] = user_item.item_users.view().row_size(item_id) > 0;
+  }
+  encoder_ = models::make_encoder(options.model, *sparse_, {order_, active}, options.seed, backend);
+  d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
+}
+
+double Phase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                   float learning_rate) {
+  sampler_.sample(epoch, step, batch_);
+  const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset) {
+    for (NodeId& id : dense) id = new_id_[static_cast<std::size_t>(id + offset)];
+    return kernels::IdView(dense.data(), static_cast<std::int64_t>(dense.size()),
+                           kernels::Device::cpu);
+  };
+  const auto bias = [](const std::vector<float>& values) {
+    return kernels::VectorView<const float>(values.data(), static_cast<std::int64_t>(values.size()),
+                                            kernels::Device::cpu);
+  };
+  const models::Batch batch{ids(batch_.users, 0), ids(batch_.positives, num_users_),
+                            ids(batch_.negatives, num_users_), bias(batch_.positive_bias),
+                            bias(batch_.negative_bias)};
+  const kernels::ConstFloatView final = encoder_->forward(backend_);
+  backend_.fill(d_final_.view(), 0.0F);
+  const double loss = loss_.add_gradients(backend_, final, batch, d_final_.view());
+  encoder_->visit_parameters(
+      [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
+  encoder_->backward(backend_, d_final_.view());
+  kernels::AdamOptions adam;
+  adam.learning_rate = learning_rate;
+  adam.l2 = options_.l2;
+  adam.step = adam_step;
+  encoder_->visit_parameters([&](Parameter& parameter) {
+    backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
+                       parameter.first_moment.view(), parameter.second_moment.view());
+  });
+  return loss;
+}
+
+void Phase::embeddings(FloatMatrix& users, FloatMatrix& items) {
+  const kernels::ConstFloatView final = encoder_->forward(backend_);
+  users = backend_.matrix<float>(num_users_, final.cols);
+  items = backend_.matrix<float>(num_items_, final.cols);
+  backend_.gather_rows(final, {new_id_.data(), num_users_, kernels::Device::cpu}, users.view());
+  backend_.gather_rows(final, {new_id_.data() + num_users_, num_items_, kernels::Device::cpu},
+                       items.view());
+  if (!options_.model.normalize) return;
+  for (FloatMatrix* matrix : {&users, &items}) {
+    kernels::Vector<float> norms = backend_.vector<float>(matrix->rows());
+    backend_.normalize_rows(matrix->view(), matrix->view(), norms.view());
+  }
+}
+
+void Phase::write_weights(const fs::path& path) {
+  std::vector<FloatMatrix> copies;
+  std::vector<models::NamedTensor> tensors;
+  encoder_->visit_parameters([&](Parameter& parameter) {
+    copies.push_back(dense_order(parameter));
+    tensors.push_back({parameter.name, copies.back().view()});
+  });
+  write_file_atomically(path, [&](std::ostream& out) {
+    models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
+  });
+}
+
+void Phase::read_weights(const fs::path& path) {
+  const models::TensorFile file = models::read_safetensors(path);
+  encoder_->visit_parameters([&](Parameter& parameter) {
+    const kernels::ConstFloatView stored =
+        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), path).view();
+    if (is_node_table(parameter)) {
+      backend_.gather_rows(stored, {order_.data(), parameter.value.rows(), kernels::Device::cpu},
+                           parameter.value.view());
+    } else if (is_node_vector(parameter)) {
+      for (std::size_t node = 0; node < order_.size(); ++node) {
+        parameter.value.view()(0, static_cast<std::int64_t>(node)) = stored(0, order_[node]);
+      }
+    } else {
+      backend_.copy(stored, parameter.value.view());
+    }
+  });
+}
+
+FloatMatrix Phase::dense_order(Parameter& parameter) {
+  FloatMatrix copy = backend_.matrix<float>(parameter.value.rows(), parameter.value.cols());
+  if (is_node_table(parameter)) {
+    backend_.gather_rows(parameter.value.view(),
+                         {new_id_.data(), parameter.value.rows(), kernels::Device::cpu},
+                         copy.view());
+  } else if (is_node_vector(parameter)) {
+    for (std::size_t node = 0; node < new_id_.size(); ++node) {
+      copy.view()(0, static_cast<std::int64_t>(node)) = parameter.value.view()(0, new_id_[node]);
+    }
+  } else {
+    backend_.copy(kernels::ConstFloatView(parameter.value.view()), copy.view());
+  }
+  return copy;
+}
+
+}  // namespace penchant::pipeline
