@@ -44,6 +44,8 @@ struct SpmmOptions {
   VectorView<const float> row_scale;  ///< [rows] or empty
   FloatView layer_sum;                ///< [rows x D] or empty
   float gamma = 1.0F;
+  ConstFloatView addend;  ///< [rows x D] or empty; may be x, not y
+  float delta = 1.0F;     ///< y gains delta * addend before layer_sum is added to
 };
 
 /// Adam (Kingma and Ba 2015, algorithm 1), with L2 regularisation l2 * parameter added to the

@@ -17,19 +17,31 @@ LightGcn::LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedd
       layer_{backend.matrix<float>(adjacency.rows(), embedding_dim),
              backend.matrix<float>(adjacency.rows(), embedding_dim)} {}
 
+// Horner's scheme: H_0 = x, H_l = A H_(l-1) + x; the last product is A H_(L-1) + w x, scaled. Each
+// layer reads one matrix besides the gathered one, instead of reading and writing a sum of layers.
 void LightGcn::propagate(Backend& backend, ConstFloatView x, FloatView total, bool accumulate) {
   const float share = 1.0F / (static_cast<float>(num_layers_) + own_share_);
-  if (own_share_ > 0.0F || !accumulate)
-    backend.axpby(own_share_ * share, x, accumulate ? 1.0F : 0.0F, total);
+  const float keep = accumulate ? 1.0F : 0.0F;
+  if (num_layers_ == 0) {
+    backend.axpby(1.0F, x, keep, total);
+    return;
+  }
   ConstFloatView current = x;
-  for (std::int64_t layer = 0; layer < num_layers_; ++layer) {
+  for (std::int64_t layer = 1; layer < num_layers_; ++layer) {
     const FloatView next = layer_[layer % 2].view();
     kernels::SpmmOptions options;
-    options.layer_sum = total;
-    options.gamma = share;
+    options.addend = x;
     backend.spmm(adjacency_, current, next, options);
     current = next;
   }
+  kernels::SpmmOptions last;
+  last.alpha = share;
+  last.beta = keep;
+  if (own_share_ > 0.0F) {
+    last.addend = x;
+    last.delta = own_share_ * share;
+  }
+  backend.spmm(adjacency_, current, total, last);
 }
 
 ConstFloatView LightGcn::forward(Backend& backend) {

@@ -44,7 +44,7 @@ struct TrainOptions {
   std::int64_t checkpoint_every = 1;  ///< epochs
   std::int64_t stop_after_steps =
       0;  ///< testing aid: behave as if interrupted after so many steps; 0: off
-  NodeOrder node_order = NodeOrder::degree;
+  NodeOrder node_order = NodeOrder::none;  ///< metis needs metis_order
   graph::Seed seed{42};
   bool resume = false;
   std::vector<graph::NodeId>

@@ -58,6 +58,36 @@ TEST_P(SpmmProperty, ZeroMatrixGivesZero) {
   EXPECT_TRUE(agrees(product(nothing_stored, x), Dense(40, 19), 0.0, origin(32)));
 }
 
+// Small whole numbers: every sum is exact, so the fused form must give the bits of the separate
+// one.
+TEST_P(SpmmProperty, AddendIsAddedBeforeTheLayerSum) {
+  for (const std::int64_t width : {1, 7, 8, 9, 64, 65, 130}) {
+    graph::Csr a = support::random_sparse(40, 40, 5, Values::present, 41);
+    for (std::size_t e = 0; e < a.values.size(); ++e) a.values[e] = static_cast<float>(e % 7) - 3;
+    Dense x(40, width);
+    Dense z(40, width);
+    for (std::size_t k = 0; k < x.values.size(); ++k) {
+      x.values[k] = static_cast<double>(k % 11) - 5;
+      z.values[k] = static_cast<double>(k % 5) - 2;
+    }
+    const Guarded<float> table(backend(), x);
+    const Guarded<float> addend(backend(), z);
+    const Guarded<float> y(backend(), 40, width);
+    const Guarded<float> total(backend(), Dense(40, width, 1.0));
+    SpmmOptions options;
+    options.alpha = 2.0F;
+    options.addend = addend.view();
+    options.delta = -3.0F;
+    options.layer_sum = total.view();
+    backend().spmm(*backend().sparse(a.view()), table.view(), y.view(), options);
+    const Dense want = oracle::axpby(2.0, product(a, x), -3.0, z).value;
+    EXPECT_TRUE(agrees(y.dense(), want, 0.0, origin(41))) << "width " << width;
+    const Dense sum = oracle::axpby(1.0, want, 1.0, Dense(40, width, 1.0)).value;
+    EXPECT_TRUE(agrees(total.dense(), sum, 0.0, origin(41))) << "width " << width;
+    EXPECT_TRUE(y.intact());
+  }
+}
+
 TEST_P(SpmmProperty, IsLinearInTheTable) {
   const graph::Csr a = support::random_sparse(60, 45, 8, Values::present, 34);
   const Dense x = support::random_dense(45, 33, 35);

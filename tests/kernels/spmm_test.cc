@@ -226,6 +226,9 @@ TEST_P(Spmm, RefusesOperandsThatDoNotFit) {
   options = {};
   options.layer_sum = wide.view();
   EXPECT_THROW(backend().spmm(*sparse, x.view(), y.view(), options), InputError) << "layer_sum";
+  options = {};
+  options.addend = wide.view();
+  EXPECT_THROW(backend().spmm(*sparse, x.view(), y.view(), options), InputError) << "addend";
 }
 
 class ForeignMatrix final : public SparseMatrix {
