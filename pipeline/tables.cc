@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <limits>
 #include <mutex>
 #include <type_traits>
@@ -331,6 +332,17 @@ struct TableReader::Impl {
   std::int64_t next_line = 1;
   std::mutex mutex;
   std::vector<MalformedRow> malformed;  ///< found by the parser, which may be ahead of the batches
+  std::future<arrow::Result<std::shared_ptr<arrow::RecordBatch>>>
+      ahead;  ///< last member: its destructor waits
+
+  /// The next block, null at the end; the block behind it is read meanwhile.
+  std::shared_ptr<arrow::RecordBatch> read_ahead() {
+    const auto read = [this] { return reader->Next(); };
+    if (!ahead.valid()) ahead = std::async(std::launch::async, read);
+    std::shared_ptr<arrow::RecordBatch> block = take(ahead.get(), path);
+    if (block != nullptr) ahead = std::async(std::launch::async, read);
+    return block;
+  }
 
   /// Hands over what the parser left out before the line that follows the batch, and moves
   /// next_line behind it.
@@ -439,7 +451,7 @@ bool TableReader::next(TextBatch& batch) {
   batch.first_line = impl.next_line;
   if (impl.reader == nullptr) return false;
   try {
-    check(impl.reader->ReadNext(&impl.current), impl.path);
+    impl.current = impl.read_ahead();
   } catch (const parquet::ParquetException& error) {
     throw InputError(fmt::format("{}: damaged Parquet file: {}", impl.path.string(), error.what()));
   }
