@@ -120,6 +120,10 @@ class Backend {
   /// c = alpha * op(a) * op(b) + beta * c; beta = 0 does not read c.
   virtual void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
                     ConstFloatView b, float beta, FloatView c) = 0;
+  /// Eigenvalues of the symmetric matrix a [N x N], largest first, and orthonormal eigenvectors as
+  /// columns of vectors [N x N]; only the lower triangle of a is read. Meant for N up to a few
+  /// thousand. Throws InputError if an element is not finite.
+  virtual void symmetric_eigen(ConstFloatView a, VectorView<float> values, FloatView vectors) = 0;
   /// y = alpha * x + beta * y; beta = 0 does not read y. x may alias y.
   virtual void axpby(float alpha, ConstFloatView x, float beta, FloatView y) = 0;
   /// y_ij = x_ij + bias_j. x may alias y.
@@ -184,6 +188,12 @@ class Backend {
   virtual void rank_counts(ConstFloatView queries, ConstFloatView items,
                            const graph::CsrView& excluded, const graph::CsrView& targets,
                            VectorView<graph::NodeId> higher, VectorView<graph::NodeId> equal) = 0;
+  /// topk and rank_counts of scores that are there already: all_scores [N x B], one row an item.
+  virtual void topk_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
+                           MatrixView<graph::NodeId> ids, FloatView scores) = 0;
+  virtual void rank_counts_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
+                                  const graph::CsrView& targets, VectorView<graph::NodeId> higher,
+                                  VectorView<graph::NodeId> equal) = 0;
 
  protected:
   virtual void* allocate_bytes(

@@ -36,6 +36,7 @@ class CpuBackend final : public Backend {
 
   void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
             ConstFloatView b, float beta, FloatView c) override;
+  void symmetric_eigen(ConstFloatView a, VectorView<float> values, FloatView vectors) override;
   void axpby(float alpha, ConstFloatView x, float beta, FloatView y) override;
   void add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) override;
   void add_column_sums(ConstFloatView x, VectorView<float> sums) override;
@@ -66,6 +67,11 @@ class CpuBackend final : public Backend {
   void rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
                    const graph::CsrView& targets, VectorView<graph::NodeId> higher,
                    VectorView<graph::NodeId> equal) override;
+  void topk_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
+                   MatrixView<graph::NodeId> ids, FloatView scores) override;
+  void rank_counts_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
+                          const graph::CsrView& targets, VectorView<graph::NodeId> higher,
+                          VectorView<graph::NodeId> equal) override;
 
  protected:
   void* allocate_bytes(std::int64_t bytes) override;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranking over all items without storing users x items: tiles of scores, masks, running top-k and
-// counts.
+// counts. The scores of a tile are a product of embeddings, or part of a table that a scorer
+// filled.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/topk.cc"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -76,9 +77,8 @@ namespace {
 
 using graph::NodeId;
 
-/// A tile of scores is 128 x 768 floats, 384 KiB: it stays in a core's L2 between the product and
-/// the scan.
-constexpr std::int64_t kTileQueries = 128;
+/// Items of a tile of scores: with 128 queries 384 KiB, which stay in a core's L2 between the
+/// product and the scan.
 constexpr std::int64_t kTileItems = 768;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
@@ -118,33 +118,69 @@ struct TileBuffers {
   std::vector<float> last_items;
 };
 
-/// Calls visit(query, first_item, count, scores) for every query row of the tile and every tile of
-/// items, in ascending item order. The last tile is filled up with zero rows: BLAS rounds the edges
-/// of a ragged tile differently, and equal items would no longer tie.
-template <typename Visit>
-void for_each_score_tile(ConstFloatView queries, ConstFloatView items, TileBuffers& buffers,
-                         Visit visit) {
-  buffers.scores.resize(static_cast<std::size_t>(kTileQueries * kTileItems));
-  for (std::int64_t first = 0; first < items.rows; first += kTileItems) {
-    const std::int64_t count = std::min(kTileItems, items.rows - first);
-    const FloatView scores(buffers.scores.data(), queries.rows, kTileItems, kTileItems,
-                           Device::cpu);
-    if (count == kTileItems) {
-      gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, items.rows_of(first, count), 0.0F,
-                scores);
-    } else {
+/// Scores <query, item>. The last tile is filled up with zero rows: BLAS rounds the edges of a
+/// ragged tile differently, and equal items would no longer tie.
+struct Products {
+  static constexpr std::int64_t kTileQueries = 128;
+  ConstFloatView queries;
+  ConstFloatView items;
+
+  std::int64_t num_queries() const { return queries.rows; }
+  std::int64_t num_items() const { return items.rows; }
+  /// scores [count_queries x kTileItems], of which the first `count` columns count.
+  void fill(std::int64_t first_query, std::int64_t first, std::int64_t count, TileBuffers& buffers,
+            FloatView scores) const {
+    ConstFloatView tile_items = items.rows_of(first, count);
+    if (count < kTileItems) {
       buffers.last_items.assign(static_cast<std::size_t>(kTileItems * items.cols), 0.0F);
       const FloatView padded(buffers.last_items.data(), kTileItems, items.cols, items.cols,
                              Device::cpu);
       for (std::int64_t i = 0; i < count; ++i)
-        std::copy_n(items.row(first + i), items.cols, padded.row(i));
-      gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries, padded, 0.0F, scores);
+        std::copy_n(tile_items.row(i), items.cols, padded.row(i));
+      tile_items = padded;
     }
-    for (std::int64_t q = 0; q < queries.rows; ++q) visit(q, first, count, scores.row(q));
+    gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries.rows_of(first_query, scores.rows),
+              tile_items, 0.0F, scores);
+  }
+};
+
+/// Scores out of a table with one row an item and one column a query.
+struct Table {
+  /// Small, so that the few hundred queries of a table keep several threads busy.
+  static constexpr std::int64_t kTileQueries = 32;
+  ConstFloatView scores;
+
+  std::int64_t num_queries() const { return scores.cols; }
+  std::int64_t num_items() const { return scores.rows; }
+  void fill(std::int64_t first_query, std::int64_t first, std::int64_t count, TileBuffers&,
+            FloatView tile) const {
+    constexpr std::int64_t kBlock = 16;  // a cache line of either side
+    for (std::int64_t q = 0; q < tile.rows; q += kBlock) {
+      const std::int64_t last_q = std::min(q + kBlock, tile.rows);
+      for (std::int64_t i = 0; i < count; i += kBlock) {
+        const std::int64_t last_i = std::min(i + kBlock, count);
+        for (std::int64_t row = q; row < last_q; ++row) {
+          for (std::int64_t column = i; column < last_i; ++column)
+            tile(row, column) = scores(first + column, first_query + row);
+        }
+      }
+    }
+  }
+};
+
+/// Calls visit(query, first_item, count, scores) for every query row of the tile and every tile of
+/// items, in ascending item order.
+template <typename Source, typename Visit>
+void for_each_score_tile(const Source& source, std::int64_t first_query, std::int64_t count_queries,
+                         TileBuffers& buffers, Visit visit) {
+  buffers.scores.resize(static_cast<std::size_t>(Source::kTileQueries * kTileItems));
+  const FloatView scores(buffers.scores.data(), count_queries, kTileItems, kTileItems, Device::cpu);
+  for (std::int64_t first = 0; first < source.num_items(); first += kTileItems) {
+    const std::int64_t count = std::min(kTileItems, source.num_items() - first);
+    source.fill(first_query, first, count, buffers, scores);
+    for (std::int64_t q = 0; q < count_queries; ++q) visit(q, first, count, scores.row(q));
   }
 }
-
-}  // namespace
 
 // topk: the K best unmasked items of each query, best first.
 // Computes    s_bi = <query_b, item_i> for i not in excluded row b; ids_b = the K largest, ties by
@@ -156,30 +192,32 @@ void for_each_score_tile(ConstFloatView queries, ConstFloatView items, TileBuffe
 // Edge cases  fewer than K unmasked items: kNoNode and -infinity; a NaN score is never chosen
 // Source      own; blocks of 128 x 768 chosen so that the scan reads L2
 // Measured    docs/benchmarks.md#evaluation
-void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
-                      MatrixView<NodeId> ids, FloatView scores) {
+template <typename Source>
+void select_topk(const char* op, const Source& source, const graph::CsrView& excluded,
+                 MatrixView<NodeId> ids, FloatView scores) {
   const std::int64_t k = ids.cols;
-  require_host("topk", "queries", queries);
-  require_shape("topk", "items", items, items.rows, queries.cols);
-  require_shape("topk", "ids", ids, queries.rows, k);
-  require_shape("topk", "scores", scores, queries.rows, k);
-  if (excluded.num_rows != 0) require_rows("topk", "excluded", excluded, queries.rows, items.rows);
-  if (queries.rows == 0 || k == 0) return;
+  const std::int64_t num_queries = source.num_queries();
+  require_shape(op, "ids", ids, num_queries, k);
+  require_shape(op, "scores", scores, num_queries, k);
+  if (excluded.num_rows != 0)
+    require_rows(op, "excluded", excluded, num_queries, source.num_items());
+  if (num_queries == 0 || k == 0) return;
   const auto find = &HWY_DYNAMIC_DISPATCH(find_above);
-  const std::int64_t tiles = (queries.rows + kTileQueries - 1) / kTileQueries;
+  const std::int64_t tile_size = Source::kTileQueries;
+  const std::int64_t tiles = (num_queries + tile_size - 1) / tile_size;
 #pragma omp parallel
   {
     TileBuffers buffers;
-    std::vector<std::vector<Candidate>> heaps(static_cast<std::size_t>(kTileQueries));
-    std::vector<std::size_t> next(static_cast<std::size_t>(kTileQueries));
+    std::vector<std::vector<Candidate>> heaps(static_cast<std::size_t>(tile_size));
+    std::vector<std::size_t> next(static_cast<std::size_t>(tile_size));
 #pragma omp for schedule(dynamic, 1)
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      const std::int64_t first_query = tile * kTileQueries;
-      const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
+      const std::int64_t first_query = tile * tile_size;
+      const std::int64_t count_queries = std::min(tile_size, num_queries - first_query);
       for (auto& heap : heaps) heap.clear();
       std::fill(next.begin(), next.end(), 0);
       for_each_score_tile(
-          queries.rows_of(first_query, count_queries), items, buffers,
+          source, first_query, count_queries, buffers,
           [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
             auto& heap = heaps[static_cast<std::size_t>(q)];
             mask(row_or_empty(excluded, first_query + q), next[static_cast<std::size_t>(q)], first,
@@ -217,30 +255,30 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
 // product; one compare a score and target Regime      few targets a query Numerics    exact
 // integers on sgemm's float32 scores; deterministic Edge cases  a query without targets costs its
 // product only Source      own Measured    docs/benchmarks.md#evaluation
-void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
-                             const graph::CsrView& excluded, const graph::CsrView& targets,
-                             VectorView<NodeId> higher, VectorView<NodeId> equal) {
-  require_host("rank_counts", "queries", queries);
-  require_shape("rank_counts", "items", items, items.rows, queries.cols);
-  require_rows("rank_counts", "targets", targets, queries.rows, items.rows);
+template <typename Source>
+void count_ranks(const char* op, const Source& source, const graph::CsrView& excluded,
+                 const graph::CsrView& targets, VectorView<NodeId> higher,
+                 VectorView<NodeId> equal) {
+  const std::int64_t num_queries = source.num_queries();
+  require_rows(op, "targets", targets, num_queries, source.num_items());
   if (excluded.num_rows != 0)
-    require_rows("rank_counts", "excluded", excluded, queries.rows, items.rows);
-  require_size("rank_counts", "higher", higher, targets.num_entries());
-  require_size("rank_counts", "equal", equal, targets.num_entries());
+    require_rows(op, "excluded", excluded, num_queries, source.num_items());
+  require_size(op, "higher", higher, targets.num_entries());
+  require_size(op, "equal", equal, targets.num_entries());
   const auto count_scores = &HWY_DYNAMIC_DISPATCH(count_against);
-  const std::int64_t tiles = (queries.rows + kTileQueries - 1) / kTileQueries;
+  const std::int64_t tile_size = Source::kTileQueries;
+  const std::int64_t tiles = (num_queries + tile_size - 1) / tile_size;
 #pragma omp parallel
   {
     TileBuffers buffers;
-    std::vector<std::size_t> next_excluded(static_cast<std::size_t>(kTileQueries));
-    std::vector<std::size_t> next_target(static_cast<std::size_t>(kTileQueries));
+    std::vector<std::size_t> next_excluded(static_cast<std::size_t>(tile_size));
+    std::vector<std::size_t> next_target(static_cast<std::size_t>(tile_size));
     std::vector<float> own;            // scores of the tile's targets
     std::vector<std::int64_t> counts;  // above and equal, a pair per target
 #pragma omp for schedule(dynamic, 1)
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      const std::int64_t first_query = tile * kTileQueries;
-      const std::int64_t count_queries = std::min(kTileQueries, queries.rows - first_query);
-      const ConstFloatView tile_queries = queries.rows_of(first_query, count_queries);
+      const std::int64_t first_query = tile * tile_size;
+      const std::int64_t count_queries = std::min(tile_size, num_queries - first_query);
       const graph::EdgeOffset first_entry = targets.offsets[static_cast<std::size_t>(first_query)];
       const graph::EdgeOffset last_entry =
           targets.offsets[static_cast<std::size_t>(first_query + count_queries)];
@@ -251,7 +289,7 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
                                         first_entry);
       };
       std::fill(next_target.begin(), next_target.end(), 0);
-      for_each_score_tile(tile_queries, items, buffers,
+      for_each_score_tile(source, first_query, count_queries, buffers,
                           [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
                             const auto listed = targets.row(first_query + q);
                             std::size_t& next = next_target[static_cast<std::size_t>(q)];
@@ -260,7 +298,7 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
                           });
       std::fill(next_target.begin(), next_target.end(), 0);
       std::fill(next_excluded.begin(), next_excluded.end(), 0);
-      for_each_score_tile(tile_queries, items, buffers,
+      for_each_score_tile(source, first_query, count_queries, buffers,
                           [&](std::int64_t q, std::int64_t first, std::int64_t count, float* row) {
                             const auto listed = targets.row(first_query + q);
                             mask(row_or_empty(excluded, first_query + q),
@@ -278,6 +316,36 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
       }
     }
   }
+}
+
+}  // namespace
+
+void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
+                      MatrixView<NodeId> ids, FloatView scores) {
+  require_host("topk", "queries", queries);
+  require_shape("topk", "items", items, items.rows, queries.cols);
+  select_topk("topk", Products{queries, items}, excluded, ids, scores);
+}
+
+void CpuBackend::topk_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
+                             MatrixView<NodeId> ids, FloatView scores) {
+  require_host("topk_scores", "all_scores", all_scores);
+  select_topk("topk_scores", Table{all_scores}, excluded, ids, scores);
+}
+
+void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
+                             const graph::CsrView& excluded, const graph::CsrView& targets,
+                             VectorView<NodeId> higher, VectorView<NodeId> equal) {
+  require_host("rank_counts", "queries", queries);
+  require_shape("rank_counts", "items", items, items.rows, queries.cols);
+  count_ranks("rank_counts", Products{queries, items}, excluded, targets, higher, equal);
+}
+
+void CpuBackend::rank_counts_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
+                                    const graph::CsrView& targets, VectorView<NodeId> higher,
+                                    VectorView<NodeId> equal) {
+  require_host("rank_counts_scores", "all_scores", all_scores);
+  count_ranks("rank_counts_scores", Table{all_scores}, excluded, targets, higher, equal);
 }
 
 }  // namespace penchant::kernels

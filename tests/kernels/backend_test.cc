@@ -153,6 +153,12 @@ TEST_P(Devices, EveryOpRefusesAnInputOfAnotherDevice) {
       {"adam_step gradient", [&] { b.adam_step({}, foreign, out, out, out); }},
       {"topk queries", [&] { b.topk(foreign, in, {}, id_matrix.view(), out); }},
       {"topk items", [&] { b.topk(in, foreign, {}, id_matrix.view(), out); }},
+      {"topk_scores", [&] { b.topk_scores(foreign, {}, id_matrix.view(), out); }},
+      {"rank_counts_scores",
+       [&] {
+         b.rank_counts_scores(foreign, {}, targets.view(), id_row.vector(), id_row.vector());
+       }},
+      {"symmetric_eigen", [&] { b.symmetric_eigen(foreign, vec, out); }},
       {"rank_counts queries",
        [&] { b.rank_counts(foreign, in, {}, targets.view(), id_row.vector(), id_row.vector()); }},
   };

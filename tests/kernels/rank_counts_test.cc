@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "tests/oracle/linear.h"
 #include "tests/oracle/ranking.h"
 #include "tests/support/backends.h"
 #include "tests/support/data.h"
@@ -69,6 +70,30 @@ TEST_P(RankCounts, IsExactWhereScoresAre) {
       const Result got = rank_counts(queries, items, excluded.view(), targets.view(), placement);
       EXPECT_TRUE(agrees(got.higher, want.least, 0.0, origin(c.seed)));
       EXPECT_TRUE(agrees(got.equal, want.equal, 0.0, origin(c.seed)));
+    }
+  }
+}
+
+TEST_P(RankCounts, OfAScoreTableIsExact) {
+  for (const RankCase& c : kCases) {
+    for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
+      SCOPED_TRACE(c);
+      const Dense table = support::random_integers(c.items, c.queries, c.seed);
+      const graph::Csr excluded =
+          support::random_sets(c.queries, c.items, c.mean_excluded, c.seed + 2);
+      const graph::Csr targets =
+          support::random_sets(c.queries, c.items, c.mean_targets, c.seed + 3);
+      const auto want = oracle::rank_counts(oracle::transposed(table), Dense(c.queries, c.items),
+                                            excluded.view(), targets.view());
+      const Guarded<float> scores(backend(), table, placement);
+      const Guarded<NodeId> higher(backend(), 1, targets.view().num_entries(), placement);
+      const Guarded<NodeId> equal(backend(), 1, targets.view().num_entries(), placement);
+      backend().rank_counts_scores(scores.view(), excluded.view(), targets.view(), higher.vector(),
+                                   equal.vector());
+      EXPECT_TRUE(higher.intact());
+      EXPECT_TRUE(equal.intact());
+      EXPECT_TRUE(agrees(higher.dense(), want.least, 0.0, origin(c.seed)));
+      EXPECT_TRUE(agrees(equal.dense(), want.equal, 0.0, origin(c.seed)));
     }
   }
 }
@@ -162,6 +187,13 @@ TEST_P(RankCounts, RefusesShapesThatDoNotFit) {
   EXPECT_THROW(run(items.view(), {}, wrong.view(), counts.vector(), counts.vector()), InputError);
   EXPECT_THROW(run(items.view(), {}, targets.view(), more.vector(), counts.vector()), InputError);
   EXPECT_THROW(run(items.view(), {}, targets.view(), counts.vector(), more.vector()), InputError);
+  const Guarded<float> table(backend(), Dense(6, 4, 1.0));
+  EXPECT_THROW(backend().rank_counts_scores(table.view(), {}, wrong.view(), counts.vector(),
+                                            counts.vector()),
+               InputError);
+  EXPECT_THROW(backend().rank_counts_scores(table.view(), {}, targets.view(), counts.vector(),
+                                            more.vector()),
+               InputError);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "tests/oracle/linear.h"
 #include "tests/oracle/ranking.h"
 #include "tests/support/backends.h"
 #include "tests/support/data.h"
@@ -74,6 +75,27 @@ TEST_P(Topk, IsTheOraclesOrderTiesIncluded) {
       const Result got = topk(queries, items, excluded.view(), c.k, placement);
       EXPECT_TRUE(agrees(got.ids, want.ids, 0.0, origin(c.seed)));
       EXPECT_TRUE(agrees(got.scores, want.scores, 0.0, origin(c.seed)));
+    }
+  }
+}
+
+// The same scores as a table with one row an item.
+TEST_P(Topk, OfAScoreTableIsTheOraclesOrder) {
+  for (const TopkCase& c : kCases) {
+    for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
+      SCOPED_TRACE(c);
+      const Dense table = support::random_integers(c.items, c.queries, c.seed);
+      graph::Csr excluded = support::random_sets(c.queries, c.items, c.mean_excluded, c.seed + 2);
+      if (c.mean_excluded == 0) excluded = {};
+      const auto want = oracle::topk(oracle::transposed(table), excluded.view(), c.k);
+      const Guarded<float> all_scores(backend(), table, placement);
+      const Guarded<NodeId> ids(backend(), c.queries, c.k, placement);
+      const Guarded<float> scores(backend(), c.queries, c.k, placement);
+      backend().topk_scores(all_scores.view(), excluded.view(), ids.view(), scores.view());
+      EXPECT_TRUE(ids.intact());
+      EXPECT_TRUE(scores.intact());
+      EXPECT_TRUE(agrees(ids.dense(), want.ids, 0.0, origin(c.seed)));
+      EXPECT_TRUE(agrees(scores.dense(), want.scores, 0.0, origin(c.seed)));
     }
   }
 }
@@ -195,6 +217,12 @@ TEST_P(Topk, RefusesShapesThatDoNotFit) {
                InputError);
   EXPECT_THROW(backend().topk(queries.view(), items.view(), {}, ids.view(), many_scores.view()),
                InputError);
+  const Guarded<float> table(backend(), Dense(6, 4, 1.0));
+  EXPECT_NO_THROW(backend().topk_scores(table.view(), fits.view(), ids.view(), scores.view()));
+  EXPECT_THROW(backend().topk_scores(table.view(), too_wide.view(), ids.view(), scores.view()),
+               InputError);
+  EXPECT_THROW(backend().topk_scores(table.view(), {}, few_ids.view(), scores.view()), InputError);
+  EXPECT_THROW(backend().topk_scores(table.view(), {}, ids.view(), many_scores.view()), InputError);
 }
 
 }  // namespace
