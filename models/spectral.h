@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Initial embeddings from the graph itself: an orthonormal basis of the space of its smoothest
-// signals.
+// The smoothest signals of a graph, by iteration on blocks of vectors: an orthonormal basis of
+// their space as initial embeddings, and the leading singular vectors of a rectangular matrix.
 #pragma once
+
+#include <cstdint>
+#include <vector>
 
 #include "graph/random.h"
 #include "kernels/backend.h"
@@ -14,10 +17,30 @@ namespace penchant::models {
 /// if N < D or the start is deficient, x keeps its values.
 ///
 /// Block power iteration on A + I (Golub and Van Loan, "Matrix computations", section 8.2.4; the
-/// shift puts the eigenvalues -1 of a bipartite graph last), orthonormalised by Cholesky of the
-/// Gram matrix in double (Yamamoto et al. 2015). `adjacency` is symmetric with eigenvalues in [-1,
-/// 1] (graph/normalize.h).
+/// shift puts the eigenvalues -1 of a bipartite graph last), orthonormalised through the Gram
+/// matrix (Stathopoulos and Wu 2002). `adjacency` is symmetric with eigenvalues in [-1, 1]
+/// (graph/normalize.h).
 void initialize_spectral(const kernels::SparseMatrix& adjacency, float scale, graph::Seed seed,
                          kernels::Backend& backend, kernels::FloatView x);
+
+/// x_ij <- x_ij * scale_j; x [N x D], scale [D] in host memory.
+void scale_columns(kernels::FloatView x, const std::vector<float>& scale,
+                   kernels::Backend& backend);
+
+/// Leading right singular vectors of a matrix [M x N].
+struct SingularVectors {
+  kernels::FloatMatrix vectors;  ///< [N x R], orthonormal columns, largest singular value first
+  std::vector<float> squared;    ///< [R] squares of the singular values
+};
+
+/// The `rank` leading right singular vectors of `matrix`, whose singular values lie in [0, 1];
+/// fewer if it has fewer whose squares are above a thousandth of the largest one's. Randomised
+/// subspace iteration (Halko, Martinsson and Tropp 2011) with an eighth more vectors than asked
+/// for, accelerated by Chebyshev polynomials that stay small below the smallest of the block (Zhou
+/// and Saad 2007), and a Rayleigh-Ritz step. Vectors whose singular values lie close to that of the
+/// last are found approximately.
+SingularVectors leading_singular_vectors(const kernels::SparseMatrix& matrix,
+                                         const kernels::SparseMatrix& transposed, std::int64_t rank,
+                                         graph::Seed seed, kernels::Backend& backend);
 
 }  // namespace penchant::models

@@ -39,7 +39,11 @@ void CpuBackend::symmetric_eigen(ConstFloatView a, VectorView<float> values, Flo
   std::vector<double> work(1);
   std::vector<int> int_work(1);
   int info = 0;
+  // In a parallel region OpenBLAS works with one thread; from serial code it would take all of
+  // OpenMP's, and round differently with their number.
   const auto call = [&](int work_size, int int_work_size) {
+#pragma omp parallel
+#pragma omp single
     dsyevd_("V", "U", &size, matrix.data(), &size, ascending.data(), work.data(), &work_size,
             int_work.data(), &int_work_size, &info, 1, 1);
     if (info != 0) throw DeviceError(fmt::format("symmetric_eigen: dsyevd returned {}", info));
