@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/linear_filter.h"
+
+#include <cmath>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+
+namespace penchant::models {
+
+using graph::Csr;
+using graph::NodeId;
+using kernels::Backend;
+using kernels::FloatView;
+
+namespace {
+
+/// Sum of each row's weights.
+std::vector<float> degrees(const graph::CsrView& matrix) {
+  std::vector<float> degree(static_cast<std::size_t>(matrix.num_rows));
+  for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
+    double sum = matrix.values.empty() ? static_cast<double>(matrix.row_size(row)) : 0.0;
+    for (const float value : matrix.row_values(row)) sum += static_cast<double>(value);
+    degree[static_cast<std::size_t>(row)] = static_cast<float>(sum);
+  }
+  return degree;
+}
+
+/// degree^-power, 0 where the degree is 0.
+std::vector<float> inverse_powers(std::span<const float> degree, float power) {
+  std::vector<float> scale;
+  scale.reserve(degree.size());
+  for (const float d : degree) scale.push_back(d > 0.0F ? std::pow(d, -power) : 0.0F);
+  return scale;
+}
+
+kernels::Vector<float> to_device(const std::vector<float>& values, Backend& backend) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  kernels::Vector<float> vector = backend.vector<float>(size);
+  backend.copy(kernels::VectorView<const float>(values.data(), size, kernels::Device::cpu),
+               vector.view());
+  return vector;
+}
+
+}  // namespace
+
+LinearFilter::LinearFilter(const graph::UserItemGraph& graph, const LinearFilterOptions& options,
+                           Backend& backend)
+    : user_items_(graph.user_items), item_users_(graph.item_users) {
+  for (const float power : {options.signal_power, options.user_power, options.item_power}) {
+    if (!(power >= 0.0F && power <= 2.0F))
+      throw InputError(fmt::format("linear filter: power {} is not between 0 and 2", power));
+  }
+  user_matrix_ = backend.sparse(user_items_.view());
+  item_matrix_ = backend.sparse(item_users_.view());
+  const std::vector<float> item_degree = degrees(item_users_.view());
+  const std::vector<float> user_degree = degrees(user_items_.view());
+  row_scale_ = inverse_powers(user_degree, 0.5F);
+  signal_scale_ = inverse_powers(item_degree, options.signal_power);
+  user_scale_ = to_device(inverse_powers(user_degree, options.user_power), backend);
+  item_scale_ = to_device(inverse_powers(item_degree, options.item_power), backend);
+}
+
+void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scores) {
+  const std::int64_t width = users.size;
+  const std::int64_t num_items = item_users_.num_rows;
+  if (scores.rows != num_items || scores.cols != width) {
+    throw InputError(fmt::format("linear filter: scores are [{} x {}], expected [{} x {}]",
+                                 scores.rows, scores.cols, num_items, width));
+  }
+  if (width == 0 || num_items == 0) return;
+  // The users' rows as columns of a dense table: a sparse [I x B] matrix times the identity.
+  Csr rows;
+  rows.num_rows = width;
+  rows.num_cols = num_items;
+  const graph::CsrView all = user_items_.view();
+  for (const NodeId user : std::span(users.data, static_cast<std::size_t>(width))) {
+    const std::span<const NodeId> items = all.row(user);
+    const std::span<const float> weights = all.row_values(user);
+    const float scale = row_scale_[static_cast<std::size_t>(user)];
+    for (std::size_t e = 0; e < items.size(); ++e) {
+      const float weight = weights.empty() ? 1.0F : weights[e];
+      rows.columns.push_back(items[e]);
+      rows.values.push_back(scale * weight * signal_scale_[static_cast<std::size_t>(items[e])]);
+    }
+    rows.offsets.push_back(static_cast<graph::EdgeOffset>(rows.columns.size()));
+  }
+  const Csr columns = graph::transpose(rows.view());
+  std::vector<float> ones(static_cast<std::size_t>(width * width), 0.0F);
+  for (std::int64_t b = 0; b < width; ++b) ones[static_cast<std::size_t>(b * width + b)] = 1.0F;
+  kernels::FloatMatrix identity = backend.matrix<float>(width, width);
+  backend.copy(kernels::ConstFloatView(ones.data(), width, width, width, kernels::Device::cpu),
+               identity.view());
+  kernels::FloatMatrix signal = backend.matrix<float>(num_items, width);
+  kernels::FloatMatrix hop = backend.matrix<float>(user_items_.num_rows, width);
+  backend.spmm(*backend.sparse(columns.view()), identity.view(), signal.view(), {});
+  kernels::SpmmOptions scaled;
+  scaled.row_scale = user_scale_.view();
+  backend.spmm(*user_matrix_, signal.view(), hop.view(), scaled);
+  scaled.row_scale = item_scale_.view();
+  backend.spmm(*item_matrix_, hop.view(), scores, scaled);
+}
+
+}  // namespace penchant::models
