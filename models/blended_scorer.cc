@@ -11,7 +11,7 @@
 namespace penchant::models {
 
 BlendedScorer::BlendedScorer(kernels::ConstFloatView users, kernels::ConstFloatView items,
-                             std::unique_ptr<Scorer> filter, float filter_weight)
+                             std::shared_ptr<Scorer> filter, float filter_weight)
     : users_(users), items_(items), filter_(std::move(filter)), filter_weight_(filter_weight) {
   if (!std::isfinite(filter_weight))
     throw InputError(fmt::format("the weight of a filter is {}, expected a number", filter_weight));

@@ -15,12 +15,12 @@ class BlendedScorer final : public Scorer {
   /// users [U x D], items [I x D]: views, their owners must outlive this. Throws InputError if the
   /// weight is not finite.
   BlendedScorer(kernels::ConstFloatView users, kernels::ConstFloatView items,
-                std::unique_ptr<Scorer> filter, float filter_weight);
+                std::shared_ptr<Scorer> filter, float filter_weight);
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
 
  private:
   kernels::ConstFloatView users_, items_;
-  std::unique_ptr<Scorer> filter_;
+  std::shared_ptr<Scorer> filter_;
   float filter_weight_;
 };
 

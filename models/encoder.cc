@@ -96,6 +96,8 @@ std::unique_ptr<Encoder> make_encoder(const ModelOptions& options,
     case ModelKind::node_weighted:
       encoder = make_node_weighted(options, adjacency, backend);
       break;
+    case ModelKind::graph_filter:
+      throw InputError("model.kind graph_filter has no encoder: it is not trained in steps");
   }
   encoder->visit_parameters([&](Parameter& parameter) {
     if (parameter.name != "embeddings") return;

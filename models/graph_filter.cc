@@ -142,7 +142,13 @@ std::vector<double> chebyshev_coefficients(const FilterOptions& options) {
 }
 
 FilterGraph::FilterGraph(const CsrView& user_items, std::int64_t rank, graph::Seed seed,
-                         Backend& backend) {
+                         Backend& backend)
+    : FilterGraph(user_items, SingularVectors{}, backend) {
+  singular_ = leading_singular_vectors(*sparse_, *sparse_transposed_, rank, seed, backend);
+}
+
+FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Backend& backend)
+    : singular_(std::move(singular)) {
   const auto copy = [](const CsrView& from) {
     return Csr{from.num_rows,
                from.num_cols,
@@ -170,7 +176,6 @@ FilterGraph::FilterGraph(const CsrView& user_items, std::int64_t rank, graph::Se
   transposed_ = graph::transpose(normalized_.view());
   sparse_ = backend.sparse(normalized_.view());
   sparse_transposed_ = backend.sparse(transposed_.view());
-  singular_ = leading_singular_vectors(*sparse_, *sparse_transposed_, rank, seed, backend);
 }
 
 GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterOptions& options,
@@ -301,10 +306,16 @@ void GraphFilter::vectors(std::int64_t dimension, Backend& backend, FloatMatrix&
   const ConstFloatView basis = graph_->singular().vectors.view().cols_of(0, width);
   users = backend.matrix<float>(graph_->num_users(), width);
   items = backend.matrix<float>(graph_->num_items(), width);
+  std::vector<float> roots(responses_.begin(), responses_.begin() + width);
+  for (float& response : roots) response = std::sqrt(std::abs(response));
+  std::vector<float> signed_roots = roots;
+  for (std::size_t j = 0; j < roots.size(); ++j)
+    signed_roots[j] = std::copysign(roots[j], responses_[j]);
   const Csr all = signals(graph_->rows().view());
   backend.spmm(*backend.sparse(all.view()), basis, users.view(), {});
-  scale_columns(users.view(), responses_, backend);
+  scale_columns(users.view(), signed_roots, backend);
   backend.scale_rows(basis, device_scale_.view(), items.view());
+  scale_columns(items.view(), roots, backend);
 }
 
 }  // namespace penchant::models

@@ -54,6 +54,9 @@ class FilterGraph {
   /// `user_items` [U x I], non-negative values or none (ones). At most `rank` singular vectors.
   FilterGraph(const graph::CsrView& user_items, std::int64_t rank, graph::Seed seed,
               kernels::Backend& backend);
+  /// With singular vectors computed before.
+  FilterGraph(const graph::CsrView& user_items, SingularVectors singular,
+              kernels::Backend& backend);
 
   std::int64_t num_users() const { return rows_.num_rows; }
   std::int64_t num_items() const { return rows_.num_cols; }
@@ -85,7 +88,8 @@ class GraphFilter final : public Scorer {
                kernels::FloatView scores);
 
   /// Vectors of length D = min(dimension, r): <user, item> is the score of the filter without what
-  /// lies outside the leading D singular vectors.
+  /// lies outside the leading D singular vectors. Both sides carry the root of the filter's
+  /// response, so that items compare with items as well.
   void vectors(std::int64_t dimension, kernels::Backend& backend, kernels::FloatMatrix& users,
                kernels::FloatMatrix& items) const;
 

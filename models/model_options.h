@@ -12,7 +12,8 @@ namespace penchant::models {
 /// lightgcn       He et al. 2020: mean of A^l E, l = 0..L
 /// gcn            Kipf and Welling 2017: H' = act(A H W + b)
 /// node_weighted  h'_i = act(sum_j alpha_j A_ij h_j + b), learned alpha
-enum class ModelKind { lightgcn, gcn, node_weighted };
+/// graph_filter   closed form, no parameters to learn: models/graph_filter.h
+enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter };
 enum class Initializer { normal, spectral };
 enum class LossKind { sampled_softmax, bpr };
 

@@ -31,7 +31,7 @@ constexpr std::uint64_t kSingularStream = kRotationStream + 1;
 constexpr float kGramTolerance = 1e-6F;
 /// Rounds of Chebyshev iteration, and how much one may amplify the largest singular value over the
 /// smallest: the Gram matrix squares it, and must still see the smallest.
-constexpr int kChebyshevRounds = 4;
+constexpr int kChebyshevRounds = 3;
 constexpr double kLargestGain = 700.0;
 constexpr int kLargestDegree = 8;
 

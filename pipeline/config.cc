@@ -137,13 +137,13 @@ void read_value(const toml::node& node, RowFilter& member, const Source& source,
     throw InputError(fmt::format("{}: {}: {}", source.place, key, error.what()));
   }
 }
-void read_value(const toml::node& node, std::optional<graph::SplitMethod>& member,
-                const Source& source, std::string_view key) {
-  std::string text;
-  read_value(node, text, source, key);
-  member = text == "auto" ? std::nullopt
-                          : std::optional(parse_enum<graph::SplitMethod>(
-                                text, fmt::format("{}: {}", source.place, key)));
+/// "auto" leaves the choice to the program.
+template <typename T>
+void read_value(const toml::node& node, std::optional<T>& member, const Source& source,
+                std::string_view key) {
+  member.reset();
+  if (node.value_exact<std::string>() == "auto") return;
+  read_value(node, member.emplace(), source, key);
 }
 
 // --- writing one member as TOML: overloads by type ---
@@ -180,8 +180,9 @@ std::string write_value(const RowFilter& member) {
   return toml_string(
       fmt::format("{} {} {}", member.column, member.op, fmt::join(member.values, ",")));
 }
-std::string write_value(const std::optional<graph::SplitMethod>& member) {
-  return member ? toml_string(enum_name(*member)) : "\"auto\"";
+template <typename T>
+std::string write_value(const std::optional<T>& member) {
+  return member ? write_value(*member) : "\"auto\"";
 }
 template <typename T>
 std::string write_value(const std::vector<T>& member) {
@@ -313,7 +314,8 @@ const std::vector<Setting>& all_settings() {
                        "largest part over the average, allowed"),
       PENCHANT_SETTING("partition.seed", partition.seed, "seed of the partitioner"),
       PENCHANT_SETTING("model.out", model_out, "where train writes the model"),
-      PENCHANT_SETTING("model.kind", train.model.kind, "lightgcn, gcn or node_weighted"),
+      PENCHANT_SETTING("model.kind", train.model.kind,
+                       "lightgcn, gcn, node_weighted or graph_filter"),
       PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings"),
       PENCHANT_SETTING("model.num_layers", train.model.num_layers, "propagation layers"),
       PENCHANT_SETTING("model.activation", train.model.activation,
@@ -330,6 +332,27 @@ const std::vector<Setting>& all_settings() {
                        "spectral (smoothest signals of the graph) or normal"),
       PENCHANT_SETTING("model.initial_scale", train.model.initial_scale,
                        "standard deviation of the initial embeddings"),
+      PENCHANT_SETTING(
+          "filter.kind", train.filter.kind,
+          "graph_filter: linear, gfcf, chebycf, bspm, or auto; auto, here and below, is "
+          "chosen on the validation part"),
+      PENCHANT_SETTING("filter.power", train.filter.power,
+                       "power of item degrees around the filter, 0 to 1, or auto"),
+      PENCHANT_SETTING("filter.rank", train.filter.rank,
+                       "singular vectors of the low pass, or auto; linear has none, but "
+                       "model.embedding_dim of them for its vectors"),
+      PENCHANT_SETTING("filter.low_pass", train.filter.low_pass,
+                       "weight of the low pass beside the polynomial, or auto"),
+      PENCHANT_SETTING("filter.order", train.filter.order,
+                       "chebycf: degree of the polynomial, or auto"),
+      PENCHANT_SETTING("filter.flatness", train.filter.flatness,
+                       "chebycf: flatness of the plateau, or auto"),
+      PENCHANT_SETTING("filter.sharpening", train.filter.sharpening,
+                       "bspm: time of the sharpening, or auto"),
+      PENCHANT_SETTING("filter.sharpening_steps", train.filter.sharpening_steps,
+                       "bspm: Runge-Kutta steps in that time"),
+      PENCHANT_SETTING("filter.selection_users", train.filter.selection_users,
+                       "users of the validation part that choices are made on; 0: all"),
       PENCHANT_SETTING("train.epochs", train.epochs, "passes over the training rows, at most"),
       PENCHANT_SETTING("train.batch_size", train.batch_size,
                        "positive pairs a step; 0: by the size of the data, 512 to 8192"),
@@ -352,6 +375,9 @@ const std::vector<Setting>& all_settings() {
                        "what validation maximises"),
       PENCHANT_SETTING("train.calibrate_popularity", train.calibrate_popularity,
                        "let validation choose a weight of log popularity in the scores"),
+      PENCHANT_SETTING("train.blend_filter", train.blend_filter,
+                       "let validation choose a linear filter and its weight beside the vectors in "
+                       "the scores of evaluate and recommend"),
       PENCHANT_SETTING("train.refit", train.refit,
                        "train again on train + validation for the chosen number of epochs"),
       PENCHANT_SETTING("train.checkpoint_every", train.checkpoint_every,
@@ -365,6 +391,8 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING(
           "evaluate.seen_items", evaluate.seen_items,
           "items a user already has: mask, keep, or auto (keep where held-out rows repeat some)"),
+      PENCHANT_SETTING("evaluate.vectors_alone", evaluate.vectors_alone,
+                       "rank by what embed exports, without the filter of train.blend_filter"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,
                        "AUC, MRR and mean rank, a second pass over all scores"),
       PENCHANT_SETTING("embeddings.out", embeddings_out, "where embed writes"),

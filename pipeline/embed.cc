@@ -109,20 +109,36 @@ NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const
                                near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
 }
 
-std::vector<ScoredItem> rank(ConstFloatView query, ConstFloatView items,
-                             std::vector<NodeId> excluded, std::int64_t k,
-                             kernels::Backend& backend) {
+/// The best k items of one tile; `topk(excluded, ids, scores)` selects them.
+template <typename Topk>
+std::vector<ScoredItem> rank(std::int64_t num_items, std::vector<NodeId> excluded, std::int64_t k,
+                             kernels::Backend& backend, Topk topk) {
   std::sort(excluded.begin(), excluded.end());
   excluded.erase(std::unique(excluded.begin(), excluded.end()), excluded.end());
   const std::vector<graph::EdgeOffset> offsets = {0,
                                                   static_cast<graph::EdgeOffset>(excluded.size())};
   kernels::Matrix<NodeId> ids = backend.matrix<NodeId>(1, k);
   kernels::FloatMatrix scores = backend.matrix<float>(1, k);
-  backend.topk(query, items, {1, items.rows, offsets, excluded, {}}, ids.view(), scores.view());
+  topk(graph::CsrView{1, num_items, offsets, excluded, {}}, ids.view(), scores.view());
   std::vector<ScoredItem> result;
   for (std::int64_t j = 0; j < k && ids.view()(0, j) != graph::kNoNode; ++j)
     result.push_back({ids.view()(0, j), scores.view()(0, j)});
   return result;
+}
+
+std::vector<ScoredItem> rank_vectors(ConstFloatView query, ConstFloatView items,
+                                     std::vector<NodeId> excluded, std::int64_t k,
+                                     kernels::Backend& backend) {
+  return rank(items.rows, std::move(excluded), k, backend,
+              [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
+                  kernels::FloatView scores) { backend.topk(query, items, masked, ids, scores); });
+}
+
+void require_vectors(const TrainedModel& model, const char* verb) {
+  if (model.items.cols() == 0) {
+    throw InputError(
+        fmt::format("{}: the model has no vectors; train it with filter.rank of at least 1", verb));
+  }
 }
 
 }  // namespace
@@ -130,6 +146,7 @@ std::vector<ScoredItem> rank(ConstFloatView query, ConstFloatView items,
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
            const fs::path& out, Progress& progress) {
   progress.begin("embed");
+  require_vectors(model, "embed");
   if (!options.npy && !options.parquet)
     throw InputError("embed: no format chosen, expected npy, parquet or both");
   begin_artifact(out, "embeddings");
@@ -187,20 +204,31 @@ std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& mo
                   part->item.begin() + (range.second - part->user.begin()));
     }
   }
-  return rank(model.users.view().rows_of(user, 1), model.items.view(), std::move(seen), k, backend);
+  if (model.scorer) {
+    kernels::FloatMatrix all_scores = backend.matrix<float>(dataset.num_items(), 1);
+    model.scorer->score({&user, 1, kernels::Device::cpu}, backend, all_scores.view());
+    return rank(dataset.num_items(), std::move(seen), k, backend,
+                [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
+                    kernels::FloatView scores) {
+                  backend.topk_scores(all_scores.view(), masked, ids, scores);
+                });
+  }
+  return rank_vectors(model.users.view().rows_of(user, 1), model.items.view(), std::move(seen), k,
+                      backend);
 }
 
 std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model,
                                 std::string_view raw_item, std::int64_t k,
                                 kernels::Backend& backend) {
   require_k(k, dataset.num_items() - 1, "there are besides this one");
+  require_vectors(model, "similar");
   const NodeId item = find_raw(dataset.items, raw_item, "item");
   // Cosine of the embeddings proper, without the column of popularity.
   kernels::FloatMatrix units = backend.matrix<float>(model.items.rows(), model.embedding_dim());
   kernels::Vector<float> norms = backend.vector<float>(model.items.rows());
   backend.normalize_rows(model.items.view().cols_of(0, model.embedding_dim()), units.view(),
                          norms.view());
-  return rank(units.view().rows_of(item, 1), units.view(), {item}, k, backend);
+  return rank_vectors(units.view().rows_of(item, 1), units.view(), {item}, k, backend);
 }
 
 }  // namespace penchant::pipeline

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <iterator>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/random.h"
 #include "pipeline/metrics.h"
 
 namespace penchant::pipeline {
@@ -20,6 +22,8 @@ using kernels::ConstFloatView;
 namespace {
 
 constexpr std::int64_t kUsersPerTile = 4096;
+/// A scorer's tile holds a score for every item and user of it.
+constexpr std::int64_t kUsersPerScoreTile = 512;
 
 /// Items of each user in `parts`, ascending and distinct.
 Csr items_by_user(std::initializer_list<const graph::Interactions*> parts, std::int64_t num_users,
@@ -110,17 +114,91 @@ RankingTask make_ranking_task(const Dataset& dataset, HeldOut part, SeenItems se
   return task;
 }
 
-EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts,
-                                const EvaluateOptions& options, Backend& backend,
-                                Progress& progress) {
+namespace {
+
+/// Scores one tile of users after another.
+class TileRanker {
+ public:
+  virtual ~TileRanker() = default;
+  virtual std::int64_t tile_size() const = 0;
+  virtual void prepare(kernels::IdView users) = 0;
+  virtual void topk(const graph::CsrView& excluded, kernels::MatrixView<NodeId> ids,
+                    kernels::FloatView scores) = 0;
+  virtual void rank_counts(const graph::CsrView& excluded, const graph::CsrView& targets,
+                           kernels::VectorView<NodeId> higher,
+                           kernels::VectorView<NodeId> equal) = 0;
+};
+
+class VectorRanker final : public TileRanker {
+ public:
+  VectorRanker(ConstFloatView users, ConstFloatView items, std::int64_t num_users, Backend& backend)
+      : users_(users),
+        items_(items),
+        backend_(backend),
+        tile_size_(std::min(kUsersPerTile, num_users)),
+        queries_(backend.matrix<float>(tile_size_, users.cols)) {}
+  std::int64_t tile_size() const override { return tile_size_; }
+  void prepare(kernels::IdView users) override {
+    tile_ = queries_.view().rows_of(0, users.size);
+    backend_.gather_rows(users_, users, tile_);
+  }
+  void topk(const graph::CsrView& excluded, kernels::MatrixView<NodeId> ids,
+            kernels::FloatView scores) override {
+    backend_.topk(tile_, items_, excluded, ids, scores);
+  }
+  void rank_counts(const graph::CsrView& excluded, const graph::CsrView& targets,
+                   kernels::VectorView<NodeId> higher, kernels::VectorView<NodeId> equal) override {
+    backend_.rank_counts(tile_, items_, excluded, targets, higher, equal);
+  }
+
+ private:
+  ConstFloatView users_, items_;
+  Backend& backend_;
+  std::int64_t tile_size_;
+  kernels::FloatMatrix queries_;
+  kernels::FloatView tile_;
+};
+
+class ScorerRanker final : public TileRanker {
+ public:
+  ScorerRanker(models::Scorer& scorer, std::int64_t num_items, std::int64_t num_users,
+               Backend& backend)
+      : scorer_(scorer),
+        backend_(backend),
+        tile_size_(std::min(kUsersPerScoreTile, num_users)),
+        scores_(backend.matrix<float>(num_items, tile_size_)) {}
+  std::int64_t tile_size() const override { return tile_size_; }
+  void prepare(kernels::IdView users) override {
+    tile_ = scores_.view().cols_of(0, users.size);
+    scorer_.score(users, backend_, tile_);
+  }
+  void topk(const graph::CsrView& excluded, kernels::MatrixView<NodeId> ids,
+            kernels::FloatView scores) override {
+    backend_.topk_scores(tile_, excluded, ids, scores);
+  }
+  void rank_counts(const graph::CsrView& excluded, const graph::CsrView& targets,
+                   kernels::VectorView<NodeId> higher, kernels::VectorView<NodeId> equal) override {
+    backend_.rank_counts_scores(tile_, excluded, targets, higher, equal);
+  }
+
+ private:
+  models::Scorer& scorer_;
+  Backend& backend_;
+  std::int64_t tile_size_;
+  kernels::FloatMatrix scores_;
+  kernels::FloatView tile_;
+};
+
+EvaluateReport evaluate_tiles(TileRanker& ranker, const RankingTask& task,
+                              std::span<const std::int64_t> item_counts,
+                              const EvaluateOptions& options, Backend& backend,
+                              Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   std::int64_t largest = 0;
   for (const std::int64_t cutoff : options.cutoffs) largest = std::max(largest, cutoff);
   MetricSums sums(options.cutoffs, item_counts);
   const auto num_users = static_cast<std::int64_t>(task.users.size());
-  const std::int64_t tile_size = std::min(kUsersPerTile, num_users);
-  kernels::FloatMatrix queries = backend.matrix<float>(tile_size, users.cols);
+  const std::int64_t tile_size = ranker.tile_size();
   kernels::Matrix<NodeId> ids = backend.matrix<NodeId>(tile_size, largest);
   kernels::FloatMatrix scores = backend.matrix<float>(tile_size, largest);
   std::vector<graph::EdgeOffset> excluded_offsets;
@@ -130,21 +208,19 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
   std::vector<double> above;
   for (std::int64_t first = 0; first < num_users; first += tile_size) {
     const std::int64_t count = std::min(tile_size, num_users - first);
-    const kernels::FloatView tile = queries.view().rows_of(0, count);
-    backend.gather_rows(users, {task.users.data() + first, count, kernels::Device::cpu}, tile);
+    ranker.prepare({task.users.data() + first, count, kernels::Device::cpu});
     const graph::CsrView excluded = slice_rows(task.excluded, first, count, excluded_offsets);
     const graph::CsrView targets = slice_rows(task.targets, first, count, target_offsets);
-    backend.topk(tile, items, excluded, ids.view().rows_of(0, count),
-                 scores.view().rows_of(0, count));
+    ranker.topk(excluded, ids.view().rows_of(0, count), scores.view().rows_of(0, count));
     for (std::int64_t row = 0; row < count; ++row) {
       sums.add(std::span(ids.view().row(row), static_cast<std::size_t>(largest)), targets.row(row));
     }
     if (options.rank_metrics) {
       higher.resize(targets.columns.size());
       equal.resize(targets.columns.size());
-      backend.rank_counts(tile, items, excluded, targets,
-                          {higher.data(), targets.num_entries(), kernels::Device::cpu},
-                          {equal.data(), targets.num_entries(), kernels::Device::cpu});
+      ranker.rank_counts(excluded, targets,
+                         {higher.data(), targets.num_entries(), kernels::Device::cpu},
+                         {equal.data(), targets.num_entries(), kernels::Device::cpu});
       for (std::int64_t row = 0; row < count; ++row) {
         above.clear();
         for (auto e = targets.offsets[static_cast<std::size_t>(row)];
@@ -154,7 +230,7 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
                           0.5 * static_cast<double>(equal[place]));
         }
         const std::int64_t masked = excluded.num_rows == 0 ? 0 : excluded.row_size(row);
-        sums.add_ranks(above, items.rows - masked - targets.row_size(row));
+        sums.add_ranks(above, targets.num_cols - masked - targets.row_size(row));
       }
     }
     progress.update(first + count, num_users, "users");
@@ -167,13 +243,71 @@ EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, cons
   return report;
 }
 
+}  // namespace
+
+EvaluateReport evaluate_vectors(ConstFloatView users, ConstFloatView items, const RankingTask& task,
+                                std::span<const std::int64_t> item_counts,
+                                const EvaluateOptions& options, Backend& backend,
+                                Progress& progress) {
+  VectorRanker ranker(users, items, static_cast<std::int64_t>(task.users.size()), backend);
+  return evaluate_tiles(ranker, task, item_counts, options, backend, progress);
+}
+
+EvaluateReport evaluate_scorer(models::Scorer& scorer, const RankingTask& task,
+                               std::span<const std::int64_t> item_counts,
+                               const EvaluateOptions& options, Backend& backend,
+                               Progress& progress) {
+  ScorerRanker ranker(scorer, task.targets.num_cols, static_cast<std::int64_t>(task.users.size()),
+                      backend);
+  return evaluate_tiles(ranker, task, item_counts, options, backend, progress);
+}
+
+RankingTask sample_task(const RankingTask& task, std::int64_t count, graph::Seed seed) {
+  const auto num_users = static_cast<std::int64_t>(task.users.size());
+  std::vector<NodeId> rows;
+  if (count == 0 || count >= num_users) count = num_users;
+  const graph::Permutation shuffled(seed, graph::Stream::validation, 0,
+                                    static_cast<std::uint64_t>(num_users));
+  for (std::int64_t i = 0; i < count; ++i)
+    rows.push_back(static_cast<NodeId>(shuffled(static_cast<std::uint64_t>(i))));
+  std::sort(rows.begin(), rows.end());
+  RankingTask sample;
+  for (const NodeId row : rows) sample.users.push_back(task.users[static_cast<std::size_t>(row)]);
+  sample.targets = select_rows(task.targets.view(), rows);
+  if (task.excluded.num_rows > 0) sample.excluded = select_rows(task.excluded.view(), rows);
+  return sample;
+}
+
+EvaluateOptions validation_options(const std::string& metric) {
+  EvaluateOptions options;
+  options.part = HeldOut::validation;
+  const auto at = metric.find('@');
+  options.rank_metrics = at == std::string::npos;
+  options.cutoffs = {
+      options.rank_metrics ? 20 : std::max<std::int64_t>(1, std::atoll(metric.c_str() + at + 1))};
+  return options;
+}
+
+double validation_value(const EvaluateReport& report, const std::string& metric) {
+  const auto found = report.metrics.find(metric);
+  if (found == report.metrics.end()) {
+    throw InputError(fmt::format(
+        "train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc",
+        metric));
+  }
+  return found->second;
+}
+
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
                         const EvaluateOptions& options, Backend& backend, Progress& progress) {
   progress.begin("evaluate");
   const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
+  const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
   EvaluateReport report =
-      evaluate_vectors(model.users.view(), model.items.view(), task, dataset.item_statistics.count,
-                       options, backend, progress);
+      model.scorer && !options.vectors_alone
+          ? evaluate_scorer(*model.scorer, task, counts, options, backend, progress)
+          : evaluate_vectors(model.users.view(), model.items.view(), task, counts, options, backend,
+                             progress);
   progress.end(fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items()));
   return report;
 }

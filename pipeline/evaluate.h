@@ -28,6 +28,7 @@ struct EvaluateOptions {
   HeldOut part = HeldOut::test;
   std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
   SeenItems seen_items = SeenItems::automatic;
+  bool vectors_alone = false;  ///< rank by the exported vectors even if the model adds a filter
   bool rank_metrics = true;  ///< AUC, MRR and mean rank, which need a second pass over all scores
 };
 
@@ -53,6 +54,20 @@ EvaluateReport evaluate_vectors(kernels::ConstFloatView users, kernels::ConstFlo
                                 const RankingTask& task, std::span<const std::int64_t> item_counts,
                                 const EvaluateOptions& options, kernels::Backend& backend,
                                 Progress& progress);
+
+/// The same by a scorer of tiles.
+EvaluateReport evaluate_scorer(models::Scorer& scorer, const RankingTask& task,
+                               std::span<const std::int64_t> item_counts,
+                               const EvaluateOptions& options, kernels::Backend& backend,
+                               Progress& progress);
+
+/// At most `count` of the task's users, drawn at random; 0: all.
+RankingTask sample_task(const RankingTask& task, std::int64_t count, graph::Seed seed);
+
+/// How to evaluate for one metric ("ndcg@20", "auc") of the validation part.
+EvaluateOptions validation_options(const std::string& metric);
+/// The metric's value. Throws InputError if there is none of that name.
+double validation_value(const EvaluateReport& report, const std::string& metric);
 
 /// What a user has seen is the training part and, when test is evaluated, validation.
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,

@@ -110,15 +110,20 @@ RunReport run_all(Config config, Progress& progress) {
 
   json partition_inputs = graph_inputs;
   partition_inputs["partition"] = settings(config, {"partition."});
-  stage("partition", Stamp(config.data_out / "partition", partition_inputs), report, progress, [&] {
-    partition::PartitionOptions options = config.partition;
-    options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
-    report.partitions = partition_graphs(config.data_out, dataset, graphs, options, progress);
-  });
+  const bool filter = config.train.model.kind == models::ModelKind::graph_filter;
+  if (!filter) {  // a filter has no use for a node order
+    stage(
+        "partition", Stamp(config.data_out / "partition", partition_inputs), report, progress, [&] {
+          partition::PartitionOptions options = config.partition;
+          options.num_parts =
+              std::min(options.num_parts, dataset.num_users() + dataset.num_items());
+          report.partitions = partition_graphs(config.data_out, dataset, graphs, options, progress);
+        });
+  }
 
   json train_inputs = graph_inputs;
-  train_inputs["train"] = settings(config, {"model.", "train."});
-  if (config.train.node_order == NodeOrder::metis)
+  train_inputs["train"] = settings(config, {"model.", "filter.", "train."});
+  if (config.train.node_order == NodeOrder::metis && !filter)
     train_inputs["partition"] = partition_inputs["partition"];
   stage("train", Stamp(config.model_out, train_inputs), report, progress, [&] {
     load_metis_order(config.data_out, dataset, graphs, config, progress);

@@ -5,13 +5,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "kernels/backend.h"
+#include "models/graph_filter.h"
 #include "models/model_options.h"
+#include "models/scorer.h"
 #include "pipeline/dataset.h"
 #include "pipeline/graph_stage.h"
 #include "pipeline/progress.h"
@@ -20,8 +23,23 @@ namespace penchant::pipeline {
 
 enum class NodeOrder { none, degree, metis };
 
+/// Options of a graph filter; those without a value are chosen on the validation part.
+struct FilterChoice {
+  std::optional<models::FilterKind> kind;
+  std::optional<float> power;
+  std::optional<std::int64_t> rank;
+  std::optional<float> low_pass;
+  std::optional<std::int64_t> order;
+  std::optional<float> flatness;
+  std::optional<float> sharpening;
+  std::int64_t sharpening_steps = 1;
+  std::int64_t selection_users = 2000;  ///< of the validation part, drawn at random; 0: all
+};
+
 struct TrainOptions {
   models::ModelOptions model;
+  FilterChoice filter;  ///< of ModelKind::graph_filter, which none of the options below concerns
+                        ///< but validate_every, validation_metric, refit and seed
   std::int64_t epochs = 20;
   std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192
   std::int64_t num_negatives =
@@ -38,7 +56,9 @@ struct TrainOptions {
       5;  ///< validations without improvement before stopping; 0: never stop early
   std::string validation_metric = "ndcg@20";
   bool calibrate_popularity =
-      true;           ///< let validation choose a weight of log popularity in the scores
+      true;                  ///< let validation choose a weight of log popularity in the scores
+  bool blend_filter = true;  ///< let validation choose a linear filter and its weight in the scores
+                             ///< that evaluate and recommend rank by
   bool refit = true;  ///< train once more on train + validation for the number of epochs that
                       ///< validation chose
   std::int64_t checkpoint_every = 1;  ///< epochs
@@ -58,6 +78,7 @@ struct TrainReport {
   double best_validation = 0.0;
   double final_loss = 0.0;
   double seconds = 0.0;
+  std::string chosen;        ///< graph filter: its options and how they were found, for people
   bool interrupted = false;  ///< stopped by Progress::stop_requested after writing a checkpoint
 };
 
@@ -80,6 +101,8 @@ struct TrainedModel {
   bool normalized = false;  ///< rows have length 1
   std::string model_hash;
   std::string model_name;
+  std::unique_ptr<models::Scorer> scorer;  ///< if there is one it gives the scores; the inner
+                                           ///< products are what the vectors give alone
 };
 
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test

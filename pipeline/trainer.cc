@@ -14,9 +14,12 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "models/blended_scorer.h"
 #include "models/checkpoint.h"
 #include "models/encoder.h"
 #include "pipeline/evaluate.h"
+#include "pipeline/filter_blend.h"
+#include "pipeline/filter_training.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
@@ -39,6 +42,21 @@ constexpr const char* kCheckpoint = "checkpoint.safetensors";
 constexpr const char* kBest = "best.safetensors";
 constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
+/// Validation users that a filter beside the vectors is chosen on.
+constexpr std::int64_t kBlendUsers = 4096;
+
+json blend_to_json(const FilterBlend& blend) {
+  return {{"weight", blend.weight},
+          {"signal_power", blend.options.signal_power},
+          {"user_power", blend.options.user_power},
+          {"item_power", blend.options.item_power}};
+}
+
+FilterBlend blend_from_json(const json& stored) {
+  return {{stored.at("signal_power").get<float>(), stored.at("user_power").get<float>(),
+           stored.at("item_power").get<float>()},
+          stored.at("weight").get<float>()};
+}
 
 json model_to_json(const models::ModelOptions& model) {
   return {{"kind", enum_name(model.kind)},
@@ -88,6 +106,7 @@ json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOpt
           {"validation_metric", options.validation_metric},
           {"refit", options.refit},
           {"calibrate_popularity", options.calibrate_popularity},
+          {"blend_filter", options.blend_filter},
           {"node_order", enum_name(options.node_order)},
           {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
@@ -107,6 +126,7 @@ struct Position {
   std::int64_t epochs_run = 0;     ///< of all phases
   double last_loss = 0.0;          ///< mean over the last whole epoch
   double popularity_weight = 0.0;  ///< chosen when selection ends
+  FilterBlend blend;               ///< likewise
 
   json to_json() const {
     return {{"phase", phase},
@@ -121,7 +141,8 @@ struct Position {
             {"phase_epochs", phase_epochs},
             {"epochs_run", epochs_run},
             {"last_loss", last_loss},
-            {"popularity_weight", popularity_weight}};
+            {"popularity_weight", popularity_weight},
+            {"blend", blend_to_json(blend)}};
   }
   static Position from_json(const json& stored) {
     return {stored.at("phase").get<std::string>(),
@@ -136,7 +157,8 @@ struct Position {
             stored.at("phase_epochs").get<std::int64_t>(),
             stored.at("epochs_run").get<std::int64_t>(),
             stored.at("last_loss").get<double>(),
-            stored.at("popularity_weight").get<double>()};
+            stored.at("popularity_weight").get<double>(),
+            blend_from_json(stored.at("blend"))};
   }
 };
 
@@ -170,6 +192,7 @@ class Trainer {
       if (!interrupted && validates_) {
         phase_->read_weights(directory_ / kBest);
         if (options_.calibrate_popularity) choose_popularity_weight();
+        if (options_.blend_filter) blend_filter();
       }
       if (!interrupted && validates_ && options_.refit) {
         start_refit();
@@ -414,22 +437,10 @@ class Trainer {
     FloatMatrix items;
     phase_->embeddings(users, items);
     append_popularity(graphs_.user_item, popularity_weight, backend_, users, items);
-    EvaluateOptions options;
-    options.part = HeldOut::validation;
-    const auto at = options_.validation_metric.find('@');
-    options.cutoffs = {
-        at == std::string::npos
-            ? 20
-            : std::max<std::int64_t>(1, std::atoll(options_.validation_metric.c_str() + at + 1))};
-    options.rank_metrics = at == std::string::npos;
-    const EvaluateReport report =
-        evaluate_vectors(users.view(), items.view(), task_, dataset_.item_statistics.count, options,
-                         backend_, silent_progress());
-    if (!report.metrics.contains(options_.validation_metric)) {
-      throw InputError(fmt::format(
-          "train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc",
-          options_.validation_metric));
-    }
+    const EvaluateReport report = evaluate_vectors(
+        users.view(), items.view(), task_, dataset_.item_statistics.count,
+        validation_options(options_.validation_metric), backend_, silent_progress());
+    validation_value(report, options_.validation_metric);
     return report.metrics;
   }
 
@@ -453,6 +464,30 @@ class Trainer {
     }
   }
 
+  /// Takes the blend that a sample of the validation users likes best, if all of them like it
+  /// better than the vectors with popularity.
+  void blend_filter() {
+    FloatMatrix users;
+    FloatMatrix items;
+    phase_->embeddings(users, items);
+    const std::vector<std::int64_t>& counts = dataset_.item_statistics.count;
+    const FilterBlend blend = choose_filter_blend(graphs_.user_item, users.view(), items.view(),
+                                                  sample_task(task_, kBlendUsers, options_.seed),
+                                                  counts, options_.validation_metric, backend_);
+    if (blend.weight == 0.0F) return;
+    models::BlendedScorer scorer(
+        users.view(), items.view(),
+        std::make_shared<models::LinearFilter>(graphs_.user_item, blend.options, backend_),
+        blend.weight);
+    const double value = validation_value(
+        evaluate_scorer(scorer, task_, counts, validation_options(options_.validation_metric),
+                        backend_, silent_progress()),
+        options_.validation_metric);
+    if (value <= position_.best_value) return;
+    position_.best_value = value;
+    position_.blend = blend;
+  }
+
   void start_refit() {
     position_.phase = "refit";
     position_.phase_epochs = position_.best_epoch;
@@ -472,6 +507,7 @@ class Trainer {
                      {"model", model_to_json(options_.model)},
                      {"trained_on", position_.phase == "refit" ? "train+validation" : "train"},
                      {"popularity_weight", position_.popularity_weight},
+                     {"blend", blend_to_json(position_.blend)},
                      {"best_epoch", report.best_epoch},
                      {"best_validation", report.best_validation},
                      {"validation_metric", options_.validation_metric},
@@ -518,6 +554,8 @@ graph::TrainingPart train_and_validation(const Dataset& dataset) {
 TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                   const std::string& config_toml, const fs::path& model_directory, Backend& backend,
                   Progress& progress) {
+  if (options.model.kind == models::ModelKind::graph_filter)
+    return train_filter(dataset, graphs, options, config_toml, model_directory, backend, progress);
   Trainer trainer(dataset, graphs, options, model_directory, backend, progress);
   return trainer.run(config_toml);
 }
@@ -531,6 +569,8 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
       throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
                                    model_directory.string(), data_hash, dataset.hash));
     }
+    if (manifest.at("model").at("kind") == enum_name(models::ModelKind::graph_filter))
+      return load_filter(model_directory, manifest, dataset, backend);
     models::ModelOptions options = model_from_json(manifest.at("model"));
     options.initializer =
         models::Initializer::normal;  // the weights are read; the start need not be good
@@ -564,6 +604,14 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     const auto popularity_weight = manifest.at("popularity_weight").get<double>();
     append_popularity(graphs.user_item, popularity_weight, backend, model.users, model.items);
     model.popularity_column = popularity_weight != 0.0;
+    const FilterBlend blend = blend_from_json(manifest.at("blend"));
+    if (blend.weight != 0.0F) {  // the filter knows of popularity itself
+      model.scorer = std::make_unique<models::BlendedScorer>(
+          model.users.view().cols_of(0, model.embedding_dim()),
+          model.items.view().cols_of(0, model.embedding_dim()),
+          std::make_shared<models::LinearFilter>(graphs.user_item, blend.options, backend),
+          blend.weight);
+    }
     model.normalized = options.normalize && !model.popularity_column;
     model.model_hash = manifest.at("hash").get<std::string>();
     model.model_name = enum_name(options.kind);

@@ -90,7 +90,9 @@ void print_partition(const std::vector<PartitionReport>& reports, bool as_json) 
 
 void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
                       const Graphs& graphs, Config& config, Progress& progress) {
-  if (config.train.node_order != NodeOrder::metis) return;
+  if (config.train.node_order != NodeOrder::metis ||
+      config.train.model.kind == models::ModelKind::graph_filter)
+    return;
   const std::filesystem::path directory = data / "partition";
   const bool current = is_finished(directory) && [&] {
     const json manifest = read_manifest(directory, "partition");

@@ -74,10 +74,14 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
                  {"validation_metric", config.train.validation_metric},
                  {"best_validation", report.best_validation},
                  {"final_loss", report.final_loss},
+                 {"chosen", report.chosen},
                  {"seconds", report.seconds},
                  {"interrupted", report.interrupted}}
                 .dump(2) +
             "\n");
+    } else if (!report.chosen.empty()) {
+      print(fmt::format("model {}\n  {}\n  {:.1f} s on {}\n", config.model_out.string(),
+                        report.chosen, report.seconds, backend->description()));
     } else if (!report.interrupted) {
       print(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n",
                         config.model_out.string(), report.epochs_run, report.seconds,

@@ -184,8 +184,8 @@ TEST_F(CliBadInput, MisspeltConfigurationKey) {
           {at("shop.toml") + ":3:", "'kinds'", "did you mean 'kind'?"});
   refused("[train]\nepochs = \"three\"\n",
           {at("shop.toml") + ":2:", "train.epochs", "expected a whole number"});
-  refused("[model]\nkind = \"lightgnc\"\n",
-          {at("shop.toml") + ":2:", "model.kind", "'lightgnc'", "lightgcn, gcn, node_weighted"});
+  refused("[model]\nkind = \"lightgnc\"\n", {at("shop.toml") + ":2:", "model.kind", "'lightgnc'",
+                                             "lightgcn, gcn, node_weighted, graph_filter"});
   refused("[train]\nepochs = \n", {at("shop.toml") + ":2:", "not valid TOML"});
   refused("[data]\nlog = [\"${PENCHANT_NO_SUCH_VARIABLE}/x.csv\"]\n",
           {at("shop.toml") + ":2:", "PENCHANT_NO_SUCH_VARIABLE is not set"});
@@ -201,6 +201,8 @@ TEST_F(CliBadInput, MisspeltSetting) {
   refused("train.epochs=many", {"--set train.epochs=many", "expected a whole number"});
   refused("train.epochs=-1", {"train.epochs", "not negative"});
   refused("train.epochs", {"--set train.epochs", "expected key=value"});
+  refused("filter.kind=cheby", {"filter.kind", "'cheby'", "linear, gfcf, chebycf, bspm"});
+  refused("filter.power=much", {"--set filter.power=much", "filter.power", "expected a number"});
   refused("data.split.method=time", {"data.split.method", "'time'", "global_time"});
 }
 

@@ -209,6 +209,37 @@ TEST_F(CliChain, ThreadsDoNotChangeTheResult) {
   EXPECT_EQ(read_text(at("m1/weights.safetensors")), read_text(at("m2/weights.safetensors")));
 }
 
+TEST_F(CliChain, AGraphFilterGoesThroughEveryStage) {
+  const std::vector<std::string> run = {"run",     at("shop.toml"), "--json",
+                                        "--quiet", "--set",         "model.kind=graph_filter"};
+  const json first = run_penchant(run).json();
+  EXPECT_EQ(names(first["done"]),
+            (std::vector<std::string>{"ingest", "graph", "train", "evaluate", "embed"}))
+      << "a filter has no use for a node order";
+  EXPECT_GT(first["metrics"]["recall@20"].get<double>(),
+            1.3 * first["popularity_metrics"]["recall@20"].get<double>());
+  EXPECT_TRUE(skipped(run_penchant(run).json(), "train"));
+  std::vector<std::string> other = run;
+  other.insert(other.end(), {"--set", "filter.power=0.1"});
+  EXPECT_FALSE(skipped(run_penchant(other).json(), "train"));
+
+  const ProgramResult trained = run_penchant({"train", at("shop.data"), "--out", at("f.model"),
+                                              "--set", "model.kind=graph_filter", "--quiet"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_NE(trained.out.find("ndcg@20"), std::string::npos) << trained.out;
+  EXPECT_EQ(run_penchant({"recommend", at("shop.data"), at("f.model"), "--user", "u1", "--json"})
+                .json()["items"]
+                .size(),
+            20U);
+  EXPECT_EQ(run_penchant({"similar", at("shop.data"), at("f.model"), "--item", "i1", "--json"})
+                .json()["items"]
+                .size(),
+            20U);
+  expect_input_error(run_penchant({"train", at("shop.data"), "--out", at("f.model"), "--set",
+                                   "model.kind=graph_filter", "--set", "filter.order=0"}),
+                     {"filter.order is 0", "expected 1 to 64"});
+}
+
 TEST_F(CliChain, TheModelFindsThePlantedInterests) {
   const json report = run_penchant({"run", at("shop.toml"), "--json", "--quiet"}).json();
   EXPECT_GT(report["metrics"]["recall@20"].get<double>(),

@@ -45,7 +45,13 @@ std::string other_value(const std::string& key, const std::string& value) {
       {"data.filters", "[\"quantity > 1\", \"event in a,b\"]"},
       {"data.missing", "[\"it's\", \"a\\\"b\", \"x\\ny\", \"\\\\N\"]"},
       {"evaluate.cutoffs", "[7, 70]"},
-      {"embeddings.formats", "[\"parquet\"]"}};
+      {"embeddings.formats", "[\"parquet\"]"},
+      {"filter.power", "0.375"},
+      {"filter.rank", "7"},
+      {"filter.low_pass", "0.375"},
+      {"filter.order", "7"},
+      {"filter.flatness", "0.375"},
+      {"filter.sharpening", "0.375"}};
   if (special.contains(key)) return special.at(key);
   if (value == "true" || value == "false") return value == "true" ? "false" : "true";
   if (value.front() == '[') return "[\"/one\", \"/two\"]";
@@ -57,6 +63,7 @@ std::string other_value(const std::string& key, const std::string& value) {
     } catch (const InputError& error) {
       refusal = error.what();
     }
+    if (refusal.ends_with(" number")) return "3";  // a number or "auto"
     const std::string lead = "expected one of: ";
     if (refusal.find(lead) == std::string::npos) return "\"/other\"";
     std::string words = refusal.substr(refusal.find(lead) + lead.size());

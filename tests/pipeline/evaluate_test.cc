@@ -305,5 +305,58 @@ TEST_F(Evaluate, NothingHeldOutIsRefused) {
               HasSubstr("no validation part"));
 }
 
+/// Inner products as a table.
+class ProductScorer : public models::Scorer {
+ public:
+  explicit ProductScorer(const World& world) : world_(world) {}
+  void score(kernels::IdView users, kernels::Backend&, kernels::FloatView scores) override {
+    for (std::int64_t b = 0; b < users.size; ++b) {
+      for (NodeId item = 0; item < world_.num_items; ++item)
+        scores(item, b) =
+            static_cast<float>(world_.score(static_cast<std::size_t>(users[b]), item));
+    }
+  }
+
+ private:
+  const World& world_;
+};
+
+// More users than a tile of scores holds.
+TEST(EvaluateScorer, GivesTheMetricsOfTheSameScoresAsVectors) {
+  const World world(700, 40, 5);
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  EvaluateOptions options;
+  options.cutoffs = {5, 20};
+  for (const SeenItems seen : {SeenItems::mask, SeenItems::keep}) {
+    const RankingTask task = make_ranking_task(world.dataset, HeldOut::test, seen);
+    ProductScorer scorer(world);
+    const EvaluateReport got = evaluate_scorer(scorer, task, world.dataset.item_statistics.count,
+                                               options, *backend, silent_progress());
+    const EvaluateReport want =
+        evaluate_vectors(world.user_vectors(), world.item_vectors(), task,
+                         world.dataset.item_statistics.count, options, *backend, silent_progress());
+    EXPECT_EQ(got.metrics, want.metrics);
+    EXPECT_EQ(got.num_users, want.num_users);
+    EXPECT_TRUE(got.metrics.contains("auc"));
+  }
+}
+
+TEST(SampleTask, KeepsTheRowsOfTheUsersThatItDraws) {
+  const World world(90, 30, 6);
+  const RankingTask task = make_ranking_task(world.dataset, HeldOut::test, SeenItems::mask);
+  const RankingTask sample = sample_task(task, 20, graph::Seed{3});
+  ASSERT_EQ(sample.users.size(), 20U);
+  EXPECT_TRUE(std::is_sorted(sample.users.begin(), sample.users.end()));
+  for (std::size_t row = 0; row < sample.users.size(); ++row) {
+    const auto user = static_cast<std::size_t>(sample.users[row]);
+    const auto targets = sample.targets.view().row(static_cast<std::int64_t>(row));
+    EXPECT_EQ(std::set<NodeId>(targets.begin(), targets.end()), world.test[user]);
+  }
+  EXPECT_EQ(sample_task(task, 20, graph::Seed{3}).users, sample.users);
+  EXPECT_NE(sample_task(task, 20, graph::Seed{4}).users, sample.users);
+  for (const std::int64_t all : {0, 1000})
+    EXPECT_EQ(sample_task(task, all, graph::Seed{3}).users, task.users);
+}
+
 }  // namespace
 }  // namespace penchant::pipeline

@@ -55,6 +55,7 @@ TrainOptions SmallShopTest::recipe() {
   options.batch_size = 256;
   options.num_negatives = 64;
   options.calibrate_popularity = false;
+  options.blend_filter = false;
   return options;
 }
 

@@ -317,6 +317,46 @@ TEST_F(Trainer, CalibrationAddsPopularityWhereValidationLikesIt) {
   }
 }
 
+TEST_F(Trainer, BlendingAddsAFilterWhereValidationLikesIt) {
+  TrainOptions options = recipe();
+  options.epochs = 1;
+  options.refit = false;
+  options.learning_rate = 1e-6F;  // a model that has learned nothing: a filter must help
+  options.model.initializer = models::Initializer::normal;
+  const TrainReport plain = train(options, "plain");
+  options.blend_filter = true;
+  const TrainReport blended = train(options, "blended");
+  EXPECT_GT(blended.best_validation, plain.best_validation);
+  EXPECT_NEAR(validation_of("blended"), blended.best_validation, 1e-6);
+
+  const TrainedModel model = load_model(at("blended"), dataset(), backend());
+  ASSERT_NE(model.scorer, nullptr);
+  EXPECT_EQ(load_model(at("plain"), dataset(), backend()).scorer, nullptr);
+  EXPECT_EQ(model.items.cols(), 16) << "the vectors are exported without the filter";
+}
+
+TEST_F(Trainer, AResumedRunKeepsTheBlendThatWasChosen) {
+  TrainOptions options = recipe();
+  options.blend_filter = true;
+  train(options, "whole");
+  std::int64_t select_steps = 0;
+  std::ifstream metrics(at("whole") / "metrics.jsonl");
+  for (std::string line; std::getline(metrics, line);) {
+    const json entry = json::parse(line);
+    if (entry.at("phase") == "select") select_steps = entry.at("steps");
+  }
+  options.stop_after_steps = select_steps + 1;  // inside the refit, after the choice
+  ASSERT_TRUE(train(options, "halted").interrupted);
+  options.stop_after_steps = 0;
+  options.resume = true;
+  train(options, "halted");
+  const auto blend = [&](const std::string& name) {
+    return json::parse(std::ifstream(at(name) / "manifest.json")).at("blend");
+  };
+  EXPECT_NE(blend("whole").at("weight"), 0.0);
+  EXPECT_EQ(blend("halted"), blend("whole"));
+}
+
 TEST_F(Trainer, WrongOptionsAreNamed) {
   const auto refused = [&](auto change, const char* key) {
     TrainOptions options = recipe();

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/filter_blend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "models/blended_scorer.h"
+
+namespace penchant::pipeline {
+
+using kernels::Backend;
+using kernels::ConstFloatView;
+using models::BlendedScorer;
+using models::LinearFilter;
+
+namespace {
+
+constexpr std::size_t kUsersForSize = 256;
+
+/// Root mean square of the scores of the first users.
+double score_size(models::Scorer& scorer, const RankingTask& task, Backend& backend) {
+  const auto count =
+      static_cast<std::int64_t>(std::min<std::size_t>(task.users.size(), kUsersForSize));
+  kernels::FloatMatrix scores = backend.matrix<float>(task.targets.num_cols, count);
+  scorer.score({task.users.data(), count, kernels::Device::cpu}, backend, scores.view());
+  kernels::Vector<float> squares = backend.vector<float>(scores.rows());
+  backend.add_row_dots(scores.view(), scores.view(), squares.view());
+  std::vector<float> host(static_cast<std::size_t>(scores.rows()));
+  backend.copy(kernels::VectorView<const float>(squares.view()),
+               {host.data(), scores.rows(), kernels::Device::cpu});
+  backend.sync();
+  double sum = 0.0;
+  for (const float square : host) sum += static_cast<double>(square);
+  return std::sqrt(sum / static_cast<double>(scores.rows() * count));
+}
+
+}  // namespace
+
+FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, ConstFloatView users,
+                                ConstFloatView items, const RankingTask& task,
+                                std::span<const std::int64_t> item_counts,
+                                const std::string& metric, Backend& backend) {
+  const EvaluateOptions options = validation_options(metric);
+  const auto value_of = [&](models::Scorer& scorer) {
+    return validation_value(
+        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()), metric);
+  };
+  FilterBlend best;
+  double best_value = -1.0;
+  for (const float user_power : {0.5F, 0.7F, 1.0F}) {
+    for (const float item_power : {0.2F, 0.35F, 0.5F}) {
+      const models::LinearFilterOptions powers{1.0F - item_power, user_power, item_power};
+      LinearFilter filter(graph, powers, backend);
+      const double value = value_of(filter);
+      if (value <= best_value) continue;
+      best_value = value;
+      best.options = powers;
+    }
+  }
+  const auto filter = std::make_shared<LinearFilter>(graph, best.options, backend);
+  BlendedScorer vectors(users, items, filter, 0.0F);
+  const double filter_size = score_size(*filter, task, backend);
+  if (!(filter_size > 0.0)) return best;
+  const double unit = score_size(vectors, task, backend) / filter_size;
+  best_value = value_of(vectors);
+  for (const double share : {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
+    const auto weight = static_cast<float>(share * unit);
+    BlendedScorer blend(users, items, filter, weight);
+    const double value = value_of(blend);
+    if (value <= best_value) continue;
+    best_value = value;
+    best.weight = weight;
+  }
+  return best;
+}
+
+}  // namespace penchant::pipeline

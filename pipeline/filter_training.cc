@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/filter_training.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "models/checkpoint.h"
+#include "pipeline/evaluate.h"
+#include "pipeline/manifest.h"
+#include "pipeline/names.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using kernels::Backend;
+using models::FilterGraph;
+using models::FilterOptions;
+using models::GraphFilter;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kKind = "model";
+constexpr const char* kWeights = "weights.safetensors";
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kVectors = "singular_vectors";
+constexpr const char* kSquared = "squared_singular_values";
+
+json filter_to_json(const FilterOptions& filter) {
+  return {{"kind", enum_name(filter.kind)},
+          {"power", filter.power},
+          {"rank", filter.rank},
+          {"low_pass", filter.low_pass},
+          {"order", filter.order},
+          {"flatness", filter.flatness},
+          {"sharpening", filter.sharpening},
+          {"sharpening_steps", filter.sharpening_steps}};
+}
+
+FilterOptions filter_from_json(const json& stored) {
+  FilterOptions filter;
+  filter.kind = parse_enum<FilterKind>(stored.at("kind").get<std::string>(), "filter.kind");
+  filter.power = stored.at("power").get<float>();
+  filter.rank = stored.at("rank").get<std::int64_t>();
+  filter.low_pass = stored.at("low_pass").get<float>();
+  filter.order = stored.at("order").get<std::int64_t>();
+  filter.flatness = stored.at("flatness").get<float>();
+  filter.sharpening = stored.at("sharpening").get<float>();
+  filter.sharpening_steps = stored.at("sharpening_steps").get<std::int64_t>();
+  return filter;
+}
+
+/// The options that the kind uses, for people.
+std::string describe(const FilterOptions& filter) {
+  std::string text = fmt::format("{}, power {:g}", enum_name(filter.kind), filter.power);
+  if (filter.kind != FilterKind::linear)
+    text += fmt::format(", low pass {:g} of rank {}", filter.low_pass, filter.rank);
+  if (filter.kind == FilterKind::chebycf)
+    text += fmt::format(", order {}, flatness {:g}", filter.order, filter.flatness);
+  if (filter.kind == FilterKind::bspm) text += fmt::format(", sharpening {:g}", filter.sharpening);
+  return text;
+}
+
+/// Where the search of a kind begins: good on Gowalla's validation part (docs/benchmarks.md).
+FilterOptions start_of(FilterKind kind) {
+  FilterOptions filter;
+  filter.kind = kind;
+  filter.power = 0.3F;
+  filter.order = 4;
+  filter.flatness = 2.0F;
+  filter.sharpening = 2.0F;
+  return filter;
+}
+
+/// The search over what the user left open: the best kind at its start, then hill climbing along
+/// one option after the other.
+class FilterSearch {
+ public:
+  FilterSearch(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+               Backend& backend, Progress& progress)
+      : options_(options),
+        choice_(options.filter),
+        backend_(backend),
+        progress_(progress),
+        item_counts_(dataset.item_statistics.count),
+        smaller_side_(std::min(dataset.num_users(), dataset.num_items())) {
+    if (choice_.rank) {
+      ranks_ = {*choice_.rank};
+    } else {
+      for (const std::int64_t rank : {16, 32, 64, 128, 256, 512}) {
+        if (rank == 16 || rank <= smaller_side_ / 4) ranks_.push_back(rank);
+      }
+    }
+    best_ = fixed(start_of(choice_.kind.value_or(FilterKind::gfcf)));
+    if (options.validate_every == 0 || dataset.split.validation.empty()) return;
+    task_ = sample_task(make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic),
+                        choice_.selection_users, options.seed);
+    search(graphs);
+  }
+
+  const FilterOptions& best() const { return best_; }
+  double best_value() const { return best_value_; }
+  /// One line a trial; empty: nothing was left open, or there is no validation part.
+  const std::string& log() const { return log_; }
+  std::int64_t trials() const { return static_cast<std::int64_t>(tried_.size()); }
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  /// The user's values in place of `filter`'s.
+  FilterOptions fixed(FilterOptions filter) const {
+    filter.kind = choice_.kind.value_or(filter.kind);
+    filter.power = choice_.power.value_or(filter.power);
+    filter.rank = ranks_.back();
+    if (filter.kind == FilterKind::linear)
+      filter.rank = choice_.rank.value_or(options_.model.embedding_dim);
+    filter.low_pass = choice_.low_pass.value_or(filter.low_pass);
+    filter.order = choice_.order.value_or(filter.order);
+    filter.flatness = choice_.flatness.value_or(filter.flatness);
+    filter.sharpening = choice_.sharpening.value_or(filter.sharpening);
+    filter.sharpening_steps = choice_.sharpening_steps;
+    return filter;
+  }
+
+  void search(const Graphs& graphs) {
+    graph_ = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), ranks_.back(),
+                                           options_.seed, backend_);
+    if (choice_.kind) {
+      attempt(best_);
+    } else {
+      for (const FilterKind kind : {FilterKind::gfcf, FilterKind::chebycf, FilterKind::bspm})
+        attempt(fixed(start_of(kind)));
+    }
+    if (!choice_.power) climb(&FilterOptions::power, {0.0F, 0.1F, 0.2F, 0.3F, 0.4F, 0.5F});
+    if (best_.kind == FilterKind::chebycf) {
+      if (!choice_.order) climb(&FilterOptions::order, {2, 4, 8});
+      if (!choice_.flatness) climb(&FilterOptions::flatness, {1.0F, 1.5F, 2.0F, 3.0F, 5.0F});
+    }
+    if (best_.kind == FilterKind::bspm && !choice_.sharpening)
+      climb(&FilterOptions::sharpening, {0.5F, 1.0F, 1.5F, 2.0F, 2.5F});
+    if (best_.kind == FilterKind::linear) return;
+    if (!choice_.low_pass) climb(&FilterOptions::low_pass, {0.0F, 0.1F, 0.2F, 0.3F, 0.5F});
+    if (!choice_.rank) climb(&FilterOptions::rank, ranks_);
+  }
+
+  /// Tries the neighbours of the best value of one option, upwards, then downwards, as long as that
+  /// helps.
+  template <typename T>
+  void climb(T FilterOptions::*option, const std::vector<T>& values) {
+    for (const int step : {1, -1}) {
+      const auto start = std::find(values.begin(), values.end(), best_.*option);
+      auto place = start - values.begin() + step;
+      bool better = true;
+      for (; better && place >= 0 && place < static_cast<std::ptrdiff_t>(values.size());
+           place += step) {
+        FilterOptions next = best_;
+        next.*option = values[static_cast<std::size_t>(place)];
+        better = attempt(next);
+      }
+    }
+  }
+
+  /// Evaluates these options; true if they are the best so far, which they become.
+  bool attempt(const FilterOptions& filter) {
+    interrupted_ = interrupted_ || progress_.stop_requested();
+    const json described = filter_to_json(filter);
+    if (interrupted_ || std::find(tried_.begin(), tried_.end(), described) != tried_.end())
+      return false;
+    tried_.push_back(described);
+    GraphFilter scorer(graph_, filter, backend_);
+    const EvaluateReport report =
+        evaluate_scorer(scorer, task_, item_counts_, validation_options(options_.validation_metric),
+                        backend_, silent_progress());
+    const double value = validation_value(report, options_.validation_metric);
+    log_ +=
+        json{{"phase", "select"}, {"filter", described}, {"validation", report.metrics}}.dump() +
+        "\n";
+    progress_.update(
+        trials(), 0,
+        fmt::format("{}: {} {:.4f}", describe(filter), options_.validation_metric, value));
+    if (value <= best_value_) return false;
+    best_ = filter;
+    best_value_ = value;
+    return true;
+  }
+
+  const TrainOptions& options_;
+  const FilterChoice& choice_;
+  Backend& backend_;
+  Progress& progress_;
+  std::span<const std::int64_t> item_counts_;
+  std::int64_t smaller_side_;
+  std::vector<std::int64_t> ranks_;
+  std::shared_ptr<FilterGraph> graph_;
+  RankingTask task_;
+  FilterOptions best_;
+  double best_value_ = -1.0;
+  std::vector<json> tried_;
+  std::string log_;
+  bool interrupted_ = false;
+};
+
+void write_weights(const fs::path& path, const FilterGraph& graph) {
+  const models::SingularVectors& singular = graph.singular();
+  const auto rank = static_cast<std::int64_t>(singular.squared.size());
+  const std::vector<models::NamedTensor> tensors = {
+      {kVectors, singular.vectors.view()},
+      {kSquared, {singular.squared.data(), 1, rank, rank, kernels::Device::cpu}}};
+  write_file_atomically(path, [&](std::ostream& out) {
+    models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
+  });
+}
+
+void check_choice(const TrainOptions& options) {
+  FilterOptions filter;
+  const FilterChoice& choice = options.filter;
+  filter.kind = choice.kind.value_or(filter.kind);
+  filter.power = choice.power.value_or(filter.power);
+  filter.rank = choice.rank.value_or(filter.rank);
+  filter.low_pass = choice.low_pass.value_or(filter.low_pass);
+  filter.order = choice.order.value_or(filter.order);
+  filter.flatness = choice.flatness.value_or(filter.flatness);
+  filter.sharpening = choice.sharpening.value_or(filter.sharpening);
+  filter.sharpening_steps = choice.sharpening_steps;
+  models::check_filter_options(filter);
+  if (options.model.embedding_dim < 1) throw InputError("model.embedding_dim must be at least 1");
+}
+
+}  // namespace
+
+TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+                         const std::string& config_toml, const fs::path& model_directory,
+                         Backend& backend, Progress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  check_choice(options);
+  progress.begin("train");
+  begin_artifact(model_directory, kKind);
+  for (const char* old : {kWeights, kMetrics}) fs::remove(model_directory / old);
+  write_file_atomically(model_directory / "config.toml", config_toml);
+
+  const FilterSearch search(dataset, graphs, options, backend, progress);
+  TrainReport report;
+  report.validated = search.trials() > 0;
+  report.best_validation = std::max(0.0, search.best_value());
+  report.interrupted = search.interrupted();
+  write_file_atomically(model_directory / kMetrics, search.log());
+  if (report.interrupted) {
+    progress.end("interrupted while options were tried; the next run starts over");
+    return report;
+  }
+
+  const bool refit = options.refit && !dataset.split.validation.empty();
+  const FilterGraph graph(refit
+                              ? make_graphs(train_and_validation(dataset), dataset, graphs.options)
+                                    .user_item.user_items.view()
+                              : graphs.user_item.user_items.view(),
+                          search.best().rank, options.seed, backend);
+  write_weights(model_directory / kWeights, graph);
+  report.chosen = describe(search.best());
+  if (report.validated) {
+    report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
+                                 report.best_validation, search.trials());
+  }
+  finish_artifact(model_directory, kKind,
+                  {{"data_hash", dataset.hash},
+                   {"graph_options", graph_options_to_json(graphs.options)},
+                   {"model",
+                    {{"kind", enum_name(models::ModelKind::graph_filter)},
+                     {"embedding_dim", options.model.embedding_dim},
+                     {"filter", filter_to_json(search.best())}}},
+                   {"trained_on", refit ? "train+validation" : "train"},
+                   {"trials", search.trials()},
+                   {"best_validation", report.best_validation},
+                   {"validation_metric", options.validation_metric},
+                   {"seed", static_cast<std::uint64_t>(options.seed)},
+                   {"hash", hash_file(model_directory / kWeights)},
+                   {"device", backend.description()}});
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  progress.end(report.chosen);
+  return report;
+}
+
+TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
+                         const Dataset& dataset, Backend& backend) {
+  const json& stored = manifest.at("model");
+  const FilterOptions filter = filter_from_json(stored.at("filter"));
+  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
+  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
+                                    dataset, graph_options_from_json(manifest.at("graph_options")));
+  const fs::path weights = model_directory / kWeights;
+  const models::TensorFile file = models::read_safetensors(weights);
+  std::int64_t rank = 0;
+  for (const models::LoadedTensor& tensor : file.tensors) {
+    if (tensor.name == kSquared) rank = tensor.cols;
+  }
+  models::SingularVectors singular;
+  singular.squared = file.find(kSquared, 1, rank, weights).data;
+  singular.vectors = backend.matrix<float>(dataset.num_items(), rank);
+  backend.copy(file.find(kVectors, dataset.num_items(), rank, weights).view(),
+               singular.vectors.view());
+  auto scorer = std::make_unique<GraphFilter>(
+      std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), std::move(singular),
+                                    backend),
+      filter, backend);
+  TrainedModel model;
+  scorer->vectors(stored.at("embedding_dim").get<std::int64_t>(), backend, model.users,
+                  model.items);
+  model.scorer = std::move(scorer);
+  model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
+  model.model_name = fmt::format("graph_filter {}", enum_name(filter.kind));
+  return model;
+}
+
+}  // namespace penchant::pipeline
