@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trained vectors and a filter in one score: score(u, i) = <users_u, items_i> + w filter(u, i).
 // What the vectors generalise and what the filter remembers of single links add up to more than
-// either (docs/decisions/0007-filter-beside-vectors.md).
+// either (docs/decisions/0008-filter-beside-vectors.md).
 #pragma once
 
 #include <memory>
