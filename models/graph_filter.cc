@@ -41,6 +41,17 @@ double chebyshev_sum(const std::vector<double>& coefficients, double x) {
   return coefficients.front() + x * next - after_next;
 }
 
+/// Coefficients of q with p(t) = p(0) + t q(t), both in T_k(1 - 2 t). From t = (1 - y) / 2 and
+/// y T_k = (T_{k+1} + T_{|k-1|}) / 2, compared degree by degree from the highest down.
+std::vector<float> quotient(const std::vector<double>& p) {
+  std::vector<double> q(p.size() + 1, 0.0);  // q_K = q_{K+1} = 0
+  for (std::size_t k = p.size() - 1; k >= 1; --k) {
+    q[k - 1] = 2.0 * q[k] - q[k + 1] - 4.0 * p[k];
+    if (k == 1) q[0] /= 2.0;
+  }
+  return {q.begin(), q.end() - 2};
+}
+
 /// The node x_j, j = 0..K, of interpolation of degree K, ascending.
 double chebyshev_node(std::int64_t j, std::int64_t order) {
   return -std::cos((static_cast<double>(j) + 0.5) / static_cast<double>(order + 1) *
@@ -180,8 +191,14 @@ FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Ba
 
 GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterOptions& options,
                          Backend& backend)
-    : graph_(std::move(graph)), coefficients_(chebyshev_coefficients(options)) {
+    : graph_(std::move(graph)) {
   check_filter_options(options);
+  const std::vector<double> coefficients = chebyshev_coefficients(options);
+  quotient_ = quotient(coefficients);
+  // An exact zero where the kind's p(0) is 0: what is left there is rounding of the coefficients.
+  at_zero_ = options.kind == FilterKind::chebycf
+                 ? static_cast<float>(chebyshev_sum(coefficients, 1.0))
+                 : 0.0F;
   const std::vector<float>& squared = graph_->singular().squared;
   const auto rank = std::min(static_cast<std::size_t>(options.rank), squared.size());
   const bool low_pass = options.kind != FilterKind::linear && options.low_pass != 0.0F;
@@ -190,7 +207,7 @@ GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterO
     double weight = low_pass ? static_cast<double>(options.low_pass) : 0.0;
     if (options.kind == FilterKind::bspm) weight *= sharpening_response(options, t);
     if (low_pass) weights_.push_back(static_cast<float>(weight));
-    responses_.push_back(static_cast<float>(chebyshev_sum(coefficients_, 1.0 - 2.0 * t) + weight));
+    responses_.push_back(static_cast<float>(chebyshev_sum(coefficients, 1.0 - 2.0 * t) + weight));
   }
   for (const double degree : graph_->item_degrees()) {
     item_scale_.push_back(
@@ -199,10 +216,9 @@ GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterO
         static_cast<float>(degree_power(degree, -static_cast<double>(options.power))));
   }
   const std::int64_t num_items = graph_->num_items();
-  previous_ = backend.matrix<float>(num_items, kBlockUsers);
-  current_ = backend.matrix<float>(num_items, kBlockUsers);
-  block_scores_ = backend.matrix<float>(num_items, kBlockUsers);
-  hidden_ = backend.matrix<float>(graph_->num_users(), kBlockUsers);
+  items_ = backend.matrix<float>(num_items, kBlockUsers);
+  for (FloatMatrix* table : {&previous_, &current_, &sum_})
+    *table = backend.matrix<float>(graph_->num_users(), kBlockUsers);
   device_scale_ = backend.vector<float>(num_items);
   backend.copy({item_scale_.data(), num_items, kernels::Device::cpu}, device_scale_.view());
 }
@@ -249,9 +265,10 @@ Csr GraphFilter::signals(const CsrView& histories) const {
   return scaled;
 }
 
-// scores = sum_k c_k T_k(L) x, L x = x - 2 P x, T_0 x = x, T_1 x = L x,
-// T_{k+1} x = 2 L T_k x - T_{k-1} x = 2 T_k x - 4 P T_k x - T_{k-1} x:
-// the second product of P adds both and the running sum in its one pass over the table.
+// scores = p(0) x + R~' q(W) R~ x with W = R~ R~', since p(t) = p(0) + t q(t): the recurrence runs
+// over users, of whom there are mostly fewer than items. With L y = y - 2 W y, y = R~ x:
+// T_0 y = y, T_1 y = L y, T_{k+1} y = 2 L T_k y - T_{k-1} y = 2 T_k y - 4 W T_k y - T_{k-1} y.
+// The second product of W adds both and the running sum of q(W) y in its one pass over the table.
 void GraphFilter::apply_polynomial(const CsrView& signals, Backend& backend, FloatView scores) {
   const Csr by_item = graph::transpose(signals);
   const auto sparse = backend.sparse(by_item.view());  // [I x B]
@@ -265,28 +282,33 @@ void GraphFilter::apply_polynomial(const CsrView& signals, Backend& backend, Flo
     backend.copy(ConstFloatView(host.data(), signals.num_rows, kBlockUsers, kBlockUsers,
                                 kernels::Device::cpu),
                  unit.view());
-    // A whole block goes straight to its columns of the result.
-    const FloatView sum =
-        count == kBlockUsers ? scores.cols_of(first, kBlockUsers) : block_scores_.view();
-    backend.spmm(*sparse, unit.view(), previous_.view(), {});  // x, dense
-    backend.axpby(static_cast<float>(coefficients_.front()), previous_.view(), 0.0F, sum);
-    for (std::size_t k = 1; k < coefficients_.size(); ++k) {
-      backend.spmm(graph_->normalized(), k == 1 ? previous_.view() : current_.view(),
-                   hidden_.view(), {});
+    backend.spmm(*sparse, unit.view(), items_.view(), {});  // x, dense
+    backend.spmm(graph_->normalized(), items_.view(), current_.view(), {});
+    backend.axpby(quotient_.front(), current_.view(), 0.0F, sum_.view());
+    for (std::size_t k = 1; k < quotient_.size(); ++k) {
+      backend.spmm(graph_->transposed(), current_.view(), items_.view(), {});
       kernels::SpmmOptions options;
       options.alpha = k == 1 ? -2.0F : -4.0F;
       options.beta = k == 1 ? 0.0F : -1.0F;
-      options.addend = k == 1 ? previous_.view() : current_.view();
+      options.addend = current_.view();
       options.delta = k == 1 ? 1.0F : 2.0F;
-      options.layer_sum = sum;
-      options.gamma = static_cast<float>(coefficients_[k]);
-      backend.spmm(graph_->transposed(), hidden_.view(),
-                   k == 1 ? current_.view() : previous_.view(), options);
-      if (k > 1) std::swap(previous_, current_);
+      options.layer_sum = sum_.view();
+      options.gamma = quotient_[k];
+      backend.spmm(graph_->normalized(), items_.view(), previous_.view(), options);
+      std::swap(previous_, current_);
     }
-    if (count < kBlockUsers) {
-      backend.copy(ConstFloatView(sum.cols_of(0, count)), scores.cols_of(first, count));
+    // A whole block goes straight to its columns of the result.
+    const FloatView out = count == kBlockUsers ? scores.cols_of(first, kBlockUsers) : items_.view();
+    kernels::SpmmOptions options;
+    if (at_zero_ != 0.0F) {
+      kernels::SpmmOptions start;
+      start.alpha = at_zero_;
+      backend.spmm(*sparse, unit.view(), out, start);
+      options.beta = 1.0F;
     }
+    backend.spmm(graph_->transposed(), sum_.view(), out, options);
+    if (count < kBlockUsers)
+      backend.copy(ConstFloatView(out.cols_of(0, count)), scores.cols_of(first, count));
   }
 }
 

@@ -102,13 +102,14 @@ class GraphFilter final : public Scorer {
                     kernels::FloatView scores) const;
 
   std::shared_ptr<const FilterGraph> graph_;
-  std::vector<double> coefficients_;
+  std::vector<float> quotient_;      ///< of q, p(t) = p(0) + t q(t), in T_k(1 - 2 t)
+  float at_zero_;                    ///< p(0)
   std::vector<float> responses_;     ///< [r] p(t_j) + w_j
   std::vector<float> weights_;       ///< [r] w_j, or empty: no low pass
   std::vector<float> item_scale_;    ///< [I] degree^b
   std::vector<float> item_unscale_;  ///< [I] degree^-b, 0 without users
-  kernels::FloatMatrix previous_, current_, hidden_, block_scores_;
-  kernels::Vector<float> device_scale_;  ///< item_scale_ on the backend's device
+  kernels::FloatMatrix items_, previous_, current_, sum_;  ///< tables of a block of users
+  kernels::Vector<float> device_scale_;                    ///< item_scale_ on the backend's device
 };
 
 }  // namespace penchant::models
