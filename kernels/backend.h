@@ -14,15 +14,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "graph/csr.h"
+#include "graph/ids.h"
 #include "kernels/matrix.h"
 
 namespace penchant::kernels {
 
 enum class Transpose : bool { no, yes };
+enum class TimeOrder : bool { forward, backward };
 enum class Activation : std::uint8_t { identity, relu, leaky_relu, sigmoid, tanh };
 
 /// A sparse operand prepared for one backend: device arrays or views, and the work division of its
@@ -69,6 +72,64 @@ struct SampledSoftmaxOptions {
   IdView negative_ids;
   VectorView<const float> positive_bias;
   VectorView<const float> negative_bias;
+};
+
+/// Sequences of one batch, packed by time step, longest sequence first (the order that PyTorch and
+/// cuDNN pack in): rows step_offsets[t] .. step_offsets[t + 1] are step t of the sequences longer
+/// than t, always in the same order. T = step_offsets.size() - 1 steps, B = step_offsets[1]
+/// sequences, S = step_offsets[T] rows. Host memory; the number of rows of a step never grows.
+struct PackedSequences {
+  std::span<const std::int64_t> step_offsets;
+};
+
+/// Sequences one after another: rows offsets[b] .. offsets[b + 1] are sequence b in time order,
+/// which may be empty. B = offsets.size() - 1 sequences, S = offsets[B] rows. Host memory.
+struct Segments {
+  std::span<const std::int64_t> offsets;
+};
+
+/// rnn    h_t = act(x_t W_x + h_(t-1) W_h + b) (Elman 1990)
+/// lstm   z = x_t W_x + h_(t-1) W_h + b, four blocks of H columns in the order i, f, g, o;
+///        c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g), h_t = sigmoid(o) tanh(c_t) (Hochreiter and
+///        Schmidhuber 1997 with the forget gate of Gers et al. 2000); one bias; h_(-1) = c_(-1) = 0
+enum class Cell : std::uint8_t { rnn, lstm };
+
+struct RecurrentOptions {
+  Cell cell = Cell::lstm;
+  Activation activation = Activation::tanh;  ///< of the rnn: tanh, relu or sigmoid
+  std::int64_t input_dim = 0;                ///< F
+  std::int64_t hidden_dim = 0;               ///< H
+  /// Columns of W_x, W_h and b.
+  std::int64_t gate_dim() const { return (cell == Cell::lstm ? 4 : 1) * hidden_dim; }
+};
+
+/// Weights of one recurrent layer, G = gate_dim().
+struct RecurrentWeights {
+  ConstFloatView input;          ///< W_x [F x G]
+  ConstFloatView hidden;         ///< W_h [H x G]
+  VectorView<const float> bias;  ///< [G]
+};
+/// Their gradients: accumulate.
+struct RecurrentGradients {
+  FloatView input;
+  FloatView hidden;
+  VectorView<float> bias;
+};
+
+/// What a backend keeps of one recurrent layer between forward and backward (gates, cell states,
+/// library plans). Grown by the first batches, then reused.
+class RecurrentState {
+ public:
+  virtual ~RecurrentState() = default;
+};
+
+/// Which elements a dropout keeps: element (i, j) of an [N x D] matrix is decided by word
+/// (i D + j) % 4 of position (i D + j) / 4 in graph::Stream::dropout of `seed`, `substream`
+/// (graph/random.h), and dropped if that word is below rate * 2^32.
+struct DropoutOptions {
+  float rate = 0.0F;  ///< share of elements that become 0, in [0, 1)
+  graph::Seed seed;
+  std::uint64_t substream = 0;  ///< a new one for each layer and training step
 };
 
 class Backend {
@@ -146,6 +207,55 @@ class Backend {
   virtual void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
                                        ConstFloatView d_y, FloatView d_x) = 0;
 
+  // --- sequences: a backend without them throws DeviceError
+  // ---------------------------------------------------------------------------------------------------
+  /// Makes the state of one recurrent layer.
+  virtual std::unique_ptr<RecurrentState> recurrent_state(const RecurrentOptions& options);
+  /// Outputs of all steps. x [S x F], h [S x H]; saves what the backward needs in `state`.
+  virtual void recurrent_forward(RecurrentState& state, const PackedSequences& sequences,
+                                 ConstFloatView x, const RecurrentWeights& weights, FloatView h);
+  /// From dLoss/dh of all steps [S x H], for the sequences, x, weights and h of the last forward
+  /// with this state: d_x [S x F] is overwritten, the gradients of the weights accumulate.
+  virtual void recurrent_backward(RecurrentState& state, const PackedSequences& sequences,
+                                  ConstFloatView x, const RecurrentWeights& weights,
+                                  ConstFloatView h, ConstFloatView d_h, FloatView d_x,
+                                  const RecurrentGradients& gradients);
+  /// Causal convolution over time: y_t = bias + sum_(k < width) x_(t-k) W_k; rows before the start
+  /// of a sequence count as zero. x [S x F], weight [width F x H] with W_k in rows k F .. (k + 1)
+  /// F, y [S x H].
+  virtual void convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
+                                   ConstFloatView weight, VectorView<const float> bias,
+                                   FloatView y);
+  /// d_x [S x F] is overwritten; d_weight and d_bias accumulate.
+  virtual void convolution_backward(const Segments& segments, std::int64_t width, ConstFloatView x,
+                                    ConstFloatView weight, ConstFloatView d_y, FloatView d_x,
+                                    FloatView d_weight, VectorView<float> d_bias);
+  /// Largest value of each column of a sequence, and the row (of x) that has it, the first of equal
+  /// ones: y, rows [B x H]. An empty sequence gets 0 and kNoNode.
+  virtual void segment_max(const Segments& segments, ConstFloatView x, FloatView y,
+                           MatrixView<graph::NodeId> rows);
+  /// d_x [S x H] = d_y [B x H] at `rows`, 0 elsewhere.
+  virtual void segment_max_backward(MatrixView<const graph::NodeId> rows, ConstFloatView d_y,
+                                    FloatView d_x);
+  /// Running sums over time within each sequence: y_t = x_t + decay y_(t-1), or from the end, y_t =
+  /// x_t + decay y_(t+1). Each is the backward of the other. x, y [S x D]; x may alias y.
+  virtual void running_sum(TimeOrder order, const Segments& segments, float decay, ConstFloatView x,
+                           FloatView y);
+  /// y_ij = x_ij / (1 - rate), or 0 where DropoutOptions drops it (Srivastava et al. 2014,
+  /// inverted). The backward is the same call on gradients. x may alias y.
+  virtual void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y);
+  /// Layer normalisation (Ba et al. 2016): unit_i = (x_i - mean_i) inverse_deviation_i with
+  /// inverse_deviation_i = 1 / sqrt(var_i + 1e-5), y_ij = gain_j unit_ij + bias_j. unit, y [N x D].
+  virtual void layer_norm(ConstFloatView x, VectorView<const float> gain,
+                          VectorView<const float> bias, FloatView unit,
+                          VectorView<float> inverse_deviations, FloatView y);
+  /// d_x is overwritten and may alias d_y; d_gain and d_bias accumulate.
+  virtual void layer_norm_backward(ConstFloatView unit, VectorView<const float> inverse_deviations,
+                                   VectorView<const float> gain, ConstFloatView d_y, FloatView d_x,
+                                   VectorView<float> d_gain, VectorView<float> d_bias);
+  /// z_ij = alpha x_ij y_ij + beta z_ij; beta = 0 does not read z.
+  virtual void multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta, FloatView z);
+
   // --- indexing
   // ----------------------------------------------------------------------------------------------------
   /// y_i = table[ids_i]. Ids in [0, N) are checked on the CPU.
@@ -167,6 +277,13 @@ class Backend {
                                ConstFloatView negatives, const SampledSoftmaxOptions& options,
                                VectorView<float> losses, FloatView d_users, FloatView d_positives,
                                FloatView d_negatives) = 0;
+  /// Binary cross entropy of sigmoid(logit) and a label in [0, 1]: losses_b = softplus(logit_b) -
+  /// label_b logit_b, d_logits_b = (sigmoid(logit_b) - label_b) / B. All [B].
+  virtual void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
+                                    VectorView<float> losses, VectorView<float> d_logits);
+  /// losses_b = (x_b - target_b)^2 / 2, d_x_b = (x_b - target_b) / B. All [B].
+  virtual void squared_error(VectorView<const float> x, VectorView<const float> targets,
+                             VectorView<float> losses, VectorView<float> d_x);
 
   // --- optimiser
   // ---------------------------------------------------------------------------------------------------
