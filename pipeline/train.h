@@ -17,6 +17,7 @@
 #include "models/scorer.h"
 #include "pipeline/dataset.h"
 #include "pipeline/graph_stage.h"
+#include "pipeline/interest.h"
 #include "pipeline/progress.h"
 
 namespace penchant::pipeline {
@@ -101,8 +102,10 @@ struct TrainedModel {
   bool normalized = false;  ///< rows have length 1
   std::string model_hash;
   std::string model_name;
-  std::unique_ptr<models::Scorer> scorer;  ///< if there is one it gives the scores; the inner
-                                           ///< products are what the vectors give alone
+  std::unique_ptr<models::Scorer> scorer;    ///< if there is one it gives the scores; the inner
+                                             ///< products are what the vectors give alone
+  std::unique_ptr<InterestScorer> interest;  ///< of an interest model: users by their histories,
+                                             ///< probabilities of pairs
 };
 
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
