@@ -108,13 +108,19 @@ struct TrainedModel {
                                              ///< probabilities of pairs
 };
 
+/// What is known of users when something is asked of a model: to judge it by the validation part,
+/// that part must not be known.
+enum class KnownPart { train, train_and_validation };
+
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
 /// rows out.
 graph::TrainingPart train_and_validation(const Dataset& dataset);
 
 /// Rebuilds the graphs that the model was trained on, loads its weights and propagates them. Throws
 /// InputError: unfinished or damaged model, or trained on another data set.
+/// `known` is what an interest model sees of its users; other models have learned it.
 TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset,
-                        kernels::Backend& backend);
+                        kernels::Backend& backend,
+                        KnownPart known = KnownPart::train_and_validation);
 
 }  // namespace penchant::pipeline

@@ -68,8 +68,8 @@ void append_popularity(const graph::UserItemGraph& graph, double weight, Backend
   widen(items, popularity);
 }
 
-Phase::Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-             const TrainOptions& options, Backend& backend)
+GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
+                       const TrainOptions& options, Backend& backend)
     : options_(options),
       backend_(backend),
       num_users_(user_item.num_users),
@@ -92,8 +92,8 @@ Phase::Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item
   d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
 }
 
-double Phase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-                   float learning_rate) {
+double GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                        float learning_rate) {
   sampler_.sample(epoch, step, batch_);
   const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset) {
     for (NodeId& id : dense) id = new_id_[static_cast<std::size_t>(id + offset)];
@@ -124,7 +124,7 @@ double Phase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step
   return loss;
 }
 
-void Phase::embeddings(FloatMatrix& users, FloatMatrix& items) {
+void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   const kernels::ConstFloatView final = encoder_->forward(backend_);
   users = backend_.matrix<float>(num_users_, final.cols);
   items = backend_.matrix<float>(num_items_, final.cols);
@@ -138,7 +138,7 @@ void Phase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   }
 }
 
-void Phase::write_weights(const fs::path& path) {
+void GraphPhase::write_weights(const fs::path& path) {
   std::vector<FloatMatrix> copies;
   std::vector<models::NamedTensor> tensors;
   encoder_->visit_parameters([&](Parameter& parameter) {
@@ -150,7 +150,7 @@ void Phase::write_weights(const fs::path& path) {
   });
 }
 
-void Phase::read_weights(const fs::path& path) {
+void GraphPhase::read_weights(const fs::path& path) {
   const models::TensorFile file = models::read_safetensors(path);
   encoder_->visit_parameters([&](Parameter& parameter) {
     const kernels::ConstFloatView stored =
@@ -168,7 +168,7 @@ void Phase::read_weights(const fs::path& path) {
   });
 }
 
-FloatMatrix Phase::dense_order(Parameter& parameter) {
+FloatMatrix GraphPhase::dense_order(Parameter& parameter) {
   FloatMatrix copy = backend_.matrix<float>(parameter.value.rows(), parameter.value.cols());
   if (is_node_table(parameter)) {
     backend_.gather_rows(parameter.value.view(),
