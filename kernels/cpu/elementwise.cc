@@ -78,6 +78,21 @@ void CpuBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {
   });
 }
 
+void CpuBackend::multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta,
+                          FloatView z) {
+  require_host("multiply", "x", x);
+  require_shape("multiply", "y", y, x.rows, x.cols);
+  require_shape("multiply", "z", z, x.rows, x.cols);
+  for_each_row(x, z, [=](std::int64_t i, const float* left, float* to) {
+    const float* right = y.row(i);
+    if (beta == 0.0F) {
+      for (std::int64_t j = 0; j < x.cols; ++j) to[j] = alpha * left[j] * right[j];
+    } else {
+      for (std::int64_t j = 0; j < x.cols; ++j) to[j] = alpha * left[j] * right[j] + beta * to[j];
+    }
+  });
+}
+
 void CpuBackend::add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) {
   require_host("add_bias", "x", x);
   require_size("add_bias", "bias", bias, x.cols);
