@@ -55,6 +55,16 @@ class CpuBackend final : public Backend {
   void recurrent_backward(RecurrentState& state, const PackedSequences& sequences, ConstFloatView x,
                           const RecurrentWeights& weights, ConstFloatView h, ConstFloatView d_h,
                           FloatView d_x, const RecurrentGradients& gradients) override;
+  void convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
+                           ConstFloatView weight, VectorView<const float> bias,
+                           FloatView y) override;
+  void convolution_backward(const Segments& segments, std::int64_t width, ConstFloatView x,
+                            ConstFloatView weight, ConstFloatView d_y, FloatView d_x,
+                            FloatView d_weight, VectorView<float> d_bias) override;
+  void segment_max(const Segments& segments, ConstFloatView x, FloatView y,
+                   MatrixView<graph::NodeId> rows) override;
+  void segment_max_backward(MatrixView<const graph::NodeId> rows, ConstFloatView d_y,
+                            FloatView d_x) override;
   void running_sum(TimeOrder order, const Segments& segments, float decay, ConstFloatView x,
                    FloatView y) override;
   void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) override;
@@ -104,6 +114,7 @@ class CpuBackend final : public Backend {
   int num_threads_;
   FloatMatrix softmax_probabilities_;
   FloatMatrix row_sums_;
+  FloatMatrix convolution_rows_;
   std::vector<std::int64_t> scatter_order_;
 };
 
