@@ -514,6 +514,7 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
         config.ingest.attributes.push_back(read_attribute_table(*entry.as_table(), file));
     } else if (const Setting* known = find_setting(key)) {
       known->read(config, node, source);
+      config.given.insert(key);
     } else if (const toml::table* inner = node.as_table()) {
       const std::vector<std::string> keys = known_keys();
       if (std::none_of(keys.begin(), keys.end(),
@@ -529,7 +530,24 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
   }
 }
 
+/// Keys that were not given get the defaults of the model's kind, if those of another are in force.
+void apply_kind_defaults(Config& config) {
+  const models::ModelKind kind = config.train.model.kind;
+  if (kind == config.defaults_of) return;
+  Config defaults;
+  defaults.train = default_recipe(kind);
+  for (const Setting& known : all_settings()) {
+    if (config.given.contains(known.key)) continue;
+    if (!known.key.starts_with("model.") && !known.key.starts_with("train.")) continue;
+    if (known.key == "model.out") continue;
+    const toml::table table = toml::parse("value = " + known.write(defaults));
+    known.read(config, *table.get("value"), {"defaults", {}});
+  }
+  config.defaults_of = kind;
+}
+
 void finish(Config& config, const std::string& place) {
+  apply_kind_defaults(config);
   config.embed.npy = config.embed.parquet = false;
   for (const std::string& format : config.embed_formats) {
     if (format == "npy")
@@ -575,6 +593,7 @@ void apply_setting(Config& config, std::string_view assignment) {
     table.insert_or_assign("value", text);  // a bare word is a string
   }
   known->read(config, *table.get("value"), source);
+  config.given.insert(key);
   finish(config, source.place);
 }
 
@@ -636,6 +655,14 @@ std::string configuration_markdown() {
   text +=
       "| `[[data.attributes]]` | none | `column`, `name`, `kind` (categorical, list, numeric, "
       "text), `separator` and `path_separator` of lists |\n";
+  text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
+  Config interest;
+  interest.train = default_recipe(models::ModelKind::interest);
+  for (const Setting& known : all_settings()) {
+    if (known.key != "model.kind" && known.write(interest) != known.write(defaults))
+      text += fmt::format(" `{} = {}`", known.key, known.write(interest));
+  }
+  text += ".\n";
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/evaluation_report.h"
 #include "pipeline/manifest.h"
 #include "pipeline/verbs.h"
 
@@ -77,10 +78,7 @@ bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report
   std::ifstream file(path);
   const json stored = json::parse(file, nullptr, false);
   if (!stored.is_object() || stored.value("inputs", json()) != inputs) return false;
-  report.model.num_users = report.popularity.num_users = stored.at("num_users").get<std::int64_t>();
-  report.model.seconds = stored.at("seconds").get<double>();
-  report.model.seen_items_masked = stored.at("seen_items_masked").get<bool>();
-  report.model.metrics = stored.at("metrics").get<std::map<std::string, double>>();
+  report.model = evaluation_from_json(stored);
   report.popularity.metrics = stored.at("popularity_metrics").get<std::map<std::string, double>>();
   return true;
 }
@@ -163,12 +161,9 @@ RunReport run_all(Config config, Progress& progress) {
     } else {
       report.model = evaluate(dataset, model, options, *backend, progress);
       report.popularity = evaluate_popularity(dataset, options, *backend, progress);
-      const json result = {{"inputs", inputs},
-                           {"num_users", report.model.num_users},
-                           {"seconds", report.model.seconds},
-                           {"seen_items_masked", report.model.seen_items_masked},
-                           {"metrics", report.model.metrics},
-                           {"popularity_metrics", report.popularity.metrics}};
+      json result = evaluation_to_json(report.model);
+      result["inputs"] = inputs;
+      result["popularity_metrics"] = report.popularity.metrics;
       write_file_atomically(path, result.dump(2) + "\n");
       report.done.emplace_back("evaluate");
     }

@@ -72,6 +72,9 @@ struct TrainOptions {
       metis_order;  ///< node order for NodeOrder::metis: X.data/partition/order.npy
 };
 
+/// What suits a kind of model where the user says nothing.
+TrainOptions default_train_options(models::ModelKind kind);
+
 struct TrainReport {
   std::int64_t epochs_run = 0;  ///< of both phases
   std::int64_t best_epoch = 0;  ///< by validation; all epochs without validation

@@ -597,6 +597,24 @@ graph::TrainingPart train_and_validation(const Dataset& dataset) {
   return merged;
 }
 
+TrainOptions default_train_options(models::ModelKind kind) {
+  TrainOptions options;
+  options.model.kind = kind;
+  if (kind != models::ModelKind::interest) return options;
+  options.model.num_layers = 1;
+  options.model.own_share = 1.0F;
+  options.model.normalize = false;
+  options.model.temperature = 1.0F;
+  options.model.initializer = models::Initializer::normal;
+  options.model.initial_scale = 0.05F;
+  options.epochs = 40;
+  options.num_negatives = 16384;
+  options.learning_rate = 0.002F;
+  options.l2 = 0.0F;
+  options.validation_metric = "ndcg@10";
+  return options;
+}
+
 TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                   const std::string& config_toml, const fs::path& model_directory, Backend& backend,
                   Progress& progress) {

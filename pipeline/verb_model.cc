@@ -12,30 +12,17 @@ namespace penchant::pipeline {
 
 using nlohmann::json;
 
-void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity,
+void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
                       const char* part, bool as_json) {
-  if (as_json) {
-    print(json{{"part", part},
-               {"num_users", model.num_users},
-               {"seconds", model.seconds},
-               {"seen_items_masked", model.seen_items_masked},
-               {"metrics", model.metrics},
-               {"popularity_metrics", popularity.metrics}}
-              .dump(2) +
-          "\n");
+  if (!as_json) {
+    print(evaluation_table(model, baselines, part));
     return;
   }
-  std::string text =
-      fmt::format("{:<18}{:>12}{:>14}\n", std::string(part) + " metric", "model", "popularity");
-  for (const auto& [name, value] : model.metrics) {
-    const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
-    text += fmt::format("{:<18}{:>12.{}f}{:>14.{}f}\n", name, value, digits,
-                        popularity.metrics.at(name), digits);
-  }
-  text += fmt::format(
-      "{} users, all items ranked, {}\n", model.num_users,
-      model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");
-  print(text);
+  json report = evaluation_to_json(model);
+  report["part"] = part;
+  for (const Baseline& baseline : baselines)
+    report[baseline.name + "_metrics"] = baseline.report.metrics;
+  print(report.dump(2) + "\n");
 }
 
 void add_train_verb(CLI::App& program, Invocation& invocation) {
@@ -161,9 +148,9 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     }
     const EvaluateReport report =
         evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
-    print_evaluation(report,
-                     evaluate_popularity(loaded.dataset, options, *loaded.backend, progress),
-                     flags->part.c_str(), invocation.json);
+    const std::vector<Baseline> baselines = {
+        {"popularity", evaluate_popularity(loaded.dataset, options, *loaded.backend, progress)}};
+    print_evaluation(report, baselines, flags->part.c_str(), invocation.json);
   });
 }
 

@@ -5,12 +5,14 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "pipeline/config.h"
+#include "pipeline/evaluation_report.h"
 #include "pipeline/terminal_progress.h"
 
 namespace penchant::pipeline {
@@ -46,7 +48,7 @@ void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config
 void print(const std::string& text);
 
 // Shared by the verbs and `run`.
-void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity,
+void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
                       const char* part, bool as_json);
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
 /// Node order for train.node_order = metis, from X.data/partition (computed there if missing).
