@@ -111,8 +111,16 @@ class CpuBackend final : public Backend {
   /// Grown, never shrunk: steady training steps allocate nothing.
   FloatMatrix& scratch(FloatMatrix& matrix, std::int64_t rows, std::int64_t cols);
 
+  struct IdPlace {
+    graph::NodeId id, place;
+  };
+  void sort_places(IdView ids);
+  /// First of sorted_places_ with an id not below.
+  std::size_t first_place(graph::NodeId id) const;
+
   int num_threads_;
-  FloatMatrix softmax_probabilities_;
+  FloatMatrix softmax_scores_, softmax_maxima_, softmax_users_, softmax_weights_;
+  std::vector<IdPlace> sorted_places_;  ///< of sampled_softmax's negative ids
   FloatMatrix row_sums_;
   FloatMatrix convolution_rows_;
   std::vector<std::int64_t> scatter_order_;

@@ -221,12 +221,13 @@ constexpr std::int64_t kTaskCols = 128;
 
 /// What the forward keeps. `gates` [S x G]: activated gates, turned into d_z by the backward;
 /// `cells` [S x H]: c_t; `carry` [B x 2H]: what a step sends to the one before it, d_h then d_c;
-/// `bias_sums` [tiles x G].
+/// `bias_sums` [tiles x G]; `turned` [G x (F + H)]: W_x' and W_h', whose products run at twice the
+/// rate of those with the transposed views.
 class CpuRecurrentState final : public RecurrentState {
  public:
   explicit CpuRecurrentState(const RecurrentOptions& given) : options(given) {}
   RecurrentOptions options;
-  FloatMatrix gates, cells, carry, bias_sums;
+  FloatMatrix gates, cells, carry, bias_sums, turned;
   std::int64_t saved_rows = -1;  ///< S of a forward that has had no backward yet, else -1
 };
 
@@ -274,6 +275,12 @@ StepRows step_rows(const PackedSequences& sequences, std::size_t t, std::int64_t
   const std::int64_t start = sequences.step_offsets[t];
   const std::int64_t size = sequences.step_offsets[t + 1] - start;
   return {start + first, std::clamp<std::int64_t>(size - first, 0, kTileSequences)};
+}
+
+void transpose(ConstFloatView from, FloatView to) {
+  for (std::int64_t i = 0; i < from.rows; ++i) {
+    for (std::int64_t j = 0; j < from.cols; ++j) to(j, i) = from(i, j);
+  }
 }
 
 }  // namespace
@@ -387,6 +394,11 @@ void CpuBackend::recurrent_backward(RecurrentState& opaque, const PackedSequence
   const ConstFloatView cells = state.cells.view();
   const FloatView carry = scratch(state.carry, batch, 2 * width).view();
   const FloatView bias_sums = scratch(state.bias_sums, tiles, gate_dim).view();
+  const FloatView turned = scratch(state.turned, gate_dim, options.input_dim + width).view();
+  const FloatView input_turned = turned.cols_of(0, options.input_dim);
+  const FloatView hidden_turned = turned.cols_of(options.input_dim, width);
+  transpose(weights.input, input_turned);
+  transpose(weights.hidden, hidden_turned);
   const auto lstm = &HWY_DYNAMIC_DISPATCH(lstm_backward_rows);
   const auto rnn = &HWY_DYNAMIC_DISPATCH(rnn_backward_rows);
   const auto num_steps = static_cast<std::int64_t>(sequences.step_offsets.size()) - 1;
@@ -416,9 +428,9 @@ void CpuBackend::recurrent_backward(RecurrentState& opaque, const PackedSequence
             sums);
       }
       if (t > 0)
-        gemm_tile(Transpose::no, Transpose::yes, 1.0F, d_z, weights.hidden, 0.0F,
+        gemm_tile(Transpose::no, Transpose::no, 1.0F, d_z, hidden_turned, 0.0F,
                   carry_h.rows_of(0, rows.count));
-      gemm_tile(Transpose::no, Transpose::yes, 1.0F, d_z, weights.input, 0.0F,
+      gemm_tile(Transpose::no, Transpose::no, 1.0F, d_z, input_turned, 0.0F,
                 d_x.rows_of(rows.first, rows.count));
       carried = rows.count;
     }
