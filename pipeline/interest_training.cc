@@ -138,6 +138,27 @@ FloatMatrix InterestNetwork::user_vectors(const Histories& histories, ConstFloat
   return users;
 }
 
+FloatMatrix InterestNetwork::embeddings(const Histories& histories, Backend& backend,
+                                        FloatMatrix& users, FloatMatrix& items) {
+  const ConstFloatView vectors = model_->forward_items(backend);
+  items = backend.matrix<float>(vectors.rows, vectors.cols);
+  backend.copy(vectors, items.view());
+  users = user_vectors(histories, {}, backend);
+  // The mean of the users that have a history; rows of the others are zero.
+  std::int64_t known = 0;
+  for (std::int64_t row = 0; row < histories.size(); ++row) known += histories.length(row) > 0;
+  FloatMatrix mean_user = backend.matrix<float>(1, users.cols());
+  backend.add_column_sums(users.view(), kernels::VectorView<float>(mean_user.view().data,
+                                                                   users.cols(), backend.device()));
+  const float share = known > 0 ? 1.0F / static_cast<float>(known) : 0.0F;
+  backend.axpby(share, mean_user.view(), 0.0F, mean_user.view());
+  for (std::int64_t row = 0; row < histories.size(); ++row) {
+    if (histories.length(row) == 0)
+      backend.copy(ConstFloatView(mean_user.view()), users.view().rows_of(row, 1));
+  }
+  return mean_user;
+}
+
 InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& part,
                              const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
                              const TrainOptions& options, Backend& backend)
@@ -168,10 +189,7 @@ double InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t a
 }
 
 void InterestPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
-  const ConstFloatView vectors = network_.model().forward_items(backend_);
-  items = backend_.matrix<float>(vectors.rows, vectors.cols);
-  backend_.copy(vectors, items.view());
-  users = network_.user_vectors(histories_, {}, backend_);
+  network_.embeddings(histories_, backend_, users, items);
 }
 
 void InterestPhase::write_weights(const fs::path& path) {
@@ -195,22 +213,7 @@ void InterestPhase::read_weights(const fs::path& path) {
 
 void TrainedInterest::embeddings(const Histories& histories, Backend& backend, FloatMatrix& users,
                                  FloatMatrix& items) {
-  const ConstFloatView vectors = network_->model().forward_items(backend);
-  items = backend.matrix<float>(vectors.rows, vectors.cols);
-  backend.copy(vectors, items.view());
-  users = network_->user_vectors(network_->histories(histories), {}, backend);
-  // The mean of the users that have a history; rows of the others are zero.
-  std::int64_t known = 0;
-  for (std::int64_t row = 0; row < histories.size(); ++row) known += histories.length(row) > 0;
-  mean_user_ = backend.matrix<float>(1, users.cols());
-  kernels::VectorView<float> mean(mean_user_.view().data, users.cols(), backend.device());
-  backend.add_column_sums(users.view(), mean);
-  const float share = known > 0 ? 1.0F / static_cast<float>(known) : 0.0F;
-  backend.axpby(share, mean_user_.view(), 0.0F, mean_user_.view());
-  for (std::int64_t row = 0; row < histories.size(); ++row) {
-    if (histories.length(row) == 0)
-      backend.copy(ConstFloatView(mean_user_.view()), users.view().rows_of(row, 1));
-  }
+  mean_user_ = network_->embeddings(network_->histories(histories), backend, users, items);
 }
 
 FloatMatrix TrainedInterest::user_vectors(const Histories& histories, Backend& backend) {

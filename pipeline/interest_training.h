@@ -26,6 +26,10 @@ class InterestNetwork {
   /// histories get `empty` (a row of D, or zeros if it has no columns). Needs forward_items.
   kernels::FloatMatrix user_vectors(const Histories& histories, kernels::ConstFloatView empty,
                                     kernels::Backend& backend);
+  /// Vectors of all items and of users by their histories; those without history get the mean of
+  /// the others, which is returned [1 x D].
+  kernels::FloatMatrix embeddings(const Histories& histories, kernels::Backend& backend,
+                                  kernels::FloatMatrix& users, kernels::FloatMatrix& items);
 
  private:
   friend class TrainedInterest;

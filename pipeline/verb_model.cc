@@ -91,11 +91,12 @@ struct Loaded {
   Dataset dataset;
   TrainedModel model;
 
-  Loaded(const Invocation& invocation, const std::string& data, const std::string& model_directory)
+  Loaded(const Invocation& invocation, const std::string& data, const std::string& model_directory,
+         KnownPart known = KnownPart::train_and_validation)
       : config(invocation.config()),
         backend(kernels::make_backend(config.backend)),
         dataset(read_dataset(data)),
-        model(load_model(model_directory, dataset, *backend)) {}
+        model(load_model(model_directory, dataset, *backend, known)) {}
 };
 
 void print_items(const Loaded& loaded, const std::string& title,
@@ -136,10 +137,12 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--split", flags->part, "test or validation")
       ->check(CLI::IsMember({"test", "validation"}));
   verb->callback([flags, &invocation] {
-    Loaded loaded(invocation, flags->data, flags->model);
+    const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
+    Loaded loaded(invocation, flags->data, flags->model,
+                  part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
     TerminalProgress progress = invocation.progress();
     EvaluateOptions options = loaded.config.evaluate;
-    options.part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
+    options.part = part;
     for (const std::int64_t cutoff : options.cutoffs) {
       if (cutoff > loaded.dataset.num_items())
         throw InputError(
