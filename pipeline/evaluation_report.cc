@@ -46,14 +46,14 @@ std::string pairs_table(const PairReport& pairs, const std::string& part) {
   std::string text = fmt::format("\n{:<18}{:>12}{:>14}\n", part + " pairs", "model", "popularity");
   for (const auto& [name, value] : pairs.metrics.values) {
     text += fmt::format("{:<18}{:>12.4f}", name, value);
-    if (name == "auc") text += fmt::format("{:>14.4f}", pairs.popularity_auc);
-    if (name == "user_auc") text += fmt::format("{:>14.4f}", pairs.popularity_user_auc);
+    if (name == "auc") text += fmt::format("{:>17.4f}", pairs.popularity_auc);
+    if (name == "user_auc") text += fmt::format("{:>17.4f}", pairs.popularity_user_auc);
     text += "\n";
   }
-  text += fmt::format("\n{:<18}{:>12}{:>14}{:>12}\n", "probability", "mean", "positive", "pairs");
+  text += fmt::format("\n{:<18}{:>12}{:>17}{:>12}\n", "probability", "mean", "positive", "pairs");
   for (const ReliabilityBin& bin : pairs.metrics.bins) {
     if (bin.num_pairs == 0) continue;
-    text += fmt::format("{:<18}{:>12.4f}{:>14.4f}{:>12}\n",
+    text += fmt::format("{:<18}{:>12.4f}{:>17.4f}{:>12}\n",
                         fmt::format("{:.1f} to {:.1f}", bin.lower, bin.upper), bin.mean_probability,
                         bin.share_positive, bin.num_pairs);
   }
@@ -86,13 +86,13 @@ EvaluateReport evaluation_from_json(const json& stored) {
 std::string evaluation_table(const EvaluateReport& model, std::span<const Baseline> baselines,
                              const std::string& part) {
   std::string text = fmt::format("{:<18}{:>12}", part + " metric", "model");
-  for (const Baseline& baseline : baselines) text += fmt::format("{:>14}", baseline.name);
+  for (const Baseline& baseline : baselines) text += fmt::format("{:>17}", baseline.name);
   text += "\n";
   for (const auto& [name, value] : model.metrics) {
     const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
     text += fmt::format("{:<18}{:>12.{}f}", name, value, digits);
     for (const Baseline& baseline : baselines)
-      text += fmt::format("{:>14.{}f}", baseline.report.metrics.at(name), digits);
+      text += fmt::format("{:>17.{}f}", baseline.report.metrics.at(name), digits);
     text += "\n";
   }
   text += fmt::format(

@@ -7,15 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/baselines.h"
 #include "pipeline/evaluate.h"
 
 namespace penchant::pipeline {
-
-/// An evaluation of something other than the model: "popularity", "item_knn", ...
-struct Baseline {
-  std::string name;
-  EvaluateReport report;
-};
 
 /// num_users, seconds, seen_items_masked, metrics and, where there are any, pairs.
 nlohmann::json evaluation_to_json(const EvaluateReport& report);

@@ -126,6 +126,7 @@ void print_items(const Loaded& loaded, const std::string& title,
 void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, model, part = "test";
+    bool baselines = false;
   };
   const auto flags = std::make_shared<Flags>();
   auto* verb = program.add_subcommand("evaluate",
@@ -136,6 +137,10 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("model", flags->model, "Model (X.model)")->required();
   verb->add_option("--split", flags->part, "test or validation")
       ->check(CLI::IsMember({"test", "validation"}));
+  verb->add_flag(
+      "--baselines", flags->baselines,
+      "Also item-kNN (whole history, last item) and repeat purchases (most frequent, most "
+      "recent first)");
   verb->callback([flags, &invocation] {
     const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
     Loaded loaded(invocation, flags->data, flags->model,
@@ -151,8 +156,11 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     }
     const EvaluateReport report =
         evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
-    const std::vector<Baseline> baselines = {
-        {"popularity", evaluate_popularity(loaded.dataset, options, *loaded.backend, progress)}};
+    const std::vector<Baseline> baselines =
+        flags->baselines
+            ? evaluate_baselines(loaded.dataset, options, *loaded.backend, progress)
+            : std::vector<Baseline>{{"popularity", evaluate_popularity(loaded.dataset, options,
+                                                                       *loaded.backend, progress)}};
     print_evaluation(report, baselines, flags->part.c_str(), invocation.json);
   });
 }
