@@ -121,6 +121,7 @@ class CpuBackend final : public Backend {
   int num_threads_;
   FloatMatrix softmax_scores_, softmax_maxima_, softmax_users_, softmax_weights_;
   std::vector<IdPlace> sorted_places_;  ///< of sampled_softmax's negative ids
+  FloatMatrix gemm_parts_;
   FloatMatrix row_sums_;
   FloatMatrix convolution_rows_;
   std::vector<std::int64_t> scatter_order_;

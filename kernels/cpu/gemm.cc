@@ -17,7 +17,7 @@ constexpr std::int64_t kTileRows = 256;
 constexpr std::int64_t kTileCols = 512;
 /// A product with one tile of C and a long inner dimension (the gradient of a weight) is cut along
 /// it.
-constexpr std::int64_t kInnerChunk = 4096;
+constexpr std::int64_t kInnerChunk = 1024;
 
 ConstFloatView op_rows(Transpose transpose, ConstFloatView a, std::int64_t first,
                        std::int64_t count) {
@@ -61,8 +61,7 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
   const std::int64_t col_tiles = (c.cols + kTileCols - 1) / kTileCols;
   if (row_tiles * col_tiles == 1 && inner >= 2 * kInnerChunk) {
     const std::int64_t chunks = (inner + kInnerChunk - 1) / kInnerChunk;
-    FloatMatrix partial = matrix<float>(chunks * c.rows, c.cols);
-    const FloatView parts = partial.view();
+    const FloatView parts = scratch(gemm_parts_, chunks * c.rows, c.cols).view().cols_of(0, c.cols);
 #pragma omp parallel for schedule(dynamic, 1)
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       const std::int64_t first = chunk * kInnerChunk;
