@@ -209,7 +209,7 @@ class Bench:
                 for key, value in settings.items():
                     command += ["--set", f"{key}={value}"]
                 rows = json.loads((data / "manifest.json").read_text())
-                targets = rows["rows"]["train"] - rows["num_users"]
+                targets = rows["num_train"] - rows["num_users"]
                 times[name].append(targets * epochs / json.loads(run(command)[0])["seconds"])
             other = peer("interest", data, 60, events)
             times["torch"].append(other["events_per_s"])

@@ -32,7 +32,7 @@ struct InterestOptions {
   bool item_graph = true;        ///< propagate item vectors over the item graph
   float history_decay =
       0.8F;  ///< of an event's weight in the user's graph embedding, per later event
-  float dropout = 0.5F;
+  float dropout = 0.4F;
   std::vector<std::int64_t> mlp_dims = {128};  ///< hidden widths between fusion and user vector
   bool layer_norm = false;                     ///< in the hidden layers
   bool ranking_head = true;                    ///< P(interest | user, item) beside the vectors

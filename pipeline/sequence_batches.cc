@@ -108,7 +108,7 @@ HistorySampler::HistorySampler(Histories histories, const graph::UserItemGraph& 
   }
   constexpr std::uint64_t kSmallest = 512;
   constexpr std::uint64_t kLargest = 4096;
-  constexpr std::uint64_t kStepsPerEpoch = 64;
+  constexpr std::uint64_t kStepsPerEpoch = 128;
   const std::int64_t batch_size =
       options.batch_size > 0
           ? options.batch_size

@@ -607,9 +607,9 @@ TrainOptions default_train_options(models::ModelKind kind) {
   options.model.temperature = 1.0F;
   options.model.initializer = models::Initializer::normal;
   options.model.initial_scale = 0.05F;
-  options.epochs = 40;
+  options.epochs = 30;
   options.num_negatives = 16384;
-  options.learning_rate = 0.002F;
+  options.learning_rate = 0.006F;
   options.l2 = 0.0F;
   options.validation_metric = "ndcg@10";
   return options;
