@@ -34,8 +34,8 @@ std::ostream& operator<<(std::ostream& out, const SoftmaxCase& c) {
              << (c.has_negative_bias ? ", negative bias" : "") << ", seed " << c.seed;
 }
 
-// Around the tiles of 32 batch rows and 512 negatives, and the vector widths of M; the last has more
-// batch rows than the CPU keeps scores of at once.
+// Around the tiles of 32 batch rows and 512 negatives, and the vector widths of M; the last has
+// more batch rows than the CPU keeps scores of at once.
 const SoftmaxCase kCases[] = {
     {1, 1, 1},
     {3, 7, 8, 0.5F, true},
