@@ -29,7 +29,7 @@ struct EvaluateOptions {
   std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
   SeenItems seen_items = SeenItems::automatic;
   bool vectors_alone = false;  ///< rank by the exported vectors even if the model adds a filter
-  bool rank_metrics = true;  ///< AUC, MRR and mean rank, which need a second pass over all scores
+  bool rank_metrics = true;    ///< AUC, MRR and mean rank, which need a second pass over all scores
 };
 
 /// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least

@@ -80,12 +80,15 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
   return catalog;
 }
 
-nlohmann::json provenance(const std::vector<fs::path>& files, const IngestOptions& options) {
+nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& read,
+                          const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
   for (const fs::path& file : files) {
+    const auto known = read.input_hashes.find(file.string());
+    const bool hashed = known != read.input_hashes.end() && !known->second.empty();
     inputs.push_back({{"file", file.filename().string()},
                       {"bytes", fs::file_size(file)},
-                      {"hash", hash_file(file)}});
+                      {"hash", hashed ? known->second : hash_file(file)}});
   }
   return {{"inputs", inputs}, {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
@@ -153,7 +156,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden,
       raw_ids(dataset.users), raw_ids(dataset.items));
 
-  const nlohmann::json source = provenance(input_files(options), options);
+  const nlohmann::json source = provenance(input_files(options), read, options);
   write_dataset(out, dataset, source.dump(), read.rows);
 
   IngestReport report;

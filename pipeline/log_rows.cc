@@ -26,9 +26,20 @@ RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
 void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example) {
   RowCounts::Reason& known = find(reason, true);
   if (known.rows++ == 0) known.example = example();
+  refuse_if_strict(known);
+}
+
+void Rejections::add(const RowCounts::Reason& reason) {
+  RowCounts::Reason& known = find(reason.reason, reason.is_error);
+  if (known.rows == 0) known.example = reason.example;
+  known.rows += reason.rows;
+  if (reason.is_error) refuse_if_strict(known);
+}
+
+void Rejections::refuse_if_strict(const RowCounts::Reason& reason) const {
   if (strict_)
-    throw InputError(
-        fmt::format("{} ({}; strict mode makes a rejected row an error)", known.example, reason));
+    throw InputError(fmt::format("{} ({}; strict mode makes a rejected row an error)",
+                                 reason.example, reason.reason));
 }
 
 void Rejections::filtered(std::string_view reason, std::int64_t rows) {

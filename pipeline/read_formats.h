@@ -3,6 +3,9 @@
 // with it.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "graph/catalog.h"
 #include "pipeline/ingest.h"
 #include "pipeline/log_rows.h"
@@ -16,6 +19,8 @@ struct ReadResult {
   std::vector<std::string> event_names;
   RowCounts rows;
   RowCounts item_rows;
+  std::map<std::string, std::string>
+      input_hashes;  ///< of files whose bytes were hashed while they were read
   graph::SplitMethod default_split = graph::SplitMethod::random_per_user;
 };
 
