@@ -28,7 +28,35 @@ struct Slot {
 std::uint64_t hash_of(std::string_view raw) { return XXH3_64bits(raw.data(), raw.size()); }
 std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
-constexpr std::size_t kBatch = 16;  // look-ups in flight: hides one cache miss behind the others
+constexpr std::size_t kBatch = 32;  // look-ups in flight: hides one cache miss behind the others
+
+template <typename Word>
+Word load(const char* bytes) {
+  Word word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+/// a[0, size) == b[0, size): ids are short, and a call of memcmp costs more than comparing them.
+bool equal_bytes(const char* a, const char* b, std::size_t size) {
+  if (size > 16) return std::memcmp(a, b, size) == 0;
+  if (size >= 8) {
+    return load<std::uint64_t>(a) == load<std::uint64_t>(b) &&
+           load<std::uint64_t>(a + size - 8) == load<std::uint64_t>(b + size - 8);
+  }
+  if (size >= 4) {
+    return load<std::uint32_t>(a) == load<std::uint32_t>(b) &&
+           load<std::uint32_t>(a + size - 4) == load<std::uint32_t>(b + size - 4);
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
+bool equal_ids(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && equal_bytes(a.data(), b.data(), a.size());
+}
 
 }  // namespace
 
@@ -49,21 +77,30 @@ struct Dictionary::Impl {
     const std::size_t mask = slots.size() - 1;
     std::size_t slot = hash & mask;
     while (slots[slot].id != kNoNode &&
-           (slots[slot].tag != tag_of(hash) || raw(slots[slot].id) != key)) {
+           (slots[slot].tag != tag_of(hash) || !equal_ids(raw(slots[slot].id), key))) {
       slot = (slot + 1) & mask;
     }
     return slot;
   }
 
   void rehash(std::size_t capacity) {
-    std::vector<Slot> old(capacity);
-    old.swap(slots);
+    slots = {};  // not two tables at once
+    slots.resize(capacity);
     const std::size_t mask = slots.size() - 1;
-    for (NodeId id = 0; id < size(); ++id) {
-      const std::uint64_t hash = hash_of(raw(id));
-      std::size_t slot = hash & mask;
-      while (slots[slot].id != kNoNode) slot = (slot + 1) & mask;
-      slots[slot] = {tag_of(hash), id};
+    std::array<std::uint64_t, kBatch> hashes{};
+    for (std::int64_t first = 0; first < size(); first += kBatch) {
+      const std::int64_t last = std::min(size(), first + static_cast<std::int64_t>(kBatch));
+      for (std::int64_t id = first; id < last; ++id) {
+        const std::uint64_t hash = hash_of(raw(static_cast<NodeId>(id)));
+        hashes[static_cast<std::size_t>(id - first)] = hash;
+        __builtin_prefetch(&slots[hash & mask], 1);
+      }
+      for (std::int64_t id = first; id < last; ++id) {
+        const std::uint64_t hash = hashes[static_cast<std::size_t>(id - first)];
+        std::size_t slot = hash & mask;
+        while (slots[slot].id != kNoNode) slot = (slot + 1) & mask;
+        slots[slot] = {tag_of(hash), static_cast<NodeId>(id)};
+      }
     }
   }
 
@@ -91,15 +128,44 @@ NodeId Dictionary::intern(std::string_view raw) { return impl_->intern(raw, hash
 
 void Dictionary::intern_all(std::span<const std::string_view> raws, std::span<NodeId> ids) {
   PENCHANT_ASSERT(raws.size() == ids.size());
+  Impl& impl = *impl_;
+  // Of the look-ups in flight: places in `raws` and hashes. A raw id that repeats the one before it
+  // (a user's session) needs no look-up.
+  std::array<std::size_t, kBatch> places{};
   std::array<std::uint64_t, kBatch> hashes{};
-  for (std::size_t first = 0; first < raws.size(); first += kBatch) {
-    const std::size_t count = std::min(kBatch, raws.size() - first);
+  for (std::size_t next = 0; next < raws.size();) {
+    const std::size_t mask = impl.slots.size() - 1;
+    const std::size_t first = next;
+    std::size_t count = 0;
+    for (; next < raws.size() && count < kBatch; ++next) {
+      if (next > 0 && equal_ids(raws[next], raws[next - 1])) continue;
+      places[count] = next;
+      hashes[count] = hash_of(raws[next]);
+      __builtin_prefetch(&impl.slots[hashes[count] & mask]);
+      ++count;
+    }
+    // What a first probe that succeeds will touch: where the bytes lie, then the bytes.
+    std::array<NodeId, kBatch> likely{};
     for (std::size_t i = 0; i < count; ++i) {
-      hashes[i] = hash_of(raws[first + i]);
-      __builtin_prefetch(&impl_->slots[hashes[i] & (impl_->slots.size() - 1)]);
+      const Slot& slot = impl.slots[hashes[i] & mask];
+      likely[i] = slot.tag == tag_of(hashes[i]) ? slot.id : kNoNode;
+      if (likely[i] != kNoNode)
+        __builtin_prefetch(&impl.offsets[static_cast<std::size_t>(likely[i])]);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (likely[i] != kNoNode)
+        __builtin_prefetch(impl.bytes.data() + impl.offsets[static_cast<std::size_t>(likely[i])]);
     }
     for (std::size_t i = 0; i < count; ++i)
-      ids[first + i] = impl_->intern(raws[first + i], hashes[i]);
+      ids[places[i]] = impl.intern(raws[places[i]], hashes[i]);
+    std::size_t found = 0;
+    for (std::size_t place = first; place < next; ++place) {
+      if (found < count && places[found] == place) {
+        ++found;
+      } else {
+        ids[place] = ids[place - 1];
+      }
+    }
   }
 }
 

@@ -33,7 +33,22 @@ int digits(std::string_view text, std::size_t place, std::size_t count) {
   return value;
 }
 
+/// The value of 1 to 15 digits, which a double holds exactly as well, or -1.
+std::int64_t parse_digits(std::string_view text) {
+  if (text.empty() || text.size() > 15) return -1;
+  std::int64_t value = 0;
+  bool only_digits = true;
+  for (const char c : text) {
+    const int digit = c - '0';
+    only_digits &= static_cast<unsigned>(digit) <= 9;
+    value = value * 10 + digit;
+  }
+  return only_digits ? value : -1;
+}
+
 std::optional<std::int64_t> parse_number(std::string_view text, double scale) {
+  if (const std::int64_t digits = parse_digits(text); digits >= 0)
+    return static_cast<std::int64_t>(static_cast<double>(digits) * scale);
   std::int64_t whole = 0;
   const char* last = text.data() + text.size();
   const auto integer = std::from_chars(text.data(), last, whole);
@@ -48,13 +63,42 @@ std::optional<std::int64_t> parse_number(std::string_view text, double scale) {
 }
 
 std::optional<std::int64_t> parse_unix(std::string_view text) {
+  if (const std::int64_t digits = parse_digits(text); digits >= 0)
+    return digits >= static_cast<std::int64_t>(kSmallestMilliseconds) ? digits : digits * 1000;
   double value = 0.0;
   const auto real = std::from_chars(text.data(), text.data() + text.size(), value);
   if (real.ec != std::errc() || real.ptr != text.data() + text.size()) return std::nullopt;
   return parse_number(text, std::abs(value) >= kSmallestMilliseconds ? 1.0 : 1000.0);
 }
 
+/// YYYY-MM-DD hh:mm:ss, with 'T' for the space or not, and nothing, Z or UTC behind it: the layout
+/// of almost every log, without a branch a field. -1: anything else, valid or not.
+std::int64_t parse_common_iso8601(std::string_view text) {
+  if (text.size() < 19) return -1;
+  const std::string_view zone = text.substr(19);
+  if (!zone.empty() && zone != "Z" && zone != " UTC") return -1;
+  bool as_expected = (text[10] == ' ' || text[10] == 'T') && text[4] == '-' && text[7] == '-' &&
+                     text[13] == ':' && text[16] == ':';
+  const auto two_digits = [&](std::size_t place) {
+    const int tens = text[place] - '0';
+    const int ones = text[place + 1] - '0';
+    as_expected &= static_cast<unsigned>(tens) <= 9 && static_cast<unsigned>(ones) <= 9;
+    return static_cast<unsigned>(tens * 10 + ones);
+  };
+  const unsigned year = two_digits(0) * 100 + two_digits(2);
+  const unsigned month = two_digits(5);
+  const unsigned day = two_digits(8);
+  const unsigned hour = two_digits(11);
+  const unsigned minute = two_digits(14);
+  const unsigned second = two_digits(17);
+  as_expected &= month - 1 < 12 && day - 1 < 28 && hour < 24 && minute < 60 && second <= 60;
+  if (!as_expected || year < 1970) return -1;
+  const std::int64_t days = days_from_civil(static_cast<int>(year), month, day);
+  return ((days * 24 + hour) * 60 + minute) * 60000 + second * 1000;
+}
+
 std::optional<std::int64_t> parse_iso8601(std::string_view text) {
+  if (const std::int64_t common = parse_common_iso8601(text); common >= 0) return common;
   const int year = digits(text, 0, 4);
   const int month = digits(text, 5, 2);
   const int day = digits(text, 8, 2);
