@@ -31,6 +31,8 @@ struct RawAttribute {
   graph::Dictionary items;  ///< items that have a value, in order of first appearance
   std::vector<std::string>
       values;  ///< of each of them: text, number, or list elements joined by kListSeparator
+  bool by_table_row =
+      false;  ///< instead of `items`, values go by RawCatalog::items; empty: missing
 };
 struct RawCatalog {
   graph::Dictionary items;  ///< every item of the item table
@@ -51,6 +53,8 @@ bool is_missing(std::string_view cell, const std::vector<std::string>& spellings
 /// this was it.
 bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell,
                         const std::vector<std::string>& missing);
+/// What a cell of an attribute is kept as.
+std::string attribute_value(const AttributeColumn& column, std::string_view cell);
 bool is_valid_utf8(std::string_view text);
 
 }  // namespace penchant::pipeline

@@ -32,7 +32,7 @@ class LogReader {
         encoder_(options, roles_) {
     if (!has_item_table(options)) {
       for (const AttributeColumn& attribute : options.attributes)
-        catalog.attributes.push_back({attribute, {}, {}});
+        catalog.attributes.push_back({attribute, {}, {}, false});
     }
     for (const auto& [name, weight] : options.event_weights) {
       if (!(weight > 0.0))
