@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest.h"
 
+#include <malloc.h>
+
 #include <charconv>
 #include <cmath>
 #include <exception>
@@ -125,6 +127,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       break;
   }
   read.log.sessions = {};  // only ids are kept of them
+  malloc_trim(0);          // the reader's blocks, before the columns are held twice
   auto item_table = std::async(std::launch::async, [&] {
     if (has_item_table(options)) read_item_table(options, read, raw_catalog);
   });

@@ -30,6 +30,10 @@ struct ToArrow {
 
   std::shared_ptr<arrow::Array> operator()(const std::vector<std::string_view>& texts) const {
     arrow::StringBuilder builder;
+    std::int64_t bytes = 0;
+    for (const std::string_view text : texts) bytes += static_cast<std::int64_t>(text.size());
+    check(builder.Reserve(num_rows), path);
+    check(builder.ReserveData(bytes), path);
     for (const std::string_view text : texts) check(builder.Append(text), path);
     return finish(builder, path);
   }
@@ -47,6 +51,7 @@ struct ToArrow {
   }
   std::shared_ptr<arrow::Array> operator()(const Int64Column& integers) const {
     arrow::Int64Builder builder;
+    check(builder.Reserve(num_rows), path);
     for (const std::int64_t value : integers.values) {
       check(value == integers.null_value ? builder.AppendNull() : builder.Append(value), path);
     }
@@ -54,6 +59,7 @@ struct ToArrow {
   }
   std::shared_ptr<arrow::Array> operator()(const std::vector<float>& numbers) const {
     arrow::FloatBuilder builder;
+    check(builder.Reserve(num_rows), path);
     for (const float value : numbers)
       check(std::isnan(value) ? builder.AppendNull() : builder.Append(value), path);
     return finish(builder, path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's
-// headers stay inside tables.cc. Every cell is read as text: ids keep their bytes, and each rule of
+// headers stay inside tables.cc and parquet_writer.cc. Every cell is read as text: ids keep their bytes, and each rule of
 // ingest decides itself what a valid number or time is.
 #pragma once
 
@@ -123,7 +123,7 @@ struct VectorColumn {
 };
 /// Integers equal to `null_value` and NaN floats become nulls.
 struct Int64Column {
-  std::vector<std::int64_t> values;
+  std::span<const std::int64_t> values;
   std::int64_t null_value;
 };
 using ColumnValues = std::variant<std::vector<std::string_view>, ListColumn, Int64Column,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/time_parse.h"
 
+#include <bit>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <ctime>
 
 #include <fmt/core.h>
@@ -13,7 +15,8 @@ namespace penchant::pipeline {
 namespace {
 
 constexpr std::int64_t kLatest = 4102444800000;  // 2100-01-01 in ms
-constexpr double kSmallestMilliseconds = 1e11;   // 1973 in ms, the year 5138 in s
+static_assert(std::endian::native == std::endian::little, "digits are read as words");
+constexpr double kSmallestMilliseconds = 1e11;  // 1973 in ms, the year 5138 in s
 
 std::int64_t days_from_civil(int year, unsigned month, unsigned day) {
   return std::chrono::sys_days(std::chrono::year(year) / std::chrono::month(month) /
@@ -33,10 +36,26 @@ int digits(std::string_view text, std::size_t place, std::size_t count) {
   return value;
 }
 
+/// The value of eight digits, or -1: pairs, then fours, then all are put together in one word.
+std::int64_t parse_eight_digits(const char* text) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, text, sizeof word);
+  word ^= 0x3030303030303030;  // '0' to '9' become 0 to 9, all others more
+  if (((word | (word + 0x0606060606060606)) & 0xF0F0F0F0F0F0F0F0) != 0) return -1;
+  word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FF;
+  word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFF;
+  return static_cast<std::int64_t>((word * 10000 + (word >> 32)) & 0xFFFFFFFF);
+}
+
 /// The value of 1 to 15 digits, which a double holds exactly as well, or -1.
 std::int64_t parse_digits(std::string_view text) {
   if (text.empty() || text.size() > 15) return -1;
   std::int64_t value = 0;
+  if (text.size() >= 8) {
+    value = parse_eight_digits(text.data());
+    if (value < 0) return -1;
+    text.remove_prefix(8);
+  }
   bool only_digits = true;
   for (const char c : text) {
     const int digit = c - '0';
