@@ -148,6 +148,13 @@ class LogReader {
     // Pages that are never written cost nothing; growing step by step would copy the columns.
     const std::size_t size = rows.weight.size() + block.rows.weight.size();
     const std::size_t expected = size + blocks_left * block.rows.weight.size() / 32 * 33;
+    if (blocks_left > 0 && size > rows.weight.capacity()) {
+      const std::size_t row_bytes =
+          sizeof(NodeId) * 2 + sizeof(float) + (roles_.time ? sizeof(std::int64_t) : 0) +
+          (roles_.event ? sizeof(std::int8_t) : 0) + (roles_.session ? sizeof(NodeId) : 0);
+      announce_memory(progress, static_cast<std::int64_t>(expected * row_bytes),
+                      fmt::format("about {} rows", expected));
+    }
     const auto append = [&](auto& column, const auto& more) {
       if (more.empty()) return;
       if (size > column.capacity()) column.reserve(std::max(expected, 2 * column.capacity()));
