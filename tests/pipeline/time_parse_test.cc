@@ -119,7 +119,9 @@ TEST(TimeParseShortCuts, AgreeWithTheGeneralRulesOnRandomTexts) {
     if (random() % 4 == 0) digits[random() % digits.size()] = static_cast<char>(random() % 256);
     if (random() % 4 == 0) time[random() % time.size()] = static_cast<char>(random() % 256);
     const std::string zone = std::vector<std::string>{"", "Z", " UTC", "+00:00"}[random() % 4];
-    EXPECT_EQ(iso(time + zone), iso(time + ".0" + zone)) << time << zone;
+    if (time[16] == ':') {  // else a zone may begin there, and no fraction can follow
+      EXPECT_EQ(iso(time + zone), iso(time + ".0" + zone)) << time << zone;
+    }
     EXPECT_EQ(numbers(time + zone), iso(time + zone)) << time << zone;
     accepted += iso(time + zone).has_value();
     if (digits.find_first_not_of("0123456789") != std::string::npos) {
