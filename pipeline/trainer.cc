@@ -221,6 +221,7 @@ class Trainer {
     const auto start = std::chrono::steady_clock::now();
     progress_.begin("train");
     open_directory(config_toml);
+    announce_size();
     TrainReport report;
     bool interrupted = false;
     if (position_.phase == "select") {
@@ -271,6 +272,19 @@ class Trainer {
                                              options_, backend_);
     }
     return std::make_unique<GraphPhase>(graphs.user_item, graphs.item, options_, backend_);
+  }
+
+  /// The main terms of docs/formats.md, "Memory".
+  void announce_size() {
+    std::int64_t links = graphs_.user_item.user_items.view().num_entries();
+    std::int64_t nodes = dataset_.num_users() + dataset_.num_items();
+    for (const graph::Relation& relation : graphs_.item.relations) {
+      links += relation.edges.view().num_entries();
+      nodes += relation.num_hubs;
+    }
+    announce_memory(progress_, 16 * links + 24 * nodes * options_.model.embedding_dim,
+                    fmt::format("{} nodes of width {} and {} links", nodes,
+                                options_.model.embedding_dim, links));
   }
 
   void check_options() const {
