@@ -16,8 +16,8 @@ namespace penchant::pipeline {
 class InterestScorer {
  public:
   virtual ~InterestScorer() = default;
-  /// Vectors [B x D] of users given by their histories, for inner products with
-  /// TrainedModel::items; an empty history gets a defined vector.
+  /// Vectors of users given by their histories, as wide as TrainedModel::items, for inner products
+  /// with them; an empty history gets a defined vector.
   virtual kernels::FloatMatrix user_vectors(const Histories& histories,
                                             kernels::Backend& backend) = 0;
   /// P(interest | user, item) of pairs: history_rows[p] is a row of the histories, items[p] an

@@ -18,6 +18,7 @@
 #include "pipeline/embed.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/ingest.h"
+#include "pipeline/score.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
@@ -80,6 +81,8 @@ PENCHANT_ENUM_NAMES(DeviceChoice, 3, {DeviceChoice::automatic, "auto"}, {DeviceC
                     {DeviceChoice::cuda, "cuda"});
 PENCHANT_ENUM_NAMES(SeenItems, 3, {SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"},
                     {SeenItems::keep, "keep"});
+PENCHANT_ENUM_NAMES(UnknownIds, 3, {UnknownIds::error, "error"}, {UnknownIds::skip, "skip"},
+                    {UnknownIds::zero, "zero"});
 PENCHANT_ENUM_NAMES(EmbeddingType, 2, {EmbeddingType::float32, "float32"},
                     {EmbeddingType::float16, "float16"});
 

@@ -82,8 +82,9 @@ struct TrainReport {
   double best_validation = 0.0;
   double final_loss = 0.0;
   double seconds = 0.0;
-  std::string chosen;        ///< graph filter: its options and how they were found, for people
-  bool interrupted = false;  ///< stopped by Progress::stop_requested after writing a checkpoint
+  double epoch_seconds = 0.0;  ///< of the training steps of one epoch; 0: no step ran
+  std::string chosen;          ///< graph filter: its options and how they were found, for people
+  bool interrupted = false;    ///< stopped by Progress::stop_requested after writing a checkpoint
 };
 
 /// Trains and writes X.model (weights.safetensors, checkpoint.safetensors, metrics.jsonl,

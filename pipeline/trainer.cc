@@ -256,6 +256,7 @@ class Trainer {
     if (!interrupted) finish(report);
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.epoch_seconds = epochs_done_ > 0.0 ? step_seconds_ / epochs_done_ : 0.0;
     progress_.end(
         interrupted
             ? fmt::format("interrupted in epoch {}; the checkpoint is written, --resume goes on",
@@ -405,11 +406,15 @@ class Trainer {
     while (position_.epoch < position_.phase_epochs) {
       for (; position_.step < steps;) {
         const float rate = learning_rate(steps);
+        const auto step_start = std::chrono::steady_clock::now();
         position_.loss_sum +=
             phase_->step(position_.epoch, position_.step, ++position_.adam_step, rate);
         position_.loss_rows += phase_->batch_rows();
         ++position_.step;
         ++steps_done_;
+        step_seconds_ +=
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start).count();
+        epochs_done_ += 1.0 / static_cast<double>(steps);
         rate_rows += phase_->batch_rows();
         const double seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - rate_start).count();
@@ -590,6 +595,8 @@ class Trainer {
   std::optional<models::TensorFile> resumed_;
   std::unique_ptr<TrainingPhase> phase_;
   std::int64_t steps_done_ = 0;
+  double step_seconds_ = 0.0;
+  double epochs_done_ = 0.0;
 };
 
 }  // namespace

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // penchant train, evaluate, embed, recommend, similar.
+#include <algorithm>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/names.h"
+#include "pipeline/run.h"
 #include "pipeline/verbs.h"
 
 namespace penchant::pipeline {
@@ -165,9 +168,24 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   });
 }
 
+namespace {
+
+/// "a,b,c" -> a, b, c; nothing for an empty text.
+std::vector<std::string_view> split_ids(std::string_view text) {
+  std::vector<std::string_view> ids;
+  for (std::size_t first = 0; first < text.size();) {
+    const std::size_t last = std::min(text.find(',', first), text.size());
+    ids.push_back(text.substr(first, last - first));
+    first = last + 1;
+  }
+  return ids;
+}
+
+}  // namespace
+
 void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, model, out, type, user, item;
+    std::string data, model, out, type, user, item, history;
     std::vector<std::string> formats;
     std::int64_t k = 20;
   };
@@ -214,17 +232,34 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     }
   });
 
-  auto* recommend_verb = program.add_subcommand("recommend", "The best unseen items of one user");
+  auto* recommend_verb = program.add_subcommand(
+      "recommend", "The best unseen items of one user, or of someone new by what they had");
   add_common_options(*recommend_verb, invocation);
   recommend_verb->add_option("data", flags->data, "Data set (X.data)")->required();
   recommend_verb->add_option("model", flags->model, "Model (X.model)")->required();
-  recommend_verb->add_option("--user", flags->user, "Raw user id")->required();
+  auto* user_option = recommend_verb->add_option("--user", flags->user, "Raw user id");
+  auto* history_option = recommend_verb->add_option(
+      "--history", flags->history,
+      "Instead of --user: raw item ids, oldest first, separated by commas; models without a "
+      "sequence encoder take the mean of the items' vectors");
   recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
-  recommend_verb->callback([flags, &invocation] {
+  recommend_verb->callback([flags, user_option, history_option, &invocation] {
+    if (user_option->empty() == history_option->empty())
+      throw InputError("recommend: expected either --user or --history");
     Loaded loaded(invocation, flags->data, flags->model);
-    print_items(loaded, fmt::format("for user {}\n", flags->user),
-                recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
-                invocation.json);
+    if (!user_option->empty()) {
+      print_items(loaded, fmt::format("for user {}\n", flags->user),
+                  recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
+                  invocation.json);
+      return;
+    }
+    const std::vector<std::string_view> raw_items = split_ids(flags->history);
+    const auto items =
+        recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k, *loaded.backend);
+    print_items(loaded,
+                fmt::format("for a history of {} items{}\n", raw_items.size(),
+                            loaded.model.interest ? "" : ", by the mean of their vectors"),
+                items, invocation.json);
   });
 
   auto* similar_verb = program.add_subcommand("similar", "The items nearest to an item by cosine");
