@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/interest_model.h"
 
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -78,6 +79,12 @@ InterestModel::InterestModel(const ModelOptions& options, const InterestSizes& s
     const std::int64_t ranking_dims[] = {fused_dim() + 2 * dim_, kRankingDim, 1};
     ranking_ = std::make_unique<Mlp>("ranking", ranking_dims, interest.layer_norm, kRankingSite,
                                      seed, kRankingSubstream, backend);
+    if (interest.ranking_target == RankingTarget::rating) {
+      ranking_->visit_parameters([&](Parameter& parameter) {
+        if (parameter.name == "ranking.layer1.bias")
+          backend.fill(parameter.value.view(), sizes.mean_rating);
+      });
+    }
   }
 }
 
@@ -204,33 +211,48 @@ void InterestModel::fill_features(Backend& backend, ConstFloatView fused, ConstF
   backend.multiply(1.0F, users, items, 0.0F, features.cols_of(fused_dim() + dim_, dim_));
 }
 
+void InterestModel::ranking_losses(Backend& backend, const InterestTargets& targets,
+                                   VectorView<const float> outputs, VectorView<float> losses,
+                                   VectorView<float> d_outputs) {
+  if (options_.interest.ranking_target == RankingTarget::rating) {
+    backend.squared_error(outputs, targets.ratings, losses, d_outputs);
+    return;
+  }
+  const std::int64_t size = targets.items.size;
+  const VectorView<float> labels = labels_.view(backend, 2 * size);
+  backend.fill(FloatView(labels.data, 1, size, size, labels.device), 1.0F);
+  backend.fill(FloatView(labels.data + size, 1, size, size, labels.device), 0.0F);
+  backend.binary_cross_entropy(outputs, labels, losses, d_outputs);
+}
+
 double InterestModel::add_ranking_gradients(Backend& backend, const InterestTargets& targets,
                                             const StepDropout& dropout) {
   const std::int64_t size = targets.items.size;
   const FloatView fused = dropped_fused_.view(backend, size, fused_dim());
   const FloatView users = users_.value.view(backend, size, dim_);
-  const FloatView features = features_.view(backend, 2 * size, fused_dim() + 2 * dim_);
+  const bool contrast = options_.interest.ranking_target == RankingTarget::interest;
+  const std::int64_t pairs = contrast ? 2 * size : size;
+  const FloatView features = features_.view(backend, pairs, fused_dim() + 2 * dim_);
   fill_features(backend, fused, users, gather_items(backend, targets.items, positives_),
                 features.rows_of(0, size));
-  fill_features(backend, fused, users, gather_items(backend, targets.unobserved, unobserved_),
-                features.rows_of(size, size));
+  if (contrast) {
+    fill_features(backend, fused, users, gather_items(backend, targets.unobserved, unobserved_),
+                  features.rows_of(size, size));
+  }
 
-  const FloatView logits = logits_.view(backend, 2 * size, 1);
+  const FloatView logits = logits_.view(backend, pairs, 1);
   ranking_->forward(backend, features, dropout, logits);
-  const VectorView<float> flat_logits = flat_logits_.view(backend, 2 * size);
+  const VectorView<float> flat_logits = flat_logits_.view(backend, pairs);
   copy_column(backend, logits, flat_logits);
-  const VectorView<float> labels = labels_.view(backend, 2 * size);
-  backend.fill(FloatView(labels.data, 1, size, size, labels.device), 1.0F);
-  backend.fill(FloatView(labels.data + size, 1, size, size, labels.device), 0.0F);
-  const VectorView<float> losses = losses_.view(backend, 2 * size);
-  const VectorView<float> d_flat_logits = d_flat_logits_.view(backend, 2 * size);
-  backend.binary_cross_entropy(flat_logits, labels, losses, d_flat_logits);
+  const VectorView<float> losses = losses_.view(backend, pairs);
+  const VectorView<float> d_flat_logits = d_flat_logits_.view(backend, pairs);
+  ranking_losses(backend, targets, flat_logits, losses, d_flat_logits);
 
-  const FloatView d_logits = d_logits_.view(backend, 2 * size, 1);
+  const FloatView d_logits = d_logits_.view(backend, pairs, 1);
   backend.axpby(options_.interest.ranking_weight,
-                ConstFloatView(d_flat_logits.data, 2 * size, 1, 1, d_flat_logits.device), 0.0F,
+                ConstFloatView(d_flat_logits.data, pairs, 1, 1, d_flat_logits.device), 0.0F,
                 d_logits);
-  const FloatView d_features = d_features_.view(backend, 2 * size, features.cols);
+  const FloatView d_features = d_features_.view(backend, pairs, features.cols);
   ranking_->backward(backend, features, d_logits, d_features);
 
   const FloatView d_fused = d_ranking_fused_.view(backend, size, fused_dim());
@@ -248,8 +270,10 @@ double InterestModel::add_ranking_gradients(Backend& backend, const InterestTarg
     scatter_items(backend, ids, rows);
   };
   add_half(0, targets.items, positives_);
-  add_half(size, targets.unobserved, unobserved_);
-  return options_.interest.ranking_weight * 0.5 * sum(backend, losses);
+  if (contrast) add_half(size, targets.unobserved, unobserved_);
+  const double share =
+      static_cast<double>(size) / static_cast<double>(std::max<std::int64_t>(1, pairs));
+  return static_cast<double>(options_.interest.ranking_weight) * share * sum(backend, losses);
 }
 
 double InterestModel::add_gradients(Backend& backend, const InterestBatch& batch,

@@ -7,13 +7,14 @@
 //   x_g  = sum_(s <= t) decay^(t-s) z_(item s) / sqrt(sum_(s <= t) decay^(t-s))   [D]
 //   x_f  = [x_d, x_g],  v = MLP(x_f)                           [D]  the user's vector at that time
 //   retrieval head   p(next item i | t) = softmax_i(<v, z_i> / temperature)
-//   ranking head     P(interest in i | t) = sigmoid(MLP_r([x_f, z_i, v * z_i]))
+//   ranking head     P(interest in i | t) = sigmoid(MLP_r([x_f, z_i, v * z_i])), or without the
+//                    sigmoid the expected rating of i (RankingTarget::rating)
 // x_g is the user's vector of one LightGCN layer over the user-item graph, made of the events up to
 // t only: a user's row of the whole training graph would hold the item that is to be predicted. It
 // needs no parameter of its own, so users who were not in training get theirs in the same way.
 // Loss: mean over events of the softmax cross entropy (over sampled negatives, or all items where
 // these are few) + ranking_weight times the binary cross entropy of one observed and one sampled
-// item per event.
+// item per event, or the squared error of the observed item's rating.
 #pragma once
 
 #include <memory>
@@ -41,13 +42,15 @@ struct InterestTargets {
   kernels::IdView negatives;                       ///< [M] shared by the batch
   kernels::VectorView<const float> positive_bias;  ///< [S] log-q correction, or empty
   kernels::VectorView<const float> negative_bias;  ///< [M]
-  kernels::IdView unobserved;  ///< [S] sampled item per event for the ranking head
+  kernels::VectorView<const float> ratings;  ///< [S] of the next items, for RankingTarget::rating
+  kernels::IdView unobserved;                ///< [S] sampled item per event for the ranking head
 };
 
 struct InterestSizes {
   std::int64_t num_items = 0;
   std::int64_t num_events = 0;  ///< event types; 0: no event vectors
   std::int64_t num_gaps = 0;    ///< gap buckets; 0: no gap vectors
+  float mean_rating = 0.0F;     ///< where predictions of ratings start
 };
 
 class InterestModel {
@@ -64,8 +67,8 @@ class InterestModel {
   /// User vectors behind the last event of each sequence of the batch: to [B x D], as scored. Needs
   /// forward_items. No sequence may be empty.
   void user_vectors(kernels::Backend& backend, const InterestBatch& batch, kernels::FloatView to);
-  /// Logits of the ranking head for pairs of an event of the batch and an item, [P] each. Needs
-  /// user_vectors of this batch. Throws InputError if the model has no ranking head.
+  /// Logits (or ratings) of the ranking head for pairs of an event of the batch and an item, [P]
+  /// each. Needs user_vectors of this batch. Throws InputError if the model has no ranking head.
   void pair_logits(kernels::Backend& backend, const InterestBatch& batch,
                    kernels::IdView event_rows, kernels::IdView items,
                    kernels::VectorView<float> logits);
@@ -92,6 +95,11 @@ class InterestModel {
   double add_retrieval_gradients(kernels::Backend& backend, const InterestTargets& targets);
   double add_ranking_gradients(kernels::Backend& backend, const InterestTargets& targets,
                                const StepDropout& dropout);
+  /// Losses of the ranking head's outputs [P] (P = S, or 2 S with the unobserved items behind the
+  /// observed ones) and their gradients.
+  void ranking_losses(kernels::Backend& backend, const InterestTargets& targets,
+                      kernels::VectorView<const float> outputs, kernels::VectorView<float> losses,
+                      kernels::VectorView<float> d_outputs);
   /// [x_f, z_i, v * z_i] of pairs whose parts are given.
   void fill_features(kernels::Backend& backend, kernels::ConstFloatView fused,
                      kernels::ConstFloatView users, kernels::ConstFloatView items,

@@ -20,6 +20,9 @@ enum class Initializer { normal, spectral };
 enum class LossKind { sampled_softmax, bpr };
 
 enum class SequenceKind { none, rnn, lstm, cnn };
+/// What the ranking head learns: whether an item is the next one, or the weight of its event (a
+/// rating).
+enum class RankingTarget { interest, rating };
 
 /// Options of ModelKind::interest.
 struct InterestOptions {
@@ -36,7 +39,8 @@ struct InterestOptions {
   std::vector<std::int64_t> mlp_dims = {128};  ///< hidden widths between fusion and user vector
   bool layer_norm = false;                     ///< in the hidden layers
   bool ranking_head = true;                    ///< P(interest | user, item) beside the vectors
-  float ranking_weight = 0.1F;                 ///< of its loss beside the retrieval loss
+  RankingTarget ranking_target = RankingTarget::interest;
+  float ranking_weight = 0.1F;  ///< of its loss beside the retrieval loss
 };
 
 struct ModelOptions {

@@ -353,6 +353,9 @@ const std::vector<Setting>& all_settings() {
                        "interest: layer normalisation in hidden layers"),
       PENCHANT_SETTING("model.ranking_head", train.model.interest.ranking_head,
                        "interest: learn P(interest | user, item) as well"),
+      PENCHANT_SETTING("model.ranking_target", train.model.interest.ranking_target,
+                       "interest: what the ranking head learns: interest, or rating (the weight of "
+                       "an event)"),
       PENCHANT_SETTING("model.ranking_weight", train.model.interest.ranking_weight,
                        "interest: weight of the ranking head's loss"),
       PENCHANT_SETTING("model.initializer", train.model.initializer,

@@ -309,9 +309,13 @@ EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
           ? evaluate_scorer(*model.scorer, task, counts, options, backend, progress)
           : evaluate_vectors(model.users.view(), model.items.view(), task, counts, options, backend,
                              progress);
-  if (model.interest) {
+  if (model.interest && model.interest->pair_score() == PairScore::probability) {
     PairReport pairs = evaluate_pairs(*model.interest, dataset, options.part, backend);
     if (pairs.num_pairs > 0) report.pairs = std::move(pairs);
+  }
+  if (model.interest && model.interest->pair_score() == PairScore::rating) {
+    RatingReport ratings = evaluate_ratings(*model.interest, dataset, options.part, backend);
+    if (ratings.num_ratings > 0) report.ratings = std::move(ratings);
   }
   progress.end(fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items()));
   return report;

@@ -39,7 +39,8 @@ struct EvaluateReport {
   std::int64_t num_users = 0;
   bool seen_items_masked = true;
   double seconds = 0.0;
-  std::optional<PairReport> pairs;  ///< of `evaluate`, if the model gives probabilities
+  std::optional<PairReport> pairs;      ///< of `evaluate`, if the model gives probabilities
+  std::optional<RatingReport> ratings;  ///< of `evaluate`, if it gives ratings
 };
 
 /// Users to rank for, their held-out items and the items that are masked for them.

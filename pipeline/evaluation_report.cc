@@ -42,6 +42,26 @@ PairReport pairs_from_json(const json& stored) {
   return pairs;
 }
 
+json ratings_to_json(const RatingReport& ratings) {
+  return {{"num_ratings", ratings.num_ratings},
+          {"metrics", ratings.metrics},
+          {"item_mean_metrics", ratings.item_mean_metrics}};
+}
+
+RatingReport ratings_from_json(const json& stored) {
+  return {stored.at("metrics").get<std::map<std::string, double>>(),
+          stored.at("item_mean_metrics").get<std::map<std::string, double>>(),
+          stored.at("num_ratings").get<std::int64_t>()};
+}
+
+std::string ratings_table(const RatingReport& ratings, const std::string& part) {
+  std::string text = fmt::format("\n{:<18}{:>12}{:>17}\n", part + " ratings", "model", "item mean");
+  for (const auto& [name, value] : ratings.metrics)
+    text +=
+        fmt::format("{:<18}{:>12.4f}{:>17.4f}\n", name, value, ratings.item_mean_metrics.at(name));
+  return text + fmt::format("{} held-out rows\n", ratings.num_ratings);
+}
+
 std::string pairs_table(const PairReport& pairs, const std::string& part) {
   std::string text = fmt::format("\n{:<18}{:>12}{:>14}\n", part + " pairs", "model", "popularity");
   for (const auto& [name, value] : pairs.metrics.values) {
@@ -70,6 +90,7 @@ json evaluation_to_json(const EvaluateReport& report) {
                  {"seen_items_masked", report.seen_items_masked},
                  {"metrics", report.metrics}};
   if (report.pairs) result["pairs"] = pairs_to_json(*report.pairs);
+  if (report.ratings) result["ratings"] = ratings_to_json(*report.ratings);
   return result;
 }
 
@@ -80,6 +101,7 @@ EvaluateReport evaluation_from_json(const json& stored) {
   report.seen_items_masked = stored.at("seen_items_masked").get<bool>();
   report.metrics = stored.at("metrics").get<std::map<std::string, double>>();
   if (stored.contains("pairs")) report.pairs = pairs_from_json(stored.at("pairs"));
+  if (stored.contains("ratings")) report.ratings = ratings_from_json(stored.at("ratings"));
   return report;
 }
 
@@ -99,6 +121,7 @@ std::string evaluation_table(const EvaluateReport& model, std::span<const Baseli
       "{} users, all items ranked, {}\n", model.num_users,
       model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");
   if (model.pairs) text += pairs_table(*model.pairs, part);
+  if (model.ratings) text += ratings_table(*model.ratings, part);
   return text;
 }
 

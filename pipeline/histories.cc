@@ -32,6 +32,7 @@ Histories make_histories(const graph::TrainingPart& part, const Dataset& dataset
     const std::size_t kept = std::min(next - first, static_cast<std::size_t>(max_length));
     for (std::size_t row = next - kept; row < next; ++row) {
       histories.items.push_back(log.item[row]);
+      histories.weights.push_back(log.weight[row]);
       if (typed) histories.events.push_back(static_cast<std::uint8_t>(log.event[row]));
       if (timed) {
         histories.gap_buckets.push_back(
@@ -66,6 +67,7 @@ Histories select_histories(const Histories& histories, std::span<const NodeId> r
     append(selected.items, histories.items);
     append(selected.events, histories.events);
     append(selected.gap_buckets, histories.gap_buckets);
+    append(selected.weights, histories.weights);
     selected.offsets.push_back(static_cast<std::int64_t>(selected.items.size()));
   }
   return selected;

@@ -26,6 +26,8 @@ struct Histories {
                                           ///< type, or if it is not known
   std::vector<std::uint8_t> gap_buckets;  ///< of the time since the user's previous event; empty
                                           ///< if times are not known
+  std::vector<float> weights;             ///< of the events (ratings, where the log has some);
+                                          ///< empty if not known
 
   std::int64_t size() const { return static_cast<std::int64_t>(offsets.size()) - 1; }  ///< B
   std::int64_t length(std::int64_t row) const {

@@ -12,6 +12,9 @@
 
 namespace penchant::pipeline {
 
+/// What pair_scores are.
+enum class PairScore { none, probability, rating };
+
 /// Histories may be of any length: a model reads the last events, as many as it was trained with.
 class InterestScorer {
  public:
@@ -20,8 +23,9 @@ class InterestScorer {
   /// with them; an empty history gets a defined vector.
   virtual kernels::FloatMatrix user_vectors(const Histories& histories,
                                             kernels::Backend& backend) = 0;
-  /// P(interest | user, item) of pairs: history_rows[p] is a row of the histories, items[p] an
-  /// item.
+  virtual PairScore pair_score() const = 0;
+  /// P(interest | user, item) or the expected rating of pairs: history_rows[p] is a row of the
+  /// histories, items[p] an item. Throws InputError if the model has neither.
   virtual std::vector<float> pair_scores(const Histories& histories,
                                          std::span<const graph::NodeId> history_rows,
                                          std::span<const graph::NodeId> items,

@@ -59,6 +59,9 @@ models::InterestSizes interest_sizes(const Dataset& dataset) {
   if (!seen.events.empty())
     sizes.num_events = static_cast<std::int64_t>(dataset.event_names.size());
   if (gaps_differ(seen)) sizes.num_gaps = kNumGapBuckets;
+  const double sum = std::accumulate(seen.weights.begin(), seen.weights.end(), 0.0);
+  if (!seen.weights.empty())
+    sizes.mean_rating = static_cast<float>(sum / static_cast<double>(seen.weights.size()));
   return sizes;
 }
 
@@ -226,6 +229,13 @@ FloatMatrix TrainedInterest::user_vectors(const Histories& histories, Backend& b
   return wide;
 }
 
+PairScore TrainedInterest::pair_score() const {
+  const models::InterestOptions& options = network_->options_.interest;
+  if (!options.ranking_head) return PairScore::none;
+  return options.ranking_target == models::RankingTarget::rating ? PairScore::rating
+                                                                 : PairScore::probability;
+}
+
 std::vector<float> TrainedInterest::pair_scores(const Histories& histories,
                                                 std::span<const NodeId> history_rows,
                                                 std::span<const NodeId> items, Backend& backend) {
@@ -273,8 +283,10 @@ std::vector<float> TrainedInterest::pair_scores(const Histories& histories,
     std::vector<float> host(pairs.size());
     backend.copy(kernels::VectorView<const float>(logits),
                  kernels::VectorView<float>(host.data(), logits.size, kernels::Device::cpu));
-    for (std::size_t k = 0; k < pairs.size(); ++k)
-      scores[at(pairs[k])] = 1.0F / (1.0F + std::exp(-host[k]));
+    for (std::size_t k = 0; k < pairs.size(); ++k) {
+      scores[at(pairs[k])] =
+          pair_score() == PairScore::rating ? host[k] : 1.0F / (1.0F + std::exp(-host[k]));
+    }
   });
   return scores;
 }

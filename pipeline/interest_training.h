@@ -75,6 +75,7 @@ class TrainedInterest final : public InterestScorer {
   TrainedInterest(std::unique_ptr<InterestNetwork> network, bool popularity_column)
       : network_(std::move(network)), popularity_column_(popularity_column) {}
   kernels::FloatMatrix user_vectors(const Histories& histories, kernels::Backend& backend) override;
+  PairScore pair_score() const override;
   std::vector<float> pair_scores(const Histories& histories,
                                  std::span<const graph::NodeId> history_rows,
                                  std::span<const graph::NodeId> items,

@@ -37,7 +37,7 @@ using graph::AttributeKind, graph::CooccurrenceScope, graph::CooccurrenceWeight,
     graph::SplitMethod;
 using kernels::Activation, kernels::DeviceChoice;
 using models::FilterKind, models::Initializer, models::LossKind, models::ModelKind,
-    models::SequenceKind;
+    models::RankingTarget, models::SequenceKind;
 
 PENCHANT_ENUM_NAMES(InputFormat, 4, {InputFormat::table, "table"},
                     {InputFormat::lightgcn, "lightgcn"}, {InputFormat::s3rec, "s3rec"},
@@ -63,6 +63,8 @@ PENCHANT_ENUM_NAMES(partition::Method, 4, {partition::Method::metis, "metis"},
                     {partition::Method::random, "random"});
 PENCHANT_ENUM_NAMES(SequenceKind, 4, {SequenceKind::none, "none"}, {SequenceKind::rnn, "rnn"},
                     {SequenceKind::lstm, "lstm"}, {SequenceKind::cnn, "cnn"});
+PENCHANT_ENUM_NAMES(RankingTarget, 2, {RankingTarget::interest, "interest"},
+                    {RankingTarget::rating, "rating"});
 PENCHANT_ENUM_NAMES(ModelKind, 5, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
                     {ModelKind::node_weighted, "node_weighted"},
                     {ModelKind::graph_filter, "graph_filter"}, {ModelKind::interest, "interest"});

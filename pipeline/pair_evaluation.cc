@@ -38,7 +38,73 @@ NodeId other_item(std::span<const NodeId> excluded, std::int64_t rank) {
   return static_cast<NodeId>(rank);
 }
 
+/// Histories of all users before the part.
+Histories known_histories(const Dataset& dataset, HeldOut part) {
+  constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
+  return part == HeldOut::test ? make_histories_with_validation(dataset, kAll)
+                               : make_histories(dataset.split.train, dataset, kAll);
+}
+
+/// What the scorer says of (users[p], items[p]), where rows of one user follow each other.
+std::vector<float> ask(InterestScorer& scorer, const Histories& histories,
+                       std::span<const NodeId> users, std::span<const NodeId> items,
+                       kernels::Backend& backend) {
+  std::vector<float> answers;
+  std::vector<NodeId> distinct;
+  std::vector<NodeId> rows;
+  for (std::size_t first = 0; first < users.size();) {
+    distinct.clear();
+    rows.clear();
+    std::size_t last = first;
+    for (; last < users.size(); ++last) {
+      if (last == first || users[last] != users[last - 1]) {
+        if (static_cast<std::int64_t>(distinct.size()) == kUsersPerBatch) break;
+        distinct.push_back(users[last]);
+      }
+      rows.push_back(static_cast<NodeId>(distinct.size() - 1));
+    }
+    const std::vector<float> scores = scorer.pair_scores(
+        select_histories(histories, distinct), rows, items.subspan(first, last - first), backend);
+    PENCHANT_ASSERT(scores.size() == last - first);
+    answers.insert(answers.end(), scores.begin(), scores.end());
+    first = last;
+  }
+  return answers;
+}
+
+/// Mean training weight of each item, the mean of all where it has no row.
+std::vector<float> item_means(const Dataset& dataset) {
+  const graph::Interactions& train = dataset.split.train.interactions;
+  std::vector<double> sums(static_cast<std::size_t>(dataset.num_items()), 0.0);
+  std::vector<double> counts(sums.size(), 0.0);
+  double total = 0.0;
+  for (std::size_t row = 0; row < train.item.size(); ++row) {
+    sums[static_cast<std::size_t>(train.item[row])] += train.weight[row];
+    counts[static_cast<std::size_t>(train.item[row])] += 1.0;
+    total += train.weight[row];
+  }
+  const double mean = train.empty() ? 0.0 : total / static_cast<double>(train.size());
+  std::vector<float> means(sums.size());
+  for (std::size_t item = 0; item < means.size(); ++item)
+    means[item] = static_cast<float>(counts[item] > 0 ? sums[item] / counts[item] : mean);
+  return means;
+}
+
 }  // namespace
+
+RatingReport evaluate_ratings(InterestScorer& scorer, const Dataset& dataset, HeldOut part,
+                              kernels::Backend& backend) {
+  const graph::Interactions& held_out =
+      part == HeldOut::test ? dataset.split.test : dataset.split.validation;
+  const std::vector<float> predicted =
+      ask(scorer, known_histories(dataset, part), held_out.user, held_out.item, backend);
+  const std::vector<float> means = item_means(dataset);
+  std::vector<float> item_mean;
+  for (const NodeId item : held_out.item)
+    item_mean.push_back(means[static_cast<std::size_t>(item)]);
+  return {rating_metrics(predicted, held_out.weight), rating_metrics(item_mean, held_out.weight),
+          held_out.size()};
+}
 
 PairTask make_pair_task(const Dataset& dataset, HeldOut part) {
   const graph::Interactions& held_out =
@@ -76,30 +142,9 @@ PairTask make_pair_task(const Dataset& dataset, HeldOut part) {
 PairReport evaluate_pairs(InterestScorer& scorer, const Dataset& dataset, HeldOut part,
                           kernels::Backend& backend) {
   const PairTask task = make_pair_task(dataset, part);
-  constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
-  const Histories histories = part == HeldOut::test
-                                  ? make_histories_with_validation(dataset, kAll)
-                                  : make_histories(dataset.split.train, dataset, kAll);
-  std::vector<float> probabilities;
+  const std::vector<float> probabilities =
+      ask(scorer, known_histories(dataset, part), task.users, task.items, backend);
   std::vector<float> popularity;
-  std::vector<NodeId> users;
-  std::vector<NodeId> rows;
-  for (std::int64_t first = 0; first < task.size(); first += 2 * kUsersPerBatch) {
-    const std::int64_t count = std::min(2 * kUsersPerBatch, task.size() - first);
-    users.clear();
-    rows.clear();
-    for (std::int64_t p = 0; p < count; ++p) {
-      if (p % 2 == 0) users.push_back(task.users[static_cast<std::size_t>(first + p)]);
-      rows.push_back(static_cast<NodeId>(p / 2));
-    }
-    const auto items =
-        std::span(task.items)
-            .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-    const std::vector<float> scores =
-        scorer.pair_scores(select_histories(histories, users), rows, items, backend);
-    PENCHANT_ASSERT(static_cast<std::int64_t>(scores.size()) == count);
-    probabilities.insert(probabilities.end(), scores.begin(), scores.end());
-  }
   for (const NodeId item : task.items) {
     popularity.push_back(
         static_cast<float>(dataset.item_statistics.count[static_cast<std::size_t>(item)]));

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -33,6 +35,15 @@ struct PairReport {
   double popularity_user_auc = 0.5;
   std::int64_t num_pairs = 0;
 };
+
+/// Errors of expected ratings over all held-out rows, beside those of the item's mean rating in
+/// training (of the mean of all rows where it has none).
+struct RatingReport {
+  std::map<std::string, double> metrics, item_mean_metrics;  ///< "rmse", "mae"
+  std::int64_t num_ratings = 0;
+};
+RatingReport evaluate_ratings(InterestScorer& scorer, const Dataset& dataset, HeldOut part,
+                              kernels::Backend& backend);
 
 /// Asks the model about every pair, users by their histories before the part.
 PairReport evaluate_pairs(InterestScorer& scorer, const Dataset& dataset, HeldOut part,

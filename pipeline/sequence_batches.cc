@@ -183,12 +183,18 @@ models::InterestTargets HistorySampler::sample(std::int64_t epoch, std::int64_t 
   batch.assign(histories_, chosen_, history_decay_);
   targets_.clear();
   users_.clear();
+  ratings_.clear();
   for (const std::int64_t place : batch.order()) {
     const Span& span = chosen_[at(place)];
     users_.push_back(static_cast<NodeId>(span.row));
     const std::size_t from = at(histories_.offsets[at(span.row)] + span.first + 1);
-    targets_.insert(targets_.end(), histories_.items.begin() + static_cast<std::ptrdiff_t>(from),
-                    histories_.items.begin() + static_cast<std::ptrdiff_t>(from + at(span.length)));
+    const auto append = [&](auto& to, const auto& column) {
+      if (column.empty()) return;
+      to.insert(to.end(), column.begin() + static_cast<std::ptrdiff_t>(from),
+                column.begin() + static_cast<std::ptrdiff_t>(from + at(span.length)));
+    };
+    append(targets_, histories_.items);
+    append(ratings_, histories_.weights);
   }
   draw_negatives(epoch, step);
   draw_unobserved(epoch, step, batch.offsets());
@@ -203,6 +209,7 @@ models::InterestTargets HistorySampler::sample(std::int64_t epoch, std::int64_t 
   targets.items = ids(device_.targets, targets_);
   targets.negatives = ids(device_.negatives, candidates_.empty() ? sampled_ : candidates_);
   targets.unobserved = ids(device_.unobserved, unobserved_);
+  targets.ratings = numbers(device_.ratings, ratings_);
   targets.positive_bias = numbers(device_.positive_bias, positive_bias_);
   targets.negative_bias = numbers(device_.negative_bias, negative_bias_);
   return targets;

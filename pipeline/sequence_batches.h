@@ -76,10 +76,10 @@ class HistorySampler {
   std::vector<float> bias_;  ///< log-q correction of sampled negatives [I]
   std::vector<Span> chosen_;
   std::vector<graph::NodeId> targets_, users_, sampled_, unobserved_;
-  std::vector<float> positive_bias_, negative_bias_;
+  std::vector<float> positive_bias_, negative_bias_, ratings_;
   struct {
     models::DeviceArray<graph::NodeId> targets, negatives, unobserved;
-    models::DeviceArray<float> positive_bias, negative_bias;
+    models::DeviceArray<float> positive_bias, negative_bias, ratings;
   } device_;
 };
 

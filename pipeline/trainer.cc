@@ -72,6 +72,7 @@ json interest_to_json(const models::InterestOptions& interest) {
           {"mlp_dims", interest.mlp_dims},
           {"layer_norm", interest.layer_norm},
           {"ranking_head", interest.ranking_head},
+          {"ranking_target", enum_name(interest.ranking_target)},
           {"ranking_weight", interest.ranking_weight}};
 }
 
@@ -90,6 +91,8 @@ models::InterestOptions interest_from_json(const json& stored) {
   stored.at("mlp_dims").get_to(interest.mlp_dims);
   stored.at("layer_norm").get_to(interest.layer_norm);
   stored.at("ranking_head").get_to(interest.ranking_head);
+  interest.ranking_target = parse_enum<models::RankingTarget>(
+      stored.at("ranking_target").get<std::string>(), "model.ranking_target");
   stored.at("ranking_weight").get_to(interest.ranking_weight);
   return interest;
 }

@@ -34,6 +34,7 @@ struct InterestCase {
   bool layer_norm = false;
   bool ranking_head = true;
   bool features = false;  ///< event types and time gaps
+  bool ratings = false;
   bool bias = false;
   float dropout = 0.0F;
   std::vector<std::int64_t> mlp_dims = {6};
@@ -42,7 +43,7 @@ struct InterestCase {
 std::ostream& operator<<(std::ostream& out, const InterestCase& c) { return out << c.name; }
 
 std::vector<InterestCase> cases() {
-  std::vector<InterestCase> result(11);
+  std::vector<InterestCase> result(12);
   result[0] = {.name = "lstm"};
   result[1] = {.name = "two lstm layers with dropout", .layers = 2, .dropout = 0.4F};
   result[2] = {.name = "rnn, cosines", .sequence = SequenceKind::rnn, .normalize = true};
@@ -59,6 +60,7 @@ std::vector<InterestCase> cases() {
                .layer_norm = true,
                .dropout = 0.2F,
                .mlp_dims = {6, 4}};
+  result[11] = {.name = "ratings", .ratings = true, .dropout = 0.3F};
   result[10] = {.name = "cosines, everything",
                 .layers = 2,
                 .normalize = true,
@@ -89,6 +91,7 @@ ModelOptions options_of(const InterestCase& c) {
   options.interest.layer_norm = c.layer_norm;
   options.interest.ranking_head = c.ranking_head;
   options.interest.ranking_weight = 0.7F;
+  if (c.ratings) options.interest.ranking_target = RankingTarget::rating;
   return options;
 }
 
@@ -101,6 +104,8 @@ oracle::InterestBatch batch_of(const InterestCase& c) {
   batch.targets = {1, 2, 0, 3, 4, 5, 6, 2, 6, 0, 5, 3, 1, 0};
   batch.unobserved = {6, 5, 4, 5, 6, 0, 1, 3, 4, 5, 0, 1, 2, 3};
   batch.negatives = {0, 3, 5, 5, 2};
+  for (std::size_t k = 0; k < batch.items.size(); ++k)
+    batch.ratings.push_back(static_cast<double>(1 + k % 5));
   if (c.features) {
     batch.events = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1};
     batch.gaps = {0, 1, 3, 1, 2, 2, 1, 0, 1, 1, 0, 3, 3, 0};
@@ -161,6 +166,7 @@ class DeviceInterestBatch {
     targets.items = ids(batch.targets);
     targets.negatives = ids(batch.negatives);
     targets.unobserved = ids(batch.unobserved);
+    targets.ratings = numbers({batch.ratings.begin(), batch.ratings.end()});
     targets.positive_bias = numbers(row(batch.positive_bias));
     targets.negative_bias = numbers(row(batch.negative_bias));
   }
@@ -290,7 +296,7 @@ TEST_P(InterestModelTest, UserVectorsAndLogitsAgreeWithTheOracle) {
 }
 
 TEST_P(InterestModelTest, ParameterGradientsAccumulate) {
-  const InterestCase c = cases().back();
+  const InterestCase c = cases()[10];
   Model model(backend(), c);
   model.add_gradients(backend(), batch_of(c));
   const auto once = model.gradients(backend());
@@ -303,7 +309,7 @@ TEST_P(InterestModelTest, ParameterGradientsAccumulate) {
 }
 
 TEST_P(InterestModelTest, SameBitsAtOneAndTwoThreads) {
-  const InterestCase c = cases().back();
+  const InterestCase c = cases()[10];
   expect_same_bits_at_any_thread_count([&](kernels::Backend& fresh) {
     Model model(fresh, c);
     model.add_gradients(fresh, batch_of(c));

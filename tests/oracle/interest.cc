@@ -310,6 +310,11 @@ double interest_loss(const ModelOptions& options, const Dense& item_graph,
     const auto place = static_cast<std::size_t>(event);
     retrieval += retrieval_loss(options, model, batch, event);
     if (!options.interest.ranking_head) continue;
+    if (options.interest.ranking_target == models::RankingTarget::rating) {
+      const double error = model.logit(event, batch.targets[place], event) - batch.ratings[place];
+      ranking += error * error;  // its half is the loss; one pair an event instead of two
+      continue;
+    }
     ranking += softplus(-model.logit(event, batch.targets[place], event));
     ranking += softplus(model.logit(event, batch.unobserved[place], size + event));
   }

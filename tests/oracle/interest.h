@@ -19,6 +19,7 @@ struct InterestBatch {
   std::vector<std::int64_t> lengths;
   std::vector<graph::NodeId> items, events, gaps;  ///< [S]; the last two may be empty
   std::vector<graph::NodeId> targets, unobserved;  ///< [S]
+  std::vector<double> ratings;                     ///< [S] of the targets
   std::vector<graph::NodeId> negatives;            ///< [M]
   Dense positive_bias, negative_bias;              ///< one row, or empty
   graph::Seed dropout_seed{0};

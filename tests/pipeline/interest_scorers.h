@@ -25,6 +25,7 @@ class HistoryScorer final : public pipeline::InterestScorer {
     }
     return vectors;
   }
+  pipeline::PairScore pair_score() const override { return pipeline::PairScore::probability; }
   std::vector<float> pair_scores(const pipeline::Histories& histories,
                                  std::span<const graph::NodeId> history_rows,
                                  std::span<const graph::NodeId> items, kernels::Backend&) override {

@@ -198,6 +198,17 @@ TEST_F(InterestTraining, WithoutRankingHeadThereAreNoProbabilities) {
               HasSubstr("ranking head"));
 }
 
+TEST_F(InterestTraining, WithoutRankingHeadEvaluationHasNoPairs) {
+  TrainOptions options = interest_recipe();
+  options.epochs = 1;
+  options.model.interest.ranking_head = false;
+  train(options, "m");
+  const TrainedModel model = load_model(at("m"), dataset(), backend());
+  const EvaluateReport report = evaluate(dataset(), model, {}, backend(), silent_progress());
+  EXPECT_FALSE(report.pairs.has_value());
+  EXPECT_FALSE(report.ratings.has_value());
+}
+
 TEST_F(InterestTraining, ItemsWithoutInteractionGetAVectorThroughTheItemGraph) {
   TrainOptions options = interest_recipe();
   options.epochs = 2;
@@ -213,6 +224,42 @@ TEST_F(InterestTraining, ItemsWithoutInteractionGetAVectorThroughTheItemGraph) {
     EXPECT_GT(length, 0.0);
   }
   EXPECT_GT(unsold, 0);
+}
+
+class Ratings : public IngestTest {};
+
+// Each item has a rating of its own.
+TEST_F(Ratings, AreLearned) {
+  std::string log = "user,item,time,stars\n";
+  for (int user = 0; user < 120; ++user) {
+    for (int k = 0; k < 12; ++k) {
+      const int item = (user * 7 + k * 5) % 20 + (user % 2) * 20;
+      log += fmt::format("u{},i{},{},{}\n", user, item, k, 2 + item % 3 + (user % 2));
+    }
+  }
+  IngestOptions options;
+  options.columns.weight = "stars";
+  options.split_method = graph::SplitMethod::leave_one_out;
+  const Dataset dataset = ingest_text(log, options);
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  TrainOptions recipe = interest_recipe();
+  recipe.model.interest.ranking_target = models::RankingTarget::rating;
+  recipe.model.interest.ranking_weight = 1.0F;
+  recipe.epochs = 40;
+  recipe.patience = 0;
+  recipe.validation_metric = "ndcg@10";
+  const fs::path folder = folder_.path() / "m";
+  train(dataset, graphs, recipe, "", folder, *backend, silent_progress());
+  const TrainedModel model = load_model(folder, dataset, *backend);
+  const EvaluateReport report = evaluate(dataset, model, {}, *backend, silent_progress());
+  EXPECT_FALSE(report.pairs.has_value());
+  ASSERT_TRUE(report.ratings.has_value());
+  EXPECT_EQ(report.ratings->num_ratings, 120);
+  EXPECT_LT(report.ratings->metrics.at("rmse"), 0.5)
+      << "the standard deviation of the ratings is about 1";
+  EXPECT_LE(report.ratings->metrics.at("mae"), report.ratings->metrics.at("rmse"));
+  EXPECT_LT(report.ratings->item_mean_metrics.at("rmse"), 0.01) << "here items tell everything";
 }
 
 class OddLogs : public IngestTest {};
