@@ -20,7 +20,9 @@ BlendedScorer::BlendedScorer(kernels::ConstFloatView users, kernels::ConstFloatV
 void BlendedScorer::score(kernels::IdView users, kernels::Backend& backend,
                           kernels::FloatView scores) {
   kernels::FloatMatrix queries = backend.matrix<float>(users.size, users_.cols);
-  backend.gather_rows(users_, users, queries.view());
+  kernels::Vector<graph::NodeId> ids = backend.vector<graph::NodeId>(users.size);
+  backend.copy(users, ids.view());  // `users` lies in host memory
+  backend.gather_rows(users_, ids.view(), queries.view());
   filter_->score(users, backend, scores);
   backend.gemm(kernels::Transpose::no, kernels::Transpose::yes, 1.0F, items_, queries.view(),
                filter_weight_, scores);
