@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops on sequences of the emulated backend.
+#include <algorithm>
 #include <vector>
 
 #include "kernels/cuda/check.h"
@@ -19,14 +20,18 @@ using kernels::Transpose;
 
 namespace {
 
-/// The device's copy of the offsets.
+/// The device's copy of the offsets, which must ascend from 0 to `rows`.
 class DeviceOffsets {
  public:
-  explicit DeviceOffsets(const Segments& segments)
-      : offsets_(segments.offsets.begin(), segments.offsets.end()) {}
-  cuda::DeviceSegments segments() const {
-    return {offsets_.data(), static_cast<std::int64_t>(offsets_.size()) - 1};
+  DeviceOffsets(const char* op, const Segments& segments, std::int64_t rows)
+      : offsets_(segments.offsets.begin(), segments.offsets.end()) {
+    if (offsets_.empty()) offsets_.push_back(0);
+    if (offsets_.front() != 0 || offsets_.back() != rows ||
+        !std::is_sorted(offsets_.begin(), offsets_.end()))
+      cuda::refuse(op, "offsets of the sequences do not ascend from 0 to the number of rows");
   }
+  std::int64_t count() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
+  cuda::DeviceSegments segments() const { return {offsets_.data(), count()}; }
 
  private:
   std::vector<std::int64_t> offsets_;
@@ -65,12 +70,12 @@ void SimtBackend::convolution_forward(const Segments& segments, std::int64_t wid
                                       ConstFloatView x, ConstFloatView weight,
                                       VectorView<const float> bias, FloatView y) {
   const char* op = "convolution_forward";
-  require_shape(op, "x", x, segments.offsets.back(), x.cols);
+  require_device(op, "x", x);
+  const DeviceOffsets offsets(op, segments, x.rows);
   require_shape(op, "weight", weight, width * x.cols, y.cols);
   require_size(op, "bias", bias, y.cols);
   require_shape(op, "y", y, x.rows, y.cols);
   if (y.rows == 0) return;
-  const DeviceOffsets offsets(segments);
   std::vector<float> memory = scratch(x.rows * width * x.cols);
   const FloatView inputs(memory.data(), x.rows, width * x.cols, width * x.cols,
                          kernels::Device::cuda);
@@ -84,14 +89,14 @@ void SimtBackend::convolution_backward(const Segments& segments, std::int64_t wi
                                        FloatView d_x, FloatView d_weight,
                                        VectorView<float> d_bias) {
   const char* op = "convolution_backward";
-  require_shape(op, "x", x, segments.offsets.back(), x.cols);
+  require_device(op, "x", x);
+  const DeviceOffsets offsets(op, segments, x.rows);
   require_shape(op, "weight", weight, width * x.cols, d_y.cols);
   require_shape(op, "d_y", d_y, x.rows, d_y.cols);
   require_shape(op, "d_x", d_x, x.rows, x.cols);
   require_shape(op, "d_weight", d_weight, width * x.cols, d_y.cols);
   require_size(op, "d_bias", d_bias, d_y.cols);
   if (x.rows == 0) return;
-  const DeviceOffsets offsets(segments);
   std::vector<float> memory = scratch(x.rows * width * x.cols);
   const FloatView inputs(memory.data(), x.rows, width * x.cols, width * x.cols,
                          kernels::Device::cuda);
@@ -104,11 +109,11 @@ void SimtBackend::convolution_backward(const Segments& segments, std::int64_t wi
 
 void SimtBackend::segment_max(const Segments& segments, ConstFloatView x, FloatView y,
                               MatrixView<graph::NodeId> rows) {
-  const auto count = static_cast<std::int64_t>(segments.offsets.size()) - 1;
-  require_shape("segment_max", "x", x, segments.offsets.back(), y.cols);
-  require_shape("segment_max", "y", y, count, y.cols);
-  require_shape("segment_max", "rows", rows, count, y.cols);
-  const DeviceOffsets offsets(segments);
+  const char* op = "segment_max";
+  const DeviceOffsets offsets(op, segments, x.rows);
+  require_shape(op, "x", x, x.rows, y.cols);
+  require_shape(op, "y", y, offsets.count(), x.cols);
+  require_shape(op, "rows", rows, offsets.count(), x.cols);
   cuda::segment_max(offsets.segments(), x, y, rows, &machine_);
 }
 
@@ -122,9 +127,9 @@ void SimtBackend::segment_max_backward(MatrixView<const graph::NodeId> rows, Con
 
 void SimtBackend::running_sum(kernels::TimeOrder order, const Segments& segments, float decay,
                               ConstFloatView x, FloatView y) {
-  require_shape("running_sum", "x", x, segments.offsets.back(), y.cols);
+  require_device("running_sum", "x", x);
   require_shape("running_sum", "y", y, x.rows, x.cols);
-  const DeviceOffsets offsets(segments);
+  const DeviceOffsets offsets("running_sum", segments, x.rows);
   cuda::running_sum(order, offsets.segments(), decay, x, y, &machine_);
 }
 
