@@ -31,9 +31,10 @@ namespace {
 
 struct SpmmConfig {
   static constexpr int kBlockThreads = 128;
-  /// 16-byte loads that a lane has in flight: 8 take 32 registers, which leaves 3/4 of the warps of
-  /// an SM resident, with about 100 KiB on their way. An estimate, not yet measured.
-  static constexpr int kLoadsInFlight = 8;
+  /// 16-byte loads that a lane has in flight. With 4, layouts up to D = 128 need at most 64
+  /// registers: 32 warps an SM with 64 KiB on their way; 8 loads take up to 104 registers, 16
+  /// warps. An estimate, not yet measured.
+  static constexpr int kLoadsInFlight = 4;
   /// Entries of partial rows that a block of the second pass adds side by side.
   static constexpr int kSegmentLanes = 8;
 };
@@ -177,6 +178,7 @@ struct SpmmWarp {
   template <bool All>
   __device__ __forceinline__ void add_chunk(std::int32_t id, float weight, int first, int stride,
                                             int steps, float (&sums)[Layout::kSums]) const {
+#pragma unroll 1  // unrolled further, the shuffles of all steps come first and fill the registers
     for (int s = 0; s < steps; s += Layout::kUnroll) {
       std::int32_t ids[Layout::kUnroll];
       float weights[Layout::kUnroll];
@@ -271,7 +273,7 @@ struct SpmmWarp {
 //             Blocks of 128 threads, grid (tasks, column tiles); a wider D takes several tiles
 // Memory      no shared memory; 4 D bytes gathered an entry (bf16: 2 D), 4 to 8 bytes an entry for
 //             ids and values, 4 D bytes stored a row; 2 flops per gathered element: bound by L2
-//             while x fits it, by DRAM beyond. 8 packs in flight a lane
+//             while x fits it, by DRAM beyond. 4 packs in flight a lane
 // Regime      D from 8 to 512 with aligned rows; Per = 1 is right for every other width and slower
 // Numerics    float32; a medium row is kGroups sums of every kGroups-th entry, added in pairs; a
 //             group's row in ascending order; deterministic; bound (row length + 4) eps
