@@ -11,6 +11,7 @@
 #include "graph/normalize.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
+#include "kernels/transfer.h"
 #include "models/encoder.h"
 #include "models/ranking_loss.h"
 #include "pipeline/sampler.h"
@@ -58,7 +59,8 @@ class Phase {
     return parameter.name.ends_with(".alpha");
   }
 
-  kernels::FloatMatrix dense_order(models::Parameter& parameter);
+  /// The parameter in host memory, node rows in dense order.
+  std::vector<float> dense_order(models::Parameter& parameter);
 
   const TrainOptions& options_;
   kernels::Backend& backend_;
@@ -71,6 +73,8 @@ class Phase {
   std::unique_ptr<models::Encoder> encoder_;
   kernels::FloatMatrix d_final_;
   SampledBatch batch_;
+  kernels::Upload<graph::NodeId> users_, positives_, negatives_;
+  kernels::Upload<float> positive_bias_, negative_bias_;
 };
 
 }  // namespace penchant::pipeline
