@@ -7,8 +7,10 @@
   compare.py ingest    a 10-million-line CSV: pandas read_csv + factorize
   compare.py evaluate  all Gowalla users, top 20
   compare.py gowalla   the default recipe from log to test metrics
+  compare.py interest  training throughput of the interest model's sequence half on Beauty: PyTorch; and what the graph adds
+  compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
-Needs PENCHANT_DATA (folder with gowalla/), a release build, and the packages of bench/peers/requirements.txt.
+Needs PENCHANT_DATA (folder with gowalla/ and beauty/), a release build, and the packages of bench/peers/requirements.txt.
 """
 import argparse
 import datetime
@@ -69,6 +71,14 @@ class Bench:
         folder = pathlib.Path(data) / "gowalla"
         run([self.penchant, "ingest", "--format", "lightgcn", "--train", folder / "train.txt", "--test",
              folder / "test.txt", "--out", out, "--quiet"])
+        run([self.penchant, "graph", out, "--quiet"])
+        return out
+
+    def beauty(self):
+        folder = pathlib.Path(os.environ["PENCHANT_DATA"]) / "beauty"
+        out = self.work / "beauty.data"
+        run([self.penchant, "ingest", "--format", "s3rec", "--sequences", folder / "Beauty.txt", "--attributes",
+             folder / "Beauty_item2attributes.json", "--out", out, "--quiet"])
         run([self.penchant, "graph", out, "--quiet"])
         return out
 
@@ -185,6 +195,49 @@ class Bench:
         return {"unit": "s", "users": json.loads(output)["num_users"],
                 "times": {name: summary(values) for name, values in times.items()}}
 
+    def interest(self):
+        data = self.beauty()
+        epochs, events = 2, 1024
+        variants = {"penchant_sequence": {"model.graph": "false", "model.item_graph": "false"}, "penchant_fused": {}}
+        times = {name: [] for name in (*variants, "torch")}
+        for round_number in range(self.options.rounds):
+            for name, settings in variants.items():
+                settings = {"model.kind": "interest", "model.ranking_head": "false", "train.epochs": epochs,
+                            "train.batch_size": events, "train.validate_every": 0, "train.refit": "false"} | settings
+                command = [self.penchant, "train", data, "--out", self.work / f"{name}{round_number}.model", "--quiet",
+                           "--json"]
+                for key, value in settings.items():
+                    command += ["--set", f"{key}={value}"]
+                rows = json.loads((data / "manifest.json").read_text())
+                targets = rows["num_train"] - rows["num_users"]
+                times[name].append(targets * epochs / json.loads(run(command)[0])["seconds"])
+            other = peer("interest", data, 60, events)
+            times["torch"].append(other["events_per_s"])
+        result = {name: summary(values) for name, values in times.items()}
+        return {"unit": "events/s", "rates": result, "versions": other["versions"],
+                "ratios": {"over_torch": result["penchant_sequence"]["median"] / result["torch"]["median"],
+                           "epoch_time_with_graph": result["penchant_sequence"]["median"] /
+                           result["penchant_fused"]["median"]}}
+
+    def beauty_recipe(self):
+        runs = []
+        for seed in (1, 2, 3):
+            start = time.perf_counter()
+            data = self.beauty()
+            model = self.work / f"beauty{seed}.model"
+            output, _, peak = run([self.penchant, "train", data, "--out", model, "--quiet", "--json", "--seed", seed,
+                                   "--set", "model.kind=interest"])
+            report = json.loads(output)
+            output, _, _ = run([self.penchant, "evaluate", data, model, "--json", "--quiet"])
+            shutil.rmtree(data)
+            runs.append({"seed": seed, "seconds": time.perf_counter() - start, "peak_bytes": peak,
+                         "best_epoch": report["best_epoch"], "best_validation": report["best_validation"],
+                         "evaluation": json.loads(output)})
+        return {"unit": "s", "runs": runs,
+                "median": {name: statistics.median(run["evaluation"]["metrics"][name] for run in runs)
+                           for name in ("hit_rate@10", "ndcg@10")} |
+                {"seconds": statistics.median(run["seconds"] for run in runs)}}
+
     def recipe(self):
         data = self.gowalla()
         model = self.work / "gowalla.model"
@@ -198,7 +251,7 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla"])
+    parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla", "interest", "beauty"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=10_000_000)
@@ -206,7 +259,8 @@ def main():
     options = parser.parse_args()
     bench = Bench(options)
     try:
-        result = (bench.recipe if options.bench == "gowalla" else getattr(bench, options.bench))()
+        whole = {"gowalla": bench.recipe, "beauty": bench.beauty_recipe}
+        result = whole.get(options.bench, getattr(bench, options.bench))()
         facts = json.loads(run([bench.penchant, "info", "--json"])[0])
     finally:
         shutil.rmtree(bench.work)

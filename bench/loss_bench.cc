@@ -61,6 +61,8 @@ void adam(benchmark::State& state) {
 BENCHMARK(sampled_softmax)
     ->Args({8192, 1024})
     ->Args({2048, 1024})
+    ->Args({2000, 12101})  // all items of a small shop
+    ->Args({2000, 100000})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(bpr)->Arg(2048)->Arg(8192)->UseRealTime()->Unit(benchmark::kMillisecond);

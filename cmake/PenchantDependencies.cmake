@@ -20,6 +20,12 @@ target_link_libraries(penchant_openblas INTERFACE $<BUILD_INTERFACE:${OPENBLAS_L
 file(STRINGS ${OPENBLAS_INCLUDE_DIR}/openblas_config.h openblas_version REGEX "define OPENBLAS_VERSION")
 string(REGEX MATCH "[0-9]+\\.[0-9]+\\.[0-9]+" OPENBLAS_VERSION "${openblas_version}")
 
+find_library(ONEDNN_LIBRARY dnnl REQUIRED)
+find_path(ONEDNN_INCLUDE_DIR dnnl.h REQUIRED)
+add_library(penchant_onednn INTERFACE)
+target_include_directories(penchant_onednn SYSTEM INTERFACE ${ONEDNN_INCLUDE_DIR})
+target_link_libraries(penchant_onednn INTERFACE $<BUILD_INTERFACE:${ONEDNN_LIBRARY}>)
+
 find_library(METIS_LIBRARY metis REQUIRED)
 find_path(METIS_INCLUDE_DIR metis.h REQUIRED)
 file(STRINGS ${METIS_INCLUDE_DIR}/metis.h metis_versions REGEX "define METIS_VER_")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open addressing with linear probing over 8-byte slots: 32 bits of the XXH3 hash beside the dense
-// id, so that a probe touches the bytes of an id only when 32 hash bits agree. See
+// Open addressing with linear probing over 16-byte slots: 64 hash bits and the length of the raw id
+// beside the dense id. Ids of up to 8 bytes are hashed by a bijection, so a probe never touches
+// their bytes; those of longer ids (XXH3) only when all 64 bits agree. See
 // docs/decisions/0004-dictionary-table.md.
 #include "graph/dictionary.h"
 
@@ -21,14 +22,42 @@ namespace penchant::graph {
 namespace {
 
 struct Slot {
-  std::uint32_t tag = 0;
+  std::uint64_t hash = 0;
+  std::uint32_t length = 0;
   NodeId id = kNoNode;
 };
 
-std::uint64_t hash_of(std::string_view raw) { return XXH3_64bits(raw.data(), raw.size()); }
-std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
+constexpr std::size_t kShort = 8;   // longest id that its hash and length determine
+constexpr std::size_t kBatch = 32;  // look-ups in flight: hides one cache miss behind the others
 
-constexpr std::size_t kBatch = 16;  // look-ups in flight: hides one cache miss behind the others
+template <typename Word>
+Word load(const char* bytes) {
+  Word word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+/// Bytes of a short id; together with the length they determine it.
+[[gnu::always_inline]] inline std::uint64_t word_of(std::string_view raw) {
+  const char* const bytes = raw.data();
+  const std::size_t size = raw.size();
+  if (size == 8) return load<std::uint64_t>(bytes);
+  if (size >= 4) {
+    return load<std::uint32_t>(bytes) | std::uint64_t{load<std::uint32_t>(bytes + size - 4)} << 32;
+  }
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < size; ++i) word = word << 8 | static_cast<unsigned char>(bytes[i]);
+  return word;
+}
+
+/// For short ids a bijection of the word (the finaliser of MurmurHash3, Appleby 2011).
+[[gnu::always_inline]] inline std::uint64_t hash_of(std::string_view raw) {
+  if (raw.size() > kShort) return XXH3_64bits(raw.data(), raw.size());
+  std::uint64_t hash = word_of(raw);
+  hash = (hash ^ hash >> 33) * 0xFF51AFD7ED558CCD;
+  hash = (hash ^ hash >> 33) * 0xC4CEB9FE1A85EC53;
+  return hash ^ hash >> 33;
+}
 
 }  // namespace
 
@@ -44,14 +73,16 @@ struct Dictionary::Impl {
     return {bytes.data() + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])};
   }
 
-  /// The slot that holds `raw`, or the empty slot where it belongs.
+  bool holds(const Slot& slot, std::string_view key, std::uint64_t hash) const {
+    return slot.hash == hash && slot.length == key.size() &&
+           (key.size() <= kShort || raw(slot.id) == key);
+  }
+
+  /// The slot that holds `key`, or the empty slot where it belongs.
   std::size_t locate(std::string_view key, std::uint64_t hash) const {
     const std::size_t mask = slots.size() - 1;
     std::size_t slot = hash & mask;
-    while (slots[slot].id != kNoNode &&
-           (slots[slot].tag != tag_of(hash) || raw(slots[slot].id) != key)) {
-      slot = (slot + 1) & mask;
-    }
+    while (slots[slot].id != kNoNode && !holds(slots[slot], key, hash)) slot = (slot + 1) & mask;
     return slot;
   }
 
@@ -59,11 +90,11 @@ struct Dictionary::Impl {
     std::vector<Slot> old(capacity);
     old.swap(slots);
     const std::size_t mask = slots.size() - 1;
-    for (NodeId id = 0; id < size(); ++id) {
-      const std::uint64_t hash = hash_of(raw(id));
-      std::size_t slot = hash & mask;
+    for (const Slot& entry : old) {
+      if (entry.id == kNoNode) continue;
+      std::size_t slot = entry.hash & mask;
       while (slots[slot].id != kNoNode) slot = (slot + 1) & mask;
-      slots[slot] = {tag_of(hash), id};
+      slots[slot] = entry;
     }
   }
 
@@ -73,11 +104,13 @@ struct Dictionary::Impl {
     if (size() == std::numeric_limits<NodeId>::max()) {
       throw InputError("more than 2147483647 distinct ids: node ids are 32-bit");
     }
+    if (key.size() > std::numeric_limits<std::uint32_t>::max())
+      throw InputError("an id is longer than 4 GiB");
     const auto id = static_cast<NodeId>(size());
     bytes.insert(bytes.end(), key.begin(), key.end());
     offsets.push_back(static_cast<std::int64_t>(bytes.size()));
-    slots[slot] = {tag_of(hash), id};
-    if (static_cast<std::size_t>(size()) * 2 > slots.size()) rehash(slots.size() * 2);
+    slots[slot] = {hash, static_cast<std::uint32_t>(key.size()), id};
+    if (static_cast<std::size_t>(size()) * 4 > slots.size() * 3) rehash(slots.size() * 2);
     return id;
   }
 };
@@ -91,15 +124,50 @@ NodeId Dictionary::intern(std::string_view raw) { return impl_->intern(raw, hash
 
 void Dictionary::intern_all(std::span<const std::string_view> raws, std::span<NodeId> ids) {
   PENCHANT_ASSERT(raws.size() == ids.size());
+  Impl& impl = *impl_;
+  // Of the look-ups in flight: places in `raws` and hashes. A raw id that repeats the one before it
+  // (a user's session) needs no look-up.
+  std::array<std::size_t, kBatch> places{};
   std::array<std::uint64_t, kBatch> hashes{};
-  for (std::size_t first = 0; first < raws.size(); first += kBatch) {
-    const std::size_t count = std::min(kBatch, raws.size() - first);
+  std::uint64_t previous = 0;
+  for (std::size_t next = 0; next < raws.size();) {
+    const std::size_t mask = impl.slots.size() - 1;
+    const std::size_t first = next;
+    std::size_t count = 0;
+    for (; next < raws.size() && count < kBatch; ++next) {
+      const std::uint64_t hash = hash_of(raws[next]);
+      const bool repeats = next > 0 && hash == previous &&
+                           raws[next].size() == raws[next - 1].size() &&
+                           (raws[next].size() <= kShort || raws[next] == raws[next - 1]);
+      previous = hash;
+      if (repeats) continue;
+      places[count] = next;
+      hashes[count] = hash;
+      __builtin_prefetch(&impl.slots[hash & mask]);
+      ++count;
+    }
+    // What a first probe that finds a long id will touch: where its bytes lie, then the bytes.
+    std::array<NodeId, kBatch> likely{};
     for (std::size_t i = 0; i < count; ++i) {
-      hashes[i] = hash_of(raws[first + i]);
-      __builtin_prefetch(&impl_->slots[hashes[i] & (impl_->slots.size() - 1)]);
+      const Slot& slot = impl.slots[hashes[i] & mask];
+      likely[i] = slot.length > kShort && slot.hash == hashes[i] ? slot.id : kNoNode;
+      if (likely[i] != kNoNode)
+        __builtin_prefetch(&impl.offsets[static_cast<std::size_t>(likely[i])]);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (likely[i] != kNoNode)
+        __builtin_prefetch(impl.bytes.data() + impl.offsets[static_cast<std::size_t>(likely[i])]);
     }
     for (std::size_t i = 0; i < count; ++i)
-      ids[first + i] = impl_->intern(raws[first + i], hashes[i]);
+      ids[places[i]] = impl.intern(raws[places[i]], hashes[i]);
+    std::size_t found = 0;
+    for (std::size_t place = first; place < next; ++place) {
+      if (found < count && places[found] == place) {
+        ++found;
+      } else {
+        ids[place] = ids[place - 1];
+      }
+    }
   }
 }
 
@@ -116,7 +184,7 @@ std::int64_t Dictionary::size() const { return impl_->size(); }
 
 void Dictionary::reserve(std::int64_t num_entries) {
   std::size_t capacity = impl_->slots.size();
-  while (capacity < static_cast<std::size_t>(num_entries) * 2) capacity *= 2;
+  while (capacity * 3 < static_cast<std::size_t>(num_entries) * 4) capacity *= 2;
   if (capacity > impl_->slots.size()) impl_->rehash(capacity);
   impl_->offsets.reserve(static_cast<std::size_t>(num_entries) + 1);
 }

@@ -2,7 +2,7 @@
 // Raw id <-> dense id of one kind of entity (users, items, the values of one attribute).
 // Raw ids are the bytes of the user's file; dense ids are 0 .. size-1 in the order of first
 // insertion. All bytes lie in one buffer: 8 bytes + the id itself per entry, plus a hash table of
-// 16 to 32 bytes per entry.
+// 21 to 43 bytes per entry.
 #pragma once
 
 #include <cstdint>

@@ -43,6 +43,9 @@ class Random {
   std::uint64_t below(std::uint64_t position, std::uint64_t bound) const;
   /// Standard normal by Box-Muller.
   double normal(std::uint64_t position) const;
+  /// Philox's key and the upper half of its counter, for code that draws many positions at once.
+  std::array<std::uint32_t, 2> key() const { return key_; }
+  std::array<std::uint32_t, 2> stream() const { return stream_; }
 
  private:
   std::array<std::uint32_t, 2> key_;

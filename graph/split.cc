@@ -2,7 +2,11 @@
 #include "graph/split.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <tuple>
@@ -13,6 +17,7 @@
 
 #include "graph/error.h"
 #include "graph/random.h"
+#include "graph/side_by_side.h"
 
 namespace penchant::graph {
 
@@ -20,23 +25,35 @@ namespace {
 
 enum class Part : std::uint8_t { train, validation, test };
 
+/// Rows of one column into three: those of train stay, in place.
 template <typename T>
-std::vector<T> take(const std::vector<T>& column, const std::vector<Part>& parts, Part wanted,
-                    std::size_t count) {
-  std::vector<T> result;
-  if (column.empty()) return result;
-  result.reserve(count);
+void divide(std::vector<T>& column, const std::vector<Part>& parts,
+            const std::array<std::size_t, 3>& sizes, std::vector<T>& validation,
+            std::vector<T>& test) {
+  if (column.empty()) return;
+  validation.resize(sizes[static_cast<std::size_t>(Part::validation)]);
+  test.resize(sizes[static_cast<std::size_t>(Part::test)]);
+  const std::array<T*, 3> columns = {column.data(), validation.data(), test.data()};
+  std::array<std::size_t, 3> next{};
   for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (parts[row] == wanted) result.push_back(column[row]);
+    const auto part = static_cast<std::size_t>(parts[row]);
+    columns[part][next[part]++] = column[row];
   }
-  return result;
+  column.resize(next[0]);
 }
 
-Interactions take(const Interactions& log, const std::vector<Part>& parts, Part wanted) {
-  const auto count = static_cast<std::size_t>(std::count(parts.begin(), parts.end(), wanted));
-  return {take(log.user, parts, wanted, count),   take(log.item, parts, wanted, count),
-          take(log.weight, parts, wanted, count), take(log.time_ms, parts, wanted, count),
-          take(log.event, parts, wanted, count),  take(log.session, parts, wanted, count)};
+/// Leaves the rows of train in `log` and moves the others out.
+void divide(Interactions& log, const std::vector<Part>& parts, Interactions& validation,
+            Interactions& test) {
+  std::array<std::size_t, 3> sizes{};
+  for (const Part part : parts) ++sizes[static_cast<std::size_t>(part)];
+  if (sizes[0] == parts.size()) return;
+  const auto of = [&](auto Interactions::*column) {
+    return [&, column] { divide(log.*column, parts, sizes, validation.*column, test.*column); };
+  };
+  run_side_by_side({of(&Interactions::time_ms), of(&Interactions::user), of(&Interactions::item),
+                    of(&Interactions::weight), of(&Interactions::session),
+                    of(&Interactions::event)});
 }
 
 /// Calls visit(first, last) for each user's range of rows.
@@ -72,19 +89,46 @@ void carve_random(const Interactions& log, double fraction, Part target, Seed se
   });
 }
 
+/// The `rank`-th smallest (from 0) of the times of the training rows: buckets are counted first, so
+/// that only one of them is sorted.
+std::int64_t time_of_rank(const Interactions& log, const std::vector<Part>& parts,
+                          std::size_t rank) {
+  std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
+  std::int64_t latest = std::numeric_limits<std::int64_t>::min();
+  for (std::size_t row = 0; row < parts.size(); ++row) {
+    if (parts[row] != Part::train) continue;
+    earliest = std::min(earliest, log.time_ms[row]);
+    latest = std::max(latest, log.time_ms[row]);
+  }
+  constexpr int kBucketBits = 12;
+  const auto since_earliest = [&](std::size_t row) {
+    return static_cast<std::uint64_t>(log.time_ms[row]) - static_cast<std::uint64_t>(earliest);
+  };
+  const auto range = static_cast<std::uint64_t>(latest) - static_cast<std::uint64_t>(earliest);
+  const int shift = std::max(0, static_cast<int>(std::bit_width(range)) - kBucketBits);
+  std::vector<std::size_t> counts(std::size_t{1} << kBucketBits, 0);
+  for (std::size_t row = 0; row < parts.size(); ++row) {
+    if (parts[row] == Part::train) ++counts[since_earliest(row) >> shift];
+  }
+  std::size_t bucket = 0;
+  for (; rank >= counts[bucket]; ++bucket) rank -= counts[bucket];
+  std::vector<std::int64_t> times;
+  for (std::size_t row = 0; row < parts.size(); ++row) {
+    if (parts[row] == Part::train && since_earliest(row) >> shift == bucket)
+      times.push_back(log.time_ms[row]);
+  }
+  const auto place = times.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(times.begin(), place, times.end());
+  return *place;
+}
+
 /// Gives `target` the training rows at or after the (1 - fraction) quantile of their times; equal
 /// times stay together.
 void carve_latest(const Interactions& log, double fraction, Part target, std::vector<Part>& parts) {
-  std::vector<std::int64_t> times;
-  for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (parts[row] == Part::train) times.push_back(log.time_ms[row]);
-  }
-  const auto count =
-      static_cast<std::size_t>(std::llround(fraction * static_cast<double>(times.size())));
+  const auto size = static_cast<std::size_t>(std::count(parts.begin(), parts.end(), Part::train));
+  const auto count = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(size)));
   if (count == 0) return;
-  const auto place = times.begin() + static_cast<std::ptrdiff_t>(times.size() - count);
-  std::nth_element(times.begin(), place, times.end());
-  const std::int64_t threshold = *place;
+  const std::int64_t threshold = time_of_rank(log, parts, size - count);
   for (std::size_t row = 0; row < parts.size(); ++row) {
     if (parts[row] == Part::train && log.time_ms[row] >= threshold) parts[row] = target;
   }
@@ -105,20 +149,20 @@ void check_fraction(double fraction, const char* name) {
   }
 }
 
+/// A row of one user as leak checks compare it: item, time, event; without the last two when
+/// repeats are forbidden.
 using Row = std::tuple<NodeId, std::int64_t, std::int8_t>;
 
-/// Rows of one user as sorted (item, time, event); time and event are left out when repeats are
-/// forbidden.
-std::vector<Row> sorted_rows(const Interactions& log, std::size_t first, std::size_t last,
-                             Repeats repeats) {
-  std::vector<Row> rows;
+/// Rows [first, last) of one user, sorted.
+void list_rows(const Interactions& log, std::size_t first, std::size_t last, Repeats repeats,
+               std::vector<Row>& rows) {
+  const bool full = repeats == Repeats::allowed;
+  rows.clear();
   for (std::size_t row = first; row < last; ++row) {
-    const bool full = repeats == Repeats::allowed;
     rows.emplace_back(log.item[row], full && !log.time_ms.empty() ? log.time_ms[row] : 0,
                       full && !log.event.empty() ? log.event[row] : std::int8_t{0});
   }
   std::sort(rows.begin(), rows.end());
-  return rows;
 }
 
 struct SharedRow {
@@ -126,23 +170,67 @@ struct SharedRow {
   NodeId item;
 };
 
+/// Some rows of a part.
+struct RowRange {
+  std::size_t first, last;
+};
+
+/// The first of the held-out rows of a range, user by user, that also is a training row.
+std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out,
+                                         RowRange range, Repeats repeats) {
+  std::vector<Row> known;
+  std::vector<Row> rows;
+  if (range.first == range.last) return std::nullopt;
+  auto train_first = static_cast<std::size_t>(
+      std::lower_bound(train.user.begin(), train.user.end(), held_out.user[range.first]) -
+      train.user.begin());
+  for (std::size_t first = range.first; first < range.last;) {
+    const NodeId user = held_out.user[first];
+    std::size_t last = first;
+    while (last < range.last && held_out.user[last] == user) ++last;
+    while (train_first < train.user.size() && train.user[train_first] < user) ++train_first;
+    std::size_t train_last = train_first;
+    while (train_last < train.user.size() && train.user[train_last] == user) ++train_last;
+    bool shared_item = (last - first) * (train_last - train_first) > 1000;  // too many to look
+    for (std::size_t row = first; row < last && !shared_item; ++row) {
+      for (std::size_t other = train_first; other < train_last; ++other)
+        shared_item |= held_out.item[row] == train.item[other];
+    }
+    if (shared_item) {
+      list_rows(train, train_first, train_last, repeats, known);
+      list_rows(held_out, first, last, repeats, rows);
+      for (const Row& row : rows) {
+        if (std::binary_search(known.begin(), known.end(), row))
+          return SharedRow{user, std::get<0>(row)};
+      }
+    }
+    first = last;
+    train_first = train_last;
+  }
+  return std::nullopt;
+}
+
 /// The first held-out row that also is a training row.
 std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out,
                                          Repeats repeats) {
-  std::optional<SharedRow> found;
-  for_each_user(held_out, [&](std::size_t first, std::size_t last) {
-    if (found) return;
-    const NodeId user = held_out.user[first];
-    const auto range = std::equal_range(train.user.begin(), train.user.end(), user);
-    const auto known =
-        sorted_rows(train, static_cast<std::size_t>(range.first - train.user.begin()),
-                    static_cast<std::size_t>(range.second - train.user.begin()), repeats);
-    for (const Row& row : sorted_rows(held_out, first, last, repeats)) {
-      if (!found && std::binary_search(known.begin(), known.end(), row))
-        found = {user, std::get<0>(row)};
-    }
-  });
-  return found;
+  constexpr std::size_t kRowsPerTask = 65536;
+  std::vector<RowRange> ranges;
+  for (std::size_t first = 0; first < held_out.user.size();) {
+    std::size_t last = std::min(first + kRowsPerTask, held_out.user.size());
+    while (last < held_out.user.size() && held_out.user[last] == held_out.user[last - 1]) ++last;
+    ranges.push_back({first, last});
+    first = last;
+  }
+  std::vector<std::optional<SharedRow>> found(ranges.size());
+  std::vector<std::function<void()>> tasks;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    tasks.emplace_back([&, i] { found[i] = find_shared_row(train, held_out, ranges[i], repeats); });
+  }
+  run_side_by_side(tasks);
+  for (const std::optional<SharedRow>& row : found) {
+    if (row) return row;
+  }
+  return std::nullopt;
 }
 
 void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats,
@@ -186,10 +274,9 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test,
       carve_latest(log, options.validation_fraction, Part::validation, parts);
       break;
   }
-  result.validation = take(log, parts, Part::validation);
-  result.test =
-      options.method == SplitMethod::given ? std::move(given_test) : take(log, parts, Part::test);
-  result.train.interactions = take(log, parts, Part::train);
+  divide(log, parts, result.validation, result.test);
+  if (options.method == SplitMethod::given) result.test = std::move(given_test);
+  result.train.interactions = std::move(log);
   if (result.train.interactions.empty()) {
     throw InputError(
         "split: no training row is left; expected some rows before the validation and test parts");

@@ -208,54 +208,56 @@ class Backend {
   virtual void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
                                        ConstFloatView d_y, FloatView d_x) = 0;
 
-  // --- sequences: a backend without them throws DeviceError
+  // --- sequences
   // ---------------------------------------------------------------------------------------------------
   /// Makes the state of one recurrent layer.
-  virtual std::unique_ptr<RecurrentState> recurrent_state(const RecurrentOptions& options);
+  virtual std::unique_ptr<RecurrentState> recurrent_state(const RecurrentOptions& options) = 0;
   /// Outputs of all steps. x [S x F], h [S x H]; saves what the backward needs in `state`.
   virtual void recurrent_forward(RecurrentState& state, const PackedSequences& sequences,
-                                 ConstFloatView x, const RecurrentWeights& weights, FloatView h);
+                                 ConstFloatView x, const RecurrentWeights& weights,
+                                 FloatView h) = 0;
   /// From dLoss/dh of all steps [S x H], for the sequences, x, weights and h of the last forward
-  /// with this state: d_x [S x F] is overwritten, the gradients of the weights accumulate.
+  /// with this state, once: d_x [S x F] is overwritten, the gradients of the weights accumulate.
   virtual void recurrent_backward(RecurrentState& state, const PackedSequences& sequences,
                                   ConstFloatView x, const RecurrentWeights& weights,
                                   ConstFloatView h, ConstFloatView d_h, FloatView d_x,
-                                  const RecurrentGradients& gradients);
+                                  const RecurrentGradients& gradients) = 0;
   /// Causal convolution over time: y_t = bias + sum_(k < width) x_(t-k) W_k; rows before the start
   /// of a sequence count as zero. x [S x F], weight [width F x H] with W_k in rows k F .. (k + 1)
   /// F, y [S x H].
   virtual void convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
                                    ConstFloatView weight, VectorView<const float> bias,
-                                   FloatView y);
+                                   FloatView y) = 0;
   /// d_x [S x F] is overwritten; d_weight and d_bias accumulate.
   virtual void convolution_backward(const Segments& segments, std::int64_t width, ConstFloatView x,
                                     ConstFloatView weight, ConstFloatView d_y, FloatView d_x,
-                                    FloatView d_weight, VectorView<float> d_bias);
+                                    FloatView d_weight, VectorView<float> d_bias) = 0;
   /// Largest value of each column of a sequence, and the row (of x) that has it, the first of equal
   /// ones: y, rows [B x H]. An empty sequence gets 0 and kNoNode.
   virtual void segment_max(const Segments& segments, ConstFloatView x, FloatView y,
-                           MatrixView<graph::NodeId> rows);
+                           MatrixView<graph::NodeId> rows) = 0;
   /// d_x [S x H] = d_y [B x H] at `rows`, 0 elsewhere.
   virtual void segment_max_backward(MatrixView<const graph::NodeId> rows, ConstFloatView d_y,
-                                    FloatView d_x);
+                                    FloatView d_x) = 0;
   /// Running sums over time within each sequence: y_t = x_t + decay y_(t-1), or from the end, y_t =
   /// x_t + decay y_(t+1). Each is the backward of the other. x, y [S x D]; x may alias y.
   virtual void running_sum(TimeOrder order, const Segments& segments, float decay, ConstFloatView x,
-                           FloatView y);
+                           FloatView y) = 0;
   /// y_ij = x_ij / (1 - rate), or 0 where DropoutOptions drops it (Srivastava et al. 2014,
   /// inverted). The backward is the same call on gradients. x may alias y.
-  virtual void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y);
+  virtual void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) = 0;
   /// Layer normalisation (Ba et al. 2016): unit_i = (x_i - mean_i) inverse_deviation_i with
   /// inverse_deviation_i = 1 / sqrt(var_i + 1e-5), y_ij = gain_j unit_ij + bias_j. unit, y [N x D].
   virtual void layer_norm(ConstFloatView x, VectorView<const float> gain,
                           VectorView<const float> bias, FloatView unit,
-                          VectorView<float> inverse_deviations, FloatView y);
+                          VectorView<float> inverse_deviations, FloatView y) = 0;
   /// d_x is overwritten and may alias d_y; d_gain and d_bias accumulate.
   virtual void layer_norm_backward(ConstFloatView unit, VectorView<const float> inverse_deviations,
                                    VectorView<const float> gain, ConstFloatView d_y, FloatView d_x,
-                                   VectorView<float> d_gain, VectorView<float> d_bias);
+                                   VectorView<float> d_gain, VectorView<float> d_bias) = 0;
   /// z_ij = alpha x_ij y_ij + beta z_ij; beta = 0 does not read z.
-  virtual void multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta, FloatView z);
+  virtual void multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta,
+                        FloatView z) = 0;
 
   // --- indexing
   // ----------------------------------------------------------------------------------------------------
@@ -281,10 +283,10 @@ class Backend {
   /// Binary cross entropy of sigmoid(logit) and a label in [0, 1]: losses_b = softplus(logit_b) -
   /// label_b logit_b, d_logits_b = (sigmoid(logit_b) - label_b) / B. All [B].
   virtual void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
-                                    VectorView<float> losses, VectorView<float> d_logits);
+                                    VectorView<float> losses, VectorView<float> d_logits) = 0;
   /// losses_b = (x_b - target_b)^2 / 2, d_x_b = (x_b - target_b) / B. All [B].
   virtual void squared_error(VectorView<const float> x, VectorView<const float> targets,
-                             VectorView<float> losses, VectorView<float> d_x);
+                             VectorView<float> losses, VectorView<float> d_x) = 0;
 
   // --- optimiser
   // ---------------------------------------------------------------------------------------------------

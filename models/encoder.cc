@@ -35,6 +35,18 @@ void initialize_normal(Parameter& parameter, float standard_deviation,
                parameter.value.view());
 }
 
+void initialize_uniform(Parameter& parameter, float bound, graph::Seed seed,
+                        std::uint64_t substream, Backend& backend) {
+  const graph::Random random(seed, graph::Stream::initialization, substream);
+  const std::int64_t rows = parameter.value.rows();
+  const std::int64_t cols = parameter.value.cols();
+  std::vector<float> host(static_cast<std::size_t>(rows * cols));
+  for (std::size_t k = 0; k < host.size(); ++k)
+    host[k] = bound * static_cast<float>(2.0 * random.uniform(k) - 1.0);
+  backend.copy(kernels::ConstFloatView(host.data(), rows, cols, cols, kernels::Device::cpu),
+               parameter.value.view());
+}
+
 namespace {
 
 void fill(Parameter& parameter, float value, Backend& backend) {
@@ -98,6 +110,8 @@ std::unique_ptr<Encoder> make_encoder(const ModelOptions& options,
       break;
     case ModelKind::graph_filter:
       throw InputError("model.kind graph_filter has no encoder: it is not trained in steps");
+    case ModelKind::interest:
+      throw InputError("model.kind interest is more than a graph encoder: models/interest_model.h");
   }
   encoder->visit_parameters([&](Parameter& parameter) {
     if (parameter.name != "embeddings") return;

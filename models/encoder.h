@@ -46,4 +46,15 @@ void initialize_normal(Parameter& parameter, float standard_deviation,
                        std::span<const graph::NodeId> row_ids, graph::Seed seed,
                        std::uint64_t substream, kernels::Backend& backend);
 
+/// The same with numbers uniform in [-bound, bound).
+void initialize_uniform(Parameter& parameter, float bound, graph::Seed seed,
+                        std::uint64_t substream, kernels::Backend& backend);
+
+/// First substreams of graph::Stream::initialization of the parts of a model; node embeddings have
+/// 0.
+inline constexpr std::uint64_t kSequenceSubstream = 100;
+inline constexpr std::uint64_t kFusionSubstream = 200;
+inline constexpr std::uint64_t kRankingSubstream = 300;
+inline constexpr std::uint64_t kEventSubstream = 400;
+
 }  // namespace penchant::models

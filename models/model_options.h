@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "kernels/backend.h"
 
@@ -13,9 +14,30 @@ namespace penchant::models {
 /// gcn            Kipf and Welling 2017: H' = act(A H W + b)
 /// node_weighted  h'_i = act(sum_j alpha_j A_ij h_j + b), learned alpha
 /// graph_filter   closed form, no parameters to learn: models/graph_filter.h
-enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter };
+/// interest       graph embeddings and a sequence encoder, fused: models/interest_model.h
+enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, interest };
 enum class Initializer { normal, spectral };
 enum class LossKind { sampled_softmax, bpr };
+
+enum class SequenceKind { none, rnn, lstm, cnn };
+
+/// Options of ModelKind::interest.
+struct InterestOptions {
+  SequenceKind sequence = SequenceKind::lstm;
+  std::int64_t hidden_dim = 128;     ///< H of the sequence encoder
+  std::int64_t sequence_layers = 1;  ///< rnn, lstm
+  std::vector<std::int64_t> cnn_widths = {1, 2, 3, 4};
+  std::int64_t max_length = 50;  ///< latest events of a user that are looked at
+  bool graph = true;             ///< fuse the user's graph embedding with the sequence's
+  bool item_graph = true;        ///< propagate item vectors over the item graph
+  float history_decay =
+      0.8F;  ///< of an event's weight in the user's graph embedding, per later event
+  float dropout = 0.4F;
+  std::vector<std::int64_t> mlp_dims = {128};  ///< hidden widths between fusion and user vector
+  bool layer_norm = false;                     ///< in the hidden layers
+  bool ranking_head = true;                    ///< P(interest | user, item) beside the vectors
+  float ranking_weight = 0.1F;                 ///< of its loss beside the retrieval loss
+};
 
 struct ModelOptions {
   ModelKind kind = ModelKind::lightgcn;
@@ -29,6 +51,7 @@ struct ModelOptions {
   float initial_scale = 0.1F;  ///< standard deviation of the initial embeddings
   float own_share = 0.0F;      ///< lightgcn: weight of a node's own embedding in the mean of the
                                ///< layers; the paper's is 1
+  InterestOptions interest;
 };
 
 }  // namespace penchant::models

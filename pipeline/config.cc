@@ -315,7 +315,7 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("partition.seed", partition.seed, "seed of the partitioner"),
       PENCHANT_SETTING("model.out", model_out, "where train writes the model"),
       PENCHANT_SETTING("model.kind", train.model.kind,
-                       "lightgcn, gcn, node_weighted or graph_filter"),
+                       "lightgcn, gcn, node_weighted, graph_filter or interest"),
       PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings"),
       PENCHANT_SETTING("model.num_layers", train.model.num_layers, "propagation layers"),
       PENCHANT_SETTING("model.activation", train.model.activation,
@@ -328,6 +328,33 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING(
           "model.own_share", train.model.own_share,
           "lightgcn: weight of a node's own embedding among the layers'; the paper's is 1"),
+      PENCHANT_SETTING("model.sequence", train.model.interest.sequence,
+                       "interest: encoder of a user's events: lstm, rnn, cnn or none"),
+      PENCHANT_SETTING("model.hidden_dim", train.model.interest.hidden_dim,
+                       "interest: width of the sequence encoder"),
+      PENCHANT_SETTING("model.sequence_layers", train.model.interest.sequence_layers,
+                       "interest: layers of the lstm or rnn"),
+      PENCHANT_SETTING("model.cnn_widths", train.model.interest.cnn_widths,
+                       "interest: events that the cnn's filters see"),
+      PENCHANT_SETTING("model.max_length", train.model.interest.max_length,
+                       "interest: latest events of a user that are looked at"),
+      PENCHANT_SETTING("model.graph", train.model.interest.graph,
+                       "interest: fuse the user's graph embedding with the sequence's"),
+      PENCHANT_SETTING("model.item_graph", train.model.interest.item_graph,
+                       "interest: propagate item vectors over the item graph"),
+      PENCHANT_SETTING(
+          "model.history_decay", train.model.interest.history_decay,
+          "interest: weight of an event in the user's graph embedding, per later event"),
+      PENCHANT_SETTING("model.dropout", train.model.interest.dropout,
+                       "interest: share of inputs and hidden values dropped in training"),
+      PENCHANT_SETTING("model.mlp_dims", train.model.interest.mlp_dims,
+                       "interest: hidden widths of the fusion's perceptron"),
+      PENCHANT_SETTING("model.layer_norm", train.model.interest.layer_norm,
+                       "interest: layer normalisation in hidden layers"),
+      PENCHANT_SETTING("model.ranking_head", train.model.interest.ranking_head,
+                       "interest: learn P(interest | user, item) as well"),
+      PENCHANT_SETTING("model.ranking_weight", train.model.interest.ranking_weight,
+                       "interest: weight of the ranking head's loss"),
       PENCHANT_SETTING("model.initializer", train.model.initializer,
                        "spectral (smoothest signals of the graph) or normal"),
       PENCHANT_SETTING("model.initial_scale", train.model.initial_scale,
@@ -487,6 +514,7 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
         config.ingest.attributes.push_back(read_attribute_table(*entry.as_table(), file));
     } else if (const Setting* known = find_setting(key)) {
       known->read(config, node, source);
+      config.given.insert(key);
     } else if (const toml::table* inner = node.as_table()) {
       const std::vector<std::string> keys = known_keys();
       if (std::none_of(keys.begin(), keys.end(),
@@ -502,7 +530,24 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
   }
 }
 
+/// Keys that were not given get the defaults of the model's kind, if those of another are in force.
+void apply_kind_defaults(Config& config) {
+  const models::ModelKind kind = config.train.model.kind;
+  if (kind == config.defaults_of) return;
+  Config defaults;
+  defaults.train = default_recipe(kind);
+  for (const Setting& known : all_settings()) {
+    if (config.given.contains(known.key)) continue;
+    if (!known.key.starts_with("model.") && !known.key.starts_with("train.")) continue;
+    if (known.key == "model.out") continue;
+    const toml::table table = toml::parse("value = " + known.write(defaults));
+    known.read(config, *table.get("value"), {"defaults", {}});
+  }
+  config.defaults_of = kind;
+}
+
 void finish(Config& config, const std::string& place) {
+  apply_kind_defaults(config);
   config.embed.npy = config.embed.parquet = false;
   for (const std::string& format : config.embed_formats) {
     if (format == "npy")
@@ -548,6 +593,7 @@ void apply_setting(Config& config, std::string_view assignment) {
     table.insert_or_assign("value", text);  // a bare word is a string
   }
   known->read(config, *table.get("value"), source);
+  config.given.insert(key);
   finish(config, source.place);
 }
 
@@ -609,6 +655,14 @@ std::string configuration_markdown() {
   text +=
       "| `[[data.attributes]]` | none | `column`, `name`, `kind` (categorical, list, numeric, "
       "text), `separator` and `path_separator` of lists |\n";
+  text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
+  Config interest;
+  interest.train = default_recipe(models::ModelKind::interest);
+  for (const Setting& known : all_settings()) {
+    if (known.key != "model.kind" && known.write(interest) != known.write(defaults))
+      text += fmt::format(" `{} = {}`", known.key, known.write(interest));
+  }
+  text += ".\n";
   return text;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,8 @@ namespace penchant::pipeline {
 
 /// The partition stage is at hand here, so its order is used: products are a sixth faster in it
 /// (docs/benchmarks.md).
-inline TrainOptions default_recipe() {
-  TrainOptions options;
+inline TrainOptions default_recipe(models::ModelKind kind = models::ModelKind::lightgcn) {
+  TrainOptions options = default_train_options(kind);
   options.node_order = NodeOrder::metis;
   return options;
 }
@@ -37,6 +38,9 @@ struct Config {
   EmbedOptions embed;
   std::vector<std::string> embed_formats = {"npy"};
   kernels::BackendOptions backend;
+  std::set<std::string> given;  ///< keys that a file or the command line has set: a change of
+                                ///< model.kind gives all others the defaults of the new kind
+  models::ModelKind defaults_of = models::ModelKind::lightgcn;  ///< kind whose defaults they have
 };
 
 /// Reads a TOML file. Paths in it are relative to its folder; ${NAME} and ${NAME:-default} are

@@ -5,13 +5,17 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <limits>
+#include <ostream>
+#include <streambuf>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "graph/npy.h"
+#include "graph/side_by_side.h"
 #include "pipeline/manifest.h"
 #include "pipeline/tables.h"
 
@@ -52,26 +56,64 @@ AttributeKind kind_from_name(const std::string& name, const fs::path& directory)
 
 // --- writing ---
 
+/// A file of the artefact: writes it and returns its hash.
+struct OutputFile {
+  std::string name;
+  std::function<std::string(const fs::path&)> write;
+  std::string hash;
+};
+
+/// Hashes what it passes on.
+class HashingBuffer : public std::streambuf {
+ public:
+  explicit HashingBuffer(std::streambuf& to) : to_(to) {}
+  const Hasher& hasher() const { return hasher_; }
+
+ protected:
+  std::streamsize xsputn(const char* bytes, std::streamsize count) override {
+    // In pieces, so that the second of the two passes finds them in the cache.
+    constexpr std::streamsize kPiece = 256 << 10;
+    for (std::streamsize first = 0; first < count; first += kPiece) {
+      const std::streamsize size = std::min(kPiece, count - first);
+      hasher_.update({bytes + first, static_cast<std::size_t>(size)});
+      const std::streamsize written = to_.sputn(bytes + first, size);
+      if (written != size) return first + written;
+    }
+    return count;
+  }
+  int_type overflow(int_type byte) override {
+    const char c = traits_type::to_char_type(byte);
+    return xsputn(&c, 1) == 1 ? byte : traits_type::eof();
+  }
+
+ private:
+  std::streambuf& to_;
+  Hasher hasher_;
+};
+
 template <typename T>
-void write_column(const fs::path& path, const std::vector<T>& values) {
+std::string write_column(const fs::path& path, const std::vector<T>& values) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   const auto size = static_cast<std::int64_t>(values.size());
-  if (file) graph::write_npy<T>(file, values, std::span(&size, 1));
+  HashingBuffer hashing(*file.rdbuf());
+  std::ostream out(&hashing);
+  if (file) graph::write_npy<T>(out, values, std::span(&size, 1));
   file.flush();
-  if (!file)
+  if (!file || !out)
     throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  return hashing.hasher().digest();
 }
 
 template <typename T>
-void write_optional(const fs::path& path, const std::vector<T>& values,
-                    std::vector<std::string>& files, const fs::path& root) {
-  if (values.empty()) return;
-  write_column(path, values);
-  files.push_back(fs::relative(path, root).string());
+void add_column(const std::string& name, const std::vector<T>& values,
+                std::vector<OutputFile>& files) {
+  files.push_back(
+      {name, [&values](const fs::path& path) { return write_column(path, values); }, {}});
 }
 
-void write_part(const fs::path& root, const char* name, const graph::Interactions& part,
-                std::vector<std::string>& files) {
+/// Makes an empty folder for a part and lists its files.
+void add_part(const fs::path& root, const std::string& name, const graph::Interactions& part,
+              std::vector<OutputFile>& files) {
   const fs::path folder = root / name;
   fs::remove_all(folder);
   std::error_code error;
@@ -79,14 +121,15 @@ void write_part(const fs::path& root, const char* name, const graph::Interaction
   if (error)
     throw InputError(
         fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
-  write_column(folder / "user.npy", part.user);
-  write_column(folder / "item.npy", part.item);
-  files.push_back(std::string(name) + "/user.npy");
-  files.push_back(std::string(name) + "/item.npy");
-  write_optional(folder / "weight.npy", part.weight, files, root);
-  write_optional(folder / "time_ms.npy", part.time_ms, files, root);
-  write_optional(folder / "event.npy", part.event, files, root);
-  write_optional(folder / "session.npy", part.session, files, root);
+  add_column(name + "/user.npy", part.user, files);
+  add_column(name + "/item.npy", part.item, files);
+  const auto add_optional = [&](const char* column, const auto& values) {
+    if (!values.empty()) add_column(fmt::format("{}/{}.npy", name, column), values, files);
+  };
+  add_optional("weight", part.weight);
+  add_optional("time_ms", part.time_ms);
+  add_optional("event", part.event);
+  add_optional("session", part.session);
 }
 
 std::vector<std::string_view> raw_ids(const graph::Dictionary& dictionary) {
@@ -126,11 +169,12 @@ ColumnValues attribute_values(const Attribute& attribute) {
   return single;
 }
 
-void write_table(const fs::path& path, std::int64_t num_rows,
-                 const std::vector<OutputColumn>& columns) {
+std::string write_table(const fs::path& path, std::int64_t num_rows,
+                        const std::vector<OutputColumn>& columns) {
   ParquetWriter writer(path);
   writer.write(num_rows, columns);
   writer.close();
+  return hash_file(path);
 }
 
 EntityStatistics count_entities(const std::vector<NodeId>& ids,
@@ -268,22 +312,37 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
                    const RowCounts& rows) {
   begin_artifact(directory, kKind);
   const graph::Interactions& train = dataset.split.train.interactions;
-  dataset.user_statistics = count_entities(train.user, train.time_ms, dataset.num_users());
-  dataset.item_statistics = count_entities(train.item, train.time_ms, dataset.num_items());
-
-  std::vector<std::string> files = {"users.parquet", "items.parquet"};
-  write_table(directory / "users.parquet", dataset.num_users(),
-              entity_columns(dataset.users, dataset.user_statistics));
-  std::vector<OutputColumn> item_columns = entity_columns(dataset.items, dataset.item_statistics);
   json attributes = json::array();
-  for (const Attribute& attribute : dataset.catalog.attributes) {
-    item_columns.push_back({attribute.name, attribute_values(attribute)});
+  for (const Attribute& attribute : dataset.catalog.attributes)
     attributes.push_back({{"name", attribute.name}, {"kind", kind_name(attribute.kind)}});
-  }
-  write_table(directory / "items.parquet", dataset.num_items(), item_columns);
-  write_part(directory, "train", train, files);
-  write_part(directory, "validation", dataset.split.validation, files);
-  write_part(directory, "test", dataset.split.test, files);
+
+  // The longest first: they are written side by side.
+  std::vector<OutputFile> files;
+  files.push_back({"users.parquet",
+                   [&](const fs::path& path) {
+                     dataset.user_statistics =
+                         count_entities(train.user, train.time_ms, dataset.num_users());
+                     return write_table(path, dataset.num_users(),
+                                        entity_columns(dataset.users, dataset.user_statistics));
+                   },
+                   {}});
+  files.push_back({"items.parquet",
+                   [&](const fs::path& path) {
+                     dataset.item_statistics =
+                         count_entities(train.item, train.time_ms, dataset.num_items());
+                     auto columns = entity_columns(dataset.items, dataset.item_statistics);
+                     for (const Attribute& attribute : dataset.catalog.attributes)
+                       columns.push_back({attribute.name, attribute_values(attribute)});
+                     return write_table(path, dataset.num_items(), columns);
+                   },
+                   {}});
+  add_part(directory, "train", train, files);
+  add_part(directory, "validation", dataset.split.validation, files);
+  add_part(directory, "test", dataset.split.test, files);
+  std::vector<std::function<void()>> tasks;
+  for (OutputFile& file : files)
+    tasks.emplace_back([&] { file.hash = file.write(directory / file.name); });
+  graph::run_side_by_side(tasks);
 
   json manifest = {{"num_users", dataset.num_users()},
                    {"num_items", dataset.num_items()},
@@ -296,7 +355,7 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
                    {"provenance", json::parse(provenance_json)},
                    {"rows", rows_to_json(rows)}};
   json hashes = json::object();
-  for (const std::string& file : files) hashes[file] = hash_file(directory / file);
+  for (const OutputFile& file : files) hashes[file.name] = file.hash;
   manifest["files"] = hashes;
   dataset.hash = hash_bytes(hashes.dump() + attributes.dump());
   manifest["hash"] = dataset.hash;

@@ -40,6 +40,9 @@ struct Dataset {
   std::int64_t num_items() const { return items.size(); }
 };
 
+/// The parts of the split that are not learned from.
+enum class HeldOut { validation, test };
+
 /// What happened to the rows of the input, for the report and the manifest.
 struct RowCounts {
   std::int64_t read = 0;

@@ -99,15 +99,8 @@ void require_k(std::int64_t k, std::int64_t limit, const char* what) {
 
 NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const char* kind) {
   const NodeId id = dictionary.find(raw);
-  if (id != graph::kNoNode) return id;
-  constexpr std::int64_t kScan = 100000;  // enough for a hint, quick for any catalogue
-  std::vector<std::string> known;
-  for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i)
-    known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
-  const std::string near = nearest(raw, known);
-  throw InputError(fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, raw,
-                               dictionary.size(),
-                               near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+  if (id == graph::kNoNode) throw InputError(unknown_id(dictionary, raw, kind));
+  return id;
 }
 
 /// The best k items of one tile; `topk(excluded, ids, scores)` selects them.
@@ -146,7 +139,54 @@ void require_vectors(const TrainedModel& model, const char* verb) {
   }
 }
 
+/// Mean of the items' vectors, as long as they are on average; 1 in the column of popularity.
+kernels::FloatMatrix mean_vector(const TrainedModel& model, std::span<const NodeId> items,
+                                 kernels::Backend& backend) {
+  const auto count = static_cast<std::int64_t>(items.size());
+  const std::int64_t dim = model.embedding_dim();
+  kernels::FloatMatrix vectors = backend.matrix<float>(count, dim);
+  backend.gather_rows(model.items.view().cols_of(0, dim),
+                      {items.data(), count, kernels::Device::cpu}, vectors.view());
+  std::vector<float> table(items.size() * static_cast<std::size_t>(dim));
+  backend.copy(vectors.view(),
+               kernels::FloatView(table.data(), count, dim, dim, kernels::Device::cpu));
+  backend.sync();
+  std::vector<double> sum(static_cast<std::size_t>(dim), 0.0);
+  double length = 0.0;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    double squares = 0.0;
+    for (std::size_t j = 0; j < sum.size(); ++j) {
+      const auto value = static_cast<double>(table[i * sum.size() + j]);
+      sum[j] += value;
+      squares += value * value;
+    }
+    length += std::sqrt(squares) / static_cast<double>(count);
+  }
+  double squares = 0.0;
+  for (const double value : sum) squares += value * value;
+  std::vector<float> mean(static_cast<std::size_t>(model.items.cols()), 1.0F);
+  for (std::size_t j = 0; j < sum.size(); ++j)
+    mean[j] = squares > 0.0 ? static_cast<float>(sum[j] * length / std::sqrt(squares)) : 0.0F;
+  kernels::FloatMatrix query = backend.matrix<float>(1, model.items.cols());
+  backend.copy(kernels::ConstFloatView(mean.data(), 1, model.items.cols(), model.items.cols(),
+                                       kernels::Device::cpu),
+               query.view());
+  return query;
+}
+
 }  // namespace
+
+std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw,
+                       const char* kind) {
+  constexpr std::int64_t kScan = 100000;  // enough for a hint, quick for any catalogue
+  std::vector<std::string> known;
+  for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i)
+    known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
+  const std::string near = nearest(raw, known);
+  return fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, raw,
+                     dictionary.size(),
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
 
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
            const fs::path& out, kernels::Backend& backend, Progress& progress) {
@@ -222,6 +262,31 @@ std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& mo
   }
   return rank_vectors(model.users.view().rows_of(user, 1), model.items.view(), std::move(seen), k,
                       backend);
+}
+
+std::vector<ScoredItem> recommend_for_history(const Dataset& dataset, const TrainedModel& model,
+                                              std::span<const std::string_view> raw_items,
+                                              std::int64_t k, kernels::Backend& backend) {
+  require_k(k, dataset.num_items(), "the catalogue has");
+  if (raw_items.empty())
+    throw InputError("--history is empty, expected raw item ids separated by commas");
+  if (static_cast<std::int64_t>(raw_items.size()) > kLongestHistory) {
+    throw InputError(fmt::format("--history has {} items, expected at most {}", raw_items.size(),
+                                 kLongestHistory));
+  }
+  std::vector<NodeId> items;
+  for (const std::string_view raw : raw_items)
+    items.push_back(find_raw(dataset.items, raw, "item"));
+  kernels::FloatMatrix query;
+  if (model.interest) {
+    query = model.interest->user_vectors(history_of_items(items), backend);
+  } else {
+    require_vectors(model, "recommend --history");
+    query = mean_vector(model, items, backend);
+  }
+  std::vector<NodeId> seen;
+  if (!dataset.repeats_allowed) seen = items;
+  return rank_vectors(query.view(), model.items.view(), std::move(seen), k, backend);
 }
 
 std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,20 @@ struct ScoredItem {
 std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model,
                                   std::string_view raw_user, std::int64_t k,
                                   kernels::Backend& backend);
+/// Items that a history given by hand may have.
+inline constexpr std::int64_t kLongestHistory = 10'000;
+
+/// The k best items for someone who is not in the data set but had these items, oldest first; what
+/// the history holds is left out unless the data set repeats items. An interest model gives the
+/// user's vector; without one it is the mean of the items' vectors, as long as they are on average.
+/// Throws InputError: no item, an unknown one, more than kLongestHistory, a model without vectors,
+/// k as in `recommend`.
+std::vector<ScoredItem> recommend_for_history(const Dataset& dataset, const TrainedModel& model,
+                                              std::span<const std::string_view> raw_items,
+                                              std::int64_t k, kernels::Backend& backend);
+/// What is wrong with a raw id that a dictionary does not have, with the nearest that it has.
+/// `kind`: "user" or "item".
+std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw, const char* kind);
 /// The k items nearest to an item by cosine, itself left out.
 std::vector<ScoredItem> similar(const Dataset& dataset, const TrainedModel& model,
                                 std::string_view raw_item, std::int64_t k,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -312,6 +313,10 @@ EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
           ? evaluate_scorer(*model.scorer, task, counts, options, backend, progress)
           : evaluate_vectors(model.users.view(), model.items.view(), task, counts, options, backend,
                              progress);
+  if (model.interest) {
+    PairReport pairs = evaluate_pairs(*model.interest, dataset, options.part, backend);
+    if (pairs.num_pairs > 0) report.pairs = std::move(pairs);
+  }
   progress.end(fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items()));
   return report;
 }

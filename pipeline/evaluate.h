@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,12 +13,11 @@
 #include "graph/csr.h"
 #include "kernels/backend.h"
 #include "pipeline/dataset.h"
+#include "pipeline/pair_evaluation.h"
 #include "pipeline/progress.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
-
-enum class HeldOut { validation, test };
 
 /// Items that a user already has: `mask` ranks only the others and drops held-out rows that repeat
 /// a training row; `keep` ranks them too; `automatic` keeps them where the held-out parts hold
@@ -29,7 +29,7 @@ struct EvaluateOptions {
   std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
   SeenItems seen_items = SeenItems::automatic;
   bool vectors_alone = false;  ///< rank by the exported vectors even if the model adds a filter
-  bool rank_metrics = true;  ///< AUC, MRR and mean rank, which need a second pass over all scores
+  bool rank_metrics = true;    ///< AUC, MRR and mean rank, which need a second pass over all scores
 };
 
 /// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least
@@ -39,6 +39,7 @@ struct EvaluateReport {
   std::int64_t num_users = 0;
   bool seen_items_masked = true;
   double seconds = 0.0;
+  std::optional<PairReport> pairs;  ///< of `evaluate`, if the model gives probabilities
 };
 
 /// Users to rank for, their held-out items and the items that are masked for them.
@@ -69,7 +70,8 @@ EvaluateOptions validation_options(const std::string& metric);
 /// The metric's value. Throws InputError if there is none of that name.
 double validation_value(const EvaluateReport& report, const std::string& metric);
 
-/// What a user has seen is the training part and, when test is evaluated, validation.
+/// What a user has seen is the training part and, when test is evaluated, validation. Probabilities
+/// are judged in the same run if the model gives them.
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
                         const EvaluateOptions& options, kernels::Backend& backend,
                         Progress& progress);

@@ -173,6 +173,11 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
   progress.begin("graph");
   const fs::path directory = data_directory / "graph";
   begin_artifact(directory, "graph");
+  std::int64_t links = dataset.split.train.interactions.size();
+  for (const graph::Attribute& attribute : dataset.catalog.attributes)
+    links += attribute.item_values.view().num_entries();
+  announce_memory(progress, 16 * links,
+                  fmt::format("up to {} links of users, items and attributes", links));
   Graphs graphs = make_graphs(dataset.split.train, dataset, options);
   progress.update(1, 3,
                   fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));

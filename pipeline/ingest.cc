@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest.h"
 
+#include <malloc.h>
+
 #include <charconv>
 #include <cmath>
+#include <exception>
+#include <future>
 #include <limits>
 
 #include <fmt/core.h>
@@ -40,6 +44,9 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
   Rejections rejections(strict);
   graph::Catalog catalog;
   catalog.num_items = items.size();
+  std::vector<NodeId> rows(static_cast<std::size_t>(items.size()), graph::kNoNode);  // of the table
+  for (std::size_t item = 0; item < rows.size() && raw.items.size() > 0; ++item)
+    rows[item] = raw.items.find(items.raw(static_cast<NodeId>(item)));
   for (const RawAttribute& source : raw.attributes) {
     Attribute attribute;
     attribute.name = source.column.name.empty() ? source.column.column : source.column.name;
@@ -48,7 +55,9 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
       throw InputError(fmt::format("ingest: two attributes are named '{}'", attribute.name));
     }
     for (std::int64_t item = 0; item < items.size(); ++item) {
-      const NodeId place = source.items.find(items.raw(static_cast<NodeId>(item)));
+      const NodeId place = source.by_table_row
+                               ? rows[static_cast<std::size_t>(item)]
+                               : source.items.find(items.raw(static_cast<NodeId>(item)));
       const std::string_view cell =
           place == graph::kNoNode
               ? std::string_view()
@@ -80,12 +89,15 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
   return catalog;
 }
 
-nlohmann::json provenance(const std::vector<fs::path>& files, const IngestOptions& options) {
+nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& read,
+                          const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
   for (const fs::path& file : files) {
+    const auto known = read.input_hashes.find(file.string());
+    const bool hashed = known != read.input_hashes.end() && !known->second.empty();
     inputs.push_back({{"file", file.filename().string()},
                       {"bytes", fs::file_size(file)},
-                      {"hash", hash_file(file)}});
+                      {"hash", hashed ? known->second : hash_file(file)}});
   }
   return {{"inputs", inputs}, {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
@@ -114,9 +126,13 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       read_s3rec(options, read, raw_catalog);
       break;
   }
-  if (has_item_table(options)) read_item_table(options, read, raw_catalog);
-
+  read.log.sessions = {};  // only ids are kept of them
+  malloc_trim(0);          // the reader's blocks, before the columns are held twice
+  auto item_table = std::async(std::launch::async, [&] {
+    if (has_item_table(options)) read_item_table(options, read, raw_catalog);
+  });
   sort_log(read.log.rows, read.log.users.size());
+  item_table.get();
   thin_log(read.log.rows, options, rejections);
   read.rows.rejected = rejections.take();
   if (read.log.rows.empty()) {
@@ -134,7 +150,9 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   compact_dictionaries(read.log.rows, read.test, dataset.users, dataset.items);
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
-  dataset.catalog = build_catalog(raw_catalog, dataset.items, read.item_rows, options.strict);
+  auto catalog = std::async(std::launch::async, [&] {
+    return build_catalog(raw_catalog, dataset.items, read.item_rows, options.strict);
+  });
   dataset.event_names = read.event_names;
 
   graph::SplitOptions split;
@@ -142,7 +160,16 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   split.validation_fraction = options.validation_fraction;
   split.test_fraction = options.test_fraction;
   split.seed = options.seed;
-  dataset.split = graph::split_interactions(std::move(read.log.rows), std::move(read.test), split);
+  std::exception_ptr split_error;
+  try {
+    dataset.split =
+        graph::split_interactions(std::move(read.log.rows), std::move(read.test), split);
+  } catch (const InputError&) {
+    split_error = std::current_exception();
+  }
+  dataset.catalog = catalog.get();  // what is wrong there is told first
+  raw_catalog = {};
+  if (split_error) std::rethrow_exception(split_error);
   dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all &&
                             options.format != InputFormat::lightgcn &&
                             graph::holds_repeats(dataset.split);
@@ -153,7 +180,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden,
       raw_ids(dataset.users), raw_ids(dataset.items));
 
-  const nlohmann::json source = provenance(input_files(options), options);
+  const nlohmann::json source = provenance(input_files(options), read, options);
   write_dataset(out, dataset, source.dump(), read.rows);
 
   IngestReport report;

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/log_rows.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <numeric>
+#include <ranges>
 #include <tuple>
+#include <utility>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/side_by_side.h"
 
 namespace penchant::pipeline {
 
@@ -26,9 +31,20 @@ RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
 void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example) {
   RowCounts::Reason& known = find(reason, true);
   if (known.rows++ == 0) known.example = example();
+  refuse_if_strict(known);
+}
+
+void Rejections::add(const RowCounts::Reason& reason) {
+  RowCounts::Reason& known = find(reason.reason, reason.is_error);
+  if (known.rows == 0) known.example = reason.example;
+  known.rows += reason.rows;
+  if (reason.is_error) refuse_if_strict(known);
+}
+
+void Rejections::refuse_if_strict(const RowCounts::Reason& reason) const {
   if (strict_)
-    throw InputError(
-        fmt::format("{} ({}; strict mode makes a rejected row an error)", known.example, reason));
+    throw InputError(fmt::format("{} ({}; strict mode makes a rejected row an error)",
+                                 reason.example, reason.reason));
 }
 
 void Rejections::filtered(std::string_view reason, std::int64_t rows) {
@@ -37,23 +53,34 @@ void Rejections::filtered(std::string_view reason, std::int64_t rows) {
 
 namespace {
 
+/// Calls action(column) for every column of a log, the columns side by side, the widest first.
+template <typename Action>
+void for_each_column(Interactions& log, const Action& action) {
+  graph::run_side_by_side({[&] { action(log.time_ms); }, [&] { action(log.user); },
+                           [&] { action(log.item); }, [&] { action(log.weight); },
+                           [&] { action(log.session); }, [&] { action(log.event); }});
+}
+
 /// Replaces column by column[order[0]], column[order[1]], ...
 template <typename T>
 void gather(std::vector<T>& column, const std::vector<std::uint32_t>& order) {
   if (column.empty()) return;
-  std::vector<T> result(order.size());
-#pragma omp parallel for schedule(static)
-  for (std::size_t i = 0; i < order.size(); ++i) result[i] = column[order[i]];
+  const auto ordered = std::views::transform(
+      order, [&column](std::uint32_t row) -> const T& { return column[row]; });
+  std::vector<T> result(ordered.begin(), ordered.end());
   column.swap(result);
 }
 
-void gather(Interactions& log, const std::vector<std::uint32_t>& order) {
-  gather(log.user, order);
-  gather(log.item, order);
-  gather(log.weight, order);
-  gather(log.time_ms, order);
-  gather(log.event, order);
-  gather(log.session, order);
+/// Leaves the marked rows of a column, in place.
+template <typename T>
+void keep_marked(std::vector<T>& column, const std::vector<std::uint8_t>& keep) {
+  if (column.empty()) return;
+  std::size_t kept = 0;
+  for (std::size_t row = 0; row < keep.size(); ++row) {
+    column[kept] = column[row];
+    kept += keep[row];
+  }
+  column.resize(kept);
 }
 
 /// First row of each user, and the number of rows: users in ascending order without gaps in the
@@ -67,43 +94,78 @@ std::vector<std::size_t> user_starts(const Interactions& log) {
   return starts;
 }
 
+/// `keep`: 1 for rows that stay, else 0.
 void keep_rows(Interactions& log, const std::vector<std::uint8_t>& keep) {
-  std::vector<std::uint32_t> order;
-  for (std::size_t row = 0; row < keep.size(); ++row) {
-    if (keep[row] != 0) order.push_back(static_cast<std::uint32_t>(row));
-  }
-  if (order.size() < keep.size()) gather(log, order);
+  if (std::find(keep.begin(), keep.end(), 0) == keep.end()) return;
+  for_each_column(log, [&keep](auto& column) { keep_marked(column, keep); });
 }
 
-/// Marks all but one row of each repeated key among the rows [first, last) of one user.
-void drop_repeats(Interactions& log, std::size_t first, std::size_t last, RepeatPolicy policy,
-                  std::vector<std::uint8_t>& keep,
-                  std::vector<std::tuple<NodeId, std::int64_t, std::int8_t, std::size_t>>& keys) {
-  const bool exact = policy == RepeatPolicy::keep_all;
-  keys.clear();
-  for (std::size_t row = first; row < last; ++row) {
-    keys.emplace_back(log.item[row], exact ? log.time_ms[row] : 0,
-                      exact && !log.event.empty() ? log.event[row] : std::int8_t{0}, row);
+/// A row of one user as it is compared with the user's others; sorts by what repeats, then by row.
+struct PairKey {
+  std::uint64_t item_and_row;
+  PairKey(const Interactions& log, std::size_t first, std::size_t row)
+      : item_and_row(static_cast<std::uint64_t>(log.item[row]) << 32 | (row - first)) {}
+  std::size_t row(std::size_t first) const { return first + (item_and_row & 0xFFFFFFFFU); }
+  bool operator<(const PairKey& other) const { return item_and_row < other.item_and_row; }
+  bool repeats(const PairKey& other) const {
+    return item_and_row >> 32 == other.item_and_row >> 32;
   }
+};
+struct ExactKey {
+  PairKey pair;
+  std::int64_t time;
+  std::int8_t event;
+  ExactKey(const Interactions& log, std::size_t first, std::size_t place)
+      : pair(log, first, place),
+        time(log.time_ms[place]),
+        event(log.event.empty() ? std::int8_t{0} : log.event[place]) {}
+  std::size_t row(std::size_t first) const { return pair.row(first); }
+  bool operator<(const ExactKey& other) const {
+    const auto key = [](const ExactKey& of) {
+      return std::tuple(of.pair.item_and_row >> 32, of.time, of.event, of.pair.item_and_row);
+    };
+    return key(*this) < key(other);
+  }
+  bool repeats(const ExactKey& other) const {
+    return pair.repeats(other.pair) && time == other.time && event == other.event;
+  }
+};
+
+/// Unmarks all but one row of each repeated key among the rows [first, last) of one user.
+template <typename Key>
+void drop_repeats(Interactions& log, std::size_t first, std::size_t last, RepeatPolicy policy,
+                  std::vector<std::uint8_t>& keep, std::vector<Key>& keys) {
+  if (last - first < 2) return;
+  keys.clear();
+  for (std::size_t row = first; row < last; ++row) keys.emplace_back(log, first, row);
   std::sort(keys.begin(), keys.end());
-  const auto same = [&](std::size_t a, std::size_t b) {
-    return std::get<0>(keys[a]) == std::get<0>(keys[b]) &&
-           std::get<1>(keys[a]) == std::get<1>(keys[b]) &&
-           std::get<2>(keys[a]) == std::get<2>(keys[b]);
-  };
+  std::size_t head = 0;  // of a run of repeats
   for (std::size_t i = 1; i < keys.size(); ++i) {
-    if (!same(i - 1, i)) continue;
-    const std::size_t earlier = std::get<3>(keys[i - 1]);
-    const std::size_t later = std::get<3>(keys[i]);
+    if (!keys[i].repeats(keys[head])) {
+      head = i;
+      continue;
+    }
+    const std::size_t later = keys[i].row(first);
     if (policy == RepeatPolicy::keep_last) {
-      keep[earlier] = 0;
+      keep[keys[i - 1].row(first)] = 0;
     } else {
       keep[later] = 0;
-      if (policy == RepeatPolicy::sum) {
-        std::size_t head = i - 1;
-        while (head > 0 && same(head - 1, head)) --head;
-        log.weight[std::get<3>(keys[head])] += log.weight[later];
-      }
+      if (policy == RepeatPolicy::sum) log.weight[keys[head].row(first)] += log.weight[later];
+    }
+  }
+}
+
+template <typename Key>
+void mark_repeats(Interactions& log, RepeatPolicy policy, std::vector<std::uint8_t>& keep) {
+  const std::vector<std::size_t> starts = user_starts(log);
+  const auto num_users = static_cast<std::int64_t>(starts.size()) - 1;
+#pragma omp parallel
+  {
+    std::vector<Key> keys;
+#pragma omp for schedule(dynamic, 1024)
+    for (std::int64_t u = 0; u < num_users; ++u) {
+      drop_repeats(log, starts[static_cast<std::size_t>(u)],
+                   starts[static_cast<std::size_t>(u) + 1], policy, keep, keys);
     }
   }
 }
@@ -111,17 +173,11 @@ void drop_repeats(Interactions& log, std::size_t first, std::size_t last, Repeat
 void apply_repeat_policy(Interactions& log, RepeatPolicy policy, Rejections& rejections) {
   // Without times a repeat of a pair under keep_all is simply another row.
   if (policy == RepeatPolicy::keep_all && log.time_ms.empty()) return;
-  const std::vector<std::size_t> starts = user_starts(log);
   std::vector<std::uint8_t> keep(log.user.size(), 1);
-  const auto num_users = static_cast<std::int64_t>(starts.size()) - 1;
-#pragma omp parallel
-  {
-    std::vector<std::tuple<NodeId, std::int64_t, std::int8_t, std::size_t>> keys;
-#pragma omp for schedule(dynamic, 256)
-    for (std::int64_t u = 0; u < num_users; ++u) {
-      drop_repeats(log, starts[static_cast<std::size_t>(u)],
-                   starts[static_cast<std::size_t>(u) + 1], policy, keep, keys);
-    }
+  if (policy == RepeatPolicy::keep_all) {
+    mark_repeats<ExactKey>(log, policy, keep);
+  } else {
+    mark_repeats<PairKey>(log, policy, keep);
   }
   const auto dropped = static_cast<std::int64_t>(std::count(keep.begin(), keep.end(), 0));
   rejections.filtered(policy == RepeatPolicy::keep_all ? "exact repeat of a row"
@@ -182,21 +238,64 @@ void apply_maximum(Interactions& log, std::int64_t maximum, Rejections& rejectio
   keep_rows(log, keep);
 }
 
-Dictionary compact(const Dictionary& old, std::vector<NodeId>& train, std::vector<NodeId>& test) {
-  std::vector<NodeId> new_id(static_cast<std::size_t>(old.size()), graph::kNoNode);
+/// Leaves the ids that occur and renumbers the rows, unless all occur.
+void compact(Dictionary& dictionary, std::vector<NodeId>& train, std::vector<NodeId>& test) {
+  std::vector<NodeId> new_id(static_cast<std::size_t>(dictionary.size()), graph::kNoNode);
   for (const auto* ids : {&train, &test}) {
     for (const NodeId id : *ids) new_id[static_cast<std::size_t>(id)] = 0;
   }
+  if (std::find(new_id.begin(), new_id.end(), graph::kNoNode) == new_id.end()) return;
   Dictionary kept;
-  kept.reserve(old.size());
+  kept.reserve(dictionary.size());
   for (std::size_t id = 0; id < new_id.size(); ++id) {
-    if (new_id[id] != graph::kNoNode) new_id[id] = kept.intern(old.raw(static_cast<NodeId>(id)));
+    if (new_id[id] != graph::kNoNode)
+      new_id[id] = kept.intern(dictionary.raw(static_cast<NodeId>(id)));
   }
-  if (kept.size() == old.size()) return kept;
   for (auto* ids : {&train, &test}) {
     for (NodeId& id : *ids) id = new_id[static_cast<std::size_t>(id)];
   }
-  return kept;
+  dictionary = std::move(kept);
+}
+
+/// Rows by user, each user's in the order of the log; starts[user] is the user's first.
+std::vector<std::uint32_t> order_by_user(const std::vector<NodeId>& users,
+                                         const std::vector<std::uint32_t>& starts) {
+  std::vector<std::uint32_t> order(users.size());
+  const std::size_t num_users = starts.size() - 1;
+#pragma omp parallel
+  {
+    // Each thread places the rows of a range of users with about the same number of rows.
+    const auto threads = static_cast<std::size_t>(omp_get_num_threads());
+    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
+    const auto bound = [&](std::size_t part) {
+      const auto share = static_cast<std::uint32_t>(users.size() * part / threads);
+      return part == threads
+                 ? num_users
+                 : static_cast<std::size_t>(
+                       std::lower_bound(starts.begin(), starts.end() - 1, share) - starts.begin());
+    };
+    const std::size_t first = bound(thread);
+    const std::size_t size = bound(thread + 1) - first;
+    std::vector<std::uint32_t> next(starts.begin() + static_cast<std::ptrdiff_t>(first),
+                                    starts.begin() + static_cast<std::ptrdiff_t>(first + size));
+    for (std::size_t row = 0; row < users.size(); ++row) {
+      const std::size_t user = static_cast<std::size_t>(users[row]) - first;
+      if (user < size) order[next[user]++] = static_cast<std::uint32_t>(row);
+    }
+  }
+  return order;
+}
+
+/// Sorts the rows [first, last) of one user by time; `times` are already in that order.
+void sort_by_time(std::size_t first, std::size_t last, std::vector<std::int64_t>& times,
+                  std::vector<std::uint32_t>& order,
+                  std::vector<std::pair<std::int64_t, std::uint32_t>>& rows) {
+  const auto begin = times.begin() + static_cast<std::ptrdiff_t>(first);
+  if (std::is_sorted(begin, times.begin() + static_cast<std::ptrdiff_t>(last))) return;
+  rows.clear();
+  for (std::size_t i = first; i < last; ++i) rows.emplace_back(times[i], order[i]);
+  std::sort(rows.begin(), rows.end());  // equal times: in the order of the log
+  for (std::size_t i = first; i < last; ++i) std::tie(times[i], order[i]) = rows[i - first];
 }
 
 }  // namespace
@@ -212,28 +311,27 @@ void sort_log(Interactions& log, std::int64_t num_users) {
                                               (!timed || log.time_ms[row - 1] <= log.time_ms[row]));
   }
   if (sorted) return;
-  std::vector<std::size_t> next(static_cast<std::size_t>(num_users) + 1, 0);
-  for (const NodeId user : log.user) ++next[static_cast<std::size_t>(user) + 1];
-  std::partial_sum(next.begin(), next.end(), next.begin());
-  const std::vector<std::size_t> starts = next;
-  std::vector<std::uint32_t> order(log.user.size());
-  for (std::size_t row = 0; row < log.user.size(); ++row) {
-    order[next[static_cast<std::size_t>(log.user[row])]++] = static_cast<std::uint32_t>(row);
-  }
-  if (timed) {
-    const auto earlier = [&](std::uint32_t a, std::uint32_t b) {
-      return log.time_ms[a] < log.time_ms[b];
-    };
-#pragma omp parallel for schedule(dynamic, 1024)
-    for (std::int64_t user = 0; user < num_users; ++user) {
-      const auto first =
-          order.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(user)]);
-      const auto last =
-          order.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(user) + 1]);
-      if (!std::is_sorted(first, last, earlier)) std::stable_sort(first, last, earlier);
+  std::vector<std::uint32_t> starts(static_cast<std::size_t>(num_users) + 1, 0);
+  for (const NodeId user : log.user) ++starts[static_cast<std::size_t>(user) + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  std::vector<std::uint32_t> order = order_by_user(log.user, starts);
+  std::vector<std::int64_t> times;
+  if (timed && !std::is_sorted(log.time_ms.begin(), log.time_ms.end())) {
+    times = std::move(log.time_ms);
+    log.time_ms.clear();
+    gather(times, order);
+#pragma omp parallel
+    {
+      std::vector<std::pair<std::int64_t, std::uint32_t>> rows;
+#pragma omp for schedule(dynamic, 1024)
+      for (std::int64_t user = 0; user < num_users; ++user) {
+        const auto place = static_cast<std::size_t>(user);
+        sort_by_time(starts[place], starts[place + 1], times, order, rows);
+      }
     }
   }
-  gather(log, order);
+  for_each_column(log, [&order](auto& column) { gather(column, order); });
+  if (!times.empty()) log.time_ms = std::move(times);
 }
 
 void thin_log(Interactions& log, const IngestOptions& options, Rejections& rejections) {
@@ -244,8 +342,8 @@ void thin_log(Interactions& log, const IngestOptions& options, Rejections& rejec
 
 void compact_dictionaries(Interactions& train, Interactions& test, Dictionary& users,
                           Dictionary& items) {
-  users = compact(users, train.user, test.user);
-  items = compact(items, train.item, test.item);
+  graph::run_side_by_side({[&] { compact(users, train.user, test.user); },
+                           [&] { compact(items, train.item, test.item); }});
 }
 
 }  // namespace penchant::pipeline

@@ -22,12 +22,15 @@ class Rejections {
   explicit Rejections(bool strict) : strict_(strict) {}
   /// A row that is wrong: `example` is built only for the first one of a reason.
   void malformed(std::string_view reason, const std::function<std::string()>& example);
+  /// Rows of one reason together. With `strict`, throws if the reason is an error.
+  void add(const RowCounts::Reason& reason);
   /// A row that the user asked to leave out.
   void filtered(std::string_view reason, std::int64_t rows = 1);
   std::vector<RowCounts::Reason> take() { return std::move(reasons_); }
 
  private:
   RowCounts::Reason& find(std::string_view reason, bool is_error);
+  void refuse_if_strict(const RowCounts::Reason& reason) const;
   bool strict_;
   std::vector<RowCounts::Reason> reasons_;
 };

@@ -63,6 +63,8 @@ int run_program(int argc, char** argv) {
   add_train_verb(program, invocation);
   add_evaluate_verb(program, invocation);
   add_embed_verbs(program, invocation);
+  add_score_verb(program, invocation);
+  add_ablate_verb(program, invocation);
   add_run_verb(program, invocation);
   add_generate_verb(program, invocation);
   add_info_verbs(program, invocation);

@@ -73,22 +73,36 @@ std::string hash_bytes(std::string_view bytes) {
   return hex(XXH3_64bits(bytes.data(), bytes.size()));
 }
 
+struct Hasher::Impl {
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state{XXH3_createState(),
+                                                                 &XXH3_freeState};
+};
+
+Hasher::Hasher() : impl_(std::make_unique<Impl>()) {
+  if (impl_->state == nullptr) throw std::bad_alloc();
+  XXH3_64bits_reset(impl_->state.get());
+}
+Hasher::~Hasher() = default;
+
+void Hasher::update(std::string_view bytes) {
+  XXH3_64bits_update(impl_->state.get(), bytes.data(), bytes.size());
+}
+
+std::string Hasher::digest() const { return hex(XXH3_64bits_digest(impl_->state.get())); }
+
 std::string hash_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     throw InputError(fmt::format("{}: cannot open the file: {}", path.string(), system_error()));
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
-                                                                       &XXH3_freeState);
-  if (state == nullptr) throw std::bad_alloc();
-  XXH3_64bits_reset(state.get());
+  Hasher hasher;
   std::vector<char> block(std::size_t{1} << 20);
   while (file) {
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    XXH3_64bits_update(state.get(), block.data(), static_cast<std::size_t>(file.gcount()));
+    hasher.update({block.data(), static_cast<std::size_t>(file.gcount())});
   }
   if (file.bad())
     throw InputError(fmt::format("{}: read error: {}", path.string(), system_error()));
-  return hex(XXH3_64bits_digest(state.get()));
+  return hasher.digest();
 }
 
 void write_file_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
@@ -19,6 +20,19 @@ namespace penchant::pipeline {
 /// cannot be read.
 std::string hash_file(const std::filesystem::path& path);
 std::string hash_bytes(std::string_view bytes);
+
+/// The same hash of bytes that come piece by piece.
+class Hasher {
+ public:
+  Hasher();
+  ~Hasher();
+  void update(std::string_view bytes);
+  std::string digest() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 /// Writes a file so that it is either whole or absent: temporary name in the same folder, flush,
 /// fsync, rename. A failure (disk full, read-only folder) throws InputError naming path and system

@@ -18,6 +18,7 @@
 #include "pipeline/embed.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/ingest.h"
+#include "pipeline/score.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
@@ -35,7 +36,8 @@ struct EnumNames;  // specialised below: `values` pairs each enumerator with its
 using graph::AttributeKind, graph::CooccurrenceScope, graph::CooccurrenceWeight, graph::EdgeWeight,
     graph::SplitMethod;
 using kernels::Activation, kernels::DeviceChoice;
-using models::FilterKind, models::Initializer, models::LossKind, models::ModelKind;
+using models::FilterKind, models::Initializer, models::LossKind, models::ModelKind,
+    models::SequenceKind;
 
 PENCHANT_ENUM_NAMES(InputFormat, 4, {InputFormat::table, "table"},
                     {InputFormat::lightgcn, "lightgcn"}, {InputFormat::s3rec, "s3rec"},
@@ -59,9 +61,11 @@ PENCHANT_ENUM_NAMES(CooccurrenceScope, 2, {CooccurrenceScope::session, "session"
 PENCHANT_ENUM_NAMES(partition::Method, 4, {partition::Method::metis, "metis"},
                     {partition::Method::range, "range"}, {partition::Method::hash, "hash"},
                     {partition::Method::random, "random"});
-PENCHANT_ENUM_NAMES(ModelKind, 4, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
+PENCHANT_ENUM_NAMES(SequenceKind, 4, {SequenceKind::none, "none"}, {SequenceKind::rnn, "rnn"},
+                    {SequenceKind::lstm, "lstm"}, {SequenceKind::cnn, "cnn"});
+PENCHANT_ENUM_NAMES(ModelKind, 5, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
                     {ModelKind::node_weighted, "node_weighted"},
-                    {ModelKind::graph_filter, "graph_filter"});
+                    {ModelKind::graph_filter, "graph_filter"}, {ModelKind::interest, "interest"});
 PENCHANT_ENUM_NAMES(FilterKind, 4, {FilterKind::linear, "linear"}, {FilterKind::gfcf, "gfcf"},
                     {FilterKind::chebycf, "chebycf"}, {FilterKind::bspm, "bspm"});
 PENCHANT_ENUM_NAMES(Initializer, 2, {Initializer::normal, "normal"},
@@ -77,6 +81,8 @@ PENCHANT_ENUM_NAMES(DeviceChoice, 3, {DeviceChoice::automatic, "auto"}, {DeviceC
                     {DeviceChoice::cuda, "cuda"});
 PENCHANT_ENUM_NAMES(SeenItems, 3, {SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"},
                     {SeenItems::keep, "keep"});
+PENCHANT_ENUM_NAMES(UnknownIds, 3, {UnknownIds::error, "error"}, {UnknownIds::skip, "skip"},
+                    {UnknownIds::zero, "zero"});
 PENCHANT_ENUM_NAMES(EmbeddingType, 2, {EmbeddingType::float32, "float32"},
                     {EmbeddingType::float16, "float16"});
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/progress.h"
 
+#include <fmt/core.h>
+
 namespace penchant::pipeline {
 
 namespace {
@@ -18,6 +20,15 @@ class SilentProgress final : public Progress {
 Progress& silent_progress() {
   static SilentProgress silent;  // stateless
   return silent;
+}
+
+void announce_memory(Progress& progress, std::int64_t bytes, std::string_view what) {
+  constexpr double kMebibyte = 1024.0 * 1024.0;
+  const double mebibytes = static_cast<double>(bytes) / kMebibyte;
+  if (mebibytes < 64.0) return;
+  progress.note(mebibytes < 1024.0
+                    ? fmt::format("about {:.0f} MiB of memory for {}", mebibytes, what)
+                    : fmt::format("about {:.1f} GiB of memory for {}", mebibytes / 1024.0, what));
 }
 
 }  // namespace penchant::pipeline

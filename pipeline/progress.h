@@ -22,10 +22,16 @@ class Progress {
   virtual void end(std::string_view summary) = 0;
   /// Something the user should know (rejected rows, GPU not used).
   virtual void warn(std::string_view message) = 0;
+  /// Something worth knowing before it happens, such as the memory that is about to be taken.
+  virtual void note(std::string_view /*message*/) {}
   /// True once the user has asked to stop (SIGINT): long loops checkpoint and return early.
   virtual bool stop_requested() const { return false; }
 };
 
 Progress& silent_progress();
+
+/// Notes that `bytes` are about to be taken for `what`, if that is 64 MiB or more (docs/formats.md
+/// has the formulas).
+void announce_memory(Progress& progress, std::int64_t bytes, std::string_view what);
 
 }  // namespace penchant::pipeline

@@ -98,11 +98,14 @@ bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std:
   if (is_missing(cell, missing)) return false;
   const std::int64_t known = attribute.items.size();
   if (attribute.items.intern(raw_item) < known) return false;  // the first value counts
-  const bool already_joined = cell.find(kListSeparator) != std::string_view::npos;
-  attribute.values.push_back(attribute.column.kind == AttributeKind::list && !already_joined
-                                 ? join_values(cell, attribute.column)
-                                 : std::string(cell));
+  attribute.values.push_back(attribute_value(attribute.column, cell));
   return true;
+}
+
+std::string attribute_value(const AttributeColumn& column, std::string_view cell) {
+  const bool already_joined = cell.find(kListSeparator) != std::string_view::npos;
+  return column.kind == AttributeKind::list && !already_joined ? join_values(cell, column)
+                                                               : std::string(cell);
 }
 
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
@@ -111,7 +114,7 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
                                                                   : options.item_column};
   for (const AttributeColumn& attribute : options.attributes) {
     columns.push_back(attribute.column);
-    catalog.attributes.push_back({attribute, {}, {}});
+    catalog.attributes.push_back({attribute, {}, {}, true});
   }
   const TableSource& source = *options.item_table;
   for (const fs::path& path : source.files) {
@@ -147,11 +150,14 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
         ++result.item_rows.kept;
         for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
           const std::string_view cell = batch.columns[a + 1][row];
-          if (add_attribute_cell(catalog.attributes[a], raw, cell, options.missing) &&
-              !is_valid_utf8(cell)) {
+          const bool missing = is_missing(cell, options.missing);
+          if (!missing && !is_valid_utf8(cell)) {
             throw InputError(
                 fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
           }
+          RawAttribute& attribute = catalog.attributes[a];
+          attribute.values.push_back(missing ? std::string()
+                                             : attribute_value(attribute.column, cell));
         }
       }
     }
@@ -179,7 +185,7 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
   nlohmann::json attributes;
   try {
     attributes = nlohmann::json::parse(file);
-    RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}};
+    RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}, false};
     for (const auto& [item, values] : attributes.items()) {
       std::string joined;
       for (const nlohmann::json& value : values) {

@@ -3,6 +3,9 @@
 // with it.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "graph/catalog.h"
 #include "pipeline/ingest.h"
 #include "pipeline/log_rows.h"
@@ -16,6 +19,8 @@ struct ReadResult {
   std::vector<std::string> event_names;
   RowCounts rows;
   RowCounts item_rows;
+  std::map<std::string, std::string>
+      input_hashes;  ///< of files whose bytes were hashed while they were read
   graph::SplitMethod default_split = graph::SplitMethod::random_per_user;
 };
 
@@ -26,6 +31,8 @@ struct RawAttribute {
   graph::Dictionary items;  ///< items that have a value, in order of first appearance
   std::vector<std::string>
       values;  ///< of each of them: text, number, or list elements joined by kListSeparator
+  bool by_table_row =
+      false;  ///< instead of `items`, values go by RawCatalog::items; empty: missing
 };
 struct RawCatalog {
   graph::Dictionary items;  ///< every item of the item table
@@ -46,6 +53,8 @@ bool is_missing(std::string_view cell, const std::vector<std::string>& spellings
 /// this was it.
 bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell,
                         const std::vector<std::string>& missing);
+/// What a cell of an attribute is kept as.
+std::string attribute_value(const AttributeColumn& column, std::string_view cell);
 bool is_valid_utf8(std::string_view text);
 
 }  // namespace penchant::pipeline

@@ -1,88 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delimited text and Parquet logs with column roles, block by block: Arrow splits the next blocks
-// in its own threads while this one interns ids and parses times.
+// Delimited text and Parquet logs with column roles, block by block: any thread splits a block and
+// judges its rows (log_block.h) while others give dense ids to the ids of earlier blocks, in order.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
-#include <optional>
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
+#include <omp.h>
 
 #include "graph/error.h"
+#include "pipeline/block_stages.h"
+#include "pipeline/log_block.h"
 #include "pipeline/read_formats.h"
 #include "pipeline/tables.h"
-#include "pipeline/time_parse.h"
 
 namespace penchant::pipeline {
 
 using graph::NodeId;
 
 namespace {
-
-std::optional<double> parse_number(std::string_view text) {
-  double value = 0.0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(value))
-    return std::nullopt;
-  return value;
-}
-
-/// A filter with its number parsed once.
-class FilterRule {
- public:
-  FilterRule(const RowFilter& filter, std::size_t column)
-      : filter_(filter),
-        column_(column),
-        reason_(fmt::format("filtered out: not {} {} {}", filter.column, filter.op,
-                            fmt::join(filter.values, ","))) {
-    numeric_ = filter.op == "<" || filter.op == "<=" || filter.op == ">" || filter.op == ">=";
-    const bool known = numeric_ || filter.op == "==" || filter.op == "!=" || filter.op == "in" ||
-                       filter.op == "not_in" || filter.op == "prefix" || filter.op == "not_prefix";
-    if (!known) {
-      throw InputError(fmt::format(
-          "filter '{} {}': expected one of ==, !=, <, <=, >, >=, in, not_in, prefix, not_prefix",
-          filter.column, filter.op));
-    }
-    if (filter.values.empty())
-      throw InputError(fmt::format("filter '{} {}' has no value", filter.column, filter.op));
-    if (numeric_) {
-      const auto limit = parse_number(filter.values.front());
-      if (!limit)
-        throw InputError(fmt::format("filter '{} {} {}': expected a number", filter.column,
-                                     filter.op, filter.values.front()));
-      limit_ = *limit;
-    }
-  }
-  std::size_t column() const { return column_; }
-  const RowFilter& filter() const { return filter_; }
-  bool numeric() const { return numeric_; }
-  const std::string& reason() const { return reason_; }
-  bool accepts(double value) const {
-    if (filter_.op == "<") return value < limit_;
-    if (filter_.op == "<=") return value <= limit_;
-    if (filter_.op == ">") return value > limit_;
-    return value >= limit_;
-  }
-  bool accepts(std::string_view cell) const {
-    const auto& values = filter_.values;
-    const bool listed = std::find(values.begin(), values.end(), cell) != values.end();
-    const bool prefixed = std::any_of(values.begin(), values.end(), [&](const std::string& value) {
-      return cell.starts_with(value);
-    });
-    if (filter_.op == "==" || filter_.op == "in") return listed;
-    if (filter_.op == "!=" || filter_.op == "not_in") return !listed;
-    return filter_.op == "prefix" ? prefixed : !prefixed;
-  }
-
- private:
-  RowFilter filter_;
-  std::size_t column_;
-  std::string reason_;
-  bool numeric_ = false;
-  double limit_ = 0.0;
-};
 
 /// Reads one log file after another; holds what is constant over rows.
 class LogReader {
@@ -93,250 +28,157 @@ class LogReader {
         result_(result),
         catalog_(catalog),
         rejections_(rejections),
-        parse_time_(options.time_format) {
-    if (options.columns.user.empty())
-      throw InputError("ingest: no column for the role 'user' (data.columns.user)");
-    if (options.columns.item.empty())
-      throw InputError("ingest: no column for the role 'item' (data.columns.item)");
-    user_ = add_column(options.columns.user);
-    item_ = add_column(options.columns.item);
-    time_ = add_optional(options.columns.time);
-    event_ = add_optional(options.columns.event);
-    weight_ = add_optional(options.columns.weight);
-    session_ = add_optional(options.columns.session);
-    for (const RowFilter& filter : options.filters)
-      filters_.emplace_back(filter, add_column(filter.column));
+        roles_(options),
+        encoder_(options, roles_) {
     if (!has_item_table(options)) {
-      for (const AttributeColumn& attribute : options.attributes) {
-        catalog.attributes.push_back({attribute, {}, {}});
-        attribute_columns_.push_back(add_column(attribute.column));
-      }
+      for (const AttributeColumn& attribute : options.attributes)
+        catalog.attributes.push_back({attribute, {}, {}, false});
     }
     for (const auto& [name, weight] : options.event_weights) {
       if (!(weight > 0.0))
         throw InputError(
             fmt::format("event weight of '{}' is {}, expected more than 0", name, weight));
-      if (event_) result.event_names.push_back(name);
+      if (roles_.event) result.event_names.push_back(name);
     }
     if (result.event_names.size() > 127) throw InputError("more than 127 event types");
+    // One block a thread to encode, two that wait for their ids.
+    blocks_.resize(static_cast<std::size_t>(omp_get_max_threads()) + 2);
   }
 
   void read(const std::filesystem::path& path, Progress& progress) {
     path_ = path.string();
     TableReader reader(path, {options_.log.separator, options_.log.header, options_.log.quote},
-                       columns_);
-    timestamp_ = time_ && reader.is_timestamp(*time_);
-    TextBatch batch;
-    while (reader.next(batch)) {
-      add_batch(batch);
-      progress.update(result_.rows.read, 0, fmt::format("{} rows", result_.rows.read));
-      if (progress.stop_requested()) throw InputError("ingest: interrupted; nothing was written");
+                       roles_.columns);
+    const bool timestamps = roles_.time && reader.is_timestamp(*roles_.time);
+    next_line_ = reader.first_line();
+    BlockStages stages;
+    stages.fetch = [&](std::size_t slot) { return reader.fetch(blocks_[slot].table); };
+    stages.encode = [&](std::size_t slot) { encoder_.encode(reader, timestamps, blocks_[slot]); };
+    stages.ordered = {[&](std::size_t slot) {
+                        LogBlock& block = blocks_[slot];
+                        intern(result_.log.users, block, block.user, block.rows.user, "user");
+                      },
+                      [&](std::size_t slot) {
+                        LogBlock& block = blocks_[slot];
+                        intern(result_.log.items, block, block.item, block.rows.item, "item");
+                      },
+                      [&](std::size_t slot) { intern_sessions(blocks_[slot]); },
+                      [&](std::size_t slot) { add_attributes(blocks_[slot]); }};
+    std::size_t blocks_left = reader.expected_blocks();
+    stages.commit = [&](std::size_t slot) {
+      blocks_left -= std::min<std::size_t>(blocks_left, 1);
+      commit(blocks_[slot], blocks_left, progress);
+    };
+    try {
+      run_block_stages(stages, blocks_.size());
+    } catch (const RowError& error) {
+      add_rejections(*error.block);  // a rejected row that is an error comes first
+      const std::int64_t line = next_line_ + error.block->line[error.row];
+      throw InputError(fmt::format("{}: {}", where(line), error.text));
     }
+    result_.input_hashes.emplace(path_, reader.hash());
   }
 
  private:
-  std::size_t add_column(const std::string& name) {
-    const auto place = std::find(columns_.begin(), columns_.end(), name);
-    if (place != columns_.end()) return static_cast<std::size_t>(place - columns_.begin());
-    columns_.push_back(name);
-    return columns_.size() - 1;
-  }
-  std::optional<std::size_t> add_optional(const std::string& name) {
-    return name.empty() ? std::nullopt : std::optional<std::size_t>(add_column(name));
-  }
+  /// Broken encoding in a row of a block; how many lines came before is known later.
+  struct RowError {
+    const LogBlock* block;
+    std::size_t row;
+    std::string text;
+  };
 
   std::string where(std::int64_t line) const { return fmt::format("{}:{}", path_, line); }
 
-  void add_batch(const TextBatch& batch) {
-    for (const MalformedRow& row : batch.malformed) {
-      ++result_.rows.read;
-      rejections_.malformed("wrong number of fields", [&] {
-        return fmt::format("{}: {} fields, expected {}", row.line > 0 ? where(row.line) : path_,
-                           row.found_fields, row.expected_fields);
-      });
-    }
-    graph::Interactions& rows = result_.log.rows;
-    accepted_.clear();
-    users_.clear();
-    items_.clear();
-    sessions_.clear();
-    for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-      if (batch.is_blank(row)) continue;
-      ++result_.rows.read;
-      if (add_row(batch, row)) accepted_.push_back(row);
-    }
-    const std::size_t first = rows.user.size();
-    rows.user.resize(first + accepted_.size());
-    rows.item.resize(first + accepted_.size());
-    intern(result_.log.users, users_, std::span(rows.user).subspan(first), "user", batch);
-    intern(result_.log.items, items_, std::span(rows.item).subspan(first), "item", batch);
-    if (session_) {
-      rows.session.resize(first + accepted_.size());
-      result_.log.sessions.intern_all(sessions_, std::span(rows.session).subspan(first));
-      for (std::size_t i = 0; i < accepted_.size(); ++i) {
-        if (sessions_[i].empty()) rows.session[first + i] = graph::kNoNode;
-      }
-    }
-    for (std::size_t a = 0; a < attribute_columns_.size(); ++a) {
-      for (std::size_t i = 0; i < accepted_.size(); ++i) {
-        const std::string_view cell = batch.columns[attribute_columns_[a]][accepted_[i]];
-        if (add_attribute_cell(catalog_.attributes[a], items_[i], cell, options_.missing) &&
-            !is_valid_utf8(cell)) {
-          throw InputError(fmt::format(
-              "{}: column '{}' is not valid UTF-8; expected the file to be UTF-8 encoded",
-              where(batch.line(accepted_[i])), options_.attributes[a].column));
-        }
-      }
-    }
-  }
-
-  /// Interns and checks the encoding of ids that are new: once an id, not once a row.
-  void intern(graph::Dictionary& dictionary, const std::vector<std::string_view>& raws,
-              std::span<NodeId> ids, const char* role, const TextBatch& batch) {
+  /// Gives dense ids, and checks the encoding of ids that are new: once an id, not once a row.
+  static void intern(graph::Dictionary& dictionary, const LogBlock& block,
+                     const std::vector<std::string_view>& raws, std::vector<NodeId>& ids,
+                     const char* role) {
     const std::int64_t known = dictionary.size();
+    ids.resize(raws.size());
     dictionary.intern_all(raws, ids);
     for (std::int64_t id = known; id < dictionary.size(); ++id) {
       if (is_valid_utf8(dictionary.raw(static_cast<NodeId>(id)))) continue;
       const auto place = static_cast<std::size_t>(
           std::find(ids.begin(), ids.end(), static_cast<NodeId>(id)) - ids.begin());
-      throw InputError(
-          fmt::format("{}: the {} id is not valid UTF-8; expected the file to be UTF-8 encoded",
-                      where(batch.line(accepted_[place])), role));
+      throw RowError{
+          &block, place,
+          fmt::format("the {} id is not valid UTF-8; expected the file to be UTF-8 encoded", role)};
     }
   }
 
-  /// Checks one row; if it is good, appends everything but the ids, whose text is kept for the
-  /// batch.
-  bool add_row(const TextBatch& batch, std::size_t row) {
-    const std::int64_t line = batch.line(row);
-    const auto cell = [&](std::size_t column) { return batch.columns[column][row]; };
-    for (const FilterRule& rule : filters_) {
-      const std::string_view text = cell(rule.column());
-      bool accepted = false;
-      if (rule.numeric()) {
-        const auto value = parse_number(text);
-        if (!value) {
-          rejections_.malformed(fmt::format("column '{}' is not a number", rule.filter().column),
-                                [&] {
-                                  return fmt::format("{}: column '{}' is '{}', expected a number",
-                                                     where(line), rule.filter().column, text);
-                                });
-          return false;
-        }
-        accepted = rule.accepts(*value);
-      } else {
-        accepted = rule.accepts(text);
-      }
-      if (!accepted) {
-        rejections_.filtered(rule.reason());
-        return false;
-      }
+  void intern_sessions(LogBlock& block) {
+    if (!roles_.session) return;
+    block.rows.session.resize(block.session.size());
+    result_.log.sessions.intern_all(block.session, block.rows.session);
+    for (std::size_t row = 0; row < block.session.size(); ++row) {
+      if (block.session[row].empty()) block.rows.session[row] = graph::kNoNode;
     }
-    const std::string_view user = cell(user_);
-    const std::string_view item = cell(item_);
-    if (is_missing(user, options_.missing)) {
-      rejections_.malformed("missing user", [&] {
-        return fmt::format("{}: column '{}' is empty", where(line), options_.columns.user);
-      });
-      return false;
-    }
-    if (is_missing(item, options_.missing)) {
-      rejections_.malformed("missing item", [&] {
-        return fmt::format("{}: column '{}' is empty", where(line), options_.columns.item);
-      });
-      return false;
-    }
-    std::int64_t time = graph::kNoTime;
-    if (time_ && !parse_time(cell(*time_), line, time)) return false;
-    double weight = 1.0;
-    std::int8_t event = 0;
-    if (event_ && !parse_event(cell(*event_), line, event, weight)) return false;
-    if (weight_ && !parse_weight(cell(*weight_), line, weight)) return false;
+  }
 
+  void add_attributes(const LogBlock& block) {
+    for (std::size_t a = 0; a < block.attributes.size(); ++a) {
+      for (std::size_t row = 0; row < block.item.size(); ++row) {
+        const std::string_view cell = block.attributes[a][row];
+        if (!add_attribute_cell(catalog_.attributes[a], block.item[row], cell, options_.missing) ||
+            is_valid_utf8(cell))
+          continue;
+        throw RowError{
+            &block, row,
+            fmt::format("column '{}' is not valid UTF-8; expected the file to be UTF-8 encoded",
+                        options_.attributes[a].column)};
+      }
+    }
+  }
+
+  /// Counts the rows that a block left out. Throws InputError if that is an error.
+  void add_rejections(const LogBlock& block) {
+    for (const LogBlock::Rejected& rejected : block.rejected) {
+      RowCounts::Reason reason = rejected.reason;
+      if (reason.is_error)
+        reason.example = fmt::format("{}: {}", where(next_line_ + rejected.line), reason.example);
+      rejections_.add(reason);
+    }
+  }
+
+  void commit(const LogBlock& block, std::size_t blocks_left, Progress& progress) {
+    add_rejections(block);
+    result_.rows.read += block.num_read;
+    next_line_ += block.num_lines;
     graph::Interactions& rows = result_.log.rows;
-    rows.weight.push_back(static_cast<float>(weight));
-    if (time_) rows.time_ms.push_back(time);
-    if (event_) rows.event.push_back(event);
-    if (session_) {
-      const std::string_view session = cell(*session_);
-      sessions_.push_back(is_missing(session, options_.missing) ? std::string_view("", 0)
-                                                                : session);
+    // Pages that are never written cost nothing; growing step by step would copy the columns.
+    const std::size_t size = rows.weight.size() + block.rows.weight.size();
+    const std::size_t expected = size + blocks_left * block.rows.weight.size() / 32 * 33;
+    if (blocks_left > 0 && size > rows.weight.capacity()) {
+      const std::size_t row_bytes =
+          sizeof(NodeId) * 2 + sizeof(float) + (roles_.time ? sizeof(std::int64_t) : 0) +
+          (roles_.event ? sizeof(std::int8_t) : 0) + (roles_.session ? sizeof(NodeId) : 0);
+      announce_memory(progress, static_cast<std::int64_t>(expected * row_bytes),
+                      fmt::format("about {} rows", expected));
     }
-    users_.push_back(user);
-    items_.push_back(item);
-    return true;
-  }
-
-  bool parse_time(std::string_view text, std::int64_t line, std::int64_t& time) {
-    if (text == last_time_text_ &&
-        !last_time_text_.empty()) {  // logs come in time order: the same second many times
-      time = last_time_;
-      return true;
-    }
-    std::optional<std::int64_t> parsed;
-    if (timestamp_) {
-      parsed = TimeParser("ms")(text);
-    } else {
-      parsed = parse_time_(text);
-    }
-    if (!parsed) {
-      rejections_.malformed("bad time", [&] {
-        return fmt::format("{}: column '{}' is '{}', expected {}", where(line),
-                           options_.columns.time, text, parse_time_.expectation());
-      });
-      return false;
-    }
-    time = *parsed;
-    last_time_text_ = text;
-    last_time_ = time;
-    return true;
-  }
-
-  bool parse_event(std::string_view text, std::int64_t line, std::int8_t& event, double& weight) {
-    for (std::size_t e = 0; e < options_.event_weights.size(); ++e) {
-      if (text == options_.event_weights[e].first) {
-        event = static_cast<std::int8_t>(e);
-        weight = options_.event_weights[e].second;
-        return true;
-      }
-    }
-    rejections_.malformed("unknown event type", [&] {
-      return fmt::format("{}: column '{}' is '{}', expected one of: {}", where(line),
-                         options_.columns.event, text, fmt::join(result_.event_names, ", "));
-    });
-    return false;
-  }
-
-  bool parse_weight(std::string_view text, std::int64_t line, double& weight) {
-    const auto value = parse_number(text);
-    if (!value || !(*value > 0.0) || *value > 1e9) {
-      rejections_.malformed("bad weight", [&] {
-        return fmt::format("{}: column '{}' is '{}', expected a number above 0", where(line),
-                           options_.columns.weight, text);
-      });
-      return false;
-    }
-    weight *= *value;
-    return true;
+    const auto append = [&](auto& column, const auto& more) {
+      if (more.empty()) return;
+      if (size > column.capacity()) column.reserve(std::max(expected, 2 * column.capacity()));
+      column.insert(column.end(), more.begin(), more.end());
+    };
+    append(rows.user, block.rows.user);
+    append(rows.item, block.rows.item);
+    append(rows.weight, block.rows.weight);
+    append(rows.time_ms, block.rows.time_ms);
+    append(rows.event, block.rows.event);
+    append(rows.session, block.rows.session);
+    progress.update(result_.rows.read, 0, fmt::format("{} rows", result_.rows.read));
+    if (progress.stop_requested()) throw InputError("ingest: interrupted; nothing was written");
   }
 
   const IngestOptions& options_;
   ReadResult& result_;
   RawCatalog& catalog_;
   Rejections& rejections_;
-  TimeParser parse_time_;
-  std::vector<std::string> columns_;
-  std::size_t user_ = 0, item_ = 0;
-  std::optional<std::size_t> time_, event_, weight_, session_;
-  std::vector<FilterRule> filters_;
-  std::vector<std::size_t> attribute_columns_;
+  LogRoles roles_;
+  LogEncoder encoder_;
+  std::vector<LogBlock> blocks_;
   std::string path_;
-  bool timestamp_ = false;
-  std::string last_time_text_;
-  std::int64_t last_time_ = 0;
-  // Of the current batch:
-  std::vector<std::size_t> accepted_;
-  std::vector<std::string_view> users_, items_, sessions_;
+  std::int64_t next_line_ = 1;  ///< first line of the block to commit
 };
 
 }  // namespace

@@ -7,8 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/npy.h"
+#include "pipeline/evaluation_report.h"
 #include "pipeline/manifest.h"
-#include "pipeline/verbs.h"
 
 namespace penchant::pipeline {
 
@@ -77,10 +78,7 @@ bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report
   std::ifstream file(path);
   const json stored = json::parse(file, nullptr, false);
   if (!stored.is_object() || stored.value("inputs", json()) != inputs) return false;
-  report.model.num_users = report.popularity.num_users = stored.at("num_users").get<std::int64_t>();
-  report.model.seconds = stored.at("seconds").get<double>();
-  report.model.seen_items_masked = stored.at("seen_items_masked").get<bool>();
-  report.model.metrics = stored.at("metrics").get<std::map<std::string, double>>();
+  report.model = evaluation_from_json(stored);
   report.popularity.metrics = stored.at("popularity_metrics").get<std::map<std::string, double>>();
   return true;
 }
@@ -90,6 +88,45 @@ json settings(const Config& config, const std::vector<std::string>& prefixes) {
 }
 
 }  // namespace
+
+void load_metis_order(const fs::path& data, const Dataset& dataset, const Graphs& graphs,
+                      Config& config, Progress& progress) {
+  if (config.train.node_order != NodeOrder::metis ||
+      config.train.model.kind == models::ModelKind::graph_filter)
+    return;
+  const fs::path directory = data / "partition";
+  const bool current = is_finished(directory) && [&] {
+    const json manifest = read_manifest(directory, "partition");
+    return manifest.value("data_hash", "") == dataset.hash &&
+           manifest.value("graph_options", json()) == graph_options_to_json(graphs.options);
+  }();
+  if (!current) {
+    partition::PartitionOptions options = config.partition;
+    options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
+    partition_graphs(data, dataset, graphs, options, progress);
+  }
+  config.train.metis_order = graph::read_npy<graph::NodeId>(directory / "order.npy");
+  // The order is over users, items and hubs of the training graph; a refit has the same nodes.
+}
+
+TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
+                            kernels::Backend& backend, Progress& progress) {
+  const auto once = [&](bool resume) {
+    config.train.resume = resume;
+    return train(dataset, graphs, config.train, effective_toml(config), config.model_out, backend,
+                 progress);
+  };
+  const bool unfinished = !is_finished(config.model_out);
+  try {
+    return once(unfinished);
+  } catch (const InputError& error) {
+    if (!unfinished ||
+        std::string_view(error.what()).find("cannot resume") == std::string_view::npos)
+      throw;
+    progress.warn(fmt::format("{}; training starts over", error.what()));
+    return once(false);
+  }
+}
 
 RunReport run_all(Config config, Progress& progress) {
   if (config.data_out.empty()) throw InputError("run: data.out is not set");
@@ -127,22 +164,7 @@ RunReport run_all(Config config, Progress& progress) {
     train_inputs["partition"] = partition_inputs["partition"];
   stage("train", Stamp(config.model_out, train_inputs), report, progress, [&] {
     load_metis_order(config.data_out, dataset, graphs, config, progress);
-    config.train.resume =
-        !is_finished(config.model_out);  // an unfinished model of the same course goes on
-    try {
-      report.interrupted = train(dataset, graphs, config.train, effective_toml(config),
-                                 config.model_out, *backend, progress)
-                               .interrupted;
-    } catch (const InputError& error) {
-      if (!config.train.resume ||
-          std::string_view(error.what()).find("cannot resume") == std::string_view::npos)
-        throw;
-      progress.warn(fmt::format("{}; training starts over", error.what()));
-      config.train.resume = false;
-      report.interrupted = train(dataset, graphs, config.train, effective_toml(config),
-                                 config.model_out, *backend, progress)
-                               .interrupted;
-    }
+    report.interrupted = train_or_resume(dataset, graphs, config, *backend, progress).interrupted;
   });
   if (report.interrupted) return report;
 
@@ -163,12 +185,9 @@ RunReport run_all(Config config, Progress& progress) {
     } else {
       report.model = evaluate(dataset, model, options, *backend, progress);
       report.popularity = evaluate_popularity(dataset, options, *backend, progress);
-      const json result = {{"inputs", inputs},
-                           {"num_users", report.model.num_users},
-                           {"seconds", report.model.seconds},
-                           {"seen_items_masked", report.model.seen_items_masked},
-                           {"metrics", report.model.metrics},
-                           {"popularity_metrics", report.popularity.metrics}};
+      json result = evaluation_to_json(report.model);
+      result["inputs"] = inputs;
+      result["popularity_metrics"] = report.popularity.metrics;
       write_file_atomically(path, result.dump(2) + "\n");
       report.done.emplace_back("evaluate");
     }

@@ -3,6 +3,7 @@
 // inputs with the same settings.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,15 @@ struct RunReport {
   std::vector<PartitionReport> partitions;  ///< empty if skipped
   bool interrupted = false;
 };
+
+/// Node order for train.node_order = metis, from X.data/partition (computed there if missing).
+void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
+                      const Graphs& graphs, Config& config, Progress& progress);
+
+/// Trains config.model_out by config.train; an unfinished model of the same course goes on, one of
+/// another course is trained anew.
+TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
+                            kernels::Backend& backend, Progress& progress);
 
 /// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into
 /// the model.

@@ -17,17 +17,6 @@ namespace {
 /// A negative that the user already has is drawn again, so many times at most (BPR only).
 constexpr std::uint64_t kTries = 8;
 
-std::vector<double> negative_weights(const graph::UserItemGraph& graph, double power) {
-  std::vector<double> weights(static_cast<std::size_t>(graph.num_items));
-  for (std::size_t item = 0; item < weights.size(); ++item) {
-    const auto degree =
-        static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
-    weights[item] = degree > 0 ? std::pow(degree, power)
-                               : 0.0;  // an item nobody has touched is no evidence of dislike
-  }
-  return weights;
-}
-
 /// Small data needs more steps to learn, large data larger batches to keep the cores busy.
 std::int64_t automatic_batch_size(const graph::UserItemGraph& graph) {
   constexpr std::uint64_t kSmallest = 512;
@@ -37,8 +26,18 @@ std::int64_t automatic_batch_size(const graph::UserItemGraph& graph) {
   return static_cast<std::int64_t>(std::clamp(std::bit_floor(share), kSmallest, kLargest));
 }
 
-/// The log-q correction of a sampled softmax (Bengio and Senecal 2008; Yi et al. 2019,
-/// section 4.2), times negative_correction.
+}  // namespace
+
+std::vector<double> negative_weights(const graph::UserItemGraph& graph, double power) {
+  std::vector<double> weights(static_cast<std::size_t>(graph.num_items));
+  for (std::size_t item = 0; item < weights.size(); ++item) {
+    const auto degree =
+        static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
+    weights[item] = degree > 0 ? std::pow(degree, power) : 0.0;
+  }
+  return weights;
+}
+
 std::vector<float> log_q_correction(const graph::UserItemGraph& graph,
                                     const TrainOptions& options) {
   const std::vector<double> weights = negative_weights(graph, options.negative_power);
@@ -51,8 +50,6 @@ std::vector<float> log_q_correction(const graph::UserItemGraph& graph,
   }
   return bias;
 }
-
-}  // namespace
 
 AliasTable::AliasTable(const std::vector<double>& weights)
     : threshold_(weights.size(), 1.0), alias_(weights.size()) {

@@ -25,6 +25,13 @@ class AliasTable {
   std::vector<graph::NodeId> alias_;
 };
 
+/// Weight of each item as a negative, its number of users ^ power; 0 for items that nobody has
+/// touched, which are no evidence of dislike.
+std::vector<double> negative_weights(const graph::UserItemGraph& graph, double power);
+/// [I] the log-q correction of a sampled softmax (Bengio and Senecal 2008; Yi et al. 2019, section
+/// 4.2), times negative_correction.
+std::vector<float> log_q_correction(const graph::UserItemGraph& graph, const TrainOptions& options);
+
 /// Dense user and item ids of one batch.
 struct SampledBatch {
   std::vector<graph::NodeId> users, positives, negatives;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that includes Arrow.
+// Reading. Arrow is included here, in parquet_writer.cc and in arrow_status.h, and nowhere else.
 #include "pipeline/tables.h"
-
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -21,24 +19,21 @@
 #include <arrow/csv/api.h>
 #include <arrow/io/api.h>
 #include <arrow/util/compression.h>
-#include <arrow/util/float16.h>
 #include <arrow/util/thread_pool.h>
 #include <fmt/core.h>
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <parquet/arrow/reader.h>
-#include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 
 #include "graph/error.h"
+#include "pipeline/arrow_status.h"
+#include "pipeline/plain_text.h"
 
 namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::int32_t kCsvBlock = 4 << 20;
 
 enum class FileKind { text, gzip, zstd, parquet };
 
@@ -62,29 +57,11 @@ FileKind file_kind(const fs::path& path) {
   return FileKind::text;
 }
 
-[[noreturn]] void fail(const fs::path& path, const arrow::Status& status) {
-  if (status.IsOutOfMemory()) throw std::bad_alloc();
-  std::string reason = status.message();
-  if (status.detail() != nullptr)
-    reason += fmt::format(" {}", status.detail()->ToString());  // errno in words
-  if (reason.find("runcated compressed stream") != std::string::npos)
-    reason = "the compressed file is cut off";
-  throw InputError(fmt::format("{}: {}", path.string(), reason));
-}
-
-template <typename T>
-T take(arrow::Result<T> result, const fs::path& path) {
-  if (!result.ok()) fail(path, result.status());
-  return std::move(result).ValueUnsafe();
-}
-
-void check(const arrow::Status& status, const fs::path& path) {
-  if (!status.ok()) fail(path, status);
-}
-
-std::shared_ptr<arrow::io::InputStream> open_stream(const fs::path& path, FileKind kind) {
-  std::shared_ptr<arrow::io::InputStream> file =
-      take(arrow::io::ReadableFile::Open(path.string()), path);
+/// The unpacked bytes from `offset` on, which must be 0 for a packed file.
+std::shared_ptr<arrow::io::InputStream> open_stream(const fs::path& path, FileKind kind,
+                                                    std::int64_t offset = 0) {
+  const auto file = take(arrow::io::ReadableFile::Open(path.string()), path);
+  check(file->Seek(offset), path);
   if (kind == FileKind::text) return file;
   const auto type = kind == FileKind::gzip ? arrow::Compression::GZIP : arrow::Compression::ZSTD;
   // The stream keeps a pointer to its codec: both live in one owner.
@@ -114,19 +91,6 @@ char find_separator(const fs::path& path, FileKind kind, const TableReadOptions&
   return *std::max_element(kCandidates.begin(), kCandidates.end(), [&](char a, char b) {
     return std::count(line.begin(), line.end(), a) < std::count(line.begin(), line.end(), b);
   });
-}
-
-/// A plain file without a single quote character has no quoted line breaks, and Arrow may cut it
-/// into blocks at any newline.
-bool may_quote_newlines(const fs::path& path, FileKind kind, char quote) {
-  if (kind != FileKind::text) return true;
-  auto file =
-      take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
-  const auto size = take(file->GetSize(), path);
-  const auto buffer = take(file->ReadAt(0, size), path);
-  madvise(const_cast<std::uint8_t*>(buffer->data()), static_cast<std::size_t>(size),
-          MADV_SEQUENTIAL);
-  return std::memchr(buffer->data(), quote, static_cast<std::size_t>(size)) != nullptr;
 }
 
 std::vector<int> find_columns(const fs::path& path, const std::vector<std::string>& known,
@@ -321,17 +285,37 @@ void append_cells(const arrow::Array& array, const fs::path& path,
 
 }  // namespace
 
+struct TableBlock::Impl {
+  bool plain = false;
+  PlainBlock text;                            ///< if plain
+  std::shared_ptr<arrow::RecordBatch> batch;  ///< otherwise; null if only malformed rows are left
+  std::vector<MalformedRow> malformed;
+  std::int64_t num_lines = 0;
+  bool taken = false;
+  std::vector<CellStore> stores;
+  std::vector<std::uint32_t> ends;
+};
+
+TableBlock::TableBlock() : impl_(std::make_unique<Impl>()) {}
+TableBlock::~TableBlock() = default;
+TableBlock::TableBlock(TableBlock&&) noexcept = default;
+TableBlock& TableBlock::operator=(TableBlock&&) noexcept = default;
+
 struct TableReader::Impl {
   fs::path path;
+  TableReadOptions options;
+  std::vector<std::string> columns;  ///< asked for
+  std::unique_ptr<PlainTextReader> plain;
+  std::size_t num_fields = 0;  ///< of plain text
   std::shared_ptr<arrow::RecordBatchReader> reader;
   std::unique_ptr<parquet::arrow::FileReader> parquet_reader;  // owns what `reader` reads from
   std::vector<bool> timestamps;
-  std::vector<int> order;  ///< column of the batch for each column asked for
-  std::shared_ptr<arrow::RecordBatch> current;
-  std::vector<CellStore> stores;
-  std::int64_t next_line = 1;
+  std::vector<int> order;       ///< column of the file or batch for each column asked for
+  std::int64_t next_line = 1;   ///< next(): of the next batch
+  std::int64_t arrow_line = 0;  ///< of the next block in Arrow's count
   std::mutex mutex;
   std::vector<MalformedRow> malformed;  ///< found by the parser, which may be ahead of the batches
+  TableBlock block;                     ///< next(): where the batch lies
   std::future<arrow::Result<std::shared_ptr<arrow::RecordBatch>>>
       ahead;  ///< last member: its destructor waits
 
@@ -339,38 +323,49 @@ struct TableReader::Impl {
   std::shared_ptr<arrow::RecordBatch> read_ahead() {
     const auto read = [this] { return reader->Next(); };
     if (!ahead.valid()) ahead = std::async(std::launch::async, read);
-    std::shared_ptr<arrow::RecordBatch> block = take(ahead.get(), path);
-    if (block != nullptr) ahead = std::async(std::launch::async, read);
-    return block;
+    std::shared_ptr<arrow::RecordBatch> batch = take(ahead.get(), path);
+    if (batch != nullptr) ahead = std::async(std::launch::async, read);
+    return batch;
   }
 
-  /// Hands over what the parser left out before the line that follows the batch, and moves
-  /// next_line behind it.
-  void assign_left_out(TextBatch& batch, bool last) {
+  /// Hands over what the parser left out before the line that follows the block.
+  void assign_left_out(TableBlock::Impl& to) {
     const std::lock_guard lock(mutex);
-    std::int64_t end = next_line + batch.num_rows;
+    std::int64_t end = arrow_line + to.num_lines;
     const auto first = malformed.begin();
     auto row = first;
-    for (; row != malformed.end() && (last || row->line < end); ++row, ++end)
-      batch.malformed.push_back(*row);
+    for (; row != malformed.end() && (to.batch == nullptr || row->line < end); ++row, ++end)
+      to.malformed.push_back({row->line - arrow_line, row->expected_fields, row->found_fields});
     malformed.erase(first, row);
-    next_line = end;
+    to.num_lines = end - arrow_line;
+    arrow_line = end;
   }
 
-  void open_text(FileKind kind, const TableReadOptions& options,
-                 std::span<const std::string> columns) {
+  void open_text(FileKind kind) {
     const std::vector<std::string> known = table_columns(path, options);
-    find_columns(path, known, columns);
+    order = find_columns(path, known, columns);
+    timestamps.assign(columns.size(), false);
+    options.separator = find_separator(path, kind, options);
+    num_fields = known.size();
+    if (kind == FileKind::text) {
+      plain = std::make_unique<PlainTextReader>(path, options.header, options.quote);
+    } else {
+      open_with_arrow(kind, known, 0);
+    }
+  }
+
+  /// Reads from a place of the file on through Arrow; from the start of a line.
+  void open_with_arrow(FileKind kind, const std::vector<std::string>& known, std::int64_t offset) {
     auto read = arrow::csv::ReadOptions::Defaults();
-    read.block_size = kCsvBlock;
+    read.block_size = kTextBlock;
     read.column_names = known;
-    read.skip_rows = options.header ? 1 : 0;
+    read.skip_rows = options.header && offset == 0 ? 1 : 0;
     read.use_threads =
         false;  // only then are rows counted; read_ahead() overlaps parsing with our own work
     auto parse = arrow::csv::ParseOptions::Defaults();
-    parse.delimiter = find_separator(path, kind, options);
+    parse.delimiter = options.separator;
     parse.quote_char = options.quote;
-    parse.newlines_in_values = may_quote_newlines(path, kind, options.quote);
+    parse.newlines_in_values = true;
     parse.ignore_empty_lines = false;  // they would not be counted; TextBatch::is_blank finds them
     parse.invalid_row_handler = [this](const arrow::csv::InvalidRow& row) {
       const std::lock_guard lock(mutex);
@@ -387,17 +382,16 @@ struct TableReader::Impl {
       }
       convert.column_types[name] = arrow::utf8();
     }
-    next_line = options.header ? 2 : 1;
-    auto made = arrow::csv::StreamingReader::Make(arrow::io::default_io_context(),
-                                                  open_stream(path, kind), read, parse, convert);
+    arrow_line = 1 + read.skip_rows;
+    auto made = arrow::csv::StreamingReader::Make(
+        arrow::io::default_io_context(), open_stream(path, kind, offset), read, parse, convert);
     if (!made.ok() && made.status().message().find("Empty CSV file") != std::string::npos)
       return;  // a header and nothing else
     reader = take(std::move(made), path);
     order = find_columns(path, reader->schema()->field_names(), columns);
-    timestamps.assign(columns.size(), false);
   }
 
-  void open_parquet(std::span<const std::string> columns) {
+  void open_parquet() {
     auto file =
         take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
     try {
@@ -430,40 +424,97 @@ TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
                          std::span<const std::string> columns)
     : impl_(std::make_unique<Impl>()) {
   impl_->path = path;
-  impl_->stores.resize(columns.size());
+  impl_->options = options;
+  impl_->columns.assign(columns.begin(), columns.end());
   const FileKind kind = file_kind(path);
   if (kind == FileKind::parquet) {
-    impl_->open_parquet(columns);
+    impl_->open_parquet();
   } else {
-    impl_->open_text(kind, options, columns);
+    impl_->open_text(kind);
   }
+  impl_->next_line = first_line();
 }
 
 TableReader::~TableReader() = default;
 TableReader::TableReader(TableReader&&) noexcept = default;
 TableReader& TableReader::operator=(TableReader&&) noexcept = default;
 
-bool TableReader::next(TextBatch& batch) {
+bool TableReader::fetch(TableBlock& block) {
   Impl& impl = *impl_;
-  batch.columns.assign(impl.stores.size(), {});
-  batch.malformed.clear();
-  batch.num_rows = 0;
-  batch.first_line = impl.next_line;
+  TableBlock::Impl& to = *block.impl_;
+  to.taken = false;
+  to.malformed.clear();
+  to.plain = impl.reader == nullptr && impl.plain != nullptr;
+  if (to.plain) {
+    const PlainTextReader::Found found = impl.plain->next(to.text);
+    if (found != PlainTextReader::Found::other_text) return found == PlainTextReader::Found::lines;
+    to.plain = false;
+    impl.open_with_arrow(FileKind::text, table_columns(impl.path, impl.options),
+                         impl.plain->offset());
+  }
   if (impl.reader == nullptr) return false;
   try {
-    impl.current = impl.read_ahead();
+    to.batch = impl.read_ahead();
   } catch (const parquet::ParquetException& error) {
     throw InputError(fmt::format("{}: damaged Parquet file: {}", impl.path.string(), error.what()));
   }
-  if (impl.current != nullptr) batch.num_rows = impl.current->num_rows();
-  impl.assign_left_out(batch, impl.current == nullptr);
-  if (impl.current == nullptr) return !batch.malformed.empty();
+  to.num_lines = to.batch == nullptr ? 0 : to.batch->num_rows();
+  impl.assign_left_out(to);
+  return to.batch != nullptr || !to.malformed.empty();
+}
+
+bool TableReader::split(TableBlock& block, TextBatch& batch, std::size_t most_bytes) const {
+  const Impl& impl = *impl_;
+  TableBlock::Impl& from = *block.impl_;
+  batch.columns.resize(impl.columns.size());
+  batch.malformed.clear();
+  batch.num_rows = 0;
+  if (from.plain) {
+    return split_plain_lines(from.text, {impl.options.separator, impl.num_fields, impl.order},
+                             most_bytes, from.ends, batch);
+  }
+  if (from.taken) return false;
+  from.taken = true;
+  from.stores.resize(impl.columns.size());
+  batch.first_line = 0;
+  batch.malformed = from.malformed;
+  if (from.batch == nullptr) return true;
+  batch.num_rows = from.batch->num_rows();
   for (std::size_t c = 0; c < batch.columns.size(); ++c) {
-    impl.stores[c].clear();
+    from.stores[c].clear();
+    batch.columns[c].clear();
     batch.columns[c].reserve(static_cast<std::size_t>(batch.num_rows));
-    append_cells(*impl.current->column(impl.order[c]), impl.path, batch.columns[c], impl.stores[c]);
+    append_cells(*from.batch->column(impl.order[c]), impl.path, batch.columns[c], from.stores[c]);
   }
   return true;
+}
+
+bool TableReader::next(TextBatch& batch) {
+  Impl& impl = *impl_;
+  batch.columns.assign(impl.columns.size(), {});
+  batch.malformed.clear();
+  batch.num_rows = 0;
+  batch.first_line = impl.next_line;
+  do {
+    if (!fetch(impl.block)) return false;
+  } while (!split(impl.block, batch, std::numeric_limits<std::size_t>::max()));
+  batch.first_line = impl.next_line;
+  for (MalformedRow& row : batch.malformed) row.line += impl.next_line;
+  impl.next_line += batch.num_rows + static_cast<std::int64_t>(batch.malformed.size());
+  return true;
+}
+
+std::size_t TableReader::expected_blocks() const {
+  return impl_->plain == nullptr ? 0 : fs::file_size(impl_->path) / kTextBlock + 1;
+}
+
+std::int64_t TableReader::first_line() const {
+  return impl_->parquet_reader == nullptr && impl_->options.header ? 2 : 1;
+}
+
+std::string TableReader::hash() const {
+  const bool whole = impl_->plain != nullptr && impl_->reader == nullptr;
+  return whole ? impl_->plain->hash() : std::string();
 }
 
 bool TableReader::is_timestamp(std::size_t column) const {
@@ -506,142 +557,6 @@ std::vector<std::string> table_columns(const fs::path& path, const TableReadOpti
     for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i + 1);
   }
   return names;
-}
-
-// --- writing
-// --------------------------------------------------------------------------------------------------------
-
-namespace {
-
-template <typename Builder>
-std::shared_ptr<arrow::Array> finish(Builder& builder, const fs::path& path) {
-  return take(builder.Finish(), path);
-}
-
-struct ToArrow {
-  const fs::path& path;
-  std::int64_t num_rows;
-
-  std::shared_ptr<arrow::Array> operator()(const std::vector<std::string_view>& texts) const {
-    arrow::StringBuilder builder;
-    for (const std::string_view text : texts) check(builder.Append(text), path);
-    return finish(builder, path);
-  }
-  std::shared_ptr<arrow::Array> operator()(const ListColumn& lists) const {
-    const auto values = std::make_shared<arrow::StringBuilder>();
-    arrow::ListBuilder builder(arrow::default_memory_pool(), values);
-    for (std::int64_t row = 0; row < num_rows; ++row) {
-      check(builder.Append(), path);
-      for (auto e = lists.offsets[static_cast<std::size_t>(row)];
-           e < lists.offsets[static_cast<std::size_t>(row) + 1]; ++e) {
-        check(values->Append(lists.elements[static_cast<std::size_t>(e)]), path);
-      }
-    }
-    return finish(builder, path);
-  }
-  std::shared_ptr<arrow::Array> operator()(const Int64Column& integers) const {
-    arrow::Int64Builder builder;
-    for (const std::int64_t value : integers.values) {
-      check(value == integers.null_value ? builder.AppendNull() : builder.Append(value), path);
-    }
-    return finish(builder, path);
-  }
-  std::shared_ptr<arrow::Array> operator()(const std::vector<float>& numbers) const {
-    arrow::FloatBuilder builder;
-    for (const float value : numbers)
-      check(std::isnan(value) ? builder.AppendNull() : builder.Append(value), path);
-    return finish(builder, path);
-  }
-  std::shared_ptr<arrow::Array> operator()(const VectorColumn& vectors) const {
-    std::shared_ptr<arrow::Array> flat;
-    if (vectors.half) {
-      arrow::HalfFloatBuilder builder;
-      check(builder.Reserve(num_rows * vectors.cols), path);
-      for (std::int64_t row = 0; row < num_rows; ++row) {
-        for (std::int64_t j = 0; j < vectors.cols; ++j) {
-          builder.UnsafeAppend(arrow::util::Float16(vectors.data[row * vectors.stride + j]).bits());
-        }
-      }
-      flat = finish(builder, path);
-    } else {
-      arrow::FloatBuilder builder;
-      check(builder.Reserve(num_rows * vectors.cols), path);
-      for (std::int64_t row = 0; row < num_rows; ++row) {
-        check(builder.AppendValues(vectors.data + row * vectors.stride, vectors.cols), path);
-      }
-      flat = finish(builder, path);
-    }
-    return take(
-        arrow::FixedSizeListArray::FromArrays(flat, static_cast<std::int32_t>(vectors.cols)), path);
-  }
-};
-
-}  // namespace
-
-struct ParquetWriter::Impl {
-  fs::path path;
-  fs::path partial;
-  std::shared_ptr<arrow::io::FileOutputStream> file;
-  std::unique_ptr<parquet::arrow::FileWriter> writer;
-  bool closed = false;
-};
-
-ParquetWriter::ParquetWriter(const fs::path& path) : impl_(std::make_unique<Impl>()) {
-  impl_->path = path;
-  impl_->partial = path.string() + ".partial";
-  impl_->file = take(arrow::io::FileOutputStream::Open(impl_->partial.string()), path);
-}
-
-ParquetWriter::~ParquetWriter() {
-  if (impl_->closed) return;
-  impl_->writer.reset();
-  impl_->file.reset();
-  std::error_code ignored;
-  fs::remove(impl_->partial, ignored);
-}
-
-void ParquetWriter::write(std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
-  Impl& impl = *impl_;
-  std::vector<std::shared_ptr<arrow::Array>> arrays;
-  arrow::FieldVector fields;
-  for (const OutputColumn& column : columns) {
-    arrays.push_back(std::visit(ToArrow{impl.path, num_rows}, column.values));
-    PENCHANT_ASSERT(arrays.back()->length() == num_rows);
-    fields.push_back(arrow::field(column.name, arrays.back()->type()));
-  }
-  const auto batch = arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays);
-  try {
-    if (impl.writer == nullptr) {
-      const auto properties =
-          parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
-      const auto arrow_properties =
-          parquet::ArrowWriterProperties::Builder().store_schema()->build();
-      impl.writer =
-          take(parquet::arrow::FileWriter::Open(*batch->schema(), arrow::default_memory_pool(),
-                                                impl.file, properties, arrow_properties),
-               impl.path);
-    }
-    check(impl.writer->WriteRecordBatch(*batch), impl.path);
-  } catch (const parquet::ParquetException& error) {
-    throw InputError(fmt::format("{}: cannot write: {}", impl.path.string(), error.what()));
-  }
-}
-
-void ParquetWriter::close() {
-  Impl& impl = *impl_;
-  PENCHANT_ASSERT(impl.writer != nullptr && !impl.closed);
-  try {
-    check(impl.writer->Close(), impl.path);
-    check(impl.file->Close(), impl.path);
-  } catch (const parquet::ParquetException& error) {
-    throw InputError(fmt::format("{}: cannot write: {}", impl.path.string(), error.what()));
-  }
-  std::error_code error;
-  fs::rename(impl.partial, impl.path, error);
-  if (error)
-    throw InputError(fmt::format("{}: cannot rename the finished file into place: {}",
-                                 impl.path.string(), error.message()));
-  impl.closed = true;
 }
 
 std::string arrow_version() { return arrow::GetBuildInfo().version_string; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's
-// headers stay inside tables.cc. Every cell is read as text: ids keep their bytes, and each rule of
+// headers stay inside tables.cc and parquet_writer.cc. Every cell is read as text: ids keep their bytes, and each rule of
 // ingest decides itself what a valid number or time is.
 #pragma once
 
@@ -30,12 +30,13 @@ struct MalformedRow {
   std::int64_t found_fields = 0;
 };
 
-/// A block of rows. Cells are views into buffers that live until the next call of
-/// TableReader::next.
+/// A batch of rows. Cells are views into buffers that live until the next call of
+/// TableReader::next, or as long as the block from which TableReader::split made the batch.
 struct TextBatch {
   std::int64_t num_rows = 0;
-  std::int64_t first_line = 0;  ///< of the first row or malformed row; from 1, header included;
-                                ///< quoted line breaks do not count
+  std::int64_t first_line = 0;  ///< of the first row or malformed row; from 1, header included
+                                ///< (split(): from 0 at the start of the block); quoted line breaks
+                                ///< do not count
   std::vector<std::vector<std::string_view>>
       columns;                          ///< in the order asked for; data() == nullptr: null
   std::vector<MalformedRow> malformed;  ///< rows left out since the last batch
@@ -57,6 +58,21 @@ struct TextBatch {
 /// Separates the elements of a list cell (Parquet lists) within its text: U+001F, "unit separator".
 inline constexpr char kListSeparator = '\x1f';
 
+/// A part of a file that was read but not yet split into cells; empty until TableReader::fetch
+/// fills it. Reusing one keeps its memory.
+class TableBlock {
+ public:
+  TableBlock();
+  ~TableBlock();
+  TableBlock(TableBlock&&) noexcept;
+  TableBlock& operator=(TableBlock&&) noexcept;
+
+ private:
+  friend class TableReader;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 class TableReader {
  public:
   /// Opens a file and selects columns by name. Throws InputError: missing or empty file, unknown
@@ -69,6 +85,19 @@ class TableReader {
 
   /// Fills the next block; false at the end. Throws InputError: truncated or damaged file.
   bool next(TextBatch& batch);
+
+  /// next() in two steps: blocks are fetched one after another in the order of the file, and
+  /// several threads may split different blocks meanwhile.
+  bool fetch(TableBlock& block);
+  /// The next rows of a block, about `most_bytes` of text; false if none is left.
+  bool split(TableBlock& block, TextBatch& batch, std::size_t most_bytes) const;
+  /// About how many blocks the file has; 0 where that is not known.
+  std::size_t expected_blocks() const;
+  /// Line of the first row: 1, or 2 behind a header.
+  std::int64_t first_line() const;
+  /// Hash of the file (manifest.h) if reading it came by it, else empty. Known at the end.
+  std::string hash() const;
+
   /// True if a column is a Parquet timestamp: its cells are milliseconds since 1970 as digits.
   bool is_timestamp(std::size_t column) const;
 
@@ -94,7 +123,7 @@ struct VectorColumn {
 };
 /// Integers equal to `null_value` and NaN floats become nulls.
 struct Int64Column {
-  std::vector<std::int64_t> values;
+  std::span<const std::int64_t> values;
   std::int64_t null_value;
 };
 using ColumnValues = std::variant<std::vector<std::string_view>, ListColumn, Int64Column,

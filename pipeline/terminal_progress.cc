@@ -96,6 +96,13 @@ void TerminalProgress::warn(std::string_view message) {
                static_cast<int>(message.size()), message.data());
 }
 
+void TerminalProgress::note(std::string_view message) {
+  if (quiet_) return;
+  clear_line();
+  std::fprintf(stderr, "%-10s %.*s\n", stage_.c_str(), static_cast<int>(message.size()),
+               message.data());
+}
+
 bool TerminalProgress::stop_requested() const { return interrupts > 0; }
 
 }  // namespace penchant::pipeline

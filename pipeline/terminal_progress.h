@@ -18,6 +18,7 @@ class TerminalProgress final : public Progress {
   void update(std::int64_t done, std::int64_t total, std::string_view detail) override;
   void end(std::string_view summary) override;
   void warn(std::string_view message) override;
+  void note(std::string_view message) override;
   bool stop_requested() const override;
 
  private:

@@ -17,6 +17,7 @@
 #include "models/scorer.h"
 #include "pipeline/dataset.h"
 #include "pipeline/graph_stage.h"
+#include "pipeline/interest.h"
 #include "pipeline/progress.h"
 
 namespace penchant::pipeline {
@@ -71,6 +72,9 @@ struct TrainOptions {
       metis_order;  ///< node order for NodeOrder::metis: X.data/partition/order.npy
 };
 
+/// What suits a kind of model where the user says nothing.
+TrainOptions default_train_options(models::ModelKind kind);
+
 struct TrainReport {
   std::int64_t epochs_run = 0;  ///< of both phases
   std::int64_t best_epoch = 0;  ///< by validation; all epochs without validation
@@ -78,8 +82,9 @@ struct TrainReport {
   double best_validation = 0.0;
   double final_loss = 0.0;
   double seconds = 0.0;
-  std::string chosen;        ///< graph filter: its options and how they were found, for people
-  bool interrupted = false;  ///< stopped by Progress::stop_requested after writing a checkpoint
+  double epoch_seconds = 0.0;  ///< of the training steps of one epoch; 0: no step ran
+  std::string chosen;          ///< graph filter: its options and how they were found, for people
+  bool interrupted = false;    ///< stopped by Progress::stop_requested after writing a checkpoint
 };
 
 /// Trains and writes X.model (weights.safetensors, checkpoint.safetensors, metrics.jsonl,
@@ -101,9 +106,15 @@ struct TrainedModel {
   bool normalized = false;  ///< rows have length 1
   std::string model_hash;
   std::string model_name;
-  std::unique_ptr<models::Scorer> scorer;  ///< if there is one it gives the scores; the inner
-                                           ///< products are what the vectors give alone
+  std::unique_ptr<models::Scorer> scorer;    ///< if there is one it gives the scores; the inner
+                                             ///< products are what the vectors give alone
+  std::unique_ptr<InterestScorer> interest;  ///< of an interest model: users by their histories,
+                                             ///< probabilities of pairs
 };
+
+/// What is known of users when something is asked of a model: to judge it by the validation part,
+/// that part must not be known.
+enum class KnownPart { train, train_and_validation };
 
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
 /// rows out.
@@ -111,7 +122,9 @@ graph::TrainingPart train_and_validation(const Dataset& dataset);
 
 /// Rebuilds the graphs that the model was trained on, loads its weights and propagates them. Throws
 /// InputError: unfinished or damaged model, or trained on another data set.
+/// `known` is what an interest model sees of its users; other models have learned it.
 TrainedModel load_model(const std::filesystem::path& model_directory, const Dataset& dataset,
-                        kernels::Backend& backend);
+                        kernels::Backend& backend,
+                        KnownPart known = KnownPart::train_and_validation);
 
 }  // namespace penchant::pipeline

@@ -22,6 +22,7 @@
 #include "pipeline/evaluate.h"
 #include "pipeline/filter_blend.h"
 #include "pipeline/filter_training.h"
+#include "pipeline/interest_training.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
@@ -60,6 +61,41 @@ FilterBlend blend_from_json(const json& stored) {
           stored.at("weight").get<float>()};
 }
 
+json interest_to_json(const models::InterestOptions& interest) {
+  return {{"sequence", enum_name(interest.sequence)},
+          {"hidden_dim", interest.hidden_dim},
+          {"sequence_layers", interest.sequence_layers},
+          {"cnn_widths", interest.cnn_widths},
+          {"max_length", interest.max_length},
+          {"graph", interest.graph},
+          {"item_graph", interest.item_graph},
+          {"history_decay", interest.history_decay},
+          {"dropout", interest.dropout},
+          {"mlp_dims", interest.mlp_dims},
+          {"layer_norm", interest.layer_norm},
+          {"ranking_head", interest.ranking_head},
+          {"ranking_weight", interest.ranking_weight}};
+}
+
+models::InterestOptions interest_from_json(const json& stored) {
+  models::InterestOptions interest;
+  interest.sequence =
+      parse_enum<models::SequenceKind>(stored.at("sequence").get<std::string>(), "model.sequence");
+  stored.at("hidden_dim").get_to(interest.hidden_dim);
+  stored.at("sequence_layers").get_to(interest.sequence_layers);
+  stored.at("cnn_widths").get_to(interest.cnn_widths);
+  stored.at("max_length").get_to(interest.max_length);
+  stored.at("graph").get_to(interest.graph);
+  stored.at("item_graph").get_to(interest.item_graph);
+  stored.at("history_decay").get_to(interest.history_decay);
+  stored.at("dropout").get_to(interest.dropout);
+  stored.at("mlp_dims").get_to(interest.mlp_dims);
+  stored.at("layer_norm").get_to(interest.layer_norm);
+  stored.at("ranking_head").get_to(interest.ranking_head);
+  stored.at("ranking_weight").get_to(interest.ranking_weight);
+  return interest;
+}
+
 json model_to_json(const models::ModelOptions& model) {
   return {{"kind", enum_name(model.kind)},
           {"embedding_dim", model.embedding_dim},
@@ -70,7 +106,8 @@ json model_to_json(const models::ModelOptions& model) {
           {"normalize", model.normalize},
           {"own_share", model.own_share},
           {"initializer", enum_name(model.initializer)},
-          {"initial_scale", model.initial_scale}};
+          {"initial_scale", model.initial_scale},
+          {"interest", interest_to_json(model.interest)}};
 }
 
 models::ModelOptions model_from_json(const json& stored) {
@@ -87,6 +124,7 @@ models::ModelOptions model_from_json(const json& stored) {
   model.initializer = parse_enum<models::Initializer>(stored.at("initializer").get<std::string>(),
                                                       "model.initializer");
   model.initial_scale = stored.at("initial_scale").get<float>();
+  model.interest = interest_from_json(stored.at("interest"));
   return model;
 }
 
@@ -185,10 +223,11 @@ class Trainer {
     const auto start = std::chrono::steady_clock::now();
     progress_.begin("train");
     open_directory(config_toml);
+    announce_size();
     TrainReport report;
     bool interrupted = false;
     if (position_.phase == "select") {
-      phase_ = std::make_unique<Phase>(graphs_.user_item, graphs_.item, options_, backend_);
+      phase_ = make_phase(dataset_.split.train, graphs_);
       restore();
       interrupted = !run_phase();
       if (!interrupted && validates_) {
@@ -206,7 +245,7 @@ class Trainer {
       const graph::TrainingPart all = train_and_validation(dataset_);
       const Graphs merged = make_graphs(all, dataset_, graphs_.options);
       phase_.reset();
-      phase_ = std::make_unique<Phase>(merged.user_item, merged.item, options_, backend_);
+      phase_ = make_phase(all, merged);
       restore();
       interrupted = !run_phase();
     }
@@ -219,6 +258,7 @@ class Trainer {
     if (!interrupted) finish(report);
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.epoch_seconds = epochs_done_ > 0.0 ? step_seconds_ / epochs_done_ : 0.0;
     progress_.end(
         interrupted
             ? fmt::format("interrupted in epoch {}; the checkpoint is written, --resume goes on",
@@ -229,6 +269,27 @@ class Trainer {
   }
 
  private:
+  std::unique_ptr<TrainingPhase> make_phase(const graph::TrainingPart& part, const Graphs& graphs) {
+    if (options_.model.kind == models::ModelKind::interest) {
+      return std::make_unique<InterestPhase>(dataset_, part, graphs.user_item, graphs.item,
+                                             options_, backend_);
+    }
+    return std::make_unique<GraphPhase>(graphs.user_item, graphs.item, options_, backend_);
+  }
+
+  /// The main terms of docs/formats.md, "Memory".
+  void announce_size() {
+    std::int64_t links = graphs_.user_item.user_items.view().num_entries();
+    std::int64_t nodes = dataset_.num_users() + dataset_.num_items();
+    for (const graph::Relation& relation : graphs_.item.relations) {
+      links += relation.edges.view().num_entries();
+      nodes += relation.num_hubs;
+    }
+    announce_memory(progress_, 16 * links + 24 * nodes * options_.model.embedding_dim,
+                    fmt::format("{} nodes of width {} and {} links", nodes,
+                                options_.model.embedding_dim, links));
+  }
+
   void check_options() const {
     const auto require = [](bool holds, const char* message) {
       if (!holds) throw InputError(message);
@@ -302,7 +363,7 @@ class Trainer {
   void restore() {
     if (!resumed_) return;
     const fs::path path = directory_ / kCheckpoint;
-    phase_->encoder().visit_parameters([&](Parameter& parameter) {
+    phase_->visit_parameters([&](Parameter& parameter) {
       const auto load = [&](const char* suffix, FloatMatrix& matrix) {
         backend_.copy(
             resumed_->find(parameter.name + suffix, matrix.rows(), matrix.cols(), path).view(),
@@ -318,7 +379,7 @@ class Trainer {
   void write_checkpoint() {
     std::vector<models::NamedTensor> tensors;
     std::deque<kernels::Download<float>> downloads;
-    phase_->encoder().visit_parameters([&](Parameter& parameter) {
+    phase_->visit_parameters([&](Parameter& parameter) {
       const auto add = [&](const std::string& name, const FloatMatrix& matrix) {
         tensors.push_back({name, downloads.emplace_back()(matrix.view(), backend_)});
       };
@@ -345,17 +406,21 @@ class Trainer {
 
   /// Runs the rest of the current phase; false if interrupted (after a checkpoint).
   bool run_phase() {
-    const std::int64_t steps = phase_->sampler().steps_per_epoch();
+    const std::int64_t steps = phase_->steps_per_epoch();
     auto rate_start = std::chrono::steady_clock::now();
     std::int64_t rate_rows = 0;
     while (position_.epoch < position_.phase_epochs) {
       for (; position_.step < steps;) {
         const float rate = learning_rate(steps);
+        const auto step_start = std::chrono::steady_clock::now();
         position_.loss_sum +=
             phase_->step(position_.epoch, position_.step, ++position_.adam_step, rate);
         position_.loss_rows += phase_->batch_rows();
         ++position_.step;
         ++steps_done_;
+        step_seconds_ +=
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start).count();
+        epochs_done_ += 1.0 / static_cast<double>(steps);
         rate_rows += phase_->batch_rows();
         const double seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - rate_start).count();
@@ -534,8 +599,10 @@ class Trainer {
   RankingTask task_;
   Position position_;
   std::optional<models::TensorFile> resumed_;
-  std::unique_ptr<Phase> phase_;
+  std::unique_ptr<TrainingPhase> phase_;
   std::int64_t steps_done_ = 0;
+  double step_seconds_ = 0.0;
+  double epochs_done_ = 0.0;
 };
 
 }  // namespace
@@ -557,6 +624,24 @@ graph::TrainingPart train_and_validation(const Dataset& dataset) {
   return merged;
 }
 
+TrainOptions default_train_options(models::ModelKind kind) {
+  TrainOptions options;
+  options.model.kind = kind;
+  if (kind != models::ModelKind::interest) return options;
+  options.model.num_layers = 1;
+  options.model.own_share = 1.0F;
+  options.model.normalize = false;
+  options.model.temperature = 1.0F;
+  options.model.initializer = models::Initializer::normal;
+  options.model.initial_scale = 0.05F;
+  options.epochs = 30;
+  options.num_negatives = 16384;
+  options.learning_rate = 0.006F;
+  options.l2 = 0.0F;
+  options.validation_metric = "ndcg@10";
+  return options;
+}
+
 TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                   const std::string& config_toml, const fs::path& model_directory, Backend& backend,
                   Progress& progress) {
@@ -566,7 +651,59 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
   return trainer.run(config_toml);
 }
 
-TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend) {
+namespace {
+
+/// Vectors of a graph encoder with these weights.
+void propagate_weights(const Dataset& dataset, const Graphs& graphs,
+                       const models::ModelOptions& options, const models::TensorFile& file,
+                       const fs::path& weights, Backend& backend, TrainedModel& model) {
+  const graph::PropagationGraph propagation =
+      graph::build_propagation_graph(graphs.user_item, graphs.item);
+  const Csr adjacency = model_adjacency(propagation, options.kind);
+  const auto sparse = backend.sparse(adjacency.view());
+  const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
+  encoder->visit_parameters([&](Parameter& parameter) {
+    backend.copy(
+        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+        parameter.value.view());
+  });
+  const kernels::ConstFloatView final = encoder->forward(backend);
+  model.users = backend.matrix<float>(dataset.num_users(), final.cols);
+  model.items = backend.matrix<float>(dataset.num_items(), final.cols);
+  backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
+  backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
+  if (!options.normalize) return;
+  for (FloatMatrix* matrix : {&model.users, &model.items}) {
+    kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
+    backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
+  }
+}
+
+/// An interest model with these weights, and the vectors of all users by their histories.
+void load_interest(const Dataset& dataset, const Graphs& graphs,
+                   const models::ModelOptions& options, const models::TensorFile& file,
+                   const fs::path& weights, double popularity_weight, KnownPart known,
+                   Backend& backend, TrainedModel& model) {
+  auto network =
+      std::make_unique<InterestNetwork>(dataset, graphs.item, options, graph::Seed{0}, backend);
+  network->model().visit_parameters([&](Parameter& parameter) {
+    backend.copy(
+        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+        parameter.value.view());
+  });
+  auto interest = std::make_unique<TrainedInterest>(std::move(network), popularity_weight != 0.0);
+  const Histories histories =
+      known == KnownPart::train
+          ? make_histories(dataset.split.train, dataset, options.interest.max_length)
+          : make_histories_with_validation(dataset, options.interest.max_length);
+  interest->embeddings(histories, backend, model.users, model.items);
+  model.interest = std::move(interest);
+}
+
+}  // namespace
+
+TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend,
+                        KnownPart known) {
   const json manifest = read_manifest(model_directory, kKind);
   TrainedModel model;
   try {
@@ -584,30 +721,15 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     const Graphs graphs =
         make_graphs(merged ? train_and_validation(dataset) : dataset.split.train, dataset,
                     graph_options_from_json(manifest.at("graph_options")));
-    const graph::PropagationGraph propagation =
-        graph::build_propagation_graph(graphs.user_item, graphs.item);
-    const Csr adjacency = model_adjacency(propagation, options.kind);
-    const auto sparse = backend.sparse(adjacency.view());
-    const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
     const fs::path weights = model_directory / kWeights;
     const models::TensorFile file = models::read_safetensors(weights);
-    encoder->visit_parameters([&](Parameter& parameter) {
-      backend.copy(
-          file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
-          parameter.value.view());
-    });
-    const kernels::ConstFloatView final = encoder->forward(backend);
-    model.users = backend.matrix<float>(dataset.num_users(), final.cols);
-    model.items = backend.matrix<float>(dataset.num_items(), final.cols);
-    backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
-    backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
-    if (options.normalize) {
-      for (FloatMatrix* matrix : {&model.users, &model.items}) {
-        kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
-        backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
-      }
-    }
     const auto popularity_weight = manifest.at("popularity_weight").get<double>();
+    if (options.kind == models::ModelKind::interest) {
+      load_interest(dataset, graphs, options, file, weights, popularity_weight, known, backend,
+                    model);
+    } else {
+      propagate_weights(dataset, graphs, options, file, weights, backend, model);
+    }
     append_popularity(graphs.user_item, popularity_weight, backend, model.users, model.items);
     model.popularity_column = popularity_weight != 0.0;
     const FilterBlend blend = blend_from_json(manifest.at("blend"));

@@ -68,8 +68,8 @@ void append_popularity(const graph::UserItemGraph& graph, double weight, Backend
   widen(items, popularity);
 }
 
-Phase::Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-             const TrainOptions& options, Backend& backend)
+GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
+                       const TrainOptions& options, Backend& backend)
     : options_(options),
       backend_(backend),
       num_users_(user_item.num_users),
@@ -92,8 +92,8 @@ Phase::Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item
   d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
 }
 
-double Phase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-                   float learning_rate) {
+double GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                        float learning_rate) {
   sampler_.sample(epoch, step, batch_);
   const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset,
                        kernels::Upload<NodeId>& upload) {
@@ -121,7 +121,7 @@ double Phase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step
   return loss;
 }
 
-void Phase::embeddings(FloatMatrix& users, FloatMatrix& items) {
+void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   const kernels::ConstFloatView final = encoder_->forward(backend_);
   users = backend_.matrix<float>(num_users_, final.cols);
   items = backend_.matrix<float>(num_items_, final.cols);
@@ -136,7 +136,7 @@ void Phase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   }
 }
 
-void Phase::write_weights(const fs::path& path) {
+void GraphPhase::write_weights(const fs::path& path) {
   std::vector<std::vector<float>> copies;
   std::vector<models::NamedTensor> tensors;
   encoder_->visit_parameters([&](Parameter& parameter) {
@@ -151,7 +151,7 @@ void Phase::write_weights(const fs::path& path) {
   });
 }
 
-void Phase::read_weights(const fs::path& path) {
+void GraphPhase::read_weights(const fs::path& path) {
   const models::TensorFile file = models::read_safetensors(path);
   encoder_->visit_parameters([&](Parameter& parameter) {
     const std::int64_t rows = parameter.value.rows();
@@ -169,7 +169,7 @@ void Phase::read_weights(const fs::path& path) {
   });
 }
 
-std::vector<float> Phase::dense_order(Parameter& parameter) {
+std::vector<float> GraphPhase::dense_order(Parameter& parameter) {
   kernels::Download<float> download;
   const kernels::ConstFloatView value =
       download(kernels::ConstFloatView(parameter.value.view()), backend_);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one phase of training holds in memory: graph in its node order, encoder, optimiser state;
-// and one training step.
+// What one phase of training holds in memory: graph in its node order, model, optimiser state; and
+// one training step. The interest model's phase: interest_training.h.
 #pragma once
 
 #include <filesystem>
@@ -27,29 +27,45 @@ graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKi
 void append_popularity(const graph::UserItemGraph& graph, double weight, kernels::Backend& backend,
                        kernels::FloatMatrix& users, kernels::FloatMatrix& items);
 
-class Phase {
+/// One phase of training as the trainer sees it, whatever the model.
+class TrainingPhase {
  public:
-  Phase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-        const TrainOptions& options, kernels::Backend& backend);
-
-  const Sampler& sampler() const { return sampler_; }
-  models::Encoder& encoder() { return *encoder_; }
-
+  virtual ~TrainingPhase() = default;
+  virtual std::int64_t steps_per_epoch() const = 0;
   /// One step: exact forward over the full graph, loss and gradients of one batch, Adam. Returns
   /// the sum of the rows' losses.
-  double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step, float learning_rate);
-
-  std::int64_t batch_rows() const { return static_cast<std::int64_t>(batch_.users.size()); }
-
+  virtual double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                      float learning_rate) = 0;
+  /// Rows of the last step's batch.
+  virtual std::int64_t batch_rows() const = 0;
   /// Final vectors in dense ids.
-  void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items);
-
-  /// Parameters as a file: node rows back in dense order, so that the file does not depend on
+  virtual void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) = 0;
+  virtual void visit_parameters(const models::ParameterVisitor& visit) = 0;
+  /// Parameters as a file: node rows in dense order, so that the file does not depend on
   /// train.node_order.
-  void write_weights(const std::filesystem::path& path);
-
+  virtual void write_weights(const std::filesystem::path& path) = 0;
   /// What write_weights wrote.
-  void read_weights(const std::filesystem::path& path);
+  virtual void read_weights(const std::filesystem::path& path) = 0;
+};
+
+/// A phase of a graph encoder's training.
+class GraphPhase final : public TrainingPhase {
+ public:
+  GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
+             const TrainOptions& options, kernels::Backend& backend);
+
+  std::int64_t steps_per_epoch() const override { return sampler_.steps_per_epoch(); }
+  double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+              float learning_rate) override;
+  std::int64_t batch_rows() const override {
+    return static_cast<std::int64_t>(batch_.users.size());
+  }
+  void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) override;
+  void visit_parameters(const models::ParameterVisitor& visit) override {
+    encoder_->visit_parameters(visit);
+  }
+  void write_weights(const std::filesystem::path& path) override;
+  void read_weights(const std::filesystem::path& path) override;
 
  private:
   static bool is_node_table(const models::Parameter& parameter) {

@@ -4,8 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "graph/npy.h"
-#include "pipeline/manifest.h"
 #include "pipeline/names.h"
 #include "pipeline/verbs.h"
 
@@ -86,26 +84,6 @@ void print_partition(const std::vector<PartitionReport>& reports, bool as_json) 
                         q.edge_balance, q.halo, q.halo_share, report.seconds);
   }
   print(text);
-}
-
-void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
-                      const Graphs& graphs, Config& config, Progress& progress) {
-  if (config.train.node_order != NodeOrder::metis ||
-      config.train.model.kind == models::ModelKind::graph_filter)
-    return;
-  const std::filesystem::path directory = data / "partition";
-  const bool current = is_finished(directory) && [&] {
-    const json manifest = read_manifest(directory, "partition");
-    return manifest.value("data_hash", "") == dataset.hash &&
-           manifest.value("graph_options", json()) == graph_options_to_json(graphs.options);
-  }();
-  if (!current) {
-    partition::PartitionOptions options = config.partition;
-    options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
-    partition_graphs(data, dataset, graphs, options, progress);
-  }
-  config.train.metis_order = graph::read_npy<graph::NodeId>(directory / "order.npy");
-  // The order is over users, items and hubs of the training graph; a refit has the same nodes.
 }
 
 void add_graph_verbs(CLI::App& program, Invocation& invocation) {

@@ -1,41 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // penchant train, evaluate, embed, recommend, similar.
+#include <algorithm>
+
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/names.h"
+#include "pipeline/run.h"
 #include "pipeline/verbs.h"
 
 namespace penchant::pipeline {
 
 using nlohmann::json;
 
-void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity,
+void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
                       const char* part, bool as_json) {
-  if (as_json) {
-    print(json{{"part", part},
-               {"num_users", model.num_users},
-               {"seconds", model.seconds},
-               {"seen_items_masked", model.seen_items_masked},
-               {"metrics", model.metrics},
-               {"popularity_metrics", popularity.metrics}}
-              .dump(2) +
-          "\n");
+  if (!as_json) {
+    print(evaluation_table(model, baselines, part));
     return;
   }
-  std::string text =
-      fmt::format("{:<18}{:>12}{:>14}\n", std::string(part) + " metric", "model", "popularity");
-  for (const auto& [name, value] : model.metrics) {
-    const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
-    text += fmt::format("{:<18}{:>12.{}f}{:>14.{}f}\n", name, value, digits,
-                        popularity.metrics.at(name), digits);
-  }
-  text += fmt::format(
-      "{} users, all items ranked, {}\n", model.num_users,
-      model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");
-  print(text);
+  json report = evaluation_to_json(model);
+  report["part"] = part;
+  for (const Baseline& baseline : baselines)
+    report[baseline.name + "_metrics"] = baseline.report.metrics;
+  print(report.dump(2) + "\n");
 }
 
 void add_train_verb(CLI::App& program, Invocation& invocation) {
@@ -104,11 +94,12 @@ struct Loaded {
   Dataset dataset;
   TrainedModel model;
 
-  Loaded(const Invocation& invocation, const std::string& data, const std::string& model_directory)
+  Loaded(const Invocation& invocation, const std::string& data, const std::string& model_directory,
+         KnownPart known = KnownPart::train_and_validation)
       : config(invocation.config()),
         backend(kernels::make_backend(config.backend)),
         dataset(read_dataset(data)),
-        model(load_model(model_directory, dataset, *backend)) {}
+        model(load_model(model_directory, dataset, *backend, known)) {}
 };
 
 void print_items(const Loaded& loaded, const std::string& title,
@@ -138,6 +129,7 @@ void print_items(const Loaded& loaded, const std::string& title,
 void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, model, part = "test";
+    bool baselines = false;
   };
   const auto flags = std::make_shared<Flags>();
   auto* verb = program.add_subcommand("evaluate",
@@ -148,11 +140,17 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("model", flags->model, "Model (X.model)")->required();
   verb->add_option("--split", flags->part, "test or validation")
       ->check(CLI::IsMember({"test", "validation"}));
+  verb->add_flag(
+      "--baselines", flags->baselines,
+      "Also item-kNN (whole history, last item) and repeat purchases (most frequent, most "
+      "recent first)");
   verb->callback([flags, &invocation] {
-    Loaded loaded(invocation, flags->data, flags->model);
+    const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
+    Loaded loaded(invocation, flags->data, flags->model,
+                  part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
     TerminalProgress progress = invocation.progress();
     EvaluateOptions options = loaded.config.evaluate;
-    options.part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
+    options.part = part;
     for (const std::int64_t cutoff : options.cutoffs) {
       if (cutoff > loaded.dataset.num_items())
         throw InputError(
@@ -161,15 +159,33 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     }
     const EvaluateReport report =
         evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
-    print_evaluation(report,
-                     evaluate_popularity(loaded.dataset, options, *loaded.backend, progress),
-                     flags->part.c_str(), invocation.json);
+    const std::vector<Baseline> baselines =
+        flags->baselines
+            ? evaluate_baselines(loaded.dataset, options, *loaded.backend, progress)
+            : std::vector<Baseline>{{"popularity", evaluate_popularity(loaded.dataset, options,
+                                                                       *loaded.backend, progress)}};
+    print_evaluation(report, baselines, flags->part.c_str(), invocation.json);
   });
 }
 
+namespace {
+
+/// "a,b,c" -> a, b, c; nothing for an empty text.
+std::vector<std::string_view> split_ids(std::string_view text) {
+  std::vector<std::string_view> ids;
+  for (std::size_t first = 0; first < text.size();) {
+    const std::size_t last = std::min(text.find(',', first), text.size());
+    ids.push_back(text.substr(first, last - first));
+    first = last + 1;
+  }
+  return ids;
+}
+
+}  // namespace
+
 void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, model, out, type, user, item;
+    std::string data, model, out, type, user, item, history;
     std::vector<std::string> formats;
     std::int64_t k = 20;
   };
@@ -216,17 +232,34 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     }
   });
 
-  auto* recommend_verb = program.add_subcommand("recommend", "The best unseen items of one user");
+  auto* recommend_verb = program.add_subcommand(
+      "recommend", "The best unseen items of one user, or of someone new by what they had");
   add_common_options(*recommend_verb, invocation);
   recommend_verb->add_option("data", flags->data, "Data set (X.data)")->required();
   recommend_verb->add_option("model", flags->model, "Model (X.model)")->required();
-  recommend_verb->add_option("--user", flags->user, "Raw user id")->required();
+  auto* user_option = recommend_verb->add_option("--user", flags->user, "Raw user id");
+  auto* history_option = recommend_verb->add_option(
+      "--history", flags->history,
+      "Instead of --user: raw item ids, oldest first, separated by commas; models without a "
+      "sequence encoder take the mean of the items' vectors");
   recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
-  recommend_verb->callback([flags, &invocation] {
+  recommend_verb->callback([flags, user_option, history_option, &invocation] {
+    if (user_option->empty() == history_option->empty())
+      throw InputError("recommend: expected either --user or --history");
     Loaded loaded(invocation, flags->data, flags->model);
-    print_items(loaded, fmt::format("for user {}\n", flags->user),
-                recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
-                invocation.json);
+    if (!user_option->empty()) {
+      print_items(loaded, fmt::format("for user {}\n", flags->user),
+                  recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
+                  invocation.json);
+      return;
+    }
+    const std::vector<std::string_view> raw_items = split_ids(flags->history);
+    const auto items =
+        recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k, *loaded.backend);
+    print_items(loaded,
+                fmt::format("for a history of {} items{}\n", raw_items.size(),
+                            loaded.model.interest ? "" : ", by the mean of their vectors"),
+                items, invocation.json);
   });
 
   auto* similar_verb = program.add_subcommand("similar", "The items nearest to an item by cosine");

@@ -27,21 +27,22 @@ void add_run_verb(CLI::App& program, Invocation& invocation) {
       return;
     }
     if (invocation.json) {
-      print(nlohmann::json{{"done", report.done},
-                           {"skipped", report.skipped},
-                           {"num_users", report.model.num_users},
-                           {"metrics", report.model.metrics},
-                           {"popularity_metrics", report.popularity.metrics},
-                           {"data", config.data_out.string()},
-                           {"model", config.model_out.string()},
-                           {"embeddings", config.embeddings_out.string()}}
-                .dump(2) +
-            "\n");
+      nlohmann::json result = {{"done", report.done},
+                               {"skipped", report.skipped},
+                               {"num_users", report.model.num_users},
+                               {"metrics", report.model.metrics},
+                               {"popularity_metrics", report.popularity.metrics},
+                               {"data", config.data_out.string()},
+                               {"model", config.model_out.string()},
+                               {"embeddings", config.embeddings_out.string()}};
+      if (report.model.pairs) result["pairs"] = evaluation_to_json(report.model).at("pairs");
+      print(result.dump(2) + "\n");
       return;
     }
     if (!report.partitions.empty()) print_partition(report.partitions, false);
+    const Baseline popularity{"popularity", report.popularity};
     if (report.model.num_users > 0)
-      print_evaluation(report.model, report.popularity, "test", false);
+      print_evaluation(report.model, std::span(&popularity, 1), "test", false);
     print(fmt::format("data set    {}\nmodel       {}\nembeddings  {}\n", config.data_out.string(),
                       config.model_out.string(),
                       config.embeddings_out.empty() ? "not asked for (embeddings.out)"

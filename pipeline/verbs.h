@@ -5,12 +5,14 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "pipeline/config.h"
+#include "pipeline/evaluation_report.h"
 #include "pipeline/terminal_progress.h"
 
 namespace penchant::pipeline {
@@ -38,6 +40,8 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, part
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);
 void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
+void add_score_verb(CLI::App& program, Invocation& invocation);
+void add_ablate_verb(CLI::App& program, Invocation& invocation);
 void add_run_verb(CLI::App& program, Invocation& invocation);
 void add_generate_verb(CLI::App& program, Invocation& invocation);
 void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config
@@ -45,12 +49,9 @@ void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config
 /// Prints to stdout; a closed pipe ends the program quietly.
 void print(const std::string& text);
 
-// Shared by the verbs and `run`.
-void print_evaluation(const EvaluateReport& model, const EvaluateReport& popularity,
+// Shared by the verbs.
+void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
                       const char* part, bool as_json);
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
-/// Node order for train.node_order = metis, from X.data/partition (computed there if missing).
-void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
-                      const Graphs& graphs, Config& config, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU backend: Highway SIMD chosen at run time, OpenMP outside, single-threaded OpenBLAS calls
-// on fixed tiles inside. Its methods are defined by idea in cpu/*.cc.
+// The CPU backend: Highway SIMD chosen at run time, OpenMP outside, single-threaded sgemm calls on
+// fixed tiles inside. Its methods are defined by idea in cpu/*.cc.
 #pragma once
 
 #include <memory>
@@ -49,6 +49,32 @@ class CpuBackend final : public Backend {
   void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
                                ConstFloatView d_y, FloatView d_x) override;
 
+  std::unique_ptr<RecurrentState> recurrent_state(const RecurrentOptions& options) override;
+  void recurrent_forward(RecurrentState& state, const PackedSequences& sequences, ConstFloatView x,
+                         const RecurrentWeights& weights, FloatView h) override;
+  void recurrent_backward(RecurrentState& state, const PackedSequences& sequences, ConstFloatView x,
+                          const RecurrentWeights& weights, ConstFloatView h, ConstFloatView d_h,
+                          FloatView d_x, const RecurrentGradients& gradients) override;
+  void convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
+                           ConstFloatView weight, VectorView<const float> bias,
+                           FloatView y) override;
+  void convolution_backward(const Segments& segments, std::int64_t width, ConstFloatView x,
+                            ConstFloatView weight, ConstFloatView d_y, FloatView d_x,
+                            FloatView d_weight, VectorView<float> d_bias) override;
+  void segment_max(const Segments& segments, ConstFloatView x, FloatView y,
+                   MatrixView<graph::NodeId> rows) override;
+  void segment_max_backward(MatrixView<const graph::NodeId> rows, ConstFloatView d_y,
+                            FloatView d_x) override;
+  void running_sum(TimeOrder order, const Segments& segments, float decay, ConstFloatView x,
+                   FloatView y) override;
+  void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) override;
+  void layer_norm(ConstFloatView x, VectorView<const float> gain, VectorView<const float> bias,
+                  FloatView unit, VectorView<float> inverse_deviations, FloatView y) override;
+  void layer_norm_backward(ConstFloatView unit, VectorView<const float> inverse_deviations,
+                           VectorView<const float> gain, ConstFloatView d_y, FloatView d_x,
+                           VectorView<float> d_gain, VectorView<float> d_bias) override;
+  void multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta, FloatView z) override;
+
   void gather_rows(ConstFloatView table, IdView ids, FloatView y) override;
   void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) override;
 
@@ -58,6 +84,10 @@ class CpuBackend final : public Backend {
   void sampled_softmax(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
                        const SampledSoftmaxOptions& options, VectorView<float> losses,
                        FloatView d_users, FloatView d_positives, FloatView d_negatives) override;
+  void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
+                            VectorView<float> losses, VectorView<float> d_logits) override;
+  void squared_error(VectorView<const float> x, VectorView<const float> targets,
+                     VectorView<float> losses, VectorView<float> d_x) override;
 
   void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
                  FloatView first_moment, FloatView second_moment) override;
@@ -81,8 +111,19 @@ class CpuBackend final : public Backend {
   /// Grown, never shrunk: steady training steps allocate nothing.
   FloatMatrix& scratch(FloatMatrix& matrix, std::int64_t rows, std::int64_t cols);
 
+  struct IdPlace {
+    graph::NodeId id, place;
+  };
+  void sort_places(IdView ids);
+  /// First of sorted_places_ with an id not below.
+  std::size_t first_place(graph::NodeId id) const;
+
   int num_threads_;
-  FloatMatrix softmax_probabilities_;
+  FloatMatrix softmax_scores_, softmax_maxima_, softmax_users_, softmax_weights_;
+  std::vector<IdPlace> sorted_places_;  ///< of sampled_softmax's negative ids
+  FloatMatrix gemm_parts_;
+  FloatMatrix row_sums_;
+  FloatMatrix convolution_rows_;
   std::vector<std::int64_t> scatter_order_;
 };
 

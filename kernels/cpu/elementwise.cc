@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element by element and row by row: bandwidth-bound loops that the compiler vectorises; rows are
 // divided among threads.
+#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -78,6 +78,21 @@ void CpuBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {
   });
 }
 
+void CpuBackend::multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta,
+                          FloatView z) {
+  require_host("multiply", "x", x);
+  require_shape("multiply", "y", y, x.rows, x.cols);
+  require_shape("multiply", "z", z, x.rows, x.cols);
+  for_each_row(x, z, [=](std::int64_t i, const float* left, float* to) {
+    const float* right = y.row(i);
+    if (beta == 0.0F) {
+      for (std::int64_t j = 0; j < x.cols; ++j) to[j] = alpha * left[j] * right[j];
+    } else {
+      for (std::int64_t j = 0; j < x.cols; ++j) to[j] = alpha * left[j] * right[j] + beta * to[j];
+    }
+  });
+}
+
 void CpuBackend::add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) {
   require_host("add_bias", "x", x);
   require_size("add_bias", "bias", bias, x.cols);
@@ -91,17 +106,17 @@ void CpuBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
   require_host("add_column_sums", "x", x);
   require_size("add_column_sums", "sums", sums, x.cols);
   const std::int64_t blocks = (x.rows + kSumBlock - 1) / kSumBlock;
-  std::vector<float> partial(static_cast<std::size_t>(blocks * x.cols), 0.0F);
+  const FloatView partial = scratch(row_sums_, blocks, x.cols).view();
 #pragma omp parallel for schedule(static)
   for (std::int64_t block = 0; block < blocks; ++block) {
-    float* sum = partial.data() + block * x.cols;
+    float* sum = partial.row(block);
+    std::fill_n(sum, x.cols, 0.0F);
     for (std::int64_t i = block * kSumBlock; i < std::min(x.rows, (block + 1) * kSumBlock); ++i) {
       for (std::int64_t j = 0; j < x.cols; ++j) sum[j] += x(i, j);
     }
   }
   for (std::int64_t block = 0; block < blocks; ++block) {
-    for (std::int64_t j = 0; j < x.cols; ++j)
-      sums[j] += partial[static_cast<std::size_t>(block * x.cols + j)];
+    for (std::int64_t j = 0; j < x.cols; ++j) sums[j] += partial(block, j);
   }
 }
 

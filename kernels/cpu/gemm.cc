@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense products: fixed tiles of C, each one single-threaded OpenBLAS call, tiles in parallel. The
-// tiling depends on the shapes only, so the bits do not depend on the number of threads
-// (docs/decisions/0005-fixed-gemm-tiles.md).
+// Dense products: fixed tiles of C, each one single-threaded call of oneDNN's sgemm, tiles in
+// parallel. The tiling depends on the shapes only, so the bits do not depend on the number of
+// threads (docs/decisions/0005-fixed-gemm-tiles.md); why oneDNN: docs/decisions/0009.
 #include <algorithm>
 
-#include <cblas.h>
+#include <dnnl.h>
 
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -17,9 +17,7 @@ constexpr std::int64_t kTileRows = 256;
 constexpr std::int64_t kTileCols = 512;
 /// A product with one tile of C and a long inner dimension (the gradient of a weight) is cut along
 /// it.
-constexpr std::int64_t kInnerChunk = 4096;
-
-blasint blas_int(std::int64_t value) { return graph::checked_cast<blasint>(value); }
+constexpr std::int64_t kInnerChunk = 1024;
 
 ConstFloatView op_rows(Transpose transpose, ConstFloatView a, std::int64_t first,
                        std::int64_t count) {
@@ -35,12 +33,19 @@ ConstFloatView op_cols(Transpose transpose, ConstFloatView a, std::int64_t first
 void gemm_tile(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
                ConstFloatView b, float beta, FloatView c) {
   const std::int64_t inner = transpose_a == Transpose::no ? a.cols : a.rows;
-  cblas_sgemm(CblasRowMajor, transpose_a == Transpose::no ? CblasNoTrans : CblasTrans,
-              transpose_b == Transpose::no ? CblasNoTrans : CblasTrans, blas_int(c.rows),
-              blas_int(c.cols), blas_int(inner), alpha, a.data,
-              blas_int(std::max<std::int64_t>(a.stride, 1)), b.data,
-              blas_int(std::max<std::int64_t>(b.stride, 1)), beta, c.data,
-              blas_int(std::max<std::int64_t>(c.stride, 1)));
+  if (c.rows == 0 || c.cols == 0) return;
+  if (inner == 0) {  // which oneDNN refuses
+    for (std::int64_t i = 0; i < c.rows; ++i) {
+      for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = beta == 0.0F ? 0.0F : beta * c(i, j);
+    }
+    return;
+  }
+  // Inside a parallel region oneDNN takes one thread, as every caller wants.
+  const dnnl_status_t status = dnnl_sgemm(
+      transpose_a == Transpose::no ? 'N' : 'T', transpose_b == Transpose::no ? 'N' : 'T', c.rows,
+      c.cols, inner, alpha, a.data, std::max<std::int64_t>(a.stride, 1), b.data,
+      std::max<std::int64_t>(b.stride, 1), beta, c.data, std::max<std::int64_t>(c.stride, 1));
+  PENCHANT_ASSERT(status == dnnl_success);  // the shapes were checked
 }
 
 void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
@@ -52,20 +57,11 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
   require_shape("gemm", "b", b, flip_b ? c.cols : inner, flip_b ? inner : c.cols);
   require_shape("gemm", "c", c, c.rows, c.cols);
   if (c.rows == 0 || c.cols == 0) return;
-  if (inner == 0) {
-    if (beta == 0.0F)
-      fill(c, 0.0F);
-    else
-      axpby(beta, c, 0.0F, c);
-    return;
-  }
-
   const std::int64_t row_tiles = (c.rows + kTileRows - 1) / kTileRows;
   const std::int64_t col_tiles = (c.cols + kTileCols - 1) / kTileCols;
   if (row_tiles * col_tiles == 1 && inner >= 2 * kInnerChunk) {
     const std::int64_t chunks = (inner + kInnerChunk - 1) / kInnerChunk;
-    FloatMatrix partial = matrix<float>(chunks * c.rows, c.cols);
-    const FloatView parts = partial.view();
+    const FloatView parts = scratch(gemm_parts_, chunks * c.rows, c.cols).view().cols_of(0, c.cols);
 #pragma omp parallel for schedule(dynamic, 1)
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       const std::int64_t first = chunk * kInnerChunk;

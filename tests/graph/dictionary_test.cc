@@ -96,6 +96,31 @@ TEST(Dictionary, InternAllEqualsInternOneByOne) {
   }
 }
 
+TEST(Dictionary, ShortAndLongIdsOfAnyBytes) {
+  // Few distinct bytes, NUL among them: many ids are prefixes of each other or differ in one byte.
+  const Random random(Seed{5}, Stream::generator, 1);
+  std::vector<std::string> raws;
+  for (std::uint64_t i = 0; i < 60000; ++i) {
+    std::string raw;
+    for (std::uint64_t k = 0; k < random.below(i * 20, 19); ++k)
+      raw += "\0a\xFF"[random.below(i * 20 + 1 + k, 3)];
+    const std::uint64_t repeats = random.below(i * 20 + 19, 3);
+    for (std::uint64_t k = 0; k <= repeats; ++k) raws.push_back(raw);
+  }
+  const std::vector<std::string_view> views(raws.begin(), raws.end());
+  std::vector<NodeId> ids(raws.size(), -7);
+  Dictionary dictionary;
+  dictionary.intern_all(views, ids);
+  std::unordered_map<std::string, NodeId> reference;
+  for (std::size_t i = 0; i < raws.size(); ++i) {
+    const auto want =
+        reference.try_emplace(raws[i], static_cast<NodeId>(reference.size())).first->second;
+    ASSERT_EQ(ids[i], want) << i;
+    ASSERT_EQ(dictionary.find(raws[i]), want);
+    ASSERT_EQ(dictionary.raw(want), raws[i]);
+  }
+}
+
 TEST(Dictionary, ReserveChangesNothingButMemory) {
   Dictionary dictionary;
   dictionary.intern("a");

@@ -195,6 +195,25 @@ TEST(Split, GlobalTimeCutsTheTimeLineInThree) {
   }
 }
 
+TEST(Split, GlobalTimeCutsAtTheQuantileOfAnyTimes) {
+  // Narrow and wide ranges, up to all of int64.
+  for (const std::int64_t scale : {1LL, 1000LL, 1LL << 40, 1LL << 57}) {
+    Interactions log = tagged_log(Times::distinct);
+    for (std::int64_t& time : log.time_ms)
+      time = time / 30 * scale - (scale > 1000 ? 15 * scale : 0);
+    std::vector<std::int64_t> sorted = log.time_ms;
+    std::sort(sorted.begin(), sorted.end());
+    for (const double fraction : {0.01, 0.3, 0.9}) {
+      const SplitInteractions split =
+          split_interactions(log, {}, {SplitMethod::global_time, 0.0, fraction, Seed{5}});
+      const auto count = static_cast<std::size_t>(std::lround(fraction * 900));
+      const std::int64_t threshold = sorted[900 - count];
+      const auto want = sorted.end() - std::lower_bound(sorted.begin(), sorted.end(), threshold);
+      EXPECT_EQ(split.test.size(), want) << scale << " " << fraction;
+    }
+  }
+}
+
 TEST(Split, GlobalTimeNeedsTimesThatDiffer) {
   Interactions log = tagged_log(Times::tied);
   log.time_ms.assign(log.user.size(), 7);
@@ -256,6 +275,24 @@ SplitInteractions clean() {
     }
   }
   return split;
+}
+
+TEST(LeakCheck, NamesTheFirstRowOfManyThousandsAtAnyNumberOfThreads) {
+  SplitInteractions split;
+  for (NodeId user = 0; user < 100000; ++user) {
+    split.train.interactions.user.push_back(user);
+    split.train.interactions.item.push_back(user >= 81234 ? 7 : 5);
+    for (const NodeId item : {7, 8}) {
+      split.test.user.push_back(user);
+      split.test.item.push_back(item);
+    }
+  }
+  for (const int threads : {1, 2}) {
+    const ThreadCount scope(threads);
+    EXPECT_THAT(leak(split, Repeats::forbidden), HasSubstr("(user 81234, item 7)"));
+  }
+  for (NodeId& item : split.train.interactions.item) item = 5;
+  EXPECT_EQ(leak(split, Repeats::forbidden), "no leak");
 }
 
 TEST(LeakCheck, PassesDisjointParts) {

@@ -138,6 +138,12 @@ TEST_P(Devices, EveryOpRefusesAnInputOfAnotherDevice) {
   const VectorView<const float> foreign_vec = elsewhere(VectorView<const float>(vec));
   const IdView ids = id_row.vector();
   Backend& b = backend();
+  const std::vector<std::int64_t> all_rows = {0, 4};
+  const PackedSequences steps{all_rows};
+  const Segments segments{all_rows};
+  const auto state = b.recurrent_state({Cell::rnn, Activation::tanh, 4, 4});
+  const Guarded<float> one(backend(), Dense(1, 4, 1.0));
+  const Guarded<NodeId> one_id(backend(), Dense(1, 4, 1.0));
   const std::vector<std::pair<const char*, std::function<void()>>> calls = {
       {"convert", [&] { b.convert(foreign, half.view()); }},
       {"convert bf16", [&] { b.convert(elsewhere(MatrixView<const Bf16>(half.view())), out); }},
@@ -178,6 +184,36 @@ TEST_P(Devices, EveryOpRefusesAnInputOfAnotherDevice) {
          b.rank_counts_scores(foreign, {}, targets.view(), id_row.vector(), id_row.vector());
        }},
       {"symmetric_eigen", [&] { b.symmetric_eigen(foreign, vec, out); }},
+      {"multiply x", [&] { b.multiply(1.0F, foreign, in, 0.0F, out); }},
+      {"multiply y", [&] { b.multiply(1.0F, in, foreign, 0.0F, out); }},
+      {"dropout", [&] { b.dropout({}, foreign, out); }},
+      {"layer_norm x", [&] { b.layer_norm(foreign, vec, vec, out, vec, out); }},
+      {"layer_norm gain", [&] { b.layer_norm(in, foreign_vec, vec, out, vec, out); }},
+      {"layer_norm_backward d_y",
+       [&] { b.layer_norm_backward(in, vec, vec, foreign, out, vec, vec); }},
+      {"recurrent_forward x",
+       [&] {
+         b.recurrent_forward(*state, steps, foreign, {in, in, vec}, out);
+       }},
+      {"recurrent_forward W_h",
+       [&] {
+         b.recurrent_forward(*state, steps, in, {in, foreign, vec}, out);
+       }},
+      {"recurrent_backward d_h",
+       [&] {
+         b.recurrent_backward(*state, steps, in, {in, in, vec}, in, foreign, out, {out, out, vec});
+       }},
+      {"convolution_forward x", [&] { b.convolution_forward(segments, 1, foreign, in, vec, out); }},
+      {"convolution_forward weight",
+       [&] { b.convolution_forward(segments, 1, in, foreign, vec, out); }},
+      {"convolution_backward d_y",
+       [&] { b.convolution_backward(segments, 1, in, in, foreign, out, out, vec); }},
+      {"segment_max", [&] { b.segment_max(segments, foreign, one.view(), one_id.view()); }},
+      {"segment_max_backward",
+       [&] { b.segment_max_backward(one_id.view(), elsewhere(ConstFloatView(one.view())), out); }},
+      {"running_sum", [&] { b.running_sum(TimeOrder::forward, segments, 1.0F, foreign, out); }},
+      {"binary_cross_entropy", [&] { b.binary_cross_entropy(foreign_vec, vec, vec, vec); }},
+      {"squared_error", [&] { b.squared_error(vec, foreign_vec, vec, vec); }},
       {"rank_counts queries",
        [&] { b.rank_counts(foreign, in, {}, targets.view(), id_row.vector(), id_row.vector()); }},
   };

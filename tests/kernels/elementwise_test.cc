@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// axpby, add_bias, add_column_sums, scale_rows and add_row_dots.
+// axpby, multiply, add_bias, add_column_sums, scale_rows and add_row_dots.
 #include <limits>
 #include <ostream>
 
@@ -68,6 +68,27 @@ TEST_P(Elementwise, AxpbyMayWorkInPlace) {
   const Guarded<float> y(backend(), x);
   backend().axpby(2.0F, y.view(), -0.5F, y.view());
   EXPECT_TRUE(agrees(y.dense(), oracle::axpby(2.0, x, -0.5, x), 4, origin(3)));
+}
+
+TEST_P(Elementwise, MultiplyAgreesWithTheOracle) {
+  for_each_shape([&](const Shape& s, Placement placement) {
+    for (const float beta : {0.0F, 1.0F, -0.3F}) {
+      const Dense x = support::random_dense(s.rows, s.cols, s.seed);
+      const Dense y = support::random_dense(s.rows, s.cols, s.seed + 1);
+      const Dense z0 = beta == 0.0F
+                           ? Dense(s.rows, s.cols, std::numeric_limits<double>::quiet_NaN())
+                           : support::random_dense(s.rows, s.cols, s.seed + 2);
+      const Guarded<float> left(backend(), x, placement);
+      const Guarded<float> right(backend(), y, placement);
+      const Guarded<float> z(backend(), z0, placement);
+      backend().multiply(0.7F, left.view(), right.view(), beta, z.view());
+      EXPECT_TRUE(
+          agrees(z.dense(),
+                 oracle::multiply(static_cast<double>(0.7F), x, y, static_cast<double>(beta), z0),
+                 4, origin(s.seed)));
+      EXPECT_TRUE(z.intact());
+    }
+  });
 }
 
 TEST_P(Elementwise, AddBiasAgreesWithTheOracleAlsoInPlace) {
@@ -139,6 +160,7 @@ TEST_P(Elementwise, ZeroSizesTouchNothing) {
     const Guarded<float> per_row(backend(), Dense(1, rows, 2.0));
     const Guarded<float> per_col(backend(), Dense(1, cols, 2.0));
     backend().axpby(1.0F, x.view(), 1.0F, y.view());
+    backend().multiply(1.0F, x.view(), x.view(), 1.0F, y.view());
     backend().add_bias(x.view(), per_col.vector(), y.view());
     backend().scale_rows(x.view(), per_row.vector(), y.view());
     backend().add_column_sums(x.view(), per_col.vector());
@@ -175,6 +197,8 @@ TEST_P(Elementwise, RefusesShapesThatDoNotFit) {
   const Guarded<float> three(backend(), Dense(1, 3, 1.0));
   const Guarded<float> four(backend(), Dense(1, 4, 1.0));
   EXPECT_THROW(backend().axpby(1.0F, x.view(), 0.0F, turned.view()), InputError);
+  EXPECT_THROW(backend().multiply(1.0F, x.view(), turned.view(), 0.0F, x.view()), InputError);
+  EXPECT_THROW(backend().multiply(1.0F, x.view(), x.view(), 0.0F, turned.view()), InputError);
   EXPECT_THROW(backend().add_bias(x.view(), four.vector(), x.view()), InputError);
   EXPECT_THROW(backend().add_bias(x.view(), three.vector(), turned.view()), InputError);
   EXPECT_THROW(backend().add_column_sums(x.view(), four.vector()), InputError);

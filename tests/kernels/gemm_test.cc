@@ -32,7 +32,7 @@ std::ostream& operator<<(std::ostream& out, const GemmCase& c) {
              << ", beta " << c.beta << ", seed " << c.seed;
 }
 
-// Around the tiles of 256 x 512 and the inner chunks of 4096 that kernels/cpu/gemm.cc cuts along.
+// Around the tiles of 256 x 512 and the inner chunks of 1024 that kernels/cpu/gemm.cc cuts along.
 const GemmCase kCases[] = {
     {1, 1, 1},
     {1, 9, 7},
@@ -44,9 +44,9 @@ const GemmCase kCases[] = {
     {257, 40, 20},
     {40, 513, 20, 1.0F, -1.0F},
     {300, 600, 11},
-    {5, 3, 8191, 1.0F, 0.5F},
-    {5, 3, 8192},
-    {6, 4, 8193, 0.5F, 0.5F},
+    {5, 3, 2047, 1.0F, 0.5F},
+    {5, 3, 2048},
+    {6, 4, 2049, 0.5F, 0.5F},
     {16, 16, 12289},
     {3, 4, 5, 0.0F, 0.0F},
     {3, 4, 5, 0.0F, 2.0F},

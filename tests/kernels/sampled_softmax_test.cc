@@ -34,7 +34,8 @@ std::ostream& operator<<(std::ostream& out, const SoftmaxCase& c) {
              << (c.has_negative_bias ? ", negative bias" : "") << ", seed " << c.seed;
 }
 
-// Around the tiles of 64 batch rows and the vector widths of M.
+// Around the tiles of 32 batch rows and 512 negatives, and the vector widths of M; the last has
+// more batch rows than the CPU keeps scores of at once.
 const SoftmaxCase kCases[] = {
     {1, 1, 1},
     {3, 7, 8, 0.5F, true},
@@ -46,6 +47,11 @@ const SoftmaxCase kCases[] = {
     {65, 64, 33, 0.5F, true},
     {200, 100, 24, 0.5F, true, true, true},
     {10, 1025, 32, 0.2F, false, true, true},
+    {31, 511, 5, 0.3F, true},
+    {32, 512, 6, 0.3F, true, false, true},
+    {33, 513, 7, 0.3F, true, true, false},
+    {70, 1500, 9, 0.05F, true, true, true},
+    {300, 33000, 2, 0.2F, true},
 };
 
 class SampledSoftmax : public support::BackendTest {

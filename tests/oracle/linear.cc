@@ -95,6 +95,17 @@ Sum axpby(double alpha, const Dense& x, double beta, const Dense& y0) {
   return sum;
 }
 
+Sum multiply(double alpha, const Dense& x, const Dense& y, double beta, const Dense& z0) {
+  Sum sum(x.rows, x.cols);
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    for (std::int64_t j = 0; j < x.cols; ++j) {
+      add(sum, i, j, alpha * x(i, j) * y(i, j));
+      if (beta != 0.0) add(sum, i, j, beta * z0(i, j));
+    }
+  }
+  return sum;
+}
+
 Sum add_bias(const Dense& x, const Dense& bias) {
   Sum sum = from(x);
   for (std::int64_t i = 0; i < x.rows; ++i) {

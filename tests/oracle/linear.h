@@ -32,6 +32,8 @@ Dense transposed(const Dense& a);
 Sum gemm(bool transpose_a, bool transpose_b, double alpha, const Dense& a, const Dense& b,
          double beta, const Dense& c0);
 Sum axpby(double alpha, const Dense& x, double beta, const Dense& y0);
+/// alpha x_ij y_ij + beta z0_ij; beta = 0 ignores z0.
+Sum multiply(double alpha, const Dense& x, const Dense& y, double beta, const Dense& z0);
 /// bias has one row.
 Sum add_bias(const Dense& x, const Dense& bias);
 Sum add_column_sums(const Dense& x, const Dense& sums0);

@@ -116,4 +116,36 @@ LossResult sampled_softmax(const Dense& users, const Dense& positives, const Den
   return result;
 }
 
+PointwiseResult binary_cross_entropy(const Dense& logits, const Dense& labels) {
+  const std::int64_t batch = logits.cols;
+  PointwiseResult result{Sum(1, batch), Sum(1, batch)};
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const double x = logits(0, b);
+    const double label = labels(0, b);
+    const double right = 1.0 / (1.0 + std::exp(-x));
+    const double wrong = 1.0 / (1.0 + std::exp(x));
+    // -(label log(right) + (1 - label) log(wrong)), with both logarithms as softplus.
+    const double log_right = x > 0.0 ? -std::log1p(std::exp(-x)) : x - std::log1p(std::exp(x));
+    const double log_wrong = x > 0.0 ? -x - std::log1p(std::exp(-x)) : -std::log1p(std::exp(x));
+    add(result.losses, 0, b, -label * log_right - (1.0 - label) * log_wrong,
+        std::abs(x) * (1.0 + label) + std::min(-log_right, -log_wrong));
+    const double share = 1.0 / static_cast<double>(batch);
+    add(result.gradients, 0, b, share * ((1.0 - label) * right - label * wrong),
+        share * (right + label));
+  }
+  return result;
+}
+
+PointwiseResult squared_error(const Dense& x, const Dense& targets) {
+  const std::int64_t batch = x.cols;
+  PointwiseResult result{Sum(1, batch), Sum(1, batch)};
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const double difference = x(0, b) - targets(0, b);
+    add(result.losses, 0, b, difference * difference / 2.0, difference * difference);
+    add(result.gradients, 0, b, difference / static_cast<double>(batch),
+        std::abs(difference) / static_cast<double>(batch));
+  }
+  return result;
+}
+
 }  // namespace penchant::oracle

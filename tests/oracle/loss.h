@@ -24,4 +24,10 @@ LossResult sampled_softmax(const Dense& users, const Dense& positives, const Den
                            double temperature, const Dense& left_out, const Dense& positive_bias,
                            const Dense& negative_bias);
 
+struct PointwiseResult {
+  Sum losses, gradients;  ///< one row
+};
+PointwiseResult binary_cross_entropy(const Dense& logits, const Dense& labels);
+PointwiseResult squared_error(const Dense& x, const Dense& targets);
+
 }  // namespace penchant::oracle

@@ -45,6 +45,8 @@ std::string other_value(const std::string& key, const std::string& value) {
       {"data.filters", "[\"quantity > 1\", \"event in a,b\"]"},
       {"data.missing", "[\"it's\", \"a\\\"b\", \"x\\ny\", \"\\\\N\"]"},
       {"evaluate.cutoffs", "[7, 70]"},
+      {"model.cnn_widths", "[7, 70]"},
+      {"model.mlp_dims", "[7, 70]"},
       {"embeddings.formats", "[\"parquet\"]"},
       {"filter.power", "0.375"},
       {"filter.rank", "7"},
@@ -263,6 +265,30 @@ TEST(Nearest, FindsSmallMistakesOnly) {
   EXPECT_EQ(nearest("gama", known), "gamma");
   EXPECT_EQ(nearest("something else", known), "");
   EXPECT_EQ(nearest("alpha", {}), "");
+}
+
+TEST(Config, AKindOfModelBringsItsDefaultsButLeavesWhatWasGiven) {
+  const TrainOptions interest = default_train_options(models::ModelKind::interest);
+  Config config;
+  apply_setting(config, "train.epochs=7");
+  apply_setting(config, "model.kind=interest");
+  EXPECT_EQ(config.train.epochs, 7);
+  EXPECT_EQ(config.train.learning_rate, interest.learning_rate);
+  EXPECT_EQ(config.train.num_negatives, interest.num_negatives);
+  EXPECT_EQ(config.train.model.normalize, interest.model.normalize);
+  EXPECT_EQ(config.train.node_order, NodeOrder::metis) << "the same for every kind";
+  apply_setting(config, "model.kind=lightgcn");
+  EXPECT_EQ(config.train.epochs, 7);
+  EXPECT_EQ(config.train.learning_rate, TrainOptions{}.learning_rate);
+
+  penchant::testing::TemporaryFolder folder;
+  penchant::testing::write_text(folder.path() / "c.toml",
+                                "[model]\ndropout = 0.125\nkind = \"interest\"\n"
+                                "[train]\nlearning_rate = 0.5\n");
+  const Config read = read_config(folder.path() / "c.toml");
+  EXPECT_EQ(read.train.model.interest.dropout, 0.125F) << "in whatever order";
+  EXPECT_EQ(read.train.learning_rate, 0.5F);
+  EXPECT_EQ(read.train.epochs, interest.epochs);
 }
 
 }  // namespace

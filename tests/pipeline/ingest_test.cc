@@ -123,9 +123,9 @@ TEST_F(Ingest, PackedAndParquetFilesGiveTheSameDataSet) {
 }
 
 TEST_F(Ingest, NumbersOfParquetAreIdsAsPeopleWriteThem) {
+  const std::vector<std::int64_t> items = {-7, 8};
   ParquetWriter writer(at("log.parquet"));
-  writer.write(2,
-               {{"user", std::vector<float>{17850.0F, 2.5F}}, {"item", Int64Column{{-7, 8}, 0}}});
+  writer.write(2, {{"user", std::vector<float>{17850.0F, 2.5F}}, {"item", Int64Column{items, 0}}});
   writer.close();
   IngestOptions options = everything_in_train();
   options.log.files = {at("log.parquet")};

@@ -21,6 +21,8 @@ class SmallShopTest : public ::testing::Test {
   static const pipeline::Dataset& dataset() { return shop_->dataset; }
   static const pipeline::Graphs& graphs() { return shop_->graphs; }
   static kernels::Backend& backend() { return *shop_->backend; }
+  /// The artefact.
+  static std::filesystem::path data_path() { return shop_->folder.path() / "shop.data"; }
   std::filesystem::path at(const std::string& name) const { return folder_.path() / name; }
 
   /// A recipe of a few short epochs with several steps each.

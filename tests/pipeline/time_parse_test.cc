@@ -2,7 +2,11 @@
 #include "pipeline/time_parse.h"
 
 #include <ostream>
+#include <random>
+#include <string>
+#include <vector>
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 namespace penchant::pipeline {
@@ -96,6 +100,42 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"iso8601", "2020-09-13T12:26:40+02:00junk"}, Refused{"%Y%m%d", "20200913 12"},
         Refused{"%Y%m%d", "20200231"}, Refused{"%Y%m%d", "19691231"}),
     [](const auto& tested) { return "Case" + std::to_string(tested.index); });
+
+// A fraction of a second leads past the short cuts for whole numbers and common layouts.
+TEST(TimeParseShortCuts, AgreeWithTheGeneralRulesOnRandomTexts) {
+  std::mt19937 random(11);
+  const TimeParser numbers("auto");
+  const TimeParser seconds("s");
+  const TimeParser milliseconds("ms");
+  const TimeParser iso("iso8601");
+  int accepted = 0;
+  for (int round = 0; round < 200000; ++round) {
+    std::string digits;
+    for (std::size_t size = 1 + random() % 16; digits.size() < size;)
+      digits += static_cast<char>('0' + random() % 10);
+    std::string time =
+        fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}", 1960 + random() % 150, random() % 14,
+                    random() % 33, " T"[random() % 2], random() % 25, random() % 61, random() % 62);
+    if (random() % 4 == 0) digits[random() % digits.size()] = static_cast<char>(random() % 256);
+    if (random() % 4 == 0) time[random() % time.size()] = static_cast<char>(random() % 256);
+    const std::string zone = std::vector<std::string>{"", "Z", " UTC", "+00:00"}[random() % 4];
+    if (time[16] == ':') {  // else a zone may begin there, and no fraction can follow
+      EXPECT_EQ(iso(time + zone), iso(time + ".0" + zone)) << time << zone;
+    }
+    EXPECT_EQ(numbers(time + zone), iso(time + zone)) << time << zone;
+    accepted += iso(time + zone).has_value();
+    if (digits.find_first_not_of("0123456789") != std::string::npos) {
+      if (digits.find_first_of("-.eE") == std::string::npos) {
+        EXPECT_FALSE(numbers(digits)) << digits;
+      }
+      continue;
+    }
+    for (const TimeParser* parser : {&numbers, &seconds, &milliseconds})
+      EXPECT_EQ((*parser)(digits), (*parser)(digits + ".0")) << digits;
+    accepted += numbers(digits).has_value();
+  }
+  EXPECT_GT(accepted, 20000);
+}
 
 TEST(TimeParseExpectation, NamesTheFormat) {
   EXPECT_NE(TimeParser("auto").expectation().find("ISO-8601"), std::string::npos);

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fused interest model: long-term taste from graphs and present intent from a sequence encoder,
+// trained end to end. With Z the item vectors [I x D] and, for event t of a user's history,
+//   Z    = mean of the layers of LightGCN over the item graph (models/lightgcn.h), once a step
+//   x_t  = z_(item t) + event-type vector + time-gap vector
+//   x_d  = sequence encoder of x_1 .. x_t                      [H]  (models/sequence_encoder.h)
+//   x_g  = sum_(s <= t) decay^(t-s) z_(item s) / sqrt(sum_(s <= t) decay^(t-s))   [D]
+//   x_f  = [x_d, x_g],  v = MLP(x_f)                           [D]  the user's vector at that time
+//   retrieval head   p(next item i | t) = softmax_i(<v, z_i> / temperature)
+//   ranking head     P(interest in i | t) = sigmoid(MLP_r([x_f, z_i, v * z_i]))
+// x_g is the user's vector of one LightGCN layer over the user-item graph, made of the events up to
+// t only: a user's row of the whole training graph would hold the item that is to be predicted. It
+// needs no parameter of its own, so users who were not in training get theirs in the same way.
+// Loss: mean over events of the softmax cross entropy (over sampled negatives, or all items where
+// these are few) + ranking_weight times the binary cross entropy of one observed and one sampled
+// item per event.
+#pragma once
+
+#include <memory>
+
+#include "models/encoder.h"
+#include "models/mlp.h"
+#include "models/sequence_encoder.h"
+#include "models/workspace.h"
+
+namespace penchant::models {
+
+/// What a batch of histories looks like to the model; ids and numbers on the backend's device.
+struct InterestBatch {
+  SequenceBatch sequences;
+  kernels::IdView items;                           ///< [S] item of each event
+  kernels::IdView events;                          ///< [S] event type, or empty
+  kernels::IdView gaps;                            ///< [S] bucket of the time gap, or empty
+  kernels::VectorView<const float> history_scale;  ///< [S] 1 / sqrt(sum_(s <= t) decay^(t-s))
+  kernels::IdView last_events;                     ///< [B] last event of each sequence
+};
+
+/// What the events of a batch are trained to predict.
+struct InterestTargets {
+  kernels::IdView items;                           ///< [S] the next item
+  kernels::IdView negatives;                       ///< [M] shared by the batch
+  kernels::VectorView<const float> positive_bias;  ///< [S] log-q correction, or empty
+  kernels::VectorView<const float> negative_bias;  ///< [M]
+  kernels::IdView unobserved;  ///< [S] sampled item per event for the ranking head
+};
+
+struct InterestSizes {
+  std::int64_t num_items = 0;
+  std::int64_t num_events = 0;  ///< event types; 0: no event vectors
+  std::int64_t num_gaps = 0;    ///< gap buckets; 0: no gap vectors
+};
+
+class InterestModel {
+ public:
+  /// `item_graph` [(I + hubs) squared] is symmetric and normalised (graph/normalize.h); items come
+  /// first. Throws InputError for options that do not fit each other.
+  InterestModel(const ModelOptions& options, const InterestSizes& sizes,
+                const kernels::SparseMatrix& item_graph, graph::Seed seed,
+                kernels::Backend& backend);
+
+  /// Item vectors [I x D], as scored: of length 1 with ModelOptions::normalize. Valid until the
+  /// next forward_items or train_step.
+  kernels::ConstFloatView forward_items(kernels::Backend& backend);
+  /// User vectors behind the last event of each sequence of the batch: to [B x D], as scored. Needs
+  /// forward_items. No sequence may be empty.
+  void user_vectors(kernels::Backend& backend, const InterestBatch& batch, kernels::FloatView to);
+  /// Logits of the ranking head for pairs of an event of the batch and an item, [P] each. Needs
+  /// user_vectors of this batch. Throws InputError if the model has no ranking head.
+  void pair_logits(kernels::Backend& backend, const InterestBatch& batch,
+                   kernels::IdView event_rows, kernels::IdView items,
+                   kernels::VectorView<float> logits);
+  /// Sum of the rows' losses over the batch (waits for the device); parameter gradients accumulate.
+  double add_gradients(kernels::Backend& backend, const InterestBatch& batch,
+                       const InterestTargets& targets, const StepDropout& dropout);
+  void visit_parameters(const ParameterVisitor& visit);
+
+ private:
+  /// Rows of item vectors in one role, in the form that they are scored in, and their gradients.
+  struct Rows {
+    Workspace value, gradient;         ///< [rows x D]
+    DeviceArray<float> inverse_norms;  ///< [rows]
+  };
+  std::int64_t fused_dim() const { return hidden_dim_ + (options_.interest.graph ? dim_ : 0); }
+  kernels::FloatView gather_items(kernels::Backend& backend, kernels::IdView ids, Rows& rows);
+  void scatter_items(kernels::Backend& backend, kernels::IdView ids, Rows& rows);
+  /// x_f of all events: fused_, and v: users_.value.
+  void forward_events(kernels::Backend& backend, const InterestBatch& batch,
+                      const StepDropout& dropout);
+  /// From d_fused_ to the gradients of the encoder's parameters and d_items_.
+  void backward_events(kernels::Backend& backend, const InterestBatch& batch,
+                       const StepDropout& dropout);
+  double add_retrieval_gradients(kernels::Backend& backend, const InterestTargets& targets);
+  double add_ranking_gradients(kernels::Backend& backend, const InterestTargets& targets,
+                               const StepDropout& dropout);
+  /// [x_f, z_i, v * z_i] of pairs whose parts are given.
+  void fill_features(kernels::Backend& backend, kernels::ConstFloatView fused,
+                     kernels::ConstFloatView users, kernels::ConstFloatView items,
+                     kernels::FloatView features);
+
+  ModelOptions options_;
+  InterestSizes sizes_;
+  std::int64_t dim_;         ///< D
+  std::int64_t hidden_dim_;  ///< H, 0 without a sequence encoder
+  std::unique_ptr<Encoder> items_;
+  std::vector<Parameter> event_vectors_, gap_vectors_;  ///< one [types x D] each, or none
+  std::unique_ptr<SequenceEncoder> sequence_;
+  std::unique_ptr<Mlp> fusion_;
+  std::unique_ptr<Mlp> ranking_;
+
+  kernels::ConstFloatView item_vectors_;  ///< Z before normalisation [(I + hubs) x D]
+  kernels::FloatMatrix d_items_;          ///< dLoss/dZ [(I + hubs) x D]
+  Rows all_items_, users_, positives_, negatives_, unobserved_;
+  Workspace inputs_, dropped_, running_, fused_, dropped_fused_;
+  Workspace d_dropped_fused_, d_ranking_fused_, d_inputs_, d_running_;
+  Workspace features_, d_features_, logits_, d_logits_, pair_fused_, pair_users_;
+  DeviceArray<float> flat_logits_, d_flat_logits_, labels_, losses_;
+};
+
+}  // namespace penchant::models

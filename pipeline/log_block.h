@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of a log that are judged without knowing any other row: filters, missing ids, times, event
+// types, weights. Any thread may do it for any block; what depends on order (dense ids, line
+// numbers, counts) comes after (read_table_log.cc).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/interactions.h"
+#include "pipeline/ingest.h"
+#include "pipeline/tables.h"
+#include "pipeline/time_parse.h"
+
+namespace penchant::pipeline {
+
+/// Spellings that mean "missing"; the empty cell always does.
+class MissingSpellings {
+ public:
+  explicit MissingSpellings(const std::vector<std::string>& spellings);
+  bool contains(std::string_view cell) const {
+    if (cell.empty()) return true;
+    return starts_[static_cast<unsigned char>(cell.front())] && is_listed(cell);
+  }
+
+ private:
+  bool is_listed(std::string_view cell) const;
+  std::vector<std::string> spellings_;
+  std::vector<bool> starts_;  ///< by first byte
+};
+
+/// A filter with its number parsed once.
+class FilterRule {
+ public:
+  /// Throws InputError: unknown operator, no value, a value that should be a number.
+  FilterRule(const RowFilter& filter, std::size_t column);
+  std::size_t column() const { return column_; }
+  const RowFilter& filter() const { return filter_; }
+  bool numeric() const { return numeric_; }
+  const std::string& reason() const { return reason_; }
+  bool accepts(double value) const;
+  bool accepts(std::string_view cell) const;
+
+ private:
+  RowFilter filter_;
+  std::size_t column_;
+  std::string reason_;
+  bool numeric_ = false;
+  double limit_ = 0.0;
+};
+
+/// Which column of a batch plays which role.
+struct LogRoles {
+  std::vector<std::string> columns;  ///< the batch's
+  std::size_t user = 0, item = 0;
+  std::optional<std::size_t> time, event, weight, session;
+  std::vector<FilterRule> filters;
+  std::vector<std::size_t> attributes;  ///< read from the log itself
+
+  /// Throws InputError: no user or item column, a bad filter.
+  explicit LogRoles(const IngestOptions& options);
+};
+
+/// Rows of one block that were accepted, in order, and counts of the others. Text is a view into
+/// the block.
+struct LogBlock {
+  TableBlock table;
+  std::vector<std::string_view> user, item, session;
+  std::vector<std::vector<std::string_view>> attributes;
+  std::vector<std::uint32_t> line;  ///< counted from 0 at the start of the block
+  graph::Interactions rows;         ///< user, item, session: filled from the text later
+  std::int64_t num_read = 0;
+  std::int64_t num_lines = 0;
+  struct Rejected {
+    RowCounts::Reason reason;  ///< its example lacks the place
+    std::int64_t line = 0;     ///< of the example
+  };
+  std::vector<Rejected> rejected;  ///< rows that do not split into fields first, then in order
+};
+
+/// Fills LogBlocks. One object serves all threads.
+class LogEncoder {
+ public:
+  LogEncoder(const IngestOptions& options, const LogRoles& roles);
+  /// `timestamps`: the time column is a Parquet timestamp.
+  void encode(const TableReader& reader, bool timestamps, LogBlock& block) const;
+
+ private:
+  struct Row;
+  void add_row(const TextBatch& batch, std::size_t row, Row& state, LogBlock& block) const;
+
+  const IngestOptions& options_;
+  const LogRoles& roles_;
+  MissingSpellings missing_;
+  TimeParser parse_time_;
+};
+
+}  // namespace penchant::pipeline

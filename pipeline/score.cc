@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/score.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <ostream>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+#include "pipeline/embed.h"
+#include "pipeline/manifest.h"
+#include "pipeline/tables.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::NodeId;
+
+namespace {
+
+constexpr std::int64_t kPairsPerBatch = 16384;
+constexpr std::int64_t kUsersPerTile = 512;  ///< a scorer's tile holds a score for every item
+constexpr const char* kScore = "score";
+
+using WriteRows = std::function<void(std::int64_t, const std::vector<OutputColumn>&)>;
+
+/// The distinct users, ascending, and the place of each pair's user among them.
+std::pair<std::vector<NodeId>, std::vector<NodeId>> number_users(std::span<const NodeId> users) {
+  std::vector<NodeId> distinct(users.begin(), users.end());
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  std::vector<NodeId> places;
+  for (const NodeId user : users) {
+    places.push_back(static_cast<NodeId>(std::lower_bound(distinct.begin(), distinct.end(), user) -
+                                         distinct.begin()));
+  }
+  return {std::move(distinct), std::move(places)};
+}
+
+kernels::IdView view_of(std::span<const NodeId> ids) {
+  return {ids.data(), static_cast<std::int64_t>(ids.size()), kernels::Device::cpu};
+}
+
+/// RFC 4180: quoted where the text holds a comma, a quote or a line break.
+void write_cell(std::ostream& out, std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    out << text;
+    return;
+  }
+  out << '"';
+  for (const char c : text) {
+    if (c == '"') out << '"';
+    out << c;
+  }
+  out << '"';
+}
+
+void write_csv_rows(std::ostream& out, std::int64_t num_rows,
+                    const std::vector<OutputColumn>& columns) {
+  for (std::size_t row = 0; row < static_cast<std::size_t>(num_rows); ++row) {
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+      if (c > 0) out << ',';
+      if (const auto* scores = std::get_if<std::vector<float>>(&columns[c].values)) {
+        out << fmt::format("{}", (*scores)[row]);
+      } else {
+        write_cell(out, std::get<std::vector<std::string_view>>(columns[c].values)[row]);
+      }
+    }
+    out << '\n';
+  }
+}
+
+std::size_t place_of(const fs::path& path, const std::vector<std::string>& names,
+                     const std::string& wanted) {
+  const auto place = std::find(names.begin(), names.end(), wanted);
+  if (place != names.end()) return static_cast<std::size_t>(place - names.begin());
+  std::string known;
+  for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
+  throw InputError(
+      fmt::format("{}: no column '{}'; the columns are: {}", path.string(), wanted, known));
+}
+
+/// One pass over the table of pairs.
+class TableScorer {
+ public:
+  TableScorer(const Dataset& dataset, PairScorer& scorer, const fs::path& path,
+              const ScoreOptions& options, Progress& progress)
+      : dataset_(dataset),
+        scorer_(scorer),
+        path_(path),
+        options_(options),
+        progress_(progress),
+        names_(table_columns(path, {})),
+        user_place_(place_of(path, names_, options.user_column)),
+        item_place_(place_of(path, names_, options.item_column)) {
+    if (std::find(names_.begin(), names_.end(), kScore) != names_.end())
+      throw InputError(fmt::format("{}: already has a column '{}'", path.string(), kScore));
+    report_.score = scorer.meaning();
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+
+  ScoreReport run(const WriteRows& write) {
+    TableReader reader(path_, {}, names_);
+    TextBatch batch;
+    bool wrote = false;
+    while (reader.next(batch)) {
+      if (!batch.malformed.empty()) {
+        const MalformedRow& row = batch.malformed.front();
+        throw InputError(fmt::format("{}:{}: {} fields, expected {}", path_.string(), row.line,
+                                     row.found_fields, row.expected_fields));
+      }
+      for (std::int64_t first = 0; first < batch.num_rows; first += kPairsPerBatch) {
+        const std::int64_t last = std::min(batch.num_rows, first + kPairsPerBatch);
+        score_rows(batch, static_cast<std::size_t>(first), static_cast<std::size_t>(last), write);
+        wrote = true;
+      }
+      progress_.update(report_.rows_read, 0, "pairs");
+    }
+    if (!wrote) write(0, output({}, {}, {}));
+    return report_;
+  }
+
+ private:
+  /// Dense ids of one row; kNoNode in either if it is not known and that is no error.
+  std::pair<NodeId, NodeId> find_ids(const TextBatch& batch, std::size_t row) const {
+    const std::string_view raw_user = batch.columns[user_place_][row];
+    const std::string_view raw_item = batch.columns[item_place_][row];
+    const NodeId user = dataset_.users.find(raw_user);
+    const NodeId item = dataset_.items.find(raw_item);
+    if (options_.unknown == UnknownIds::error) {
+      for (const bool of_user : {true, false}) {
+        if ((of_user ? user : item) != graph::kNoNode) continue;
+        throw InputError(fmt::format(
+            "{}:{}: {}; --unknown skip leaves such rows out, --unknown zero gives them 0",
+            path_.string(), batch.line(row),
+            unknown_id(of_user ? dataset_.users : dataset_.items, of_user ? raw_user : raw_item,
+                       of_user ? "user" : "item")));
+      }
+    }
+    return {user, item};
+  }
+
+  void score_rows(const TextBatch& batch, std::size_t first, std::size_t last,
+                  const WriteRows& write) {
+    std::vector<std::size_t> rows;
+    std::vector<NodeId> users;
+    std::vector<NodeId> items;
+    std::vector<bool> known;
+    for (std::size_t row = first; row < last; ++row) {
+      if (batch.is_blank(row)) continue;
+      ++report_.rows_read;
+      const auto [user, item] = find_ids(batch, row);
+      const bool both = user != graph::kNoNode && item != graph::kNoNode;
+      report_.rows_unknown += both ? 0 : 1;
+      if (!both && options_.unknown == UnknownIds::skip) continue;
+      rows.push_back(row);
+      known.push_back(both);
+      if (both) {
+        users.push_back(user);
+        items.push_back(item);
+      }
+    }
+    const std::vector<float> of_known = scorer_.score(users, items);
+    std::vector<float> scores;
+    std::size_t next = 0;
+    for (const bool both : known) scores.push_back(both ? of_known[next++] : 0.0F);
+    write(static_cast<std::int64_t>(rows.size()), output(batch.columns, rows, std::move(scores)));
+    report_.rows_written += static_cast<std::int64_t>(rows.size());
+  }
+
+  std::vector<OutputColumn> output(const std::vector<std::vector<std::string_view>>& cells,
+                                   const std::vector<std::size_t>& rows,
+                                   std::vector<float> scores) const {
+    std::vector<OutputColumn> columns;
+    for (std::size_t c = 0; c < names_.size(); ++c) {
+      std::vector<std::string_view> texts;
+      for (const std::size_t row : rows) texts.push_back(cells[c][row]);
+      columns.push_back({names_[c], std::move(texts)});
+    }
+    columns.push_back({kScore, std::move(scores)});
+    return columns;
+  }
+
+  const Dataset& dataset_;
+  PairScorer& scorer_;
+  fs::path path_;
+  const ScoreOptions& options_;
+  Progress& progress_;
+  std::vector<std::string> names_;
+  std::size_t user_place_, item_place_;
+  ScoreReport report_;
+};
+
+}  // namespace
+
+PairScorer::PairScorer(const Dataset& dataset, const TrainedModel& model, kernels::Backend& backend)
+    : dataset_(dataset), model_(model), backend_(backend) {
+  if (model.interest) {
+    histories_ = make_histories_with_validation(dataset, std::numeric_limits<std::int64_t>::max());
+  }
+}
+
+std::string PairScorer::meaning() const {
+  if (model_.interest) return "probability";
+  return model_.scorer ? "filter score" : "inner product";
+}
+
+std::vector<float> PairScorer::score(std::span<const NodeId> users, std::span<const NodeId> items) {
+  PENCHANT_ASSERT(users.size() == items.size());
+  if (users.empty()) return {};
+  if (model_.interest) return probabilities(users, items);
+  return model_.scorer ? scorer_scores(users, items) : inner_products(users, items);
+}
+
+std::vector<float> PairScorer::probabilities(std::span<const NodeId> users,
+                                             std::span<const NodeId> items) {
+  const auto [distinct, places] = number_users(users);
+  return model_.interest->pair_scores(select_histories(histories_, distinct), places, items,
+                                      backend_);
+}
+
+std::vector<float> PairScorer::scorer_scores(std::span<const NodeId> users,
+                                             std::span<const NodeId> items) {
+  const auto [distinct, places] = number_users(users);
+  std::vector<std::vector<std::size_t>> pairs_of(distinct.size());
+  for (std::size_t p = 0; p < users.size(); ++p)
+    pairs_of[static_cast<std::size_t>(places[p])].push_back(p);
+  const auto num_users = static_cast<std::int64_t>(distinct.size());
+  const std::int64_t tile_size = std::min(kUsersPerTile, num_users);
+  kernels::FloatMatrix tile = backend_.matrix<float>(dataset_.num_items(), tile_size);
+  std::vector<float> table(static_cast<std::size_t>(dataset_.num_items() * tile_size));
+  std::vector<float> scores(users.size());
+  for (std::int64_t first = 0; first < num_users; first += tile_size) {
+    const std::int64_t count = std::min(tile_size, num_users - first);
+    const kernels::FloatView view = tile.view().cols_of(0, count);
+    model_.scorer->score(view_of(std::span(distinct).subspan(static_cast<std::size_t>(first),
+                                                             static_cast<std::size_t>(count))),
+                         backend_, view);
+    backend_.copy(view, kernels::FloatView(table.data(), dataset_.num_items(), count, count,
+                                           kernels::Device::cpu));
+    backend_.sync();
+    for (std::int64_t column = 0; column < count; ++column) {
+      for (const std::size_t p : pairs_of[static_cast<std::size_t>(first + column)])
+        scores[p] = table[static_cast<std::size_t>(items[p] * count + column)];
+    }
+  }
+  return scores;
+}
+
+std::vector<float> PairScorer::inner_products(std::span<const NodeId> users,
+                                              std::span<const NodeId> items) {
+  const auto count = static_cast<std::int64_t>(users.size());
+  kernels::FloatMatrix left = backend_.matrix<float>(count, model_.users.cols());
+  kernels::FloatMatrix right = backend_.matrix<float>(count, model_.items.cols());
+  backend_.gather_rows(model_.users.view(), view_of(users), left.view());
+  backend_.gather_rows(model_.items.view(), view_of(items), right.view());
+  kernels::Vector<float> dots = backend_.vector<float>(count);  // zeros
+  backend_.add_row_dots(left.view(), right.view(), dots.view());
+  std::vector<float> scores(users.size());
+  backend_.copy(dots.view(),
+                kernels::VectorView<float>(scores.data(), count, kernels::Device::cpu));
+  backend_.sync();
+  return scores;
+}
+
+ScoreReport score_table(const Dataset& dataset, const TrainedModel& model, const fs::path& pairs,
+                        const fs::path& out, const ScoreOptions& options, kernels::Backend& backend,
+                        Progress& progress) {
+  const bool csv = out.extension() == ".csv";
+  if (!csv && out.extension() != ".parquet") {
+    throw InputError(
+        fmt::format("--out is '{}', expected a name that ends in .csv or .parquet", out.string()));
+  }
+  progress.begin("score");
+  PairScorer scorer(dataset, model, backend);
+  TableScorer table(dataset, scorer, pairs, options, progress);
+  ScoreReport report;
+  if (csv) {
+    write_file_atomically(out, [&](std::ostream& file) {
+      for (const std::string& name : table.names()) {
+        write_cell(file, name);
+        file << ',';
+      }
+      file << kScore << '\n';
+      report = table.run([&](std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
+        write_csv_rows(file, num_rows, columns);
+      });
+    });
+  } else {
+    ParquetWriter writer(out);
+    report = table.run([&](std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
+      writer.write(num_rows, columns);
+    });
+    writer.close();
+  }
+  progress.end(fmt::format("{} of {} pairs scored", report.rows_written, report.rows_read));
+  return report;
+}
+
+}  // namespace penchant::pipeline

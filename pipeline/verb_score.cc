@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// penchant score: any (user, item) pairs of a table.
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/names.h"
+#include "pipeline/score.h"
+#include "pipeline/verbs.h"
+
+namespace penchant::pipeline {
+
+void add_score_verb(CLI::App& program, Invocation& invocation) {
+  struct Flags {
+    std::string data, model, pairs, out, unknown = "error";
+    ScoreOptions options;
+  };
+  const auto flags = std::make_shared<Flags>();
+  auto* verb = program.add_subcommand(
+      "score",
+      "Score the (user, item) pairs of a table: probabilities of interest, or the scores that the "
+      "model ranks by");
+  add_common_options(*verb, invocation);
+  verb->add_option("data", flags->data, "Data set (X.data)")->required();
+  verb->add_option("model", flags->model, "Model (X.model)")->required();
+  verb->add_option("--pairs", flags->pairs, "Table with raw ids (.csv, .tsv, .parquet, gzip, zstd)")
+      ->required();
+  verb->add_option("--out", flags->out, "Where to write: a .csv or .parquet file")->required();
+  verb->add_option("--user-column", flags->options.user_column, "Column of user ids")
+      ->capture_default_str();
+  verb->add_option("--item-column", flags->options.item_column, "Column of item ids")
+      ->capture_default_str();
+  verb->add_option(
+          "--unknown", flags->unknown,
+          "Rows whose user or item is not in the data set: error, skip (leave out) or zero "
+          "(score 0)")
+      ->capture_default_str();
+  verb->callback([flags, &invocation] {
+    flags->options.unknown = parse_enum<UnknownIds>(flags->unknown, "--unknown");
+    const Config config = invocation.config();
+    const auto backend = kernels::make_backend(config.backend);
+    const Dataset dataset = read_dataset(flags->data);
+    const TrainedModel model = load_model(flags->model, dataset, *backend);
+    TerminalProgress progress = invocation.progress();
+    const ScoreReport report =
+        score_table(dataset, model, flags->pairs, flags->out, flags->options, *backend, progress);
+    if (invocation.json) {
+      print(nlohmann::json{{"out", flags->out},
+                           {"score", report.score},
+                           {"rows_read", report.rows_read},
+                           {"rows_written", report.rows_written},
+                           {"rows_unknown", report.rows_unknown}}
+                .dump(2) +
+            "\n");
+      return;
+    }
+    print(fmt::format("{}: {} rows, score = {}\n", flags->out, report.rows_written, report.score));
+    if (report.rows_unknown > 0) {
+      print(fmt::format("  {} rows with unknown ids {}\n", report.rows_unknown,
+                        flags->options.unknown == UnknownIds::skip ? "left out" : "scored 0"));
+    }
+  });
+}
+
+}  // namespace penchant::pipeline

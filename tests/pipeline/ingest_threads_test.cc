@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logs of several blocks: the same data set, counts and messages at any number of threads.
+#include <algorithm>
+#include <random>
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/log_rows.h"
+#include "pipeline/plain_text.h"
+#include "tests/graph/graphs.h"
+#include "tests/pipeline/logs.h"
+
+namespace penchant::pipeline {
+namespace {
+
+using graph::ThreadCount;
+using penchant::testing::everything_in_train;
+using penchant::testing::input_error_of;
+using penchant::testing::Lines;
+using ::testing::HasSubstr;
+using IngestThreads = penchant::testing::IngestTest;
+
+/// About three blocks, times in no order, with bad rows of each kind.
+std::string long_log() {
+  std::mt19937 random(7);
+  std::string text = "user,item,time,event,basket\n";
+  for (int row = 0; text.size() < 2 * kTextBlock + 300000; ++row) {
+    if (row % 50000 == 49999)
+      text += row % 100000 == 99999 ? "short,row\n" : "u1,,1600000000,view,b\n";
+    if (row % 70000 == 69999) text += "u1,i1,yesterday,view,b\n\n";
+    text += fmt::format("user-{},i{},{},{},{}\n", random() % 5000, random() % 900,
+                        1600000000 + random() % 1000, random() % 3 == 0 ? "cart" : "view",
+                        row % 11 == 0 ? std::string("NA") : fmt::format("b{}", row / 3));
+  }
+  return text;
+}
+
+IngestOptions options_for(RepeatPolicy repeats) {
+  IngestOptions options = everything_in_train();
+  options.columns.event = "event";
+  options.columns.session = "basket";
+  options.repeats = repeats;
+  options.split_method = graph::SplitMethod::global_time;
+  options.test_fraction = 0.3;
+  options.validation_fraction = 0.1;
+  return options;
+}
+
+TEST_F(IngestThreads, OneAndMoreThreadsAgree) {
+  const std::string text = long_log();
+  for (const RepeatPolicy repeats :
+       {RepeatPolicy::keep_all, RepeatPolicy::keep_last, RepeatPolicy::sum}) {
+    std::string hash;
+    Lines rejected;
+    for (const int threads : {1, 2, 4}) {
+      const ThreadCount scope(threads);
+      const Dataset dataset = ingest_text(text, options_for(repeats));
+      Lines reasons;
+      for (const auto& reason : report_.rows.rejected)
+        reasons.push_back(fmt::format("{} {} {}", reason.reason, reason.rows, reason.example));
+      if (threads == 1) {
+        hash = dataset.hash;
+        rejected = reasons;
+        EXPECT_EQ(reasons.size(), 4U);
+      }
+      EXPECT_EQ(dataset.hash, hash) << threads;
+      EXPECT_EQ(reasons, rejected) << threads;
+    }
+  }
+}
+
+TEST_F(IngestThreads, PlainAndPackedTextAgree) {
+  const std::string text = long_log();
+  const IngestOptions options = options_for(RepeatPolicy::keep_all);
+  const std::string plain = ingest_text(text, options).hash;
+  const Lines reasons = rejections();
+  EXPECT_EQ(ingest_text(penchant::testing::as_gzip(text), options, "log.csv.gz").hash, plain);
+  EXPECT_EQ(rejections(), reasons);
+}
+
+TEST_F(IngestThreads, ErrorsNameTheFirstBadLineBeyondTheFirstBlock) {
+  std::string text = "user,item,time,event,basket\n";
+  std::int64_t line = 1;
+  while (text.size() < kTextBlock + 1000) {
+    text += "u1,i1,1600000000,view,b\n";
+    ++line;
+  }
+  const std::string good = text;
+  text += "u\xFF,i1,1600000000,view,b\nu1,i1,soon,view,b\n";
+  while (text.size() < 3 * kTextBlock) text += "u1,i1,soon,view,b\n";
+  for (const int threads : {1, 2, 4}) {
+    const ThreadCount scope(threads);
+    IngestOptions options = options_for(RepeatPolicy::keep_all);
+    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }),
+                HasSubstr(fmt::format("log.csv:{}: the user id is not valid UTF-8", line + 1)));
+    options.strict = true;  // a rejected row of the same block goes first, as it always did
+    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }),
+                HasSubstr(fmt::format("log.csv:{}: column 'time' is 'soon'", line + 2)));
+  }
+}
+
+TEST(SortLog, IsAStableSortByUserAndTime) {
+  std::mt19937 random(3);
+  for (const int threads : {1, 2, 3}) {
+    const ThreadCount scope(threads);
+    for (const bool in_time_order : {false, true}) {
+      constexpr std::uint32_t kUsers = 40;
+      graph::Interactions log;
+      std::vector<std::tuple<graph::NodeId, std::int64_t, graph::NodeId>> want;
+      for (int row = 0; row < 3000; ++row) {
+        // The last third of the users has no row.
+        log.user.push_back(static_cast<graph::NodeId>(random() % kUsers * 2 / 3));
+        log.item.push_back(row);
+        log.weight.push_back(static_cast<float>(row));
+        log.time_ms.push_back(in_time_order ? row / 7 : static_cast<std::int64_t>(random() % 50));
+        want.emplace_back(log.user.back(), log.time_ms.back(), row);
+      }
+      std::sort(want.begin(), want.end());
+      sort_log(log, kUsers);
+      ASSERT_EQ(log.user.size(), want.size());
+      for (std::size_t row = 0; row < want.size(); ++row) {
+        EXPECT_EQ(std::tuple(log.user[row], log.time_ms[row], log.item[row]), want[row]);
+        EXPECT_EQ(log.weight[row], static_cast<float>(log.item[row]));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace penchant::pipeline
