@@ -12,7 +12,7 @@ install(EXPORT penchantTargets NAMESPACE penchant:: DESTINATION ${package_dir})
 
 foreach(folder graph partition kernels models pipeline)
   install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/penchant/${folder}
-          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN boost_graph.h EXCLUDE PATTERN verbs.h EXCLUDE
+          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN boost_graph.h EXCLUDE PATTERN verbs.h EXCLUDE
                          PATTERN tables.h EXCLUDE PATTERN plain_text.h EXCLUDE PATTERN field_ends.h EXCLUDE PATTERN arrow_status.h EXCLUDE
                          PATTERN log_block.h EXCLUDE PATTERN block_stages.h EXCLUDE)
 endforeach()
@@ -25,6 +25,10 @@ if(ARROW_LIBRARY)
 endif()
 set_target_properties(penchant PROPERTIES INSTALL_RPATH "$ORIGIN/../${PENCHANT_PRIVATE_LIBDIR}")
 install(TARGETS penchant RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+if(PENCHANT_CUDA)
+  install(TARGETS penchant_cuda LIBRARY DESTINATION ${PENCHANT_PRIVATE_LIBDIR})
+endif()
 
 configure_package_config_file(cmake/penchantConfig.cmake.in ${PROJECT_BINARY_DIR}/penchantConfig.cmake
                               INSTALL_DESTINATION ${package_dir} PATH_VARS PENCHANT_PRIVATE_LIBDIR)

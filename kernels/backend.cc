@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chooses the backend. The one place that will know whether the CUDA module was built.
+// Chooses the backend.
 #include "kernels/backend.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cuda_loader.h"
 
 namespace penchant::kernels {
-
-std::string cuda_status() { return "this build has no CUDA module"; }
 
 namespace {
 
@@ -26,13 +29,61 @@ DeviceChoice choice_from_environment(DeviceChoice choice) {
   throw InputError(fmt::format("PENCHANT_DEVICE is '{}', expected cpu, cuda or auto", device));
 }
 
+std::string_view variable(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? std::string_view() : text;
+}
+
+CudaOptions options_from_environment(CudaOptions options) {
+  if (const std::string_view name = variable("PENCHANT_SPMM");
+      options.spmm == SpmmVariant::own && !name.empty()) {
+    constexpr std::pair<std::string_view, SpmmVariant> kNames[] = {
+        {"own", SpmmVariant::own},
+        {"alg1", SpmmVariant::cusparse_alg1},
+        {"alg2", SpmmVariant::cusparse_alg2},
+        {"alg3", SpmmVariant::cusparse_alg3}};
+    const auto* const known =
+        std::find_if(std::begin(kNames), std::end(kNames),
+                     [&](const auto& candidate) { return candidate.first == name; });
+    if (known == std::end(kNames))
+      throw InputError(
+          fmt::format("PENCHANT_SPMM is '{}', expected own, alg1, alg2 or alg3", name));
+    options.spmm = known->second;
+  }
+  if (const std::string_view text = variable("PENCHANT_TF32"); !options.tf32 && !text.empty()) {
+    if (text != "0" && text != "1")
+      throw InputError(fmt::format("PENCHANT_TF32 is '{}', expected 0 or 1", text));
+    options.tf32 = text == "1";
+  }
+  if (const std::string_view text = variable("PENCHANT_SPARSE_BYTES");
+      options.sparse_bytes == 0 && !text.empty()) {
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), options.sparse_bytes);
+    if (error != std::errc() || end != text.data() + text.size() || options.sparse_bytes < 0)
+      throw InputError(
+          fmt::format("PENCHANT_SPARSE_BYTES is '{}', expected a number of bytes", text));
+  }
+  return options;
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(const BackendOptions& options) {
-  if (choice_from_environment(options.device) == DeviceChoice::cuda) {
-    throw DeviceError("device 'cuda' was asked for: " + cuda_status());
-  }
+  const DeviceChoice choice = choice_from_environment(options.device);
+  const CudaOptions cuda = options_from_environment(options.cuda);
+  if (choice == DeviceChoice::cpu) return std::make_unique<CpuBackend>(options.num_threads);
+  const LoadedCudaModule loaded = load_cuda_module();
+  const std::string status = loaded.status();
+  if (status == kCudaAvailable) return loaded.module->make_backend(cuda);
+  if (choice == DeviceChoice::cuda) throw DeviceError("device 'cuda' was asked for: " + status);
   return std::make_unique<CpuBackend>(options.num_threads);
+}
+
+std::string cuda_status() { return load_cuda_module().status(); }
+
+std::vector<std::string> cuda_devices() {
+  const LoadedCudaModule loaded = load_cuda_module();
+  return loaded.module == nullptr ? std::vector<std::string>{} : loaded.module->devices();
 }
 
 }  // namespace penchant::kernels

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operations that models are written against. One virtual call per op; CpuBackend and (later)
+// The operations that models are written against. One virtual call per op; CpuBackend and
 // CudaBackend implement it. Contract of every op unless its comment says otherwise:
 //   - operands live on the backend's device and have the stated shapes; both are checked first
 //   (InputError)
@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/csr.h"
 #include "graph/ids.h"
@@ -327,9 +328,25 @@ class Backend {
 
 enum class DeviceChoice : std::uint8_t { automatic, cpu, cuda };
 
+/// Which routine multiplies sparse by dense on the GPU: Penchant's kernels or one of cuSPARSE's
+/// algorithms (CUSPARSE_SPMM_CSR_ALG1 to ALG3). A table in bf16 is always read by the own kernels.
+enum class SpmmVariant : std::uint8_t { own, cusparse_alg1, cusparse_alg2, cusparse_alg3 };
+
+/// Of the CUDA backend. The environment decides where a field has its default value:
+/// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_TF32=1, PENCHANT_SPARSE_BYTES=N.
+struct CudaOptions {
+  /// Not yet measured on a device: the own kernels until bench/gpu_bench.cc shows otherwise.
+  SpmmVariant spmm = SpmmVariant::own;
+  bool tf32 = false;  ///< dense products may round their operands to 10 bits of mantissa
+  /// Device memory that one sparse matrix may take; a larger one stays in pinned host memory and is
+  /// streamed through two buffers of this size together. 0: half of what is free.
+  std::int64_t sparse_bytes = 0;
+};
+
 struct BackendOptions {
   DeviceChoice device = DeviceChoice::automatic;
   int num_threads = 0;  ///< 0: all cores
+  CudaOptions cuda;
 };
 
 /// Makes the backend asked for. DeviceChoice::cuda without a usable GPU throws DeviceError that
@@ -339,6 +356,10 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options = {});
 
 /// "available", or why the GPU is not used.
 std::string cuda_status();
+
+/// One line a GPU that the driver lists: name, architecture, memory. Empty without module or
+/// driver.
+std::vector<std::string> cuda_devices();
 
 /// Instruction set that the CPU kernels run with on this machine, such as "AVX2".
 std::string cpu_instruction_set();

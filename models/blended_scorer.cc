@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
 
 namespace penchant::models {
 
@@ -20,7 +21,8 @@ BlendedScorer::BlendedScorer(kernels::ConstFloatView users, kernels::ConstFloatV
 void BlendedScorer::score(kernels::IdView users, kernels::Backend& backend,
                           kernels::FloatView scores) {
   kernels::FloatMatrix queries = backend.matrix<float>(users.size, users_.cols);
-  backend.gather_rows(users_, users, queries.view());
+  kernels::Upload<graph::NodeId> upload;
+  backend.gather_rows(users_, upload(users, backend), queries.view());
   filter_->score(users, backend, scores);
   backend.gemm(kernels::Transpose::no, kernels::Transpose::yes, 1.0F, items_, queries.view(),
                filter_weight_, scores);

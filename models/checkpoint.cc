@@ -40,6 +40,7 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
   XXH3_64bits_reset(state.get());
   std::int64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
+    PENCHANT_ASSERT(tensor.value.device == kernels::Device::cpu);
     const std::int64_t bytes =
         tensor.value.rows * tensor.value.cols * static_cast<std::int64_t>(sizeof(float));
     header[tensor.name] = {{"dtype", "F32"},

@@ -10,7 +10,8 @@ namespace penchant::models {
 class Scorer {
  public:
   virtual ~Scorer() = default;
-  /// scores [I x B], one row an item, one column a user of `users` [B]: overwritten. A user's
+  /// scores [I x B] on the device, one row an item, one column a user of `users` [B], which lie in
+  /// host memory: overwritten. A user's
   /// scores do not depend on the others of the tile beyond rounding. The larger the tile, up to
   /// several hundred users, the less a score costs.
   virtual void score(kernels::IdView users, kernels::Backend& backend,

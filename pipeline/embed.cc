@@ -11,6 +11,7 @@
 
 #include "graph/error.h"
 #include "graph/npy.h"
+#include "kernels/transfer.h"
 #include "pipeline/config.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
@@ -113,9 +114,13 @@ std::vector<ScoredItem> rank(std::int64_t num_items, std::vector<NodeId> exclude
   kernels::Matrix<NodeId> ids = backend.matrix<NodeId>(1, k);
   kernels::FloatMatrix scores = backend.matrix<float>(1, k);
   topk(graph::CsrView{1, num_items, offsets, excluded, {}}, ids.view(), scores.view());
+  kernels::Download<NodeId> download_ids;
+  kernels::Download<float> download_scores;
+  const auto best = download_ids(kernels::MatrixView<const NodeId>(ids.view()), backend);
+  const auto best_scores = download_scores(ConstFloatView(scores.view()), backend);
   std::vector<ScoredItem> result;
-  for (std::int64_t j = 0; j < k && ids.view()(0, j) != graph::kNoNode; ++j)
-    result.push_back({ids.view()(0, j), scores.view()(0, j)});
+  for (std::int64_t j = 0; j < k && best(0, j) != graph::kNoNode; ++j)
+    result.push_back({best(0, j), best_scores(0, j)});
   return result;
 }
 
@@ -184,7 +189,7 @@ std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw
 }
 
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
-           const fs::path& out, Progress& progress) {
+           const fs::path& out, kernels::Backend& backend, Progress& progress) {
   progress.begin("embed");
   require_vectors(model, "embed");
   if (!options.npy && !options.parquet)
@@ -196,9 +201,11 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
     const graph::Dictionary* dictionary;
     ConstFloatView vectors;
   };
-  for (const Entity& entity : {Entity{"items", &dataset.items, model.items.view()},
-                               Entity{"users", &dataset.users, model.users.view()}}) {
+  kernels::Download<float> download;
+  for (Entity entity : {Entity{"items", &dataset.items, model.items.view()},
+                        Entity{"users", &dataset.users, model.users.view()}}) {
     const std::string name = entity.name;
+    entity.vectors = download(entity.vectors, backend);
     if (options.npy) {
       write_npy_matrix(out / (name + ".npy"), entity.vectors, options.type, progress);
       write_ids(out / (name + ".ids.jsonl"), *entity.dictionary);

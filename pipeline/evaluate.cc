@@ -11,6 +11,7 @@
 
 #include "graph/error.h"
 #include "graph/random.h"
+#include "kernels/transfer.h"
 #include "pipeline/metrics.h"
 
 namespace penchant::pipeline {
@@ -141,7 +142,7 @@ class VectorRanker final : public TileRanker {
   std::int64_t tile_size() const override { return tile_size_; }
   void prepare(kernels::IdView users) override {
     tile_ = queries_.view().rows_of(0, users.size);
-    backend_.gather_rows(users_, users, tile_);
+    backend_.gather_rows(users_, upload_(users, backend_), tile_);
   }
   void topk(const graph::CsrView& excluded, kernels::MatrixView<NodeId> ids,
             kernels::FloatView scores) override {
@@ -158,6 +159,7 @@ class VectorRanker final : public TileRanker {
   std::int64_t tile_size_;
   kernels::FloatMatrix queries_;
   kernels::FloatView tile_;
+  kernels::Upload<NodeId> upload_;
 };
 
 class ScorerRanker final : public TileRanker {
@@ -204,8 +206,9 @@ EvaluateReport evaluate_tiles(TileRanker& ranker, const RankingTask& task,
   kernels::FloatMatrix scores = backend.matrix<float>(tile_size, largest);
   std::vector<graph::EdgeOffset> excluded_offsets;
   std::vector<graph::EdgeOffset> target_offsets;
-  std::vector<NodeId> higher;
-  std::vector<NodeId> equal;
+  kernels::Vector<NodeId> counts;  // of the targets: higher, then equal
+  kernels::Download<NodeId> download_ids;
+  kernels::Download<NodeId> download_counts;
   std::vector<double> above;
   for (std::int64_t first = 0; first < num_users; first += tile_size) {
     const std::int64_t count = std::min(tile_size, num_users - first);
@@ -213,22 +216,23 @@ EvaluateReport evaluate_tiles(TileRanker& ranker, const RankingTask& task,
     const graph::CsrView excluded = slice_rows(task.excluded, first, count, excluded_offsets);
     const graph::CsrView targets = slice_rows(task.targets, first, count, target_offsets);
     ranker.topk(excluded, ids.view().rows_of(0, count), scores.view().rows_of(0, count));
-    for (std::int64_t row = 0; row < count; ++row) {
-      sums.add(std::span(ids.view().row(row), static_cast<std::size_t>(largest)), targets.row(row));
-    }
+    const kernels::MatrixView<const NodeId> best =
+        download_ids(kernels::MatrixView<const NodeId>(ids.view().rows_of(0, count)), backend);
+    for (std::int64_t row = 0; row < count; ++row)
+      sums.add(std::span(best.row(row), static_cast<std::size_t>(largest)), targets.row(row));
     if (options.rank_metrics) {
-      higher.resize(targets.columns.size());
-      equal.resize(targets.columns.size());
-      ranker.rank_counts(excluded, targets,
-                         {higher.data(), targets.num_entries(), kernels::Device::cpu},
-                         {equal.data(), targets.num_entries(), kernels::Device::cpu});
+      const std::int64_t entries = targets.num_entries();
+      if (counts.size() < 2 * entries) counts = backend.vector<NodeId>(2 * entries);
+      ranker.rank_counts(excluded, targets, counts.view().sub(0, entries),
+                         counts.view().sub(entries, entries));
+      const kernels::IdView higher =
+          download_counts(kernels::IdView(counts.view()).sub(0, 2 * entries), backend);
+      const kernels::IdView equal = higher.sub(entries, entries);
       for (std::int64_t row = 0; row < count; ++row) {
         above.clear();
         for (auto e = targets.offsets[static_cast<std::size_t>(row)];
              e < targets.offsets[static_cast<std::size_t>(row) + 1]; ++e) {
-          const auto place = static_cast<std::size_t>(e);
-          above.push_back(static_cast<double>(higher[place]) +
-                          0.5 * static_cast<double>(equal[place]));
+          above.push_back(static_cast<double>(higher[e]) + 0.5 * static_cast<double>(equal[e]));
         }
         const std::int64_t masked = excluded.num_rows == 0 ? 0 : excluded.row_size(row);
         sums.add_ranks(above, targets.num_cols - masked - targets.row_size(row));

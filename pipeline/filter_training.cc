@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
 #include "models/checkpoint.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/manifest.h"
@@ -203,11 +204,12 @@ class FilterSearch {
   bool interrupted_ = false;
 };
 
-void write_weights(const fs::path& path, const FilterGraph& graph) {
+void write_weights(const fs::path& path, const FilterGraph& graph, Backend& backend) {
+  kernels::Download<float> download;
   const models::SingularVectors& singular = graph.singular();
   const auto rank = static_cast<std::int64_t>(singular.squared.size());
   const std::vector<models::NamedTensor> tensors = {
-      {kVectors, singular.vectors.view()},
+      {kVectors, download(singular.vectors.view(), backend)},
       {kSquared, {singular.squared.data(), 1, rank, rank, kernels::Device::cpu}}};
   write_file_atomically(path, [&](std::ostream& out) {
     models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
@@ -258,7 +260,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                                     .user_item.user_items.view()
                               : graphs.user_item.user_items.view(),
                           search.best().rank, options.seed, backend);
-  write_weights(model_directory / kWeights, graph);
+  write_weights(model_directory / kWeights, graph, backend);
   report.chosen = describe(search.best());
   if (report.validated) {
     report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,

@@ -199,7 +199,7 @@ RunReport run_all(Config config, Progress& progress) {
                                         {"data", dataset.hash},
                                         {"settings", settings(config, {"embeddings."})}}),
           report, progress,
-          [&] { embed(dataset, model, config.embed, config.embeddings_out, progress); });
+          [&] { embed(dataset, model, config.embed, config.embeddings_out, *backend, progress); });
   }
   return report;
 }

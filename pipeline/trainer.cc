@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <fstream>
 #include <numbers>
 
@@ -14,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
 #include "models/blended_scorer.h"
 #include "models/checkpoint.h"
 #include "models/encoder.h"
@@ -379,10 +381,14 @@ class Trainer {
 
   void write_checkpoint() {
     std::vector<models::NamedTensor> tensors;
+    std::deque<kernels::Download<float>> downloads;
     phase_->visit_parameters([&](Parameter& parameter) {
-      tensors.push_back({parameter.name, parameter.value.view()});
-      tensors.push_back({parameter.name + ".first_moment", parameter.first_moment.view()});
-      tensors.push_back({parameter.name + ".second_moment", parameter.second_moment.view()});
+      const auto add = [&](const std::string& name, const FloatMatrix& matrix) {
+        tensors.push_back({name, downloads.emplace_back()(matrix.view(), backend_)});
+      };
+      add(parameter.name, parameter.value);
+      add(parameter.name + ".first_moment", parameter.first_moment);
+      add(parameter.name + ".second_moment", parameter.second_moment);
     });
     const std::map<std::string, std::string> metadata = {{"format", "penchant checkpoint"},
                                                          {"course", course_.dump()},

@@ -95,18 +95,15 @@ GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemG
 double GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
                         float learning_rate) {
   sampler_.sample(epoch, step, batch_);
-  const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset) {
+  const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset,
+                       kernels::Upload<NodeId>& upload) {
     for (NodeId& id : dense) id = new_id_[static_cast<std::size_t>(id + offset)];
-    return kernels::IdView(dense.data(), static_cast<std::int64_t>(dense.size()),
-                           kernels::Device::cpu);
+    return upload(dense, backend_);
   };
-  const auto bias = [](const std::vector<float>& values) {
-    return kernels::VectorView<const float>(values.data(), static_cast<std::int64_t>(values.size()),
-                                            kernels::Device::cpu);
-  };
-  const models::Batch batch{ids(batch_.users, 0), ids(batch_.positives, num_users_),
-                            ids(batch_.negatives, num_users_), bias(batch_.positive_bias),
-                            bias(batch_.negative_bias)};
+  const models::Batch batch{
+      ids(batch_.users, 0, users_), ids(batch_.positives, num_users_, positives_),
+      ids(batch_.negatives, num_users_, negatives_), positive_bias_(batch_.positive_bias, backend_),
+      negative_bias_(batch_.negative_bias, backend_)};
   const kernels::ConstFloatView final = encoder_->forward(backend_);
   backend_.fill(d_final_.view(), 0.0F);
   const double loss = loss_.add_gradients(backend_, final, batch, d_final_.view());
@@ -128,9 +125,10 @@ void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   const kernels::ConstFloatView final = encoder_->forward(backend_);
   users = backend_.matrix<float>(num_users_, final.cols);
   items = backend_.matrix<float>(num_items_, final.cols);
-  backend_.gather_rows(final, {new_id_.data(), num_users_, kernels::Device::cpu}, users.view());
-  backend_.gather_rows(final, {new_id_.data() + num_users_, num_items_, kernels::Device::cpu},
-                       items.view());
+  kernels::Upload<NodeId> upload;
+  const kernels::IdView ids = upload(new_id_, backend_);
+  backend_.gather_rows(final, ids.sub(0, num_users_), users.view());
+  backend_.gather_rows(final, ids.sub(num_users_, num_items_), items.view());
   if (!options_.model.normalize) return;
   for (FloatMatrix* matrix : {&users, &items}) {
     kernels::Vector<float> norms = backend_.vector<float>(matrix->rows());
@@ -139,11 +137,14 @@ void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
 }
 
 void GraphPhase::write_weights(const fs::path& path) {
-  std::vector<FloatMatrix> copies;
+  std::vector<std::vector<float>> copies;
   std::vector<models::NamedTensor> tensors;
   encoder_->visit_parameters([&](Parameter& parameter) {
     copies.push_back(dense_order(parameter));
-    tensors.push_back({parameter.name, copies.back().view()});
+    const std::int64_t cols = parameter.value.cols();
+    tensors.push_back(
+        {parameter.name,
+         {copies.back().data(), parameter.value.rows(), cols, cols, kernels::Device::cpu}});
   });
   write_file_atomically(path, [&](std::ostream& out) {
     models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
@@ -153,35 +154,37 @@ void GraphPhase::write_weights(const fs::path& path) {
 void GraphPhase::read_weights(const fs::path& path) {
   const models::TensorFile file = models::read_safetensors(path);
   encoder_->visit_parameters([&](Parameter& parameter) {
-    const kernels::ConstFloatView stored =
-        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), path).view();
+    const std::int64_t rows = parameter.value.rows();
+    const std::int64_t cols = parameter.value.cols();
+    kernels::ConstFloatView stored = file.find(parameter.name, rows, cols, path).view();
+    std::vector<float> ordered;
     if (is_node_table(parameter)) {
-      backend_.gather_rows(stored, {order_.data(), parameter.value.rows(), kernels::Device::cpu},
-                           parameter.value.view());
+      for (const NodeId node : order_)
+        ordered.insert(ordered.end(), stored.row(node), stored.row(node) + cols);
     } else if (is_node_vector(parameter)) {
-      for (std::size_t node = 0; node < order_.size(); ++node) {
-        parameter.value.view()(0, static_cast<std::int64_t>(node)) = stored(0, order_[node]);
-      }
-    } else {
-      backend_.copy(stored, parameter.value.view());
+      for (const NodeId node : order_) ordered.push_back(stored(0, node));
     }
+    if (!ordered.empty()) stored = {ordered.data(), rows, cols, cols, kernels::Device::cpu};
+    backend_.copy(stored, parameter.value.view());
   });
 }
 
-FloatMatrix GraphPhase::dense_order(Parameter& parameter) {
-  FloatMatrix copy = backend_.matrix<float>(parameter.value.rows(), parameter.value.cols());
-  if (is_node_table(parameter)) {
-    backend_.gather_rows(parameter.value.view(),
-                         {new_id_.data(), parameter.value.rows(), kernels::Device::cpu},
-                         copy.view());
-  } else if (is_node_vector(parameter)) {
-    for (std::size_t node = 0; node < new_id_.size(); ++node) {
-      copy.view()(0, static_cast<std::int64_t>(node)) = parameter.value.view()(0, new_id_[node]);
-    }
-  } else {
-    backend_.copy(kernels::ConstFloatView(parameter.value.view()), copy.view());
+std::vector<float> GraphPhase::dense_order(Parameter& parameter) {
+  kernels::Download<float> download;
+  const kernels::ConstFloatView value =
+      download(kernels::ConstFloatView(parameter.value.view()), backend_);
+  std::vector<float> dense;
+  dense.reserve(static_cast<std::size_t>(value.rows * value.cols));
+  if (is_node_vector(parameter)) {
+    for (const NodeId place : new_id_) dense.push_back(value(0, place));
+    return dense;
   }
-  return copy;
+  for (std::int64_t row = 0; row < value.rows; ++row) {
+    const float* from =
+        value.row(is_node_table(parameter) ? new_id_[static_cast<std::size_t>(row)] : row);
+    dense.insert(dense.end(), from, from + value.cols);
+  }
+  return dense;
 }
 
 }  // namespace penchant::pipeline

@@ -11,6 +11,7 @@
 #include "graph/normalize.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
+#include "kernels/transfer.h"
 #include "models/encoder.h"
 #include "models/ranking_loss.h"
 #include "pipeline/sampler.h"
@@ -74,7 +75,8 @@ class GraphPhase final : public TrainingPhase {
     return parameter.name.ends_with(".alpha");
   }
 
-  kernels::FloatMatrix dense_order(models::Parameter& parameter);
+  /// The parameter in host memory, node rows in dense order.
+  std::vector<float> dense_order(models::Parameter& parameter);
 
   const TrainOptions& options_;
   kernels::Backend& backend_;
@@ -87,6 +89,8 @@ class GraphPhase final : public TrainingPhase {
   std::unique_ptr<models::Encoder> encoder_;
   kernels::FloatMatrix d_final_;
   SampledBatch batch_;
+  kernels::Upload<graph::NodeId> users_, positives_, negatives_;
+  kernels::Upload<float> positive_bias_, negative_bias_;
 };
 
 }  // namespace penchant::pipeline

@@ -17,22 +17,25 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
   info->callback([&invocation] {
     const Config config = invocation.config();
     const auto backend = kernels::make_backend(config.backend);
-    const std::vector<std::pair<std::string, std::string>> facts = {
-        {"penchant", kVersion},
-        {"compiler", kCompilerVersion},
-        {"device", backend->description()},
-        {"cuda", kernels::cuda_status()},
-        {"arrow", arrow_version()},
-        {"openblas", kOpenblasVersion},
-        {"metis", kMetisVersion},
-        {"boost", kBoostVersion},
-        {"highway", kHighwayVersion}};
+    std::vector<std::pair<std::string, std::string>> facts = {{"penchant", kVersion},
+                                                              {"compiler", kCompilerVersion},
+                                                              {"device", backend->description()},
+                                                              {"cuda", kernels::cuda_status()},
+                                                              {"arrow", arrow_version()},
+                                                              {"openblas", kOpenblasVersion},
+                                                              {"metis", kMetisVersion},
+                                                              {"boost", kBoostVersion},
+                                                              {"highway", kHighwayVersion}};
+    const std::vector<std::string> gpus = kernels::cuda_devices();
     if (invocation.json) {
       nlohmann::json json;
       for (const auto& [name, value] : facts) json[name] = value;
+      json["gpus"] = gpus;
       print(json.dump(2) + "\n");
       return;
     }
+    for (std::size_t gpu = 0; gpu < gpus.size(); ++gpu)
+      facts.emplace_back(fmt::format("gpu {}", gpu), gpus[gpu]);
     std::string text;
     for (const auto& [name, value] : facts) text += fmt::format("{:<10} {}\n", name, value);
     print(text);

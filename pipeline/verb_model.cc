@@ -217,7 +217,7 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
       }
     }
     TerminalProgress progress = invocation.progress();
-    embed(loaded.dataset, loaded.model, options, flags->out, progress);
+    embed(loaded.dataset, loaded.model, options, flags->out, *loaded.backend, progress);
     if (invocation.json) {
       print(json{{"out", flags->out},
                  {"num_items", loaded.dataset.num_items()},

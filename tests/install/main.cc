@@ -40,7 +40,7 @@ int main(int, char** arguments) {
   pipeline::EvaluateOptions evaluation;
   evaluation.cutoffs = {10};
   const auto report = pipeline::evaluate(dataset, model, evaluation, *backend, progress);
-  pipeline::embed(dataset, model, {}, folder / "x.embeddings", progress);
+  pipeline::embed(dataset, model, {}, folder / "x.embeddings", *backend, progress);
   std::printf("%d items, recall@10 %.3f\n", static_cast<int>(dataset.num_items()),
               report.metrics.at("recall@10"));
   return fs::exists(folder / "x.embeddings" / "manifest.json") ? 0 : 1;

@@ -24,20 +24,23 @@ using support::Dense;
 using support::Guarded;
 using testing::HasSubstr;
 
-/// PENCHANT_DEVICE for one scope.
-class DeviceVariable {
+/// An environment variable for one scope.
+class Variable {
  public:
-  explicit DeviceVariable(const char* value) {
-    if (const char* before = std::getenv(kName)) before_ = before;
-    setenv(kName, value, 1);
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    setenv(name, value, 1);
   }
-  ~DeviceVariable() { before_.empty() ? unsetenv(kName) : setenv(kName, before_.c_str(), 1); }
-  DeviceVariable(const DeviceVariable&) = delete;
-  DeviceVariable& operator=(const DeviceVariable&) = delete;
+  ~Variable() { before_.empty() ? unsetenv(name_) : setenv(name_, before_.c_str(), 1); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
 
  private:
-  static constexpr const char* kName = "PENCHANT_DEVICE";
+  const char* name_;
   std::string before_;
+};
+struct DeviceVariable : Variable {
+  explicit DeviceVariable(const char* value) : Variable("PENCHANT_DEVICE", value) {}
 };
 
 BackendOptions options_for(DeviceChoice device, int num_threads = 0) {
@@ -74,6 +77,22 @@ TEST(MakeBackend, EnvironmentDecidesWhatTheCallerLeavesOpen) {
     EXPECT_THROW(make_backend(options_for(DeviceChoice::automatic)), InputError);
     EXPECT_NO_THROW(make_backend(options_for(DeviceChoice::cpu))) << "a stated choice wins";
   }
+}
+
+TEST(MakeBackend, RefusesCudaOptionsThatItDoesNotKnow) {
+  for (const auto& [name, value] :
+       {std::pair("PENCHANT_SPMM", "alg4"), std::pair("PENCHANT_TF32", "yes"),
+        std::pair("PENCHANT_SPARSE_BYTES", "1G")}) {
+    const Variable variable(name, value);
+    try {
+      make_backend(options_for(DeviceChoice::automatic));
+      FAIL() << "expected an InputError";
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr(name), HasSubstr(value)));
+    }
+  }
+  const Variable variable("PENCHANT_SPMM", "alg2");
+  EXPECT_NO_THROW(make_backend(options_for(DeviceChoice::automatic)));
 }
 
 TEST(MakeBackend, CudaThatIsNotThereSaysWhy) {

@@ -65,6 +65,13 @@ std::vector<SpmmCase> cases() {
       }
     }
   }
+  // Every layout of a table row among a warp's lanes (kernels/cuda/spmm.cuh), over rows of its
+  // three bins; 520 and 1030 columns take more than one tile.
+  for (const std::int64_t width : {4, 8, 16, 32, 64, 128, 256, 264, 512, 520, 1030}) {
+    result.push_back({9, 30, width, 3, Values::absent, 1.0F, 0.0F, true, true});
+    result.push_back({9, 30, width, 60, Values::present, 0.5F, 1.0F, false, false});
+    result.push_back({3, 90, width, 900, Values::present, 1.0F, 0.0F, true, true});
+  }
   result.push_back({1, 1, 1, 1});
   result.push_back({1, 400, 64, 9000, Values::present, 1.0F, 0.0F, true,
                     true});  // one row longer than a chunk of work

@@ -113,7 +113,7 @@ class Embed : public penchant::testing::SmallShopTest {
     return load_model(at("m"), dataset(), backend());
   }
   void embed_as(const TrainedModel& model, const EmbedOptions& options) {
-    embed(dataset(), model, options, at("e"), silent_progress());
+    embed(dataset(), model, options, at("e"), backend(), silent_progress());
   }
 };
 

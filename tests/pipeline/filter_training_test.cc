@@ -166,8 +166,9 @@ TEST_F(FilterTraining, ALinearFilterHasVectorsUnlessToldOtherwise) {
   EXPECT_EQ(recommend(dataset(), none, "u3", 5, backend()).size(), 5U);
   EXPECT_THAT(input_error_of([&] { similar(dataset(), none, "i3", 5, backend()); }),
               HasSubstr("similar: the model has no vectors"));
-  EXPECT_THAT(input_error_of([&] { embed(dataset(), none, {}, at("e"), silent_progress()); }),
-              HasSubstr("embed: the model has no vectors"));
+  EXPECT_THAT(
+      input_error_of([&] { embed(dataset(), none, {}, at("e"), backend(), silent_progress()); }),
+      HasSubstr("embed: the model has no vectors"));
 }
 
 TEST_F(FilterTraining, RefusesSenselessOptionsBeforeItWritesAnything) {

@@ -5,12 +5,17 @@
 #include <string_view>
 
 #include "graph/error.h"
+#include "tests/simt/simt_backend.h"
 
 namespace penchant::support {
 
-std::vector<std::string> backend_names() { return {"cpu", "cuda"}; }
+std::vector<std::string> backend_names() { return {"cpu", "cuda", "simt"}; }
 
 std::unique_ptr<kernels::Backend> backend_by_name(const std::string& name, int num_threads) {
+  if (name == "simt") {
+    return std::make_unique<simt::SimtBackend>(num_threads == 1 ? simt::Schedule::ascending
+                                                                : simt::Schedule::descending);
+  }
   kernels::BackendOptions options;
   options.device = name == "cpu" ? kernels::DeviceChoice::cpu : kernels::DeviceChoice::cuda;
   options.num_threads = num_threads;

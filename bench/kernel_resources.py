@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers, shared memory and spills of every CUDA kernel, as ptxas reports them for sm_90.
+
+Compiles all of kernels/cuda/*.cuh for sm_80 and sm_90 with warnings as errors, and puts the table between the markers of
+docs/kernels.md. With --check it changes nothing and exits 1 if a kernel spills or the table differs. Needs nvcc, no GPU.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs" / "kernels.md"
+BEGIN, END = "<!-- kernel resources: begin -->", "<!-- kernel resources: end -->"
+# Kernels that only launchers with a template parameter instantiate.
+INSTANCES = """
+template void spmm_binned<float>(const SpmmOperand&, ConstFloatView, FloatView, const SpmmOptions&, VectorView<float>, Stream);
+template void spmm_binned<Bf16>(const SpmmOperand&, MatrixView<const Bf16>, FloatView, const SpmmOptions&,
+                                VectorView<float>, Stream);
+"""
+REGISTERS_PER_SM, WARPS_PER_SM = 65536, 64
+
+
+def compile_for(arch, source, folder, *flags):
+    """Returns what nvcc says; stops on an error or a warning."""
+    command = ["nvcc", "-std=c++20", "-O3", f"-arch={arch}", "-Werror", "all-warnings", f"-I{ROOT}", *flags,
+               "-c", str(source), "-o", str(folder / "kernels.o")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{arch}: nvcc fails\n{result.stdout}{result.stderr}")
+    return result.stdout + result.stderr
+
+
+def short(demangled):
+    name = re.sub(r"penchant::kernels::(cuda::)?|\(anonymous namespace\)::", "", demangled)
+    name = re.sub(r"^void ", "", name)
+    name = re.sub(r"\)?\(.*$", "", name)
+    return re.sub(r"SpmmLayout<(.*?)>", r"[\1]", name).replace("_kernel", "", 1)
+
+
+def resources(log):
+    names = re.findall(r"Compiling entry function '(\S+)' for", log)
+    shown = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
+    rows = []
+    for name, part in zip(shown.stdout.splitlines(), log.split("Compiling entry function")[1:]):
+        registers = int(re.search(r"Used (\d+) registers", part).group(1))
+        shared = re.search(r"(\d+) bytes smem", part)
+        spills = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part)
+        granted = (registers + 7) // 8 * 8 * 32
+        rows.append((short(name), registers, int(shared.group(1)) if shared else 0, sum(map(int, spills.groups())),
+                     min(WARPS_PER_SM, REGISTERS_PER_SM // granted)))
+    return sorted(rows)
+
+
+def table(rows):
+    lines = ["| kernel | registers | static shared, bytes | stack and spills, bytes | warps an SM holds by registers |",
+             "| --- | --- | --- | --- | --- |"]
+    lines += [f"| `{name}` | {registers} | {shared} | {spills} | {warps} |" for name, registers, shared, spills, warps in rows]
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare with docs/kernels.md instead of writing it")
+    arguments = parser.parse_args()
+    headers = sorted(path.name for path in (ROOT / "kernels" / "cuda").glob("*.cuh"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        source = folder / "kernels.cu"
+        source.write_text("".join(f'#include "kernels/cuda/{header}"\n' for header in headers) +
+                          "namespace penchant::kernels::cuda {" + INSTANCES + "}\n")
+        compile_for("sm_80", source, folder)
+        rows = resources(compile_for("sm_90", source, folder, "-Xptxas", "-v"))
+    spilling = [row[0] for row in rows if row[3] > 0]
+    if spilling:
+        sys.exit(f"kernels spill: {', '.join(spilling)}")
+    text = DOCS.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    written = f"{before}{BEGIN}\n{table(rows)}\n{END}{after}"
+    if not arguments.check:
+        DOCS.write_text(written)
+    elif written != text:
+        sys.exit("docs/kernels.md is out of date: run bench/kernel_resources.py")
+    print(f"{len(rows)} kernels, at most {max(row[1] for row in rows)} registers, no spills")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gpu.py [--data FOLDER]: what bench/gpu_bench.cc measures, by PyTorch and PyG on the same GPU; prints JSON.
+
+LightGCN: PyG's LGConv layers, BPR, batch 2048, d = 64, three layers, Adam. Top-k: matrix product and torch.topk in blocks of
+users. LSTM: torch.nn.LSTM (cuDNN) over packed sequences, forward and backward. A part whose package is missing is null."""
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import torch
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data")
+arguments = parser.parse_args()
+if not torch.cuda.is_available():
+    sys.exit("gpu.py: no device")
+torch.backends.cuda.matmul.allow_tf32 = False
+torch.backends.cudnn.allow_tf32 = False
+torch.manual_seed(1)
+device = torch.device("cuda")
+
+
+def time_ms(call, rounds=11, seconds=0.01):
+    """As gpu_bench: medians of rounds of calls back to back behind one wait."""
+    for _ in range(3):
+        call()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    calls = max(1, min(1000, int(seconds / max(time.perf_counter() - start, 1e-6))))
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) / calls * 1e3)
+    return {"median": statistics.median(times), "min": min(times), "max": max(times), "rounds": rounds, "calls": calls}
+
+
+def interactions():
+    if not arguments.data:
+        users, items, events = 29858, 40981, 810128
+        drawn = torch.rand(events)
+        return users, items, torch.randint(users, (events,)), (items * drawn**4).long()
+    user, item = [], []
+    with open(f"{arguments.data}/gowalla/train.txt") as lines:
+        for line in lines:
+            first, *rest = map(int, line.split())
+            user += [first] * len(rest)
+            item += rest
+    return max(user) + 1, max(item) + 1, torch.tensor(user), torch.tensor(item)
+
+
+def lightgcn(batch=2048):
+    try:
+        from torch_geometric import __version__ as version
+        from torch_geometric.nn import LGConv
+    except ImportError:
+        return None
+    num_users, num_items, user, item = (value.to(device) if torch.is_tensor(value) else value for value in interactions())
+    edges = torch.stack([torch.cat([user, num_users + item]), torch.cat([num_users + item, user])])
+    embeddings = torch.nn.Parameter(0.1 * torch.randn(num_users + num_items, 64, device=device))
+    layers = [LGConv().to(device) for _ in range(3)]
+    optimizer = torch.optim.Adam([embeddings], lr=1e-3)
+
+    def step():
+        layer = total = embeddings
+        for convolution in layers:
+            layer = convolution(layer, edges)
+            total = total + layer
+        final = total / 4
+        rows = torch.randint(len(user), (batch,), device=device)
+        users, positives = final[user[rows]], final[num_users + item[rows]]
+        negatives = final[num_users + torch.randint(num_items, (batch,), device=device)]
+        loss = torch.nn.functional.softplus(-(users * (positives - negatives)).sum(1)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return {"batch": batch, "step": time_ms(step), "torch_geometric": version}
+
+
+def topk(users=50_000, items=90_000, block=4096):
+    queries, table = torch.randn(users, 64, device=device), torch.randn(items, 64, device=device)
+
+    def call():
+        for first in range(0, users, block):
+            torch.topk(queries[first:first + block] @ table.T, 20)
+
+    return {"users": users, "items": items, "time": time_ms(call)}
+
+
+def lstm(batch=256, longest=50):
+    from torch.nn.utils.rnn import PackedSequence
+    lengths = [longest * batch // (batch + 8 * b) for b in range(batch)]
+    sizes = torch.tensor([sum(length > t for length in lengths) for t in range(longest)])
+    rows = int(sizes.sum())
+    layer = torch.nn.LSTM(64, 128).to(device)
+    x = torch.randn(rows, 64, device=device, requires_grad=True)
+    d_h = torch.randn(rows, 128, device=device)
+
+    def call():
+        x.grad = None
+        layer.zero_grad()
+        layer(PackedSequence(x, sizes))[0].data.backward(d_h)
+
+    return {"rows": rows, "time": time_ms(call)}
+
+
+print(json.dumps({"device": torch.cuda.get_device_name(), "torch": torch.__version__, "lightgcn": lightgcn(), "topk": topk(),
+                  "lstm": lstm()}, indent=2))

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shape and device checks of the CUDA operations, before anything is enqueued. A violation is the
+// caller's mistake: InputError naming op and shapes. No fmt here: the module is also built and run
+// where only the CUDA toolkit is installed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "graph/csr.h"
+#include "graph/error.h"
+#include "kernels/matrix.h"
+
+namespace penchant::kernels::cuda {
+
+[[noreturn]] inline void refuse(std::string_view op, const std::string& what) {
+  throw InputError(std::string(op) + ": " + what);
+}
+
+inline std::string shape(std::int64_t rows, std::int64_t cols) {
+  return std::to_string(rows) + " x " + std::to_string(cols);
+}
+
+template <typename View>
+void require_device(std::string_view op, std::string_view name, const View& view) {
+  if (view.device != Device::cuda)
+    refuse(op, std::string(name) + " does not lie in the GPU's memory");
+}
+
+template <typename T>
+void require_shape(std::string_view op, std::string_view name, const MatrixView<T>& matrix,
+                   std::int64_t rows, std::int64_t cols) {
+  require_device(op, name, matrix);
+  if (matrix.rows != rows || matrix.cols != cols) {
+    refuse(op, std::string(name) + " is " + shape(matrix.rows, matrix.cols) + ", expected " +
+                   shape(rows, cols));
+  }
+}
+
+template <typename T>
+void require_size(std::string_view op, std::string_view name, const VectorView<T>& vector,
+                  std::int64_t size) {
+  require_device(op, name, vector);
+  if (vector.size != size) {
+    refuse(op, std::string(name) + " has " + std::to_string(vector.size) + " elements, expected " +
+                   std::to_string(size));
+  }
+}
+
+/// Of a CSR operand in host memory.
+inline void require_rows(std::string_view op, std::string_view name, const graph::CsrView& rows,
+                         std::int64_t num_rows, std::int64_t num_cols) {
+  if (rows.num_rows != num_rows || rows.num_cols != num_cols) {
+    refuse(op, std::string(name) + " is " + shape(rows.num_rows, rows.num_cols) + ", expected " +
+                   shape(num_rows, num_cols));
+  }
+}
+
+}  // namespace penchant::kernels::cuda

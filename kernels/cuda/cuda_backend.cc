@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Construction, memory and copies of the CUDA backend.
+#include "kernels/cuda/cuda_backend.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "kernels/cuda/check.h"
+
+namespace penchant::kernels::cuda {
+
+namespace {
+
+/// What cuBLAS recommends for Hopper; given to it once, so that no product allocates and equal
+/// products have equal bits.
+constexpr std::int64_t kBlasWorkspaceBytes = std::int64_t{32} << 20;
+
+StreamHandle make_stream() {
+  check(cudaSetDevice(0));
+  StreamHandle stream;
+  check(cudaStreamCreate(stream.receive()));
+  return stream;
+}
+
+std::string describe_device() {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, 0));
+  char text[128];
+  std::snprintf(text, sizeof text, ", sm_%d%d, %.1f GiB, %d multiprocessors", properties.major,
+                properties.minor, static_cast<double>(properties.totalGlobalMem) / (1 << 30),
+                properties.multiProcessorCount);
+  return std::string(properties.name) + text;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const CudaOptions& options)
+    : options_(options),
+      stream_(make_stream()),
+      staging_(stream_.get()),
+      blas_workspace_(stream_.get()),
+      offsets_(stream_.get()),
+      product_(stream_.get()),
+      sums_(stream_.get()),
+      probabilities_(stream_.get()),
+      iota_(stream_.get()),
+      sort_(stream_.get()),
+      unfolded_(stream_.get()),
+      ranking_(stream_.get()) {
+  description_ = describe_device();
+  // Memory that is given back stays with the process: a later allocation is a pointer operation.
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, 0));
+  std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+
+  // cuDNN's recurrent layers use cuBLAS on streams of their own; without a fixed workspace their
+  // bits may differ from run to run (cuBLAS manual, "Results reproducibility").
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+  check(cublasCreate(blas_.receive()));
+  check(cublasSetStream(blas_.get(), stream_.get()));
+  check(cublasSetWorkspace(blas_.get(), blas_workspace_.reserve<char>(kBlasWorkspaceBytes),
+                           static_cast<std::size_t>(kBlasWorkspaceBytes)));
+  check(cublasSetMathMode(blas_.get(),
+                          options_.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  check(cusparseCreate(sparse_.receive()));
+  check(cusparseSetStream(sparse_.get(), stream_.get()));
+}
+
+CudaBackend::~CudaBackend() { static_cast<void>(cudaStreamSynchronize(stream_.get())); }
+
+void CudaBackend::sync() { check(cudaStreamSynchronize(stream_.get())); }
+
+cudnnHandle_t CudaBackend::dnn() {
+  if (!dnn_) {
+    check(cudnnCreate(dnn_.receive()));
+    check(cudnnSetStream(dnn_.get(), stream_.get()));
+  }
+  return dnn_.get();
+}
+
+void* CudaBackend::allocate_bytes(std::int64_t bytes) {
+  if (bytes == 0) return nullptr;
+  if (bytes < 0) throw std::bad_alloc();
+  void* memory = nullptr;
+  check(cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream_.get()));
+  check(cudaMemsetAsync(memory, 0, static_cast<std::size_t>(bytes), stream_.get()));
+  return memory;
+}
+
+// An owner knows no stream. The legacy default stream waits for all work that was enqueued on
+// blocking streams before, and work enqueued there later waits for it.
+Release CudaBackend::release() const {
+  return [](void* memory) noexcept { static_cast<void>(cudaFreeAsync(memory, cudaStreamLegacy)); };
+}
+
+template <typename T>
+void CudaBackend::copy_matrix(MatrixView<const T> from, MatrixView<T> to) {
+  if (from.rows != to.rows || from.cols != to.cols) {
+    refuse("copy",
+           "to is " + shape(to.rows, to.cols) + ", expected " + shape(from.rows, from.cols));
+  }
+  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t row_bytes = from.cols * kBytes;
+  if (from.rows == 0 || row_bytes == 0) return;
+  const ByteRows<const char> source{reinterpret_cast<const char*>(from.data), from.stride * kBytes};
+  const ByteRows<char> target{reinterpret_cast<char*>(to.data), to.stride * kBytes};
+  const bool from_host = from.device == Device::cpu;
+  const bool to_host = to.device == Device::cpu;
+  if (from_host && to_host) {
+    for (std::int64_t row = 0; row < from.rows; ++row) {
+      std::memcpy(target.data + row * target.stride, source.data + row * source.stride,
+                  static_cast<std::size_t>(row_bytes));
+    }
+  } else if (from_host) {
+    staging_.to_device(source, target, from.rows, row_bytes);
+  } else if (to_host) {
+    staging_.to_host(source, target, from.rows, row_bytes);
+  } else if (from.rows == 1 || (source.stride == row_bytes && target.stride == row_bytes)) {
+    check(cudaMemcpyAsync(target.data, source.data, static_cast<std::size_t>(from.rows * row_bytes),
+                          cudaMemcpyDeviceToDevice, stream_.get()));
+  } else {
+    check(cudaMemcpy2DAsync(
+        target.data, static_cast<std::size_t>(target.stride), source.data,
+        static_cast<std::size_t>(source.stride), static_cast<std::size_t>(row_bytes),
+        static_cast<std::size_t>(from.rows), cudaMemcpyDeviceToDevice, stream_.get()));
+  }
+}
+
+void CudaBackend::copy(ConstFloatView from, FloatView to) { copy_matrix<float>(from, to); }
+
+void CudaBackend::copy(VectorView<const float> from, VectorView<float> to) {
+  copy_matrix<float>({from.data, 1, from.size, from.size, from.device},
+                     {to.data, 1, to.size, to.size, to.device});
+}
+
+void CudaBackend::copy(IdView from, VectorView<graph::NodeId> to) {
+  copy_matrix<graph::NodeId>({from.data, 1, from.size, from.size, from.device},
+                             {to.data, 1, to.size, to.size, to.device});
+}
+
+VectorView<const std::int64_t> CudaBackend::upload(const Segments& segments) {
+  const auto count = static_cast<std::int64_t>(segments.offsets.size());
+  auto* memory = offsets_.reserve<std::int64_t>(count);
+  staging_.upload(segments.offsets.data(), memory, count);
+  return {memory, count, Device::cuda};
+}
+
+}  // namespace penchant::kernels::cuda

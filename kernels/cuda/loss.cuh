@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranking losses with their gradients on the device: bpr whole, sampled softmax as the row-wise
+// stage between its three matrix products, which are the caller's.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cuda/device.cuh"
+#include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/reduce.cuh"
+
+namespace penchant::kernels::cuda {
+
+namespace {
+
+struct SoftmaxConfig {
+  static constexpr int kBlockThreads = 128;
+};
+
+// bpr: one loss and three gradient rows per (user, positive, negative) triple.
+// Computes    x_b = <u_b, p_b - n_b>, losses_b = softplus(-x_b), g_b = -sigmoid(-x_b) / B;
+//             d_u = g (p - n), d_p = g u, d_n = -g u
+// Shapes      all matrices [B x D] float32 row-major, any alignment; losses [B]
+// Mapping     one warp a row, lanes strided over columns; blocks of 8 warps
+// Memory      reads 12 D (again from L1), writes 12 D bytes a row, coalesced: bound by device
+// memory Regime      D >= 32; narrower rows leave lanes idle Numerics    float32; softplus by
+// log1p(exp(-|x|)) + max(-x, 0); deterministic; bound (D + 16) eps
+//             sum|terms|
+// Edge cases  B = 0 is not launched; |x| beyond exp's range gives loss 0 or |x|
+// Source      Rendle et al. 2009, "BPR: Bayesian personalized ranking from implicit feedback", 4.1
+// Measured    not yet measured
+__global__ void __launch_bounds__(kWarpSize* ReduceConfig::kBlockWarps)
+    bpr_kernel(Rows<const float> users, Rows<const float> positives, Rows<const float> negatives,
+               std::int64_t batch, std::int64_t cols, float share, float* __restrict__ losses,
+               Rows<float> d_users, Rows<float> d_positives, Rows<float> d_negatives) {
+  const std::int64_t b = row_of_warp();
+  if (b >= batch) return;
+  const float* u = users.row(b);
+  const float* p = positives.row(b);
+  const float* n = negatives.row(b);
+  const float x = row_sum(cols, [=](std::int64_t j) { return u[j] * (p[j] - n[j]); });
+  const float g = -share / (1.0F + expf(x));
+  if (threadIdx.x == 0) losses[b] = softplus(-x);
+  for (std::int64_t j = threadIdx.x; j < cols; j += kWarpSize) {
+    const float user = u[j];
+    d_users.at(b, j) = g * (p[j] - n[j]);
+    d_positives.at(b, j) = g * user;
+    d_negatives.at(b, j) = -g * user;
+  }
+}
+
+struct SoftmaxArguments {
+  float scale;                        ///< 1 / temperature
+  float share;                        ///< scale / B
+  const graph::NodeId* positive_ids;  ///< null: nothing is left out
+  const graph::NodeId* negative_ids;
+  const float* positive_bias;  ///< null: zeros
+  const float* negative_bias;
+  std::int64_t count;  ///< M
+  std::int64_t width;  ///< D
+};
+
+/// Combines the block's values; every thread gets the result. `shared` has one element a warp and
+/// is free again when this returns.
+template <typename Combine>
+__device__ __forceinline__ float block_combine(float value, Combine combine,
+                                               SharedPointer<float> shared) {
+  for (int distance = kWarpSize / 2; distance > 0; distance /= 2)
+    value = combine(value, __shfl_xor_sync(kFullWarp, value, distance));
+  const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
+  if (threadIdx.x % kWarpSize == 0) shared[warp] = value;
+  __syncthreads();
+  float result = shared[0];
+  for (int w = 1; w < SoftmaxConfig::kBlockThreads / kWarpSize; ++w)
+    result = combine(result, static_cast<float>(shared[w]));
+  __syncthreads();
+  return result;
+}
+
+// sampled_softmax_rows: one loss, and what the three matrix products of the op need of its row.
+// Computes    s_bm = scores_bm / t + bias_m (left out where negative m is the row's positive), s_bp
+//             = <u_b, p_b> / t + bias_b; Z = sum exp(s); losses_b = log Z - s_bp; scores_bm <-
+//             P_bm / (t B); d_u_b = (P_bp - 1) p_b / (t B), d_p_b = (P_bp - 1) u_b / (t B)
+// Shapes      scores [B x M], users, positives, d_users, d_positives [B x D] float32 row-major, any
+//             alignment; losses [B]
+// Mapping     a block of 128 threads a row, strided over M; grid B
+// Memory      16 bytes shared; scores are read and written three times, from L2 after the first:
+//             the stage is bound by L2, the op by its products
+// Regime      M >= 128; B up to 2^31
+// Numerics    float32, shifted by the row's maximum; expf to 2 ulp; P_bp - 1 as minus the sum of
+//             the other probabilities, which keeps its digits when the loss is small; order fixed:
+//             deterministic; bound (M + D + 16) eps sum|terms|
+// Edge cases  M = 0: loss 0, gradients 0
+// Source      Wu et al. 2022, "On the effectiveness of sampled softmax loss for item
+//             recommendation", eq. 5
+// Measured    not yet measured
+__global__ void __launch_bounds__(SoftmaxConfig::kBlockThreads)
+    sampled_softmax_rows_kernel(SoftmaxArguments a, Rows<const float> users,
+                                Rows<const float> positives, Rows<float> scores,
+                                float* __restrict__ losses, Rows<float> d_users,
+                                Rows<float> d_positives) {
+  PENCHANT_SHARED(float, shared, SoftmaxConfig::kBlockThreads / kWarpSize);
+  const std::int64_t b = blockIdx.x;
+  const std::int64_t first = threadIdx.x;
+  float* row = scores.row(b);
+  const float* u = users.row(b);
+  const float* p = positives.row(b);
+  const auto add = [](float x, float y) { return x + y; };
+  const auto larger = [](float x, float y) { return fmaxf(x, y); };
+
+  float dot = 0.0F;
+  for (std::int64_t j = first; j < a.width; j += SoftmaxConfig::kBlockThreads) dot += u[j] * p[j];
+  dot = block_combine(dot, add, shared);
+  const float positive = a.scale * dot + (a.positive_bias != nullptr ? a.positive_bias[b] : 0.0F);
+
+  float maximum = positive;
+  for (std::int64_t m = first; m < a.count; m += SoftmaxConfig::kBlockThreads) {
+    float value = a.scale * row[m];
+    if (a.negative_bias != nullptr) value += a.negative_bias[m];
+    if (a.positive_ids != nullptr && a.negative_ids[m] == a.positive_ids[b]) value = -kInfinity;
+    row[m] = value;
+    maximum = fmaxf(maximum, value);
+  }
+  maximum = block_combine(maximum, larger, shared);
+
+  float sum = 0.0F;
+  for (std::int64_t m = first; m < a.count; m += SoftmaxConfig::kBlockThreads) {
+    const float value = expf(row[m] - maximum);
+    row[m] = value;
+    sum += value;
+  }
+  sum = block_combine(sum, add, shared);
+
+  const float normalizer = sum + expf(positive - maximum);
+  if (threadIdx.x == 0) losses[b] = logf(normalizer) + maximum - positive;
+  const float factor = a.share / normalizer;
+  for (std::int64_t m = first; m < a.count; m += SoftmaxConfig::kBlockThreads) row[m] *= factor;
+  const float pull = -sum * factor;
+  for (std::int64_t j = first; j < a.width; j += SoftmaxConfig::kBlockThreads) {
+    const float user = u[j];
+    d_users.at(b, j) = pull * p[j];
+    d_positives.at(b, j) = pull * user;
+  }
+}
+
+}  // namespace
+
+inline void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
+                VectorView<float> losses, FloatView d_users, FloatView d_positives,
+                FloatView d_negatives, Stream stream) {
+  if (users.rows == 0) return;
+  const float share = 1.0F / static_cast<float>(users.rows);
+  launch(bpr_kernel, warp_per_row_shape(users.rows), stream, Rows(users), Rows(positives),
+         Rows(negatives), users.rows, users.cols, share, losses.data, Rows(d_users),
+         Rows(d_positives), Rows(d_negatives));
+}
+
+/// Middle stage of Backend::sampled_softmax. The caller puts the products users negatives' into
+/// `scores` [B x M] first, and adds scores negatives to d_users and makes d_negatives = scores'
+/// users afterwards.
+inline void sampled_softmax_rows(ConstFloatView users, ConstFloatView positives,
+                                 const SampledSoftmaxOptions& options, FloatView scores,
+                                 VectorView<float> losses, FloatView d_users, FloatView d_positives,
+                                 Stream stream) {
+  if (users.rows == 0) return;
+  const float scale = 1.0F / options.temperature;
+  // Empty views may have an address.
+  const auto data = [](const auto& view) { return view.size > 0 ? view.data : nullptr; };
+  const SoftmaxArguments arguments{scale,
+                                   scale / static_cast<float>(users.rows),
+                                   data(options.positive_ids),
+                                   data(options.negative_ids),
+                                   data(options.positive_bias),
+                                   data(options.negative_bias),
+                                   scores.cols,
+                                   users.cols};
+  launch(sampled_softmax_rows_kernel,
+         {dim3(grid_x(users.rows)), dim3(SoftmaxConfig::kBlockThreads)}, stream, arguments,
+         Rows(users), Rows(positives), Rows(scores), losses.data, Rows(d_users), Rows(d_positives));
+}
+
+}  // namespace penchant::kernels::cuda

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sparse operand of the CUDA backend: one block of rows that stays on the device, or several
+// that are streamed through two buffers (stream_plan.h). cuSPARSE's descriptors and workspaces are
+// made by the first product of a shape and kept.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/handles.h"
+#include "kernels/cuda/staging.h"
+#include "kernels/cuda/stream_plan.h"
+
+namespace penchant::kernels::cuda {
+
+/// A block and the sizes of its plan.
+struct SparseBlock {
+  RowBlock rows;
+  std::int64_t num_tasks = 0;
+  std::int64_t num_segments = 0;
+  std::int64_t num_medium = 0;
+  std::int64_t num_long_rows = 0;
+  BlockLayout layout;
+  PinnedMemory host;  ///< of a streamed block; else empty
+};
+
+/// cuSPARSE's view of one product: shapes and strides decide descriptors and workspace.
+struct CusparseProduct {
+  DenseDescriptor x;
+  DenseDescriptor y;
+  std::unique_ptr<Scratch> workspace;
+};
+using CusparseKey = std::tuple<std::int64_t, std::int64_t, std::int64_t>;  ///< D, strides of x, y
+
+/// What changes behind a const SparseMatrix: buffers and caches. Ordered on the backend's stream.
+struct SparseState {
+  explicit SparseState(cudaStream_t stream)
+      : buffers{Scratch(stream), Scratch(stream)}, int_offsets(stream), ones(stream) {}
+
+  std::array<Scratch, kStreamBuffers> buffers;  ///< only the first where nothing is streamed
+  StreamHandle copies;
+  std::array<Event, kStreamBuffers> copied;
+  std::array<Event, kStreamBuffers> multiplied;
+
+  Scratch int_offsets;  ///< of cuSPARSE, which takes offsets and columns of one width
+  Scratch ones;         ///< and needs values
+  SparseDescriptor descriptor;
+  std::map<CusparseKey, CusparseProduct> products;
+};
+
+class CudaSparseMatrix final : public SparseMatrix {
+ public:
+  /// Uploads or pins the matrix, whose arrays are free again afterwards; capacity in bytes.
+  CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t capacity, SpmmVariant variant,
+                   cudaStream_t stream, Staging& staging);
+  ~CudaSparseMatrix() override;
+
+  std::int64_t rows() const override { return rows_; }
+  std::int64_t cols() const override { return cols_; }
+  std::int64_t num_entries() const override { return entries_; }
+  bool has_values() const { return has_values_ == HasValues::yes; }
+  bool streamed() const { return static_cast<bool>(state_->copies); }
+  const std::vector<SparseBlock>& blocks() const { return blocks_; }
+  std::int64_t most_segments() const { return most_segments_; }
+  SparseState& state() const { return *state_; }
+
+ private:
+  void add_block(const graph::CsrView& matrix, const RowBlock& rows, bool pinned, Staging& staging);
+  void make_descriptor(const graph::CsrView& matrix, Staging& staging);
+
+  std::int64_t rows_, cols_, entries_;
+  HasValues has_values_;
+  cudaStream_t stream_;
+  std::vector<SparseBlock> blocks_;
+  std::int64_t most_segments_ = 0;
+  std::unique_ptr<SparseState> state_;
+};
+
+/// The matrix as this backend's own. Throws InputError if another backend prepared it.
+const CudaSparseMatrix& own_sparse(const SparseMatrix& matrix);
+
+}  // namespace penchant::kernels::cuda

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/staging.h"
+
+#include <cstring>
+#include <deque>
+
+#include "kernels/cuda/copy_plan.h"
+
+namespace penchant::kernels::cuda {
+
+namespace {
+
+constexpr std::size_t kSlots = 16;
+/// A slot is filled by one core in about 0.1 ms, ten times what starting a copy costs.
+constexpr std::int64_t kSlotBytes = std::int64_t{1} << 20;
+
+std::size_t extent(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
+
+/// A single row goes as one piece: a pitch may not exceed 2^31 bytes.
+void enqueue(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
+             const CopyBlock& block, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (block.rows == 1) {
+    check(cudaMemcpyAsync(to, from, extent(block.bytes), kind, stream));
+  } else {
+    check(cudaMemcpy2DAsync(to, extent(to_stride), from, extent(from_stride), extent(block.bytes),
+                            extent(block.rows), kind, stream));
+  }
+}
+
+}  // namespace
+
+Staging::Staging(cudaStream_t stream) : stream_(stream), slots_(kSlots) {
+  for (Slot& slot : slots_) {
+    check(cudaMallocHost(slot.memory.receive(), extent(kSlotBytes)));
+    slot.done = make_event();
+  }
+}
+
+Staging::~Staging() {
+  // Pinned memory must not be freed under a copy.
+  static_cast<void>(cudaStreamSynchronize(stream_));
+}
+
+Staging::Slot& Staging::next() {
+  Slot& slot = slots_[next_];
+  next_ = (next_ + 1) % slots_.size();
+  check(cudaEventSynchronize(slot.done.get()));
+  return slot;
+}
+
+void Staging::to_device(ByteRows<const char> from, ByteRows<char> to, std::int64_t rows,
+                        std::int64_t row_bytes) {
+  for_each_copy_block(rows, row_bytes, kSlotBytes, [&](const CopyBlock& block) {
+    Slot& slot = next();
+    auto* packed = static_cast<char*>(slot.memory.get());
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      std::memcpy(packed + row * block.bytes,
+                  from.data + (block.first_row + row) * from.stride + block.first_byte,
+                  extent(block.bytes));
+    }
+    enqueue(to.data + block.first_row * to.stride + block.first_byte, to.stride, packed,
+            block.bytes, block, cudaMemcpyHostToDevice, stream_);
+    check(cudaEventRecord(slot.done.get(), stream_));
+  });
+}
+
+void Staging::to_host(ByteRows<const char> from, ByteRows<char> to, std::int64_t rows,
+                      std::int64_t row_bytes) {
+  struct Pending {
+    const Slot* slot;
+    CopyBlock block;
+  };
+  std::deque<Pending> pending;
+  const auto unpack_first = [&] {
+    const auto [slot, block] = pending.front();
+    pending.pop_front();
+    check(cudaEventSynchronize(slot->done.get()));
+    const auto* packed = static_cast<const char*>(slot->memory.get());
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      std::memcpy(to.data + (block.first_row + row) * to.stride + block.first_byte,
+                  packed + row * block.bytes, extent(block.bytes));
+    }
+  };
+  for_each_copy_block(rows, row_bytes, kSlotBytes, [&](const CopyBlock& block) {
+    if (pending.size() == kSlots) unpack_first();
+    Slot& slot = next();
+    enqueue(slot.memory.get(), block.bytes,
+            from.data + block.first_row * from.stride + block.first_byte, from.stride, block,
+            cudaMemcpyDeviceToHost, stream_);
+    check(cudaEventRecord(slot.done.get(), stream_));
+    pending.push_back({&slot, block});
+  });
+  while (!pending.empty()) unpack_first();
+}
+
+}  // namespace penchant::kernels::cuda

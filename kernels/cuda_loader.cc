@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda_loader.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <dlfcn.h>
+#include <fmt/core.h>
+
+#include "kernels/cuda_interface.h"
+
+namespace penchant::kernels {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFile = "libpenchant_cuda.so";
+constexpr const char* kDriver = "libcuda.so.1";
+constexpr const char* kVariable = "PENCHANT_CUDA_MODULE";
+
+/// Where the module may lie beside the program that runs.
+std::vector<fs::path> candidates() {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (program.empty()) return {};
+  const fs::path folder = program.parent_path();
+  return {folder / kFile, folder.parent_path() / kFile,
+          folder.parent_path() / PENCHANT_PRIVATE_LIBDIR / kFile};
+}
+
+std::string last_error() {
+  const char* text = dlerror();
+  return text == nullptr ? "unknown error" : text;
+}
+
+template <typename Function>
+Function symbol(void* library, const char* name) {
+  return reinterpret_cast<Function>(dlsym(library, name));
+}
+
+LoadedCudaModule load(const fs::path& file) {
+  const auto refuse = [](std::string problem) { return LoadedCudaModule{nullptr, problem}; };
+  void* library = dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL);
+  if (library == nullptr)
+    return refuse(fmt::format("the CUDA module could not be loaded: {}", last_error()));
+  const auto interface = symbol<const char* (*)()>(library, kCudaInterfaceSymbol);
+  const auto module = symbol<const CudaModule* (*)()>(library, kCudaModuleSymbol);
+  if (interface == nullptr || module == nullptr)
+    return refuse(fmt::format("{} is not a CUDA module of Penchant: it has no {}", file.string(),
+                              interface == nullptr ? kCudaInterfaceSymbol : kCudaModuleSymbol));
+  if (std::string_view(interface()) != kCudaInterface) {
+    return refuse(
+        fmt::format("{} is of another build: its interface is {}, this program's is {}; build or "
+                    "install both together",
+                    file.string(), interface(), kCudaInterface));
+  }
+  return {module(), {}};
+}
+
+}  // namespace
+
+LoadedCudaModule load_cuda_module() {
+  const char* named = std::getenv(kVariable);
+  if (named != nullptr && *named != '\0') {
+    if (!fs::exists(named))
+      return {nullptr, fmt::format("{} names {}, which does not exist", kVariable, named)};
+    return load(named);
+  }
+  const std::vector<fs::path> files = candidates();
+  for (const fs::path& file : files) {
+    if (!fs::exists(file)) continue;
+    void* driver = dlopen(kDriver, RTLD_LAZY | RTLD_LOCAL);
+    if (driver == nullptr)
+      return {nullptr, fmt::format("no NVIDIA driver: {} was not found", kDriver)};
+    dlclose(driver);
+    return load(file);
+  }
+  return {nullptr,
+          fmt::format("this build has no CUDA module: there is no {} beside the program ({})",
+                      kFile, files.empty() ? "?" : files.front().parent_path().string())};
+}
+
+}  // namespace penchant::kernels

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The emulation's twin of kernels/cuda/launch.cuh: with tests/simt first on the include path, the
+// sources of kernels/cuda/ find this file under that name and run on a simt::Machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "graph/error.h"
+#include "tests/simt/language.h"
+#include "tests/simt/machine.h"
+#include "tests/simt/shared_memory.h"
+
+// The address of the lambda's static variable tells this declaration from every other.
+#define PENCHANT_SHARED(T, name, count)                \
+  const auto name = ::penchant::simt::shared_array<T>( \
+      [] {                                             \
+        static const char declaration = 0;             \
+        return static_cast<const void*>(&declaration); \
+      }(),                                             \
+      #name, count)
+#define PENCHANT_DYNAMIC_SHARED(T, name) \
+  const auto name = ::penchant::simt::dynamic_shared_array<T>(#name)
+
+namespace penchant::kernels::cuda {
+
+using Stream = simt::Machine*;
+
+template <typename T>
+using SharedPointer = simt::SharedPointer<T>;
+
+inline constexpr int kWarpSize = static_cast<int>(simt::kWarpSize);
+inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
+
+struct LaunchShape {
+  dim3 grid;
+  dim3 block;
+  std::size_t shared_bytes = 0;
+};
+
+template <typename... Parameters, typename... Arguments>
+void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Stream machine,
+            Arguments&&... arguments) {
+  machine->run(shape.grid, shape.block, shape.shared_bytes,
+               [&] { kernel(static_cast<Parameters>(arguments)...); });
+}
+
+}  // namespace penchant::kernels::cuda
