@@ -98,6 +98,8 @@ std::unique_ptr<Encoder> make_encoder(const ModelOptions& options,
       break;
     case ModelKind::graph_filter:
       throw InputError("model.kind graph_filter has no encoder: it is not trained in steps");
+    case ModelKind::automatic:
+      throw InputError("model.kind auto has no encoder of its own: it chooses among the others");
   }
   encoder->visit_parameters([&](Parameter& parameter) {
     if (parameter.name != "embeddings") return;

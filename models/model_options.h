@@ -13,7 +13,8 @@ namespace penchant::models {
 /// gcn            Kipf and Welling 2017: H' = act(A H W + b)
 /// node_weighted  h'_i = act(sum_j alpha_j A_ij h_j + b), learned alpha
 /// graph_filter   closed form, no parameters to learn: models/graph_filter.h
-enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter };
+/// automatic      a filter, trained vectors or both, chosen on the validation part
+enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, automatic };
 enum class Initializer { normal, spectral };
 enum class LossKind { sampled_softmax, bpr };
 

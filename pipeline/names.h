@@ -59,9 +59,9 @@ PENCHANT_ENUM_NAMES(CooccurrenceScope, 2, {CooccurrenceScope::session, "session"
 PENCHANT_ENUM_NAMES(partition::Method, 4, {partition::Method::metis, "metis"},
                     {partition::Method::range, "range"}, {partition::Method::hash, "hash"},
                     {partition::Method::random, "random"});
-PENCHANT_ENUM_NAMES(ModelKind, 4, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
+PENCHANT_ENUM_NAMES(ModelKind, 5, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
                     {ModelKind::node_weighted, "node_weighted"},
-                    {ModelKind::graph_filter, "graph_filter"});
+                    {ModelKind::graph_filter, "graph_filter"}, {ModelKind::automatic, "auto"});
 PENCHANT_ENUM_NAMES(FilterKind, 4, {FilterKind::linear, "linear"}, {FilterKind::gfcf, "gfcf"},
                     {FilterKind::chebycf, "chebycf"}, {FilterKind::bspm, "bspm"});
 PENCHANT_ENUM_NAMES(Initializer, 2, {Initializer::normal, "normal"},
