@@ -2,6 +2,11 @@
 #include "pipeline/auto_plan.h"
 
 #include <algorithm>
+#include <charconv>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
 
 namespace penchant::pipeline {
 
@@ -45,6 +50,24 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
 }
 
 }  // namespace
+
+Budget parse_budget(std::string_view text, std::string_view key) {
+  Budget budget;
+  std::string_view unit = text;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), budget.seconds);
+  unit.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  const std::int64_t scale = unit.empty() || unit == "s" ? 1
+                             : unit == "m"               ? 60
+                             : unit == "h"               ? 3600
+                                                         : 0;
+  constexpr std::int64_t kLongest = 1'000'000'000;
+  if (error != std::errc() || scale == 0 || budget.seconds < 1 || budget.seconds > kLongest) {
+    throw InputError(
+        fmt::format("{} is '{}', expected a time above 0 such as 90s, 5m or 1h", key, text));
+  }
+  budget.seconds *= scale;
+  return budget;
+}
 
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {
   AutoPlan plan;

@@ -5,8 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+
+#include "pipeline/train.h"
 
 namespace penchant::pipeline {
+
+/// "90s", "5m", "1h" or plain seconds. Throws InputError that names `key`.
+Budget parse_budget(std::string_view text, std::string_view key);
 
 /// What the cost of a plan depends on.
 struct PlanSizes {

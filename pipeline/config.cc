@@ -2,7 +2,6 @@
 #include "pipeline/config.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <functional>
 #include <limits>
@@ -15,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/auto_plan.h"
 #include "pipeline/names.h"
 
 namespace penchant::pipeline {
@@ -655,24 +655,6 @@ char parse_separator(std::string_view text, std::string_view key) {
   if (text.size() != 1)
     throw InputError(fmt::format("{} is '{}', expected one character, tab or auto", key, text));
   return text.front();
-}
-
-Budget parse_budget(std::string_view text, std::string_view key) {
-  Budget budget;
-  std::string_view unit = text;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), budget.seconds);
-  unit.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  const std::int64_t scale = unit.empty() || unit == "s" ? 1
-                             : unit == "m"               ? 60
-                             : unit == "h"               ? 3600
-                                                         : 0;
-  constexpr std::int64_t kLongest = 1'000'000'000;
-  if (error != std::errc() || scale == 0 || budget.seconds < 1 || budget.seconds > kLongest) {
-    throw InputError(
-        fmt::format("{} is '{}', expected a time above 0 such as 90s, 5m or 1h", key, text));
-  }
-  budget.seconds *= scale;
-  return budget;
 }
 
 RowFilter parse_filter(std::string_view text) {

@@ -61,7 +61,5 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
 /// The file's separator as written in a configuration: one character, "\\t", "tab", or "auto".
 char parse_separator(std::string_view text, std::string_view key);
 RowFilter parse_filter(std::string_view text);
-/// "90s", "5m", "1h" or plain seconds.
-Budget parse_budget(std::string_view text, std::string_view key);
 
 }  // namespace penchant::pipeline

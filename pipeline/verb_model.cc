@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/auto_plan.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/names.h"
 #include "pipeline/verbs.h"

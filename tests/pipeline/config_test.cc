@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "pipeline/auto_plan.h"
 #include "tests/pipeline/folder.h"
 #include "tests/pipeline/logs.h"
 
