@@ -15,7 +15,8 @@ namespace penchant::models {
 /// node_weighted  h'_i = act(sum_j alpha_j A_ij h_j + b), learned alpha
 /// graph_filter   closed form, no parameters to learn: models/graph_filter.h
 /// interest       graph embeddings and a sequence encoder, fused: models/interest_model.h
-enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, interest };
+/// automatic      a filter, trained vectors or both, chosen on the validation part
+enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, interest, automatic };
 enum class Initializer { normal, spectral };
 enum class LossKind { sampled_softmax, bpr };
 

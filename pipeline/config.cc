@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/auto_plan.h"
 #include "pipeline/names.h"
 
 namespace penchant::pipeline {
@@ -137,6 +138,13 @@ void read_value(const toml::node& node, RowFilter& member, const Source& source,
     throw InputError(fmt::format("{}: {}: {}", source.place, key, error.what()));
   }
 }
+void read_value(const toml::node& node, Budget& member, const Source& source,
+                std::string_view key) {
+  const auto seconds = node.value_exact<std::int64_t>();
+  std::string text = seconds ? std::to_string(*seconds) : "";
+  if (!seconds) read_value(node, text, source, key);
+  member = parse_budget(text, fmt::format("{}: {}", source.place, key));
+}
 /// "auto" leaves the choice to the program.
 template <typename T>
 void read_value(const toml::node& node, std::optional<T>& member, const Source& source,
@@ -169,6 +177,7 @@ std::string write_value(float member) {
 }
 std::string write_value(const std::string& member) { return toml_string(member); }
 std::string write_value(const fs::path& member) { return toml_string(member.string()); }
+std::string write_value(Budget member) { return fmt::format("\"{}s\"", member.seconds); }
 std::string write_value(char member) {
   return member == '\0' ? "\"auto\"" : toml_string(std::string(1, member));
 }
@@ -314,8 +323,10 @@ const std::vector<Setting>& all_settings() {
                        "largest part over the average, allowed"),
       PENCHANT_SETTING("partition.seed", partition.seed, "seed of the partitioner"),
       PENCHANT_SETTING("model.out", model_out, "where train writes the model"),
-      PENCHANT_SETTING("model.kind", train.model.kind,
-                       "lightgcn, gcn, node_weighted, graph_filter or interest"),
+      PENCHANT_SETTING(
+          "model.kind", train.model.kind,
+          "lightgcn, gcn, node_weighted, graph_filter, interest, or auto: filter, trained "
+          "vectors or both, chosen on the validation part"),
       PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings"),
       PENCHANT_SETTING("model.num_layers", train.model.num_layers, "propagation layers"),
       PENCHANT_SETTING("model.activation", train.model.activation,
@@ -383,6 +394,8 @@ const std::vector<Setting>& all_settings() {
                        "bspm: Runge-Kutta steps in that time"),
       PENCHANT_SETTING("filter.selection_users", train.filter.selection_users,
                        "users of the validation part that choices are made on; 0: all"),
+      PENCHANT_SETTING("train.budget", train.budget,
+                       "model.kind auto: time to plan for, such as 90s, 5m or 1h"),
       PENCHANT_SETTING("train.epochs", train.epochs, "passes over the training rows, at most"),
       PENCHANT_SETTING("train.batch_size", train.batch_size,
                        "positive pairs a step; 0: by the size of the data, 512 to 8192"),
@@ -585,7 +598,8 @@ void apply_setting(Config& config, std::string_view assignment) {
   const Source source{fmt::format("--set {}", assignment), {}};
   if (equals == std::string_view::npos)
     throw InputError(fmt::format("{}: expected key=value", source.place));
-  const std::string key(assignment.substr(0, equals));
+  std::string key(assignment.substr(0, equals));
+  if (key == "model") key = "model.kind";
   const std::string text(assignment.substr(equals + 1));
   const Setting* known = find_setting(key);
   if (known == nullptr) unknown_key(source, key, known_keys());

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kUsersForSize = 256;
 
-/// Root mean square of the scores of the first users.
+}  // namespace
+
 double score_size(models::Scorer& scorer, const RankingTask& task, Backend& backend) {
   const auto count =
       static_cast<std::int64_t>(std::min<std::size_t>(task.users.size(), kUsersForSize));
@@ -34,8 +35,6 @@ double score_size(models::Scorer& scorer, const RankingTask& task, Backend& back
   for (const float square : host) sum += static_cast<double>(square);
   return std::sqrt(sum / static_cast<double>(scores.rows() * count));
 }
-
-}  // namespace
 
 FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, ConstFloatView users,
                                 ConstFloatView items, const RankingTask& task,

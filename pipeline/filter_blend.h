@@ -16,6 +16,9 @@ struct FilterBlend {
   float weight = 0.0F;  ///< of the filter's scores; 0: the vectors alone were best
 };
 
+/// Root mean square of a scorer's scores for the first users of `task`.
+double score_size(models::Scorer& scorer, const RankingTask& task, kernels::Backend& backend);
+
 /// Tries powers of the degrees for the filter alone, then weights of the best one beside the
 /// vectors [U x D], [I x D], for the users of `task`. `graph` must be what the vectors were trained
 /// on. Of `metric` larger is better.

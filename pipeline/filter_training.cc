@@ -31,6 +31,8 @@ constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kVectors = "singular_vectors";
 constexpr const char* kSquared = "squared_singular_values";
 
+}  // namespace
+
 json filter_to_json(const FilterOptions& filter) {
   return {{"kind", enum_name(filter.kind)},
           {"power", filter.power},
@@ -55,7 +57,6 @@ FilterOptions filter_from_json(const json& stored) {
   return filter;
 }
 
-/// The options that the kind uses, for people.
 std::string describe(const FilterOptions& filter) {
   std::string text = fmt::format("{}, power {:g}", enum_name(filter.kind), filter.power);
   if (filter.kind != FilterKind::linear)
@@ -65,6 +66,8 @@ std::string describe(const FilterOptions& filter) {
   if (filter.kind == FilterKind::bspm) text += fmt::format(", sharpening {:g}", filter.sharpening);
   return text;
 }
+
+namespace {
 
 /// Where the search of a kind begins: good on Gowalla's validation part (docs/benchmarks.md).
 FilterOptions start_of(FilterKind kind) {
@@ -77,16 +80,15 @@ FilterOptions start_of(FilterKind kind) {
   return filter;
 }
 
-/// The search over what the user left open: the best kind at its start, then hill climbing along
-/// one option after the other.
 class FilterSearch {
  public:
   FilterSearch(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-               Backend& backend, Progress& progress)
+               Backend& backend, Progress& progress, const std::function<bool()>& out_of_time)
       : options_(options),
         choice_(options.filter),
         backend_(backend),
         progress_(progress),
+        out_of_time_(out_of_time),
         item_counts_(dataset.item_statistics.count),
         smaller_side_(std::min(dataset.num_users(), dataset.num_items())) {
     if (choice_.rank) {
@@ -96,19 +98,14 @@ class FilterSearch {
         if (rank == 16 || rank <= smaller_side_ / 4) ranks_.push_back(rank);
       }
     }
-    best_ = fixed(start_of(choice_.kind.value_or(FilterKind::gfcf)));
+    result_.best = fixed(start_of(choice_.kind.value_or(FilterKind::gfcf)));
     if (options.validate_every == 0 || dataset.split.validation.empty()) return;
     task_ = sample_task(make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic),
                         choice_.selection_users, options.seed);
     search(graphs);
   }
 
-  const FilterOptions& best() const { return best_; }
-  double best_value() const { return best_value_; }
-  /// One line a trial; empty: nothing was left open, or there is no validation part.
-  const std::string& log() const { return log_; }
-  std::int64_t trials() const { return static_cast<std::int64_t>(tried_.size()); }
-  bool interrupted() const { return interrupted_; }
+  FilterSearchResult result() && { return std::move(result_); }
 
  private:
   /// The user's values in place of `filter`'s.
@@ -127,22 +124,22 @@ class FilterSearch {
   }
 
   void search(const Graphs& graphs) {
-    graph_ = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), ranks_.back(),
-                                           options_.seed, backend_);
+    result_.graph = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), ranks_.back(),
+                                                  options_.seed, backend_);
     if (choice_.kind) {
-      attempt(best_);
+      attempt(result_.best);
     } else {
       for (const FilterKind kind : {FilterKind::gfcf, FilterKind::chebycf, FilterKind::bspm})
         attempt(fixed(start_of(kind)));
     }
     if (!choice_.power) climb(&FilterOptions::power, {0.0F, 0.1F, 0.2F, 0.3F, 0.4F, 0.5F});
-    if (best_.kind == FilterKind::chebycf) {
+    if (result_.best.kind == FilterKind::chebycf) {
       if (!choice_.order) climb(&FilterOptions::order, {2, 4, 8});
       if (!choice_.flatness) climb(&FilterOptions::flatness, {1.0F, 1.5F, 2.0F, 3.0F, 5.0F});
     }
-    if (best_.kind == FilterKind::bspm && !choice_.sharpening)
+    if (result_.best.kind == FilterKind::bspm && !choice_.sharpening)
       climb(&FilterOptions::sharpening, {0.5F, 1.0F, 1.5F, 2.0F, 2.5F});
-    if (best_.kind == FilterKind::linear) return;
+    if (result_.best.kind == FilterKind::linear) return;
     if (!choice_.low_pass) climb(&FilterOptions::low_pass, {0.0F, 0.1F, 0.2F, 0.3F, 0.5F});
     if (!choice_.rank) climb(&FilterOptions::rank, ranks_);
   }
@@ -152,12 +149,12 @@ class FilterSearch {
   template <typename T>
   void climb(T FilterOptions::*option, const std::vector<T>& values) {
     for (const int step : {1, -1}) {
-      const auto start = std::find(values.begin(), values.end(), best_.*option);
+      const auto start = std::find(values.begin(), values.end(), result_.best.*option);
       auto place = start - values.begin() + step;
       bool better = true;
       for (; better && place >= 0 && place < static_cast<std::ptrdiff_t>(values.size());
            place += step) {
-        FilterOptions next = best_;
+        FilterOptions next = result_.best;
         next.*option = values[static_cast<std::size_t>(place)];
         better = attempt(next);
       }
@@ -166,24 +163,23 @@ class FilterSearch {
 
   /// Evaluates these options; true if they are the best so far, which they become.
   bool attempt(const FilterOptions& filter) {
-    interrupted_ = interrupted_ || progress_.stop_requested();
+    result_.interrupted = result_.interrupted || progress_.stop_requested();
     const json described = filter_to_json(filter);
-    if (interrupted_ || std::find(tried_.begin(), tried_.end(), described) != tried_.end())
-      return false;
-    tried_.push_back(described);
-    GraphFilter scorer(graph_, filter, backend_);
+    const bool known = std::any_of(
+        result_.trials.begin(), result_.trials.end(),
+        [&](const FilterTrial& trial) { return filter_to_json(trial.filter) == described; });
+    if (result_.interrupted || known || (!result_.trials.empty() && out_of_time_())) return false;
+    GraphFilter scorer(result_.graph, filter, backend_);
     const EvaluateReport report =
         evaluate_scorer(scorer, task_, item_counts_, validation_options(options_.validation_metric),
                         backend_, silent_progress());
     const double value = validation_value(report, options_.validation_metric);
-    log_ +=
-        json{{"phase", "select"}, {"filter", described}, {"validation", report.metrics}}.dump() +
-        "\n";
+    result_.trials.push_back({filter, report.metrics});
     progress_.update(
-        trials(), 0,
+        static_cast<std::int64_t>(result_.trials.size()), 0,
         fmt::format("{}: {} {:.4f}", describe(filter), options_.validation_metric, value));
     if (value <= best_value_) return false;
-    best_ = filter;
+    result_.best = filter;
     best_value_ = value;
     return true;
   }
@@ -192,19 +188,32 @@ class FilterSearch {
   const FilterChoice& choice_;
   Backend& backend_;
   Progress& progress_;
+  const std::function<bool()>& out_of_time_;
   std::span<const std::int64_t> item_counts_;
   std::int64_t smaller_side_;
   std::vector<std::int64_t> ranks_;
-  std::shared_ptr<FilterGraph> graph_;
   RankingTask task_;
-  FilterOptions best_;
   double best_value_ = -1.0;
-  std::vector<json> tried_;
-  std::string log_;
-  bool interrupted_ = false;
+  FilterSearchResult result_;
 };
 
-void write_weights(const fs::path& path, const FilterGraph& graph, Backend& backend) {
+}  // namespace
+
+FilterSearchResult search_filter(const Dataset& dataset, const Graphs& graphs,
+                                 const TrainOptions& options, Backend& backend, Progress& progress,
+                                 const std::function<bool()>& out_of_time) {
+  return FilterSearch(dataset, graphs, options, backend, progress, out_of_time).result();
+}
+
+std::string trial_line(const FilterTrial& trial) {
+  return json{{"phase", "select"},
+              {"filter", filter_to_json(trial.filter)},
+              {"validation", trial.metrics}}
+             .dump() +
+         "\n";
+}
+
+void write_singular_vectors(const fs::path& path, const FilterGraph& graph, Backend& backend) {
   kernels::Download<float> download;
   const models::SingularVectors& singular = graph.singular();
   const auto rank = static_cast<std::int64_t>(singular.squared.size());
@@ -216,7 +225,21 @@ void write_weights(const fs::path& path, const FilterGraph& graph, Backend& back
   });
 }
 
-void check_choice(const TrainOptions& options) {
+models::SingularVectors read_singular_vectors(const fs::path& path, std::int64_t num_items,
+                                              Backend& backend) {
+  const models::TensorFile file = models::read_safetensors(path);
+  std::int64_t rank = 0;
+  for (const models::LoadedTensor& tensor : file.tensors) {
+    if (tensor.name == kSquared) rank = tensor.cols;
+  }
+  models::SingularVectors singular;
+  singular.squared = file.find(kSquared, 1, rank, path).data;
+  singular.vectors = backend.matrix<float>(num_items, rank);
+  backend.copy(file.find(kVectors, num_items, rank, path).view(), singular.vectors.view());
+  return singular;
+}
+
+void check_filter_choice(const TrainOptions& options) {
   FilterOptions filter;
   const FilterChoice& choice = options.filter;
   filter.kind = choice.kind.value_or(filter.kind);
@@ -231,24 +254,28 @@ void check_choice(const TrainOptions& options) {
   if (options.model.embedding_dim < 1) throw InputError("model.embedding_dim must be at least 1");
 }
 
-}  // namespace
-
 TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                          const std::string& config_toml, const fs::path& model_directory,
                          Backend& backend, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
-  check_choice(options);
+  check_filter_choice(options);
   progress.begin("train");
   begin_artifact(model_directory, kKind);
   for (const char* old : {kWeights, kMetrics}) fs::remove(model_directory / old);
   write_file_atomically(model_directory / "config.toml", config_toml);
 
-  const FilterSearch search(dataset, graphs, options, backend, progress);
+  const FilterSearchResult search =
+      search_filter(dataset, graphs, options, backend, progress, [] { return false; });
   TrainReport report;
-  report.validated = search.trials() > 0;
-  report.best_validation = std::max(0.0, search.best_value());
-  report.interrupted = search.interrupted();
-  write_file_atomically(model_directory / kMetrics, search.log());
+  report.validated = !search.trials.empty();
+  std::string log;
+  for (const FilterTrial& trial : search.trials) {
+    log += trial_line(trial);
+    report.best_validation =
+        std::max(report.best_validation, trial.metrics.at(options.validation_metric));
+  }
+  report.interrupted = search.interrupted;
+  write_file_atomically(model_directory / kMetrics, log);
   if (report.interrupted) {
     progress.end("interrupted while options were tried; the next run starts over");
     return report;
@@ -259,12 +286,12 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                               ? make_graphs(train_and_validation(dataset), dataset, graphs.options)
                                     .user_item.user_items.view()
                               : graphs.user_item.user_items.view(),
-                          search.best().rank, options.seed, backend);
-  write_weights(model_directory / kWeights, graph, backend);
-  report.chosen = describe(search.best());
+                          search.best.rank, options.seed, backend);
+  write_singular_vectors(model_directory / kWeights, graph, backend);
+  report.chosen = describe(search.best);
   if (report.validated) {
     report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
-                                 report.best_validation, search.trials());
+                                 report.best_validation, search.trials.size());
   }
   finish_artifact(model_directory, kKind,
                   {{"data_hash", dataset.hash},
@@ -272,9 +299,9 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                    {"model",
                     {{"kind", enum_name(models::ModelKind::graph_filter)},
                      {"embedding_dim", options.model.embedding_dim},
-                     {"filter", filter_to_json(search.best())}}},
+                     {"filter", filter_to_json(search.best)}}},
                    {"trained_on", refit ? "train+validation" : "train"},
-                   {"trials", search.trials()},
+                   {"trials", search.trials.size()},
                    {"best_validation", report.best_validation},
                    {"validation_metric", options.validation_metric},
                    {"seed", static_cast<std::uint64_t>(options.seed)},
@@ -292,17 +319,8 @@ TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
   const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
   const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
                                     dataset, graph_options_from_json(manifest.at("graph_options")));
-  const fs::path weights = model_directory / kWeights;
-  const models::TensorFile file = models::read_safetensors(weights);
-  std::int64_t rank = 0;
-  for (const models::LoadedTensor& tensor : file.tensors) {
-    if (tensor.name == kSquared) rank = tensor.cols;
-  }
-  models::SingularVectors singular;
-  singular.squared = file.find(kSquared, 1, rank, weights).data;
-  singular.vectors = backend.matrix<float>(dataset.num_items(), rank);
-  backend.copy(file.find(kVectors, dataset.num_items(), rank, weights).view(),
-               singular.vectors.view());
+  models::SingularVectors singular =
+      read_singular_vectors(model_directory / kWeights, dataset.num_items(), backend);
   auto scorer = std::make_unique<GraphFilter>(
       std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), std::move(singular),
                                     backend),

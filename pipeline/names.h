@@ -65,9 +65,10 @@ PENCHANT_ENUM_NAMES(SequenceKind, 4, {SequenceKind::none, "none"}, {SequenceKind
                     {SequenceKind::lstm, "lstm"}, {SequenceKind::cnn, "cnn"});
 PENCHANT_ENUM_NAMES(RankingTarget, 2, {RankingTarget::interest, "interest"},
                     {RankingTarget::rating, "rating"});
-PENCHANT_ENUM_NAMES(ModelKind, 5, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
+PENCHANT_ENUM_NAMES(ModelKind, 6, {ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
                     {ModelKind::node_weighted, "node_weighted"},
-                    {ModelKind::graph_filter, "graph_filter"}, {ModelKind::interest, "interest"});
+                    {ModelKind::graph_filter, "graph_filter"}, {ModelKind::interest, "interest"},
+                    {ModelKind::automatic, "auto"});
 PENCHANT_ENUM_NAMES(FilterKind, 4, {FilterKind::linear, "linear"}, {FilterKind::gfcf, "gfcf"},
                     {FilterKind::chebycf, "chebycf"}, {FilterKind::bspm, "bspm"});
 PENCHANT_ENUM_NAMES(Initializer, 2, {Initializer::normal, "normal"},

@@ -37,10 +37,16 @@ struct FilterChoice {
   std::int64_t selection_users = 2000;  ///< of the validation part, drawn at random; 0: all
 };
 
+/// Time that ModelKind::automatic plans for.
+struct Budget {
+  std::int64_t seconds = 300;
+};
+
 struct TrainOptions {
   models::ModelOptions model;
   FilterChoice filter;  ///< of ModelKind::graph_filter, which none of the options below concerns
                         ///< but validate_every, validation_metric, refit and seed
+  Budget budget;
   std::int64_t epochs = 20;
   std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192
   std::int64_t num_negatives =
@@ -83,7 +89,7 @@ struct TrainReport {
   double final_loss = 0.0;
   double seconds = 0.0;
   double epoch_seconds = 0.0;  ///< of the training steps of one epoch; 0: no step ran
-  std::string chosen;          ///< graph filter: its options and how they were found, for people
+  std::string chosen;          ///< graph_filter, auto: what was chosen and why, for people
   bool interrupted = false;    ///< stopped by Progress::stop_requested after writing a checkpoint
 };
 

@@ -19,6 +19,7 @@
 #include "models/blended_scorer.h"
 #include "models/checkpoint.h"
 #include "models/encoder.h"
+#include "pipeline/auto_training.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/filter_blend.h"
 #include "pipeline/filter_training.h"
@@ -650,6 +651,8 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
                   Progress& progress) {
   if (options.model.kind == models::ModelKind::graph_filter)
     return train_filter(dataset, graphs, options, config_toml, model_directory, backend, progress);
+  if (options.model.kind == models::ModelKind::automatic)
+    return train_auto(dataset, graphs, options, config_toml, model_directory, backend, progress);
   Trainer trainer(dataset, graphs, options, model_directory, backend, progress);
   return trainer.run(config_toml);
 }
@@ -717,6 +720,8 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     }
     if (manifest.at("model").at("kind") == enum_name(models::ModelKind::graph_filter))
       return load_filter(model_directory, manifest, dataset, backend);
+    if (manifest.at("model").at("kind") == enum_name(models::ModelKind::automatic))
+      return load_auto(model_directory, manifest, dataset, backend);
     models::ModelOptions options = model_from_json(manifest.at("model"));
     options.initializer =
         models::Initializer::normal;  // the weights are read; the start need not be good

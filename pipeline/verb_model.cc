@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/auto_plan.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/names.h"
 #include "pipeline/run.h"
@@ -30,7 +31,7 @@ void print_evaluation(const EvaluateReport& model, std::span<const Baseline> bas
 
 void add_train_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, out;
+    std::string data, out, budget;
     std::int64_t seed = -1;
     bool resume = false;
   };
@@ -41,6 +42,8 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("data", flags->data, "Data set (X.data)")->required();
   verb->add_option("--out", flags->out, "Model to write, such as shop.model");
   verb->add_option("--seed", flags->seed, "Seed of initial values and sampling");
+  verb->add_option("--budget", flags->budget,
+                   "model.kind auto: time to plan for, such as 90s, 5m or 1h");
   verb->add_flag("--resume", flags->resume, "Go on from the model's checkpoint");
   verb->callback([flags, &invocation] {
     Config config = invocation.config();
@@ -48,6 +51,7 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
     if (config.model_out.empty())
       throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
     if (flags->seed >= 0) config.train.seed = static_cast<graph::Seed>(flags->seed);
+    if (!flags->budget.empty()) config.train.budget = parse_budget(flags->budget, "--budget");
     config.train.resume = flags->resume;
     TerminalProgress progress = invocation.progress();
     const auto backend = kernels::make_backend(config.backend);

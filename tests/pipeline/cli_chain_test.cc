@@ -240,6 +240,34 @@ TEST_F(CliChain, AGraphFilterGoesThroughEveryStage) {
                      {"filter.order is 0", "expected 1 to 64"});
 }
 
+TEST_F(CliChain, AutoGoesThroughEveryStageAndSaysWhatItChose) {
+  ingest();
+  const std::vector<std::string> train = {"train", at("shop.data"), "--out",    at("a.model"),
+                                          "--set", "model=auto",    "--budget", "60s"};
+  const ProgramResult trained = run_penchant(train);
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("plan for 60 s"), std::string::npos) << trained.err;
+  EXPECT_NE(trained.out.find("on validation"), std::string::npos) << trained.out;
+  const json manifest = json::parse(read_text(at("a.model/manifest.json")));
+  EXPECT_NE(trained.out.find(manifest["chosen"].get<std::string>()), std::string::npos);
+  EXPECT_EQ(manifest["plan"]["budget_seconds"], 60);
+  const json report =
+      run_penchant({"evaluate", at("shop.data"), at("a.model"), "--json", "--quiet"}).json();
+  EXPECT_GT(report["metrics"]["recall@20"].get<double>(),
+            1.3 * report["popularity_metrics"]["recall@20"].get<double>());
+  EXPECT_EQ(run_penchant({"recommend", at("shop.data"), at("a.model"), "--user", "u1", "--json"})
+                .json()["items"]
+                .size(),
+            20U);
+  EXPECT_EQ(run_penchant(
+                {"embed", at("shop.data"), at("a.model"), "--out", at("a.embeddings"), "--quiet"})
+                .exit_code,
+            0);
+  std::vector<std::string> wrong = train;
+  wrong.back() = "soon";
+  expect_input_error(run_penchant(wrong), {"--budget is 'soon'", "90s, 5m or 1h"});
+}
+
 TEST_F(CliChain, TheModelFindsThePlantedInterests) {
   const json report = run_penchant({"run", at("shop.toml"), "--json", "--quiet"}).json();
   EXPECT_GT(report["metrics"]["recall@20"].get<double>(),

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "pipeline/auto_plan.h"
 #include "tests/pipeline/folder.h"
 #include "tests/pipeline/logs.h"
 
@@ -48,6 +49,7 @@ std::string other_value(const std::string& key, const std::string& value) {
       {"model.cnn_widths", "[7, 70]"},
       {"model.mlp_dims", "[7, 70]"},
       {"embeddings.formats", "[\"parquet\"]"},
+      {"train.budget", "\"90s\""},
       {"filter.power", "0.375"},
       {"filter.rank", "7"},
       {"filter.low_pass", "0.375"},
@@ -168,6 +170,29 @@ TEST(Config, SetTakesBareWordsQuotedTextAndLists) {
   EXPECT_EQ(config.ingest.filters.at(0).values.at(0), "b=c");
   apply_setting(config, "train.learning_rate=1");
   EXPECT_EQ(config.train.learning_rate, 1.0F) << "a whole number is a number";
+}
+
+TEST(Config, ModelStandsForItsKind) {
+  Config config;
+  apply_setting(config, "model=auto");
+  EXPECT_EQ(config.train.model.kind, models::ModelKind::automatic);
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "model=autumn"); }),
+                  "model.kind is 'autumn'");
+}
+
+TEST(Config, BudgetsAreTimes) {
+  const auto seconds = [](const char* text) { return parse_budget(text, "--budget").seconds; };
+  EXPECT_EQ(seconds("90s"), 90);
+  EXPECT_EQ(seconds("90"), 90);
+  EXPECT_EQ(seconds("5m"), 300);
+  EXPECT_EQ(seconds("1h"), 3600);
+  for (const char* wrong : {"", "s", "0s", "-5s", "1.5m", "5 parsecs", "5ms", "9999999999999h"}) {
+    EXPECT_MENTIONS(input_error_of([&] { seconds(wrong); }),
+                    "--budget is '" + std::string(wrong) + "', expected a time above 0");
+  }
+  Config config;
+  apply_setting(config, "train.budget=45");
+  EXPECT_EQ(config.train.budget.seconds, 45);
 }
 
 TEST(Config, UnknownKeysAreRefusedWithASuggestion) {

@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/auto_training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <optional>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "models/blended_scorer.h"
+#include "pipeline/auto_plan.h"
+#include "pipeline/evaluate.h"
+#include "pipeline/filter_blend.h"
+#include "pipeline/filter_training.h"
+#include "pipeline/manifest.h"
+#include "pipeline/names.h"
+#include "pipeline/sampler.h"
+#include "pipeline/training_phase.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::NodeId;
+using kernels::Backend;
+using kernels::ConstFloatView;
+using kernels::FloatMatrix;
+using models::FilterGraph;
+using models::FilterOptions;
+using models::GraphFilter;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kKind = "model";
+constexpr const char* kChoice = "choice.json";
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kWeights = "weights.safetensors";
+constexpr const char* kSelection = "selection";  ///< vectors of the training part
+constexpr const char* kVectors = "vectors";      ///< vectors of what the model is made of
+/// Validation prefers what recommends popular items less than later data do (docs/decisions/0011):
+/// of the candidates within this share of the best one, the one whose lists are most popular wins.
+constexpr double kTolerance = 0.01;
+
+/// What the scores are made of.
+struct Mixture {
+  bool vectors = false;
+  double popularity_weight = 0.0;  ///< a
+  double filter_weight = 0.0;      ///< w; 1 without vectors
+
+  json to_json() const {
+    return {{"vectors", vectors},
+            {"popularity_weight", popularity_weight},
+            {"filter_weight", filter_weight}};
+  }
+  static Mixture from_json(const json& stored) {
+    return {stored.at("vectors").get<bool>(), stored.at("popularity_weight").get<double>(),
+            stored.at("filter_weight").get<double>()};
+  }
+};
+
+/// The sum of the head comment. Owns its vectors.
+class MixedScorer final : public models::Scorer {
+ public:
+  MixedScorer(ConstFloatView users, ConstFloatView items, const graph::UserItemGraph& graph,
+              const Mixture& mixture, std::shared_ptr<Scorer> filter, Backend& backend)
+      : users_(backend.matrix<float>(users.rows, users.cols)),
+        items_(backend.matrix<float>(items.rows, items.cols)) {
+    backend.copy(users, users_.view());
+    backend.copy(items, items_.view());
+    append_popularity(graph, mixture.popularity_weight, backend, users_, items_);
+    std::vector<float> roots;
+    for (std::int64_t user = 0; user < users.rows; ++user) {
+      const auto degree = static_cast<float>(graph.user_items.view().row_size(user));
+      roots.push_back(std::sqrt(std::max(1.0F, degree)));
+    }
+    kernels::Vector<float> scale = backend.vector<float>(users.rows);
+    backend.copy(kernels::VectorView<const float>(roots.data(), users.rows, kernels::Device::cpu),
+                 scale.view());
+    FloatMatrix scaled = backend.matrix<float>(users_.rows(), users_.cols());
+    backend.scale_rows(users_.view(), scale.view(), scaled.view());
+    users_ = std::move(scaled);
+    blended_ = std::make_unique<models::BlendedScorer>(
+        users_.view(), items_.view(), std::move(filter), static_cast<float>(mixture.filter_weight));
+  }
+  void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
+    blended_->score(users, backend, scores);
+  }
+
+ private:
+  FloatMatrix users_, items_;
+  std::unique_ptr<models::BlendedScorer> blended_;
+};
+
+/// A scorer's scores for the users of a task, computed once and handed out tile by tile.
+class ScoreTable final : public models::Scorer {
+ public:
+  ScoreTable(Scorer& source, const RankingTask& task, Backend& backend)
+      : users_(task.users),
+        table_(backend.matrix<float>(task.targets.num_cols,
+                                     static_cast<std::int64_t>(task.users.size()))) {
+    constexpr std::int64_t kTile = 512;
+    for (std::int64_t first = 0; first < table_.cols(); first += kTile) {
+      const std::int64_t count = std::min(kTile, table_.cols() - first);
+      source.score({users_.data() + first, count, kernels::Device::cpu}, backend,
+                   table_.view().cols_of(first, count));
+    }
+  }
+  void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
+    if (users.size == 0) return;
+    const auto first = std::lower_bound(users_.begin(), users_.end(), users[0]) - users_.begin();
+    PENCHANT_ASSERT(first + users.size <= table_.cols() &&
+                    std::equal(users.data, users.data + users.size, users_.begin() + first));
+    backend.copy(ConstFloatView(table_.view().cols_of(first, users.size)), scores);
+  }
+
+ private:
+  std::vector<NodeId> users_;
+  FloatMatrix table_;
+};
+
+/// One way to score, and what the validation part says of it.
+struct Candidate {
+  Mixture mixture;
+  double value = 0.0;
+  double popularity = 0.0;  ///< mean training count of what is recommended
+};
+
+/// The most popular of those nearly as good as the best.
+template <typename T, typename Value, typename Popularity>
+const T& choose(const std::vector<T>& candidates, Value value, Popularity popularity) {
+  double best = 0.0;
+  for (const T& candidate : candidates) best = std::max(best, value(candidate));
+  const T* chosen = nullptr;
+  for (const T& candidate : candidates) {
+    if (value(candidate) < (1.0 - kTolerance) * best) continue;
+    if (chosen == nullptr || popularity(candidate) > popularity(*chosen)) chosen = &candidate;
+  }
+  PENCHANT_ASSERT(chosen != nullptr);
+  return *chosen;
+}
+
+double popularity_of(const std::map<std::string, double>& metrics) {
+  for (const auto& [name, value] : metrics) {
+    if (name.starts_with("popularity@")) return value;
+  }
+  return 0.0;
+}
+
+class AutoTrainer {
+ public:
+  AutoTrainer(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+              const fs::path& directory, Backend& backend, Progress& progress)
+      : dataset_(dataset),
+        graphs_(graphs),
+        options_(options),
+        directory_(directory),
+        backend_(backend),
+        progress_(progress),
+        start_(std::chrono::steady_clock::now()) {
+    check_filter_choice(options);
+    validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
+    options_.model.kind = models::ModelKind::lightgcn;
+    const graph::CsrView rows = graphs.user_item.user_items.view();
+    PlanSizes sizes;
+    sizes.num_users = dataset.num_users();
+    sizes.num_items = dataset.num_items();
+    sizes.num_entries = rows.num_entries();
+    sizes.propagated = 2 * rows.num_entries();
+    sizes.embedding_dim = options.model.embedding_dim;
+    sizes.num_layers = options.model.num_layers;
+    sizes.num_negatives = options.num_negatives;
+    sizes.steps_per_epoch = Sampler(graphs.user_item, options_).steps_per_epoch();
+    sizes.num_threads = kPlannedThreads;
+    plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
+    if (!validates_) plan_.epochs = 0;
+    if (!options_.filter.rank) options_.filter.rank = fitting_rank(plan_.rank);
+    options_.filter.selection_users = plan_.selection_users;
+  }
+
+  TrainReport run(const std::string& config_toml) {
+    progress_.begin("train");
+    open_directory(config_toml);
+    progress_.update(
+        0, 0,
+        fmt::format("plan for {} s: a filter of rank {}, {}, choices on {} users",
+                    options_.budget.seconds, *options_.filter.rank,
+                    plan_.epochs > 0 ? fmt::format("vectors of {} epochs", plan_.epochs)
+                                     : std::string("no trained vectors"),
+                    plan_.selection_users));
+    TrainReport report;
+    report.interrupted = !decide();
+    if (!report.interrupted) report.interrupted = !make();
+    report.validated = validates_;
+    if (state_.contains("value")) report.best_validation = state_.at("value").get<double>();
+    report.seconds = elapsed();
+    if (report.interrupted) {
+      progress_.begin("auto");
+      progress_.end("interrupted; --resume goes on from what has been decided");
+      return report;
+    }
+    report.chosen = describe_choice();
+    report.epochs_run = mixture().vectors ? 2 * plan_.epochs : 0;
+    report.best_epoch = mixture().vectors ? plan_.epochs : 0;
+    finish(report);
+    progress_.begin("auto");
+    progress_.end(report.chosen);
+    return report;
+  }
+
+ private:
+  /// The plan must not depend on the machine; two cores are what the budget is given for.
+  static constexpr int kPlannedThreads = 2;
+
+  double elapsed() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  bool out_of_time() const { return elapsed() > static_cast<double>(options_.budget.seconds); }
+  Mixture mixture() const { return Mixture::from_json(state_.at("mixture")); }
+  FilterOptions filter() const { return filter_from_json(state_.at("filter")); }
+
+  std::int64_t fitting_rank(std::int64_t rank) const {
+    const std::int64_t smaller = std::min(dataset_.num_users(), dataset_.num_items());
+    return std::max<std::int64_t>(1, std::min(rank, smaller / 4));
+  }
+
+  json course() const {
+    return {{"data_hash", dataset_.hash},
+            {"graph", graph_options_to_json(graphs_.options)},
+            {"budget", options_.budget.seconds},
+            {"epochs", plan_.epochs},
+            {"rank", *options_.filter.rank},
+            {"selection_users", plan_.selection_users},
+            {"validation_metric", options_.validation_metric},
+            {"seed", static_cast<std::uint64_t>(options_.seed)}};
+  }
+
+  void open_directory(const std::string& config_toml) {
+    const fs::path choice = directory_ / kChoice;
+    if (options_.resume && fs::exists(choice)) {
+      std::ifstream file(choice);
+      state_ = json::parse(file, nullptr, false);
+      if (!state_.is_object() || !state_.contains("course"))
+        throw InputError(fmt::format("{}: damaged", choice.string()));
+      const json now = course();
+      for (const auto& [key, value] : now.items()) {
+        const json stored = state_["course"].value(key, json());
+        if (stored != value) {
+          throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}",
+                                       choice.string(), key, stored.dump(), value.dump()));
+        }
+      }
+      begin_artifact(directory_, kKind);
+      return;
+    }
+    options_.resume = false;
+    begin_artifact(directory_, kKind);
+    for (const char* old : {kChoice, kMetrics, kWeights}) fs::remove(directory_ / old);
+    for (const char* old : {kSelection, kVectors}) fs::remove_all(directory_ / old);
+    write_file_atomically(directory_ / "config.toml", config_toml);
+    state_ = {{"course", course()}, {"log", ""}, {"cut_short", false}};
+    save();
+  }
+
+  void save() const {
+    write_file_atomically(directory_ / kChoice, state_.dump(1) + "\n");
+    write_file_atomically(directory_ / kMetrics, state_.at("log").get<std::string>());
+  }
+
+  void log(const std::string& line) { state_["log"] = state_["log"].get<std::string>() + line; }
+
+  /// Chooses filter and mixture; false if interrupted.
+  bool decide() {
+    if (!state_.contains("filter") && !decide_filter()) return false;
+    if (state_.contains("mixture")) return true;
+    if (plan_.epochs > 0 && out_of_time() && !fs::exists(directory_ / kSelection)) {
+      state_["cut_short"] = true;
+      progress_.warn("the budget is spent on the filter; no vectors are trained");
+    } else if (plan_.epochs > 0) {
+      if (!train_vectors(graphs_, kSelection, Validates::yes)) return false;
+      decide_mixture();
+      save();
+      return true;
+    }
+    state_["mixture"] = Mixture{false, 0.0, 1.0}.to_json();
+    save();
+    return true;
+  }
+
+  bool decide_filter() {
+    const FilterSearchResult search = search_filter(dataset_, graphs_, options_, backend_,
+                                                    progress_, [this] { return out_of_time(); });
+    if (search.interrupted) return false;
+    graph_ = search.graph;
+    if (search.trials.empty()) {
+      state_["filter"] = filter_to_json(search.best);
+      save();
+      return true;
+    }
+    for (const FilterTrial& trial : search.trials) log(trial_line(trial));
+    const FilterTrial& chosen = choose(
+        search.trials,
+        [&](const FilterTrial& trial) { return trial.metrics.at(options_.validation_metric); },
+        [](const FilterTrial& trial) { return popularity_of(trial.metrics); });
+    state_["filter"] = filter_to_json(chosen.filter);
+    state_["value"] = chosen.metrics.at(options_.validation_metric);
+    if (out_of_time()) state_["cut_short"] = true;
+    save();
+    return true;
+  }
+
+  enum class Validates { no, yes };
+
+  /// Trains vectors on these graphs, in a folder of the model; false if interrupted.
+  bool train_vectors(const Graphs& graphs, const char* folder, Validates validates) {
+    if (options_.resume && is_finished(directory_ / folder)) return true;
+    TrainOptions vectors = options_;
+    vectors.epochs = plan_.epochs;
+    vectors.validate_every = validates == Validates::yes ? plan_.epochs : 0;
+    vectors.calibrate_popularity = false;
+    vectors.blend_filter = false;
+    vectors.refit = false;
+    return !train(dataset_, graphs, vectors, "", directory_ / folder, backend_, progress_)
+                .interrupted;
+  }
+
+  /// Weights of filter and popularity beside the vectors: hill climbing from a quarter of the
+  /// filter and a quarter of the popularity that a probability has, then the most popular of what
+  /// is nearly as good.
+  void decide_mixture() {
+    const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
+    const RankingTask task =
+        sample_task(make_ranking_task(dataset_, HeldOut::validation, SeenItems::automatic),
+                    plan_.selection_users, options_.seed);
+    if (graph_ == nullptr) {
+      graph_ = std::make_shared<FilterGraph>(graphs_.user_item.user_items.view(), filter().rank,
+                                             options_.seed, backend_);
+    }
+    GraphFilter scorer(graph_, filter(), backend_);
+    const auto table = std::make_shared<ScoreTable>(scorer, task, backend_);
+    const EvaluateOptions evaluation = validation_options(options_.validation_metric);
+    std::vector<Candidate> tried;
+    const auto rank = [&](models::Scorer& mixed, const Mixture& mixture) {
+      const EvaluateReport report = evaluate_scorer(mixed, task, dataset_.item_statistics.count,
+                                                    evaluation, backend_, silent_progress());
+      tried.push_back({mixture, validation_value(report, options_.validation_metric),
+                       popularity_of(report.metrics)});
+      json line;
+      line["phase"] = "mix";
+      line["mixture"] = mixture.to_json();
+      line["validation"] = report.metrics;
+      log(line.dump() + "\n");
+      progress_.update(static_cast<std::int64_t>(tried.size()), 0,
+                       fmt::format("{}: {} {:.4f}", describe(mixture), options_.validation_metric,
+                                   tried.back().value));
+      return tried.back().value;
+    };
+    rank(*table, {false, 0.0, 1.0});
+
+    MixedScorer alone(vectors.users.view(), vectors.items.view(), graphs_.user_item,
+                      {true, 0.0, 0.0}, table, backend_);
+    const double filter_size = score_size(*table, task, backend_);
+    const double unit = filter_size > 0.0 ? score_size(alone, task, backend_) / filter_size : 0.0;
+    const double popularity_unit = static_cast<double>(options_.model.temperature);
+    const std::vector<double> shares = {0.0, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0};
+    const std::vector<double> popularities = {0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0};
+    std::vector<std::vector<double>> known(shares.size(),
+                                           std::vector<double>(popularities.size(), -1.0));
+    const auto value_at = [&](std::size_t i, std::size_t j) {
+      if (known[i][j] >= 0.0) return known[i][j];
+      const Mixture mixture{true, popularities[j] * popularity_unit, shares[i] * unit};
+      MixedScorer mixed(vectors.users.view(), vectors.items.view(), graphs_.user_item, mixture,
+                        table, backend_);
+      return known[i][j] = rank(mixed, mixture);
+    };
+    std::size_t i = 3;
+    std::size_t j = 2;
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (const auto& [di, dj] : {std::pair{1, 0}, {-1, 0}, {0, 1}, {0, -1}}) {
+        const std::size_t next_i = i + static_cast<std::size_t>(di);
+        const std::size_t next_j = j + static_cast<std::size_t>(dj);
+        if (next_i >= shares.size() || next_j >= popularities.size()) continue;
+        if (value_at(next_i, next_j) <= value_at(i, j)) continue;
+        i = next_i;
+        j = next_j;
+        moved = true;
+      }
+    }
+    double best = 0.0;
+    for (const Candidate& candidate : tried) best = std::max(best, candidate.value);
+    while (j + 1 < popularities.size() && value_at(i, j + 1) >= (1.0 - kTolerance) * best) ++j;
+    while (i + 1 < shares.size() && value_at(i + 1, j) >= (1.0 - kTolerance) * best) ++i;
+
+    const Candidate& chosen = choose(
+        tried, [](const Candidate& candidate) { return candidate.value; },
+        [](const Candidate& candidate) { return candidate.popularity; });
+    state_["mixture"] = chosen.mixture.to_json();
+    state_["value"] = chosen.value;
+    state_["filter_alone"] = tried.front().value;
+    state_["tried"] = tried.size();
+  }
+
+  std::string describe(const Mixture& mixture) const {
+    if (!mixture.vectors) return "filter alone";
+    if (mixture.filter_weight == 0.0)
+      return fmt::format("vectors, popularity {:.4g}", mixture.popularity_weight);
+    return fmt::format("vectors, popularity {:.4g}, filter {:.4g}", mixture.popularity_weight,
+                       mixture.filter_weight);
+  }
+
+  std::string describe_choice() const {
+    std::string text = describe(mixture());
+    if (mixture().filter_weight != 0.0) text += ": " + pipeline::describe(filter());
+    if (state_.contains("value")) {
+      text += fmt::format("; {} {:.4f} on validation", options_.validation_metric,
+                          state_.at("value").get<double>());
+    } else {
+      text += "; not chosen: there is no validation part";
+    }
+    if (state_.contains("tried")) {
+      text += fmt::format(", the filter alone {:.4f}, {} mixtures tried",
+                          state_.at("filter_alone").get<double>(),
+                          state_.at("tried").get<std::int64_t>());
+    } else if (state_.at("cut_short").get<bool>()) {
+      text += "; the budget ended the search";
+    } else if (plan_.epochs == 0 && validates_) {
+      text += fmt::format("; {} s leave no time to train vectors", options_.budget.seconds);
+    }
+    return text;
+  }
+
+  bool refits() const { return options_.refit && !dataset_.split.validation.empty(); }
+  const char* trained_on() const { return refits() ? "train+validation" : "train"; }
+
+  /// Makes what was chosen of train + validation; false if interrupted.
+  bool make() {
+    std::optional<Graphs> merged;
+    if (refits()) merged = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
+    const Graphs& graphs = merged ? *merged : graphs_;
+    if (mixture().vectors) {
+      if (merged && !train_vectors(graphs, kVectors, Validates::no)) return false;
+      if (!merged && !is_finished(directory_ / kVectors))
+        fs::rename(directory_ / kSelection, directory_ / kVectors);
+      // The trainer was handed the graphs; what they are made of is known here only.
+      json manifest = read_manifest(directory_ / kVectors, kKind);
+      manifest["trained_on"] = trained_on();
+      finish_artifact(directory_ / kVectors, kKind, std::move(manifest));
+    }
+    if (mixture().filter_weight != 0.0) {
+      const FilterGraph graph(graphs.user_item.user_items.view(), filter().rank, options_.seed,
+                              backend_);
+      write_singular_vectors(directory_ / kWeights, graph, backend_);
+    }
+    return true;
+  }
+
+  void finish(const TrainReport& report) {
+    fs::remove_all(directory_ / kSelection);
+    std::string hashes;
+    if (mixture().filter_weight != 0.0) hashes += hash_file(directory_ / kWeights);
+    if (mixture().vectors) hashes += hash_file(directory_ / kVectors / kWeights);
+    finish_artifact(directory_, kKind,
+                    {{"data_hash", dataset_.hash},
+                     {"graph_options", graph_options_to_json(graphs_.options)},
+                     {"model",
+                      {{"kind", enum_name(models::ModelKind::automatic)},
+                       {"embedding_dim", options_.model.embedding_dim},
+                       {"filter", state_.at("filter")},
+                       {"mixture", state_.at("mixture")}}},
+                     {"chosen", report.chosen},
+                     {"plan",
+                      {{"budget_seconds", options_.budget.seconds},
+                       {"expected_seconds", plan_.seconds},
+                       {"epochs", plan_.epochs},
+                       {"rank", *options_.filter.rank},
+                       {"selection_users", plan_.selection_users},
+                       {"cut_short_by_the_clock", state_.at("cut_short")}}},
+                     {"trained_on", trained_on()},
+                     {"best_validation", report.best_validation},
+                     {"validation_metric", options_.validation_metric},
+                     {"seed", static_cast<std::uint64_t>(options_.seed)},
+                     {"hash", hash_bytes(hashes)},
+                     {"device", backend_.description()}});
+  }
+
+  const Dataset& dataset_;
+  const Graphs& graphs_;
+  TrainOptions options_;
+  fs::path directory_;
+  Backend& backend_;
+  Progress& progress_;
+  std::chrono::steady_clock::time_point start_;
+  bool validates_ = false;
+  AutoPlan plan_;
+  json state_;
+  std::shared_ptr<const FilterGraph> graph_;  ///< of the training part, once the search made it
+};
+
+}  // namespace
+
+TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+                       const std::string& config_toml, const fs::path& model_directory,
+                       Backend& backend, Progress& progress) {
+  return AutoTrainer(dataset, graphs, options, model_directory, backend, progress).run(config_toml);
+}
+
+TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
+                       const Dataset& dataset, Backend& backend) {
+  const json& stored = manifest.at("model");
+  const Mixture mixture = Mixture::from_json(stored.at("mixture"));
+  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
+  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
+                                    dataset, graph_options_from_json(manifest.at("graph_options")));
+  TrainedModel model;
+  std::unique_ptr<GraphFilter> filter;
+  if (mixture.filter_weight != 0.0) {
+    filter = std::make_unique<GraphFilter>(
+        std::make_shared<FilterGraph>(
+            graphs.user_item.user_items.view(),
+            read_singular_vectors(model_directory / kWeights, dataset.num_items(), backend),
+            backend),
+        filter_from_json(stored.at("filter")), backend);
+  }
+  if (!mixture.vectors) {
+    PENCHANT_ASSERT(filter != nullptr);
+    filter->vectors(stored.at("embedding_dim").get<std::int64_t>(), backend, model.users,
+                    model.items);
+    model.scorer = std::move(filter);
+    model.model_name = "auto (filter)";
+  } else {
+    TrainedModel vectors = load_model(model_directory / kVectors, dataset, backend);
+    if (filter != nullptr) {
+      model.scorer =
+          std::make_unique<MixedScorer>(vectors.users.view(), vectors.items.view(),
+                                        graphs.user_item, mixture, std::move(filter), backend);
+    }
+    model.users = std::move(vectors.users);
+    model.items = std::move(vectors.items);
+    append_popularity(graphs.user_item, mixture.popularity_weight, backend, model.users,
+                      model.items);
+    model.popularity_column = mixture.popularity_weight != 0.0;
+    model.normalized = vectors.normalized && !model.popularity_column;
+    model.model_name =
+        mixture.filter_weight != 0.0 ? "auto (vectors and filter)" : "auto (vectors)";
+  }
+  model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
+  return model;
+}
+
+}  // namespace penchant::pipeline
