@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "models/checkpoint.h"
 #include "pipeline/manifest.h"
+#include "pipeline/pair_evaluation.h"
 
 namespace penchant::pipeline {
 
@@ -162,10 +163,63 @@ FloatMatrix InterestNetwork::embeddings(const Histories& histories, Backend& bac
   return mean_user;
 }
 
+std::vector<float> InterestNetwork::pair_outputs(const Histories& histories,
+                                                 std::span<const NodeId> history_rows,
+                                                 std::span<const NodeId> items, float empty,
+                                                 Backend& backend) {
+  PENCHANT_ASSERT(history_rows.size() == items.size());
+  std::vector<float> outputs(items.size(), empty);
+  const std::vector<Span> spans = latest_events(histories, options_.interest.max_length);
+  // Pairs by their history, in order.
+  std::vector<std::int64_t> by_row(items.size());
+  std::iota(by_row.begin(), by_row.end(), 0);
+  std::stable_sort(by_row.begin(), by_row.end(), [&](std::int64_t a, std::int64_t b) {
+    return history_rows[at(a)] < history_rows[at(b)];
+  });
+  HistoryBatch batch;
+  models::DeviceArray<NodeId> device_rows, device_items;
+  models::DeviceArray<float> device_logits;
+  std::size_t next = 0;
+  for_each_run(spans, [&](std::size_t first, std::size_t last) {
+    const std::span<const Span> run(spans.data() + first, last - first);
+    std::vector<std::int64_t> event_of_place(run.size());
+    std::vector<std::int64_t> pairs;
+    std::vector<NodeId> events, candidates;
+    batch.assign(histories, run, options_.interest.history_decay);
+    for (std::size_t k = 0; k < run.size(); ++k)
+      event_of_place[at(batch.order()[k])] = batch.offsets()[k + 1] - 1;
+    for (std::size_t k = 0; k < run.size(); ++k) {
+      while (next < by_row.size() && history_rows[at(by_row[next])] < run[k].row) ++next;
+      for (; next < by_row.size() && history_rows[at(by_row[next])] == run[k].row; ++next) {
+        pairs.push_back(by_row[next]);
+        events.push_back(static_cast<NodeId>(event_of_place[k]));
+        candidates.push_back(items[at(by_row[next])]);
+      }
+    }
+    if (pairs.empty()) return;
+    const models::InterestBatch uploaded = batch.upload(backend);
+    models::Workspace users;
+    model_->user_vectors(
+        backend, uploaded,
+        users.view(backend, static_cast<std::int64_t>(run.size()), options_.embedding_dim));
+    const kernels::VectorView<float> logits =
+        device_logits.view(backend, static_cast<std::int64_t>(pairs.size()));
+    model_->pair_logits(backend, uploaded,
+                        device_rows.upload(backend, std::span<const NodeId>(events)),
+                        device_items.upload(backend, std::span<const NodeId>(candidates)), logits);
+    std::vector<float> host(pairs.size());
+    backend.copy(kernels::VectorView<const float>(logits),
+                 kernels::VectorView<float>(host.data(), logits.size, kernels::Device::cpu));
+    for (std::size_t k = 0; k < pairs.size(); ++k) outputs[at(pairs[k])] = host[k];
+  });
+  return outputs;
+}
+
 InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& part,
                              const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
                              const TrainOptions& options, Backend& backend)
-    : options_(options),
+    : dataset_(dataset),
+      options_(options),
       backend_(backend),
       network_(dataset, item, options.model, options.seed, backend),
       histories_(network_.histories(make_histories(part, dataset, part.interactions.size() + 1))),
@@ -193,6 +247,17 @@ double InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t a
 
 void InterestPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   network_.embeddings(histories_, backend_, users, items);
+}
+
+Calibration InterestPhase::calibrate() {
+  const models::InterestOptions& interest = options_.model.interest;
+  if (!interest.ranking_head || interest.ranking_target != models::RankingTarget::interest)
+    return {};
+  const PairTask task = make_pair_task(dataset_, HeldOut::validation);
+  network_.model().forward_items(backend_);
+  const std::vector<float> logits =
+      network_.pair_outputs(histories_, task.users, task.items, 0.0F, backend_);
+  return fit_calibration(logits, task.labels);
 }
 
 void InterestPhase::write_weights(const fs::path& path) {
@@ -239,55 +304,12 @@ PairScore TrainedInterest::pair_score() const {
 std::vector<float> TrainedInterest::pair_scores(const Histories& histories,
                                                 std::span<const NodeId> history_rows,
                                                 std::span<const NodeId> items, Backend& backend) {
-  PENCHANT_ASSERT(history_rows.size() == items.size());
-  std::vector<float> scores(items.size(), 0.0F);
-  const Histories used = network_->histories(histories);
-  const std::vector<Span> spans = latest_events(used, network_->options_.interest.max_length);
-  // Pairs by their history, in order.
-  std::vector<std::int64_t> by_row(items.size());
-  std::iota(by_row.begin(), by_row.end(), 0);
-  std::stable_sort(by_row.begin(), by_row.end(), [&](std::int64_t a, std::int64_t b) {
-    return history_rows[at(a)] < history_rows[at(b)];
-  });
-  HistoryBatch batch;
-  models::DeviceArray<NodeId> device_rows, device_items;
-  models::DeviceArray<float> device_logits;
-  std::size_t next = 0;
-  for_each_run(spans, [&](std::size_t first, std::size_t last) {
-    const std::span<const Span> run(spans.data() + first, last - first);
-    std::vector<std::int64_t> event_of_place(run.size());
-    std::vector<std::int64_t> pairs;
-    std::vector<NodeId> events, candidates;
-    batch.assign(used, run, network_->options_.interest.history_decay);
-    for (std::size_t k = 0; k < run.size(); ++k)
-      event_of_place[at(batch.order()[k])] = batch.offsets()[k + 1] - 1;
-    for (std::size_t k = 0; k < run.size(); ++k) {
-      while (next < by_row.size() && history_rows[at(by_row[next])] < run[k].row) ++next;
-      for (; next < by_row.size() && history_rows[at(by_row[next])] == run[k].row; ++next) {
-        pairs.push_back(by_row[next]);
-        events.push_back(static_cast<NodeId>(event_of_place[k]));
-        candidates.push_back(items[at(by_row[next])]);
-      }
-    }
-    if (pairs.empty()) return;
-    const models::InterestBatch uploaded = batch.upload(backend);
-    models::Workspace users;
-    network_->model().user_vectors(backend, uploaded,
-                                   users.view(backend, static_cast<std::int64_t>(run.size()),
-                                              network_->options_.embedding_dim));
-    const kernels::VectorView<float> logits =
-        device_logits.view(backend, static_cast<std::int64_t>(pairs.size()));
-    network_->model().pair_logits(
-        backend, uploaded, device_rows.upload(backend, std::span<const NodeId>(events)),
-        device_items.upload(backend, std::span<const NodeId>(candidates)), logits);
-    std::vector<float> host(pairs.size());
-    backend.copy(kernels::VectorView<const float>(logits),
-                 kernels::VectorView<float>(host.data(), logits.size, kernels::Device::cpu));
-    for (std::size_t k = 0; k < pairs.size(); ++k) {
-      scores[at(pairs[k])] =
-          pair_score() == PairScore::rating ? host[k] : 1.0F / (1.0F + std::exp(-host[k]));
-    }
-  });
+  const bool ratings = pair_score() == PairScore::rating;
+  std::vector<float> scores =
+      network_->pair_outputs(network_->histories(histories), history_rows, items,
+                             ratings ? network_->sizes_.mean_rating : 0.0F, backend);
+  if (ratings) return scores;
+  for (float& score : scores) score = calibrated_probability(calibration_, score);
   return scores;
 }
 

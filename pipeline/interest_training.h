@@ -26,6 +26,12 @@ class InterestNetwork {
   /// histories get `empty` (a row of D, or zeros if it has no columns). Needs forward_items.
   kernels::FloatMatrix user_vectors(const Histories& histories, kernels::ConstFloatView empty,
                                     kernels::Backend& backend);
+  /// Outputs of the ranking head for pairs of a history and an item, `empty` where the history is.
+  /// Needs forward_items.
+  std::vector<float> pair_outputs(const Histories& histories,
+                                  std::span<const graph::NodeId> history_rows,
+                                  std::span<const graph::NodeId> items, float empty,
+                                  kernels::Backend& backend);
   /// Vectors of all items and of users by their histories; those without history get the mean of
   /// the others, which is returned [1 x D].
   kernels::FloatMatrix embeddings(const Histories& histories, kernels::Backend& backend,
@@ -55,10 +61,12 @@ class InterestPhase final : public TrainingPhase {
   void visit_parameters(const models::ParameterVisitor& visit) override {
     network_.model().visit_parameters(visit);
   }
+  Calibration calibrate() override;
   void write_weights(const std::filesystem::path& path) override;
   void read_weights(const std::filesystem::path& path) override;
 
  private:
+  const Dataset& dataset_;
   const TrainOptions& options_;
   kernels::Backend& backend_;
   InterestNetwork network_;
@@ -72,10 +80,14 @@ class TrainedInterest final : public InterestScorer {
  public:
   /// `popularity_column`: the item vectors that user_vectors are for have a column of popularity
   /// behind them (append_popularity), for which users have a 1.
-  TrainedInterest(std::unique_ptr<InterestNetwork> network, bool popularity_column)
-      : network_(std::move(network)), popularity_column_(popularity_column) {}
+  TrainedInterest(std::unique_ptr<InterestNetwork> network, bool popularity_column,
+                  Calibration calibration)
+      : network_(std::move(network)),
+        popularity_column_(popularity_column),
+        calibration_(std::move(calibration)) {}
   kernels::FloatMatrix user_vectors(const Histories& histories, kernels::Backend& backend) override;
   PairScore pair_score() const override;
+  /// Without a history: a logit of 0, or the mean rating.
   std::vector<float> pair_scores(const Histories& histories,
                                  std::span<const graph::NodeId> history_rows,
                                  std::span<const graph::NodeId> items,
@@ -88,6 +100,7 @@ class TrainedInterest final : public InterestScorer {
  private:
   std::unique_ptr<InterestNetwork> network_;
   bool popularity_column_;
+  Calibration calibration_;
   kernels::FloatMatrix mean_user_;  ///< [1 x D]
 };
 

@@ -171,6 +171,7 @@ struct Position {
   double last_loss = 0.0;          ///< mean over the last whole epoch
   double popularity_weight = 0.0;  ///< chosen when selection ends
   FilterBlend blend;               ///< likewise
+  Calibration calibration;         ///< likewise
 
   json to_json() const {
     return {{"phase", phase},
@@ -186,7 +187,8 @@ struct Position {
             {"epochs_run", epochs_run},
             {"last_loss", last_loss},
             {"popularity_weight", popularity_weight},
-            {"blend", blend_to_json(blend)}};
+            {"blend", blend_to_json(blend)},
+            {"calibration", calibration_to_json(calibration)}};
   }
   static Position from_json(const json& stored) {
     return {stored.at("phase").get<std::string>(),
@@ -202,7 +204,8 @@ struct Position {
             stored.at("epochs_run").get<std::int64_t>(),
             stored.at("last_loss").get<double>(),
             stored.at("popularity_weight").get<double>(),
-            blend_from_json(stored.at("blend"))};
+            blend_from_json(stored.at("blend")),
+            calibration_from_json(stored.at("calibration"))};
   }
 };
 
@@ -238,6 +241,7 @@ class Trainer {
         phase_->read_weights(directory_ / kBest);
         if (options_.calibrate_popularity) choose_popularity_weight();
         if (options_.blend_filter) blend_filter();
+        position_.calibration = phase_->calibrate();
       }
       if (!interrupted && validates_ && options_.refit) {
         start_refit();
@@ -583,6 +587,7 @@ class Trainer {
                      {"trained_on", position_.phase == "refit" ? "train+validation" : "train"},
                      {"popularity_weight", position_.popularity_weight},
                      {"blend", blend_to_json(position_.blend)},
+                     {"calibration", calibration_to_json(position_.calibration)},
                      {"best_epoch", report.best_epoch},
                      {"best_validation", report.best_validation},
                      {"validation_metric", options_.validation_metric},
@@ -688,8 +693,8 @@ void propagate_weights(const Dataset& dataset, const Graphs& graphs,
 /// An interest model with these weights, and the vectors of all users by their histories.
 void load_interest(const Dataset& dataset, const Graphs& graphs,
                    const models::ModelOptions& options, const models::TensorFile& file,
-                   const fs::path& weights, double popularity_weight, KnownPart known,
-                   Backend& backend, TrainedModel& model) {
+                   const fs::path& weights, const json& manifest, KnownPart known, Backend& backend,
+                   TrainedModel& model) {
   auto network =
       std::make_unique<InterestNetwork>(dataset, graphs.item, options, graph::Seed{0}, backend);
   network->model().visit_parameters([&](Parameter& parameter) {
@@ -697,7 +702,9 @@ void load_interest(const Dataset& dataset, const Graphs& graphs,
         file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
         parameter.value.view());
   });
-  auto interest = std::make_unique<TrainedInterest>(std::move(network), popularity_weight != 0.0);
+  auto interest = std::make_unique<TrainedInterest>(
+      std::move(network), manifest.at("popularity_weight").get<double>() != 0.0,
+      calibration_from_json(manifest.at("calibration")));
   const Histories histories =
       known == KnownPart::train
           ? make_histories(dataset.split.train, dataset, options.interest.max_length)
@@ -733,8 +740,7 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     const models::TensorFile file = models::read_safetensors(weights);
     const auto popularity_weight = manifest.at("popularity_weight").get<double>();
     if (options.kind == models::ModelKind::interest) {
-      load_interest(dataset, graphs, options, file, weights, popularity_weight, known, backend,
-                    model);
+      load_interest(dataset, graphs, options, file, weights, manifest, known, backend, model);
     } else {
       propagate_weights(dataset, graphs, options, file, weights, backend, model);
     }

@@ -14,6 +14,7 @@
 #include "kernels/transfer.h"
 #include "models/encoder.h"
 #include "models/ranking_loss.h"
+#include "pipeline/calibration.h"
 #include "pipeline/sampler.h"
 #include "pipeline/train.h"
 
@@ -41,6 +42,9 @@ class TrainingPhase {
   /// Final vectors in dense ids.
   virtual void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) = 0;
   virtual void visit_parameters(const models::ParameterVisitor& visit) = 0;
+  /// How the probabilities that the model gives must be corrected, by the validation part; models
+  /// without probabilities have nothing to correct.
+  virtual Calibration calibrate() { return {}; }
   /// Parameters as a file: node rows in dense order, so that the file does not depend on
   /// train.node_order.
   virtual void write_weights(const std::filesystem::path& path) = 0;
