@@ -137,7 +137,7 @@ TEST_F(AutoTraining, ServesEveryVerbOnModels) {
   EXPECT_GT(recall(evaluate(dataset(), model, options, backend(), silent_progress())), popularity);
   EXPECT_EQ(recommend(dataset(), model, "u3", 5, backend()).size(), 5U);
   EXPECT_EQ(similar(dataset(), model, "i3", 5, backend()).size(), 5U);
-  embed(dataset(), model, {}, at("e"), silent_progress());
+  embed(dataset(), model, {}, at("e"), backend(), silent_progress());
   EXPECT_TRUE(fs::exists(at("e") / "items.npy"));
 }
 

@@ -47,7 +47,12 @@ std::unique_ptr<kernels::RecurrentState> SimtBackend::recurrent_state(
 void SimtBackend::recurrent_forward(kernels::RecurrentState& state,
                                     const kernels::PackedSequences& sequences, ConstFloatView x,
                                     const kernels::RecurrentWeights& weights, FloatView h) {
-  require_device("recurrent_forward", "x", x);
+  const char* op = "recurrent_forward";
+  require_device(op, "x", x);
+  require_device(op, "input weight", weights.input);
+  require_device(op, "hidden weight", weights.hidden);
+  require_device(op, "bias", weights.bias);
+  require_device(op, "h", h);
   host_.recurrent_forward(state, sequences, on_host(x),
                           {on_host(weights.input), on_host(weights.hidden), on_host(weights.bias)},
                           on_host(h));
@@ -58,7 +63,17 @@ void SimtBackend::recurrent_backward(kernels::RecurrentState& state,
                                      const kernels::RecurrentWeights& weights, ConstFloatView h,
                                      ConstFloatView d_h, FloatView d_x,
                                      const kernels::RecurrentGradients& gradients) {
-  require_device("recurrent_backward", "x", x);
+  const char* op = "recurrent_backward";
+  require_device(op, "x", x);
+  require_device(op, "input weight", weights.input);
+  require_device(op, "hidden weight", weights.hidden);
+  require_device(op, "bias", weights.bias);
+  require_device(op, "h", h);
+  require_device(op, "d_h", d_h);
+  require_device(op, "d_x", d_x);
+  require_device(op, "gradient of the input weight", gradients.input);
+  require_device(op, "gradient of the hidden weight", gradients.hidden);
+  require_device(op, "gradient of the bias", gradients.bias);
   host_.recurrent_backward(
       state, sequences, on_host(x),
       {on_host(weights.input), on_host(weights.hidden), on_host(weights.bias)}, on_host(h),
