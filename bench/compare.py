@@ -7,6 +7,8 @@
   compare.py ingest    a 10-million-line CSV: pandas read_csv + factorize
   compare.py evaluate  all Gowalla users, top 20
   compare.py gowalla   the default recipe from log to test metrics
+  compare.py gowalla_auto  model.kind = "auto" on Gowalla, raw text to test metrics, three seeds
+  compare.py ablation  graph, sequence, fused; rnn, lstm, cnn; with and without the item graph, on Beauty
   compare.py interest  training throughput of the interest model's sequence half on Beauty: PyTorch; and what the graph adds
   compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
@@ -238,6 +240,31 @@ class Bench:
                            for name in ("hit_rate@10", "ndcg@10")} |
                 {"seconds": statistics.median(run["seconds"] for run in runs)}}
 
+    def gowalla_auto(self):
+        runs = []
+        for seed in (1, 2, 3):
+            start = time.perf_counter()
+            data = self.gowalla()
+            model = self.work / f"auto{seed}.model"
+            output, train_seconds, train_peak = run([self.penchant, "train", data, "--out", model, "--quiet", "--json", "--seed",
+                                                     seed, "--set", "model.kind=auto", "--budget", self.options.budget])
+            report, evaluate_seconds, peak = run([self.penchant, "evaluate", data, model, "--json", "--quiet", "--set",
+                                                  "evaluate.cutoffs=[20]", "--set", "evaluate.rank_metrics=false"])
+            seconds = time.perf_counter() - start
+            shutil.rmtree(data)
+            runs.append({"seed": seed, "seconds": seconds, "train_seconds": train_seconds,
+                         "evaluate_seconds": evaluate_seconds, "peak_bytes": max(train_peak, peak),
+                         "chosen": json.loads(output)["chosen"], "metrics": json.loads(report)["metrics"]})
+        return {"unit": "s", "budget": self.options.budget, "runs": runs,
+                "median": {name: statistics.median(run["metrics"][name] for run in runs)
+                           for name in ("recall@20", "ndcg@20")} |
+                {"seconds": statistics.median(run["seconds"] for run in runs)}}
+
+    def ablation(self):
+        data = self.beauty()
+        output, seconds, _ = run([self.penchant, "ablate", data, "--out", self.work / "ablation", "--json", "--quiet"])
+        return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
+
     def recipe(self):
         data = self.gowalla()
         model = self.work / "gowalla.model"
@@ -251,9 +278,11 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla", "interest", "beauty"])
+    parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla", "gowalla_auto", "interest", "beauty",
+                                          "ablation"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--budget", default="60s", help="of gowalla_auto")
     parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
