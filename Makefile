@@ -11,8 +11,8 @@ help:
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
-# The CUDA module is built where there is a compiler for it.
-CUDA := $(if $(shell command -v nvcc 2> /dev/null),ON,OFF)
+# The CUDA module is built where there is a compiler for it, and cuDNN.
+CUDA = $(eval CUDA := $$(shell printf '\043include <cudnn.h>\n' | nvcc -E -x cu - > /dev/null 2>&1 && echo ON || echo OFF))$(CUDA)
 
 setup:
 	@cmake/setup.sh

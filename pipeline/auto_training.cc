@@ -228,7 +228,17 @@ class AutoTrainer {
   }
 
   json course() const {
+    const auto chosen = [](const auto& value) { return value ? json(*value) : json("auto"); };
+    const FilterChoice& filter = options_.filter;
     return {{"data_hash", dataset_.hash},
+            {"training", training_course(dataset_, graphs_, options_)},
+            {"filter_kind", filter.kind ? json(enum_name(*filter.kind)) : json("auto")},
+            {"filter_power", chosen(filter.power)},
+            {"filter_low_pass", chosen(filter.low_pass)},
+            {"filter_order", chosen(filter.order)},
+            {"filter_flatness", chosen(filter.flatness)},
+            {"filter_sharpening", chosen(filter.sharpening)},
+            {"filter_sharpening_steps", filter.sharpening_steps},
             {"graph", graph_options_to_json(graphs_.options)},
             {"budget", options_.budget.seconds},
             {"epochs", plan_.epochs},

@@ -145,8 +145,9 @@ kernels::FloatMatrix mean_vector(const TrainedModel& model, std::span<const Node
   const auto count = static_cast<std::int64_t>(items.size());
   const std::int64_t dim = model.embedding_dim();
   kernels::FloatMatrix vectors = backend.matrix<float>(count, dim);
+  kernels::Upload<graph::NodeId> upload;
   backend.gather_rows(model.items.view().cols_of(0, dim),
-                      {items.data(), count, kernels::Device::cpu}, vectors.view());
+                      upload({items.data(), count, kernels::Device::cpu}, backend), vectors.view());
   std::vector<float> table(items.size() * static_cast<std::size_t>(dim));
   backend.copy(vectors.view(),
                kernels::FloatView(table.data(), count, dim, dim, kernels::Device::cpu));

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <numeric>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
 #include "models/checkpoint.h"
 #include "pipeline/manifest.h"
 #include "pipeline/pair_evaluation.h"
@@ -261,9 +263,11 @@ Calibration InterestPhase::calibrate() {
 }
 
 void InterestPhase::write_weights(const fs::path& path) {
+  std::deque<kernels::Download<float>> downloads;
   std::vector<models::NamedTensor> tensors;
   visit_parameters([&](Parameter& parameter) {
-    tensors.push_back({parameter.name, parameter.value.view()});
+    tensors.push_back({parameter.name,
+                       downloads.emplace_back()(ConstFloatView(parameter.value.view()), backend_)});
   });
   write_file_atomically(path, [&](std::ostream& out) {
     models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
@@ -304,6 +308,8 @@ PairScore TrainedInterest::pair_score() const {
 std::vector<float> TrainedInterest::pair_scores(const Histories& histories,
                                                 std::span<const NodeId> history_rows,
                                                 std::span<const NodeId> items, Backend& backend) {
+  if (pair_score() == PairScore::none)
+    throw InputError("the model has no ranking head (model.ranking_head = false)");
   const bool ratings = pair_score() == PairScore::rating;
   std::vector<float> scores =
       network_->pair_outputs(network_->histories(histories), history_rows, items,

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
 #include "pipeline/embed.h"
 #include "pipeline/manifest.h"
 #include "pipeline/tables.h"
@@ -98,6 +99,11 @@ class TableScorer {
         item_place_(place_of(path, names_, options.item_column)) {
     if (std::find(names_.begin(), names_.end(), kScore) != names_.end())
       throw InputError(fmt::format("{}: already has a column '{}'", path.string(), kScore));
+    std::vector<std::string> sorted = names_;
+    std::sort(sorted.begin(), sorted.end());
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+    if (twice != sorted.end())
+      throw InputError(fmt::format("{}: has two columns '{}'", path.string(), *twice));
     report_.score = scorer.meaning();
   }
 
@@ -205,19 +211,27 @@ PairScorer::PairScorer(const Dataset& dataset, const TrainedModel& model, kernel
 }
 
 std::string PairScorer::meaning() const {
-  if (model_.interest) return "probability";
+  switch (model_.interest ? model_.interest->pair_score() : PairScore::none) {
+    case PairScore::probability:
+      return "probability";
+    case PairScore::rating:
+      return "rating";
+    case PairScore::none:
+      break;
+  }
   return model_.scorer ? "filter score" : "inner product";
 }
 
 std::vector<float> PairScorer::score(std::span<const NodeId> users, std::span<const NodeId> items) {
   PENCHANT_ASSERT(users.size() == items.size());
   if (users.empty()) return {};
-  if (model_.interest) return probabilities(users, items);
+  if (model_.interest && model_.interest->pair_score() != PairScore::none)
+    return answers(users, items);
   return model_.scorer ? scorer_scores(users, items) : inner_products(users, items);
 }
 
-std::vector<float> PairScorer::probabilities(std::span<const NodeId> users,
-                                             std::span<const NodeId> items) {
+std::vector<float> PairScorer::answers(std::span<const NodeId> users,
+                                       std::span<const NodeId> items) {
   const auto [distinct, places] = number_users(users);
   return model_.interest->pair_scores(select_histories(histories_, distinct), places, items,
                                       backend_);
@@ -256,8 +270,9 @@ std::vector<float> PairScorer::inner_products(std::span<const NodeId> users,
   const auto count = static_cast<std::int64_t>(users.size());
   kernels::FloatMatrix left = backend_.matrix<float>(count, model_.users.cols());
   kernels::FloatMatrix right = backend_.matrix<float>(count, model_.items.cols());
-  backend_.gather_rows(model_.users.view(), view_of(users), left.view());
-  backend_.gather_rows(model_.items.view(), view_of(items), right.view());
+  kernels::Upload<NodeId> upload_users, upload_items;
+  backend_.gather_rows(model_.users.view(), upload_users(view_of(users), backend_), left.view());
+  backend_.gather_rows(model_.items.view(), upload_items(view_of(items), backend_), right.view());
   kernels::Vector<float> dots = backend_.vector<float>(count);  // zeros
   backend_.add_row_dots(left.view(), right.view(), dots.view());
   std::vector<float> scores(users.size());

@@ -45,8 +45,8 @@ class PairScorer {
   std::string meaning() const;
 
  private:
-  std::vector<float> probabilities(std::span<const graph::NodeId> users,
-                                   std::span<const graph::NodeId> items);
+  std::vector<float> answers(std::span<const graph::NodeId> users,
+                             std::span<const graph::NodeId> items);
   std::vector<float> scorer_scores(std::span<const graph::NodeId> users,
                                    std::span<const graph::NodeId> items);
   std::vector<float> inner_products(std::span<const graph::NodeId> users,

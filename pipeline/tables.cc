@@ -310,7 +310,8 @@ struct TableReader::Impl {
   std::shared_ptr<arrow::RecordBatchReader> reader;
   std::unique_ptr<parquet::arrow::FileReader> parquet_reader;  // owns what `reader` reads from
   std::vector<bool> timestamps;
-  std::vector<int> order;       ///< column of the file or batch for each column asked for
+  std::vector<int> fields;      ///< plain text: field of the file for each column asked for
+  std::vector<int> order;       ///< Arrow: column of the batch for each column asked for
   std::int64_t next_line = 1;   ///< next(): of the next batch
   std::int64_t arrow_line = 0;  ///< of the next block in Arrow's count
   std::mutex mutex;
@@ -343,7 +344,7 @@ struct TableReader::Impl {
 
   void open_text(FileKind kind) {
     const std::vector<std::string> known = table_columns(path, options);
-    order = find_columns(path, known, columns);
+    fields = find_columns(path, known, columns);
     timestamps.assign(columns.size(), false);
     options.separator = find_separator(path, kind, options);
     num_fields = known.size();
@@ -403,8 +404,8 @@ struct TableReader::Impl {
     parquet_reader->set_use_threads(true);
     std::shared_ptr<arrow::Schema> schema;
     check(parquet_reader->GetSchema(&schema), path);
-    const std::vector<int> fields = find_columns(path, schema->field_names(), columns);
-    // Leaf columns of the chosen top-level fields.
+    const std::vector<int> columns_of_file = find_columns(path, schema->field_names(), columns);
+    // Leaf columns of the chosen top-level columns_of_file.
     std::vector<int> leaves;
     const auto& descriptor = *parquet_reader->parquet_reader()->metadata()->schema();
     for (int leaf = 0; leaf < descriptor.num_columns(); ++leaf) {
@@ -415,7 +416,7 @@ struct TableReader::Impl {
     for (std::size_t g = 0; g < groups.size(); ++g) groups[g] = static_cast<int>(g);
     reader = take(parquet_reader->GetRecordBatchReader(groups, leaves), path);
     order = find_columns(path, reader->schema()->field_names(), columns);
-    for (const int field : fields)
+    for (const int field : columns_of_file)
       timestamps.push_back(schema->field(field)->type()->id() == arrow::Type::TIMESTAMP);
   }
 };
@@ -470,7 +471,7 @@ bool TableReader::split(TableBlock& block, TextBatch& batch, std::size_t most_by
   batch.malformed.clear();
   batch.num_rows = 0;
   if (from.plain) {
-    return split_plain_lines(from.text, {impl.options.separator, impl.num_fields, impl.order},
+    return split_plain_lines(from.text, {impl.options.separator, impl.num_fields, impl.fields},
                              most_bytes, from.ends, batch);
   }
   if (from.taken) return false;

@@ -43,9 +43,17 @@ struct TextBatch {
 
   /// Line of a row in the file.
   std::int64_t line(std::size_t row) const {
-    std::int64_t line = first_line + static_cast<std::int64_t>(row);
-    for (const MalformedRow& other : malformed) line += other.line <= line ? 1 : 0;
-    return line;
+    const std::int64_t line = first_line + static_cast<std::int64_t>(row);
+    // Lines of malformed rows ascend, so those that lie before the row come first.
+    std::int64_t before = 0;
+    for (auto after = static_cast<std::int64_t>(malformed.size()); before < after;) {
+      const std::int64_t middle = (before + after) / 2;
+      if (malformed[static_cast<std::size_t>(middle)].line - middle <= line)
+        before = middle + 1;
+      else
+        after = middle;
+    }
+    return line + before;
   }
   /// A line of a text file with nothing in the columns asked for: not a row.
   bool is_blank(std::size_t row) const {

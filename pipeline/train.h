@@ -48,7 +48,8 @@ struct TrainOptions {
                         ///< but validate_every, validation_metric, refit and seed
   Budget budget;
   std::int64_t epochs = 20;
-  std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192
+  std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192;
+                                ///< interest: events, about 128 steps, 512 to 4096
   std::int64_t num_negatives =
       1024;  ///< shared by a batch (sampled softmax); BPR draws one per positive
   double negative_power =
@@ -77,6 +78,10 @@ struct TrainOptions {
   std::vector<graph::NodeId>
       metis_order;  ///< node order for NodeOrder::metis: X.data/partition/order.npy
 };
+
+/// Everything that changes the course of training, as text that is equal if and only if it is.
+std::string training_course(const Dataset& dataset, const Graphs& graphs,
+                            const TrainOptions& options);
 
 /// What suits a kind of model where the user says nothing.
 TrainOptions default_train_options(models::ModelKind kind);

@@ -128,7 +128,8 @@ models::ModelOptions model_from_json(const json& stored) {
   model.initializer = parse_enum<models::Initializer>(stored.at("initializer").get<std::string>(),
                                                       "model.initializer");
   model.initial_scale = stored.at("initial_scale").get<float>();
-  model.interest = interest_from_json(stored.at("interest"));
+  // Models of earlier versions have none.
+  if (stored.contains("interest")) model.interest = interest_from_json(stored.at("interest"));
   return model;
 }
 
@@ -631,6 +632,11 @@ graph::TrainingPart train_and_validation(const Dataset& dataset) {
   append(rows.session, more.session);
   sort_log(rows, dataset.num_users());
   return merged;
+}
+
+std::string training_course(const Dataset& dataset, const Graphs& graphs,
+                            const TrainOptions& options) {
+  return course_to_json(dataset, graphs, options).dump();
 }
 
 TrainOptions default_train_options(models::ModelKind kind) {

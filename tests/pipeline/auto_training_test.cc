@@ -190,6 +190,14 @@ TEST_F(AutoTraining, DoesNotGoOnUnderOtherOptions) {
   options.resume = true;
   options.seed = graph::Seed{7};
   EXPECT_THAT(input_error_of([&] { train(options, "m"); }), HasSubstr("cannot resume: seed was"));
+  options.seed = auto_recipe().seed;
+  options.model.embedding_dim /= 2;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
+              HasSubstr("cannot resume: training was"));
+  options.model.embedding_dim *= 2;
+  options.filter.power = 0.9F;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
+              HasSubstr("cannot resume: filter_power was"));
 }
 
 TEST_F(AutoTraining, WithoutValidationTakesTheFiltersStart) {

@@ -89,6 +89,29 @@ TEST_P(OnADevice, NodeWeightedGcnWithBpr) {
   expect_like_the_cpu(options);
 }
 
+TEST_P(OnADevice, FusedInterestModel) {
+  TrainOptions options = default_train_options(models::ModelKind::interest);
+  options.model.embedding_dim = 8;
+  options.model.interest.hidden_dim = 8;
+  options.model.interest.mlp_dims = {8};
+  options.epochs = 1;
+  options.batch_size = 1024;
+  options.num_negatives = 64;
+  expect_like_the_cpu(options);
+  TrainedModel model = load_model(at("device"), dataset(), *device_);
+  const std::vector<std::string_view> history = {"i1", "i2"};
+  EXPECT_EQ(recommend_for_history(dataset(), model, history, 5, *device_).size(), 5U);
+}
+
+TEST_P(OnADevice, SomeoneNewByTheMeanOfTheItems) {
+  TrainOptions options = recipe();
+  options.epochs = 1;
+  train_on(*device_, options, "m");
+  const TrainedModel model = load_model(at("m"), dataset(), *device_);
+  const std::vector<std::string_view> history = {"i1", "i2"};
+  EXPECT_EQ(recommend_for_history(dataset(), model, history, 5, *device_).size(), 5U);
+}
+
 TEST_P(OnADevice, GraphFilter) {
   TrainOptions options = recipe();
   options.model.kind = models::ModelKind::graph_filter;

@@ -71,6 +71,27 @@ TEST_F(IngestThreads, OneAndMoreThreadsAgree) {
   }
 }
 
+// Arrow takes over at the first quote while earlier blocks are still being split; the columns asked
+// for are not the file's first ones.
+TEST_F(IngestThreads, AQuoteInALaterBlockChangesNothingBeforeIt) {
+  std::string text = "note,user,rest,item,time\n";
+  std::string quoted = text;
+  for (int row = 0; text.size() < 2 * kTextBlock + 300000; ++row) {
+    const std::string rest =
+        fmt::format(",u{},y,i{},{}\n", row % 7000, row % 900, 1600000000 + row);
+    text += "x" + rest;
+    quoted += (text.size() > kTextBlock + 100000 && row % 1000 == 0 ? "\"x\"" : "x") + rest;
+  }
+  IngestOptions options = everything_in_train();
+  std::vector<std::string> hashes;
+  for (const int threads : {1, 2, 4}) {
+    const ThreadCount scope(threads);
+    hashes.push_back(ingest_text(text, options).hash);
+    hashes.push_back(ingest_text(quoted, options).hash);
+  }
+  EXPECT_THAT(hashes, ::testing::Each(hashes[0]));
+}
+
 TEST_F(IngestThreads, PlainAndPackedTextAgree) {
   const std::string text = long_log();
   const IngestOptions options = options_for(RepeatPolicy::keep_all);
