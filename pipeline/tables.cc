@@ -405,7 +405,7 @@ struct TableReader::Impl {
     std::shared_ptr<arrow::Schema> schema;
     check(parquet_reader->GetSchema(&schema), path);
     const std::vector<int> columns_of_file = find_columns(path, schema->field_names(), columns);
-    // Leaf columns of the chosen top-level columns_of_file.
+    // Leaf columns of the chosen top-level fields.
     std::vector<int> leaves;
     const auto& descriptor = *parquet_reader->parquet_reader()->metadata()->schema();
     for (int leaf = 0; leaf < descriptor.num_columns(); ++leaf) {
