@@ -346,7 +346,7 @@ struct CudaOptions {
 struct BackendOptions {
   DeviceChoice device = DeviceChoice::automatic;
   int num_threads = 0;  ///< 0: all cores
-  CudaOptions cuda;
+  CudaOptions cuda = {};
 };
 
 /// Makes the backend asked for. DeviceChoice::cuda without a usable GPU throws DeviceError that
