@@ -262,7 +262,8 @@ class Bench:
 
     def ablation(self):
         data = self.beauty()
-        output, seconds, _ = run([self.penchant, "ablate", data, "--out", self.work / "ablation", "--json", "--quiet"])
+        command = [self.penchant, "ablate", data, "--out", self.work / "ablation", "--json", "--quiet"]
+        output, seconds, _ = run(command + (["--only", self.options.only] if self.options.only else []))
         return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
 
     def recipe(self):
@@ -282,6 +283,7 @@ def main():
                                           "ablation"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", help="variants of ablation, separated by commas; all without it")
     parser.add_argument("--budget", default="60s", help="of gowalla_auto")
     parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results")
