@@ -157,7 +157,7 @@ TEST(HistoryOfItems, IsOneRowWithoutTypesAndTimes) {
 }
 
 TEST(SelectHistories, TakesRowsWithEverythingTheyHave) {
-  const Histories all{{0, 2, 2, 3}, {7, 8, 9}, {1, 0, 1}, {0, 5, 0}};
+  const Histories all{{0, 2, 2, 3}, {7, 8, 9}, {1, 0, 1}, {0, 5, 0}, {3.0F, 1.0F, 5.0F}};
   const std::vector<NodeId> rows = {2, 1, 0, 2};
   const Histories some = select_histories(all, rows);
   EXPECT_THAT(some.offsets, ElementsAre(0, 1, 1, 3, 4));
@@ -165,6 +165,7 @@ TEST(SelectHistories, TakesRowsWithEverythingTheyHave) {
   EXPECT_THAT(some.events, ElementsAre(1, 1, 0, 1));
   EXPECT_THAT(some.gap_buckets, ElementsAre(0, 0, 5, 0));
   EXPECT_EQ(select_histories(history_of_items({}), std::vector<NodeId>{0, 0}).size(), 2);
+  EXPECT_THAT(some.weights, ElementsAre(5.0F, 3.0F, 1.0F, 5.0F));
 }
 
 }  // namespace
