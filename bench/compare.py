@@ -293,6 +293,7 @@ def main():
         whole = {"gowalla": bench.recipe, "beauty": bench.beauty_recipe}
         result = whole.get(options.bench, getattr(bench, options.bench))()
         facts = json.loads(run([bench.penchant, "info", "--json"])[0])
+        facts["cuda"] = facts["cuda"].split(" (")[0]  # without this machine's paths
     finally:
         shutil.rmtree(bench.work)
     commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
