@@ -12,10 +12,12 @@
 namespace penchant::models {
 
 BlendedScorer::BlendedScorer(kernels::ConstFloatView users, kernels::ConstFloatView items,
-                             std::shared_ptr<Scorer> filter, float filter_weight)
-    : users_(users), items_(items), filter_(std::move(filter)), filter_weight_(filter_weight) {
-  if (!std::isfinite(filter_weight))
-    throw InputError(fmt::format("the weight of a filter is {}, expected a number", filter_weight));
+                             std::vector<WeightedScorer> others)
+    : users_(users), items_(items), others_(std::move(others)) {
+  for (const WeightedScorer& other : others_) {
+    if (!std::isfinite(other.weight))
+      throw InputError(fmt::format("a score's weight is {}, expected a number", other.weight));
+  }
 }
 
 void BlendedScorer::score(kernels::IdView users, kernels::Backend& backend,
@@ -23,9 +25,21 @@ void BlendedScorer::score(kernels::IdView users, kernels::Backend& backend,
   kernels::FloatMatrix queries = backend.matrix<float>(users.size, users_.cols);
   kernels::Upload<graph::NodeId> upload;
   backend.gather_rows(users_, upload(users, backend), queries.view());
-  filter_->score(users, backend, scores);
+  // The first of the others is written in place and weighed by what comes next.
+  float weight = 0.0F;
+  kernels::FloatMatrix tile;
+  for (std::size_t k = 0; k < others_.size(); ++k) {
+    if (k == 0) {
+      others_[k].scorer->score(users, backend, scores);
+      weight = others_[k].weight;
+      continue;
+    }
+    if (k == 1) tile = backend.matrix<float>(scores.rows, scores.cols);
+    others_[k].scorer->score(users, backend, tile.view());
+    backend.axpby(others_[k].weight, tile.view(), std::exchange(weight, 1.0F), scores);
+  }
   backend.gemm(kernels::Transpose::no, kernels::Transpose::yes, 1.0F, items_, queries.view(),
-               filter_weight_, scores);
+               weight, scores);
 }
 
 }  // namespace penchant::models

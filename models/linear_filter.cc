@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "models/sparse_scorer.h"
 
 namespace penchant::models {
 
@@ -70,7 +71,6 @@ void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scor
                                  scores.rows, scores.cols, num_items, width));
   }
   if (width == 0 || num_items == 0) return;
-  // The users' rows as columns of a dense table: a sparse [I x B] matrix times the identity.
   Csr rows;
   rows.num_rows = width;
   rows.num_cols = num_items;
@@ -86,15 +86,9 @@ void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scor
     }
     rows.offsets.push_back(static_cast<graph::EdgeOffset>(rows.columns.size()));
   }
-  const Csr columns = graph::transpose(rows.view());
-  std::vector<float> ones(static_cast<std::size_t>(width * width), 0.0F);
-  for (std::int64_t b = 0; b < width; ++b) ones[static_cast<std::size_t>(b * width + b)] = 1.0F;
-  kernels::FloatMatrix identity = backend.matrix<float>(width, width);
-  backend.copy(kernels::ConstFloatView(ones.data(), width, width, width, kernels::Device::cpu),
-               identity.view());
   kernels::FloatMatrix signal = backend.matrix<float>(num_items, width);
   kernels::FloatMatrix hop = backend.matrix<float>(user_items_.num_rows, width);
-  backend.spmm(*backend.sparse(columns.view()), identity.view(), signal.view(), {});
+  write_columns(rows.view(), backend, signal.view());
   kernels::SpmmOptions scaled;
   scaled.row_scale = user_scale_.view();
   backend.spmm(*user_matrix_, signal.view(), hop.view(), scaled);

@@ -83,8 +83,10 @@ class MixedScorer final : public models::Scorer {
     FloatMatrix scaled = backend.matrix<float>(users_.rows(), users_.cols());
     backend.scale_rows(users_.view(), scale.view(), scaled.view());
     users_ = std::move(scaled);
-    blended_ = std::make_unique<models::BlendedScorer>(
-        users_.view(), items_.view(), std::move(filter), static_cast<float>(mixture.filter_weight));
+    const models::WeightedScorer other{std::move(filter),
+                                       static_cast<float>(mixture.filter_weight)};
+    blended_ = std::make_unique<models::BlendedScorer>(users_.view(), items_.view(),
+                                                       std::vector{other});
   }
   void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
     blended_->score(users, backend, scores);

@@ -414,10 +414,16 @@ const std::vector<Setting>& all_settings() {
                        "epochs between validations; 0: never"),
       PENCHANT_SETTING("train.patience", train.patience,
                        "validations without improvement before stopping; 0: never stop early"),
+      PENCHANT_SETTING("train.retry_lower_rate", train.retry_lower_rate,
+                       "where validation is best in the first epochs: train again at a quarter of "
+                       "the rate, twice at most, and take the best"),
       PENCHANT_SETTING("train.validation_metric", train.validation_metric,
                        "what validation maximises"),
       PENCHANT_SETTING("train.calibrate_popularity", train.calibrate_popularity,
                        "let validation choose a weight of log popularity in the scores"),
+      PENCHANT_SETTING("train.blend_repeats", train.blend_repeats,
+                       "where the data repeats: let validation choose what a user did with an item "
+                       "before as a term of these scores"),
       PENCHANT_SETTING("train.blend_filter", train.blend_filter,
                        "let validation choose a linear filter and its weight beside the vectors in "
                        "the scores of evaluate and recommend"),

@@ -58,14 +58,14 @@ FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, ConstFloatVie
     }
   }
   const auto filter = std::make_shared<LinearFilter>(graph, best.options, backend);
-  BlendedScorer vectors(users, items, filter, 0.0F);
+  BlendedScorer vectors(users, items, {});
   const double filter_size = score_size(*filter, task, backend);
   if (!(filter_size > 0.0)) return best;
   const double unit = score_size(vectors, task, backend) / filter_size;
   best_value = value_of(vectors);
   for (const double share : {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
     const auto weight = static_cast<float>(share * unit);
-    BlendedScorer blend(users, items, filter, weight);
+    BlendedScorer blend(users, items, {{filter, weight}});
     const double value = value_of(blend);
     if (value <= best_value) continue;
     best_value = value;

@@ -22,6 +22,15 @@ FilterBlend blend_from_json(const json& stored) {
           stored.at("weight").get<float>()};
 }
 
+json repeats_to_json(const RepeatBlend& repeats) {
+  return {{"weight", repeats.weight}, {"decay", repeats.decay}, {"power", repeats.power}};
+}
+
+RepeatBlend repeats_from_json(const json& stored) {
+  return {stored.at("decay").get<float>(), stored.at("power").get<float>(),
+          stored.at("weight").get<float>()};
+}
+
 namespace {
 
 json interest_to_json(const models::InterestOptions& interest) {

@@ -6,8 +6,12 @@
 
 #include "models/model_options.h"
 #include "pipeline/filter_blend.h"
+#include "pipeline/repeat_blend.h"
 
 namespace penchant::pipeline {
+
+inline constexpr const char* kModelArtifact = "model";
+inline constexpr const char* kModelWeights = "weights.safetensors";
 
 nlohmann::json model_to_json(const models::ModelOptions& model);
 /// Throws nlohmann::json::exception where something is missing, InputError for an unknown word.
@@ -15,5 +19,8 @@ models::ModelOptions model_from_json(const nlohmann::json& stored);
 
 nlohmann::json blend_to_json(const FilterBlend& blend);
 FilterBlend blend_from_json(const nlohmann::json& stored);
+
+nlohmann::json repeats_to_json(const RepeatBlend& repeats);
+RepeatBlend repeats_from_json(const nlohmann::json& stored);
 
 }  // namespace penchant::pipeline

@@ -62,11 +62,15 @@ struct TrainOptions {
   std::int64_t validate_every = 1;  ///< epochs; 0: never
   std::int64_t patience =
       5;  ///< validations without improvement before stopping; 0: never stop early
+  bool retry_lower_rate = true;  ///< where validation is best in the first epochs: select again at
+                                 ///< a quarter of the rate, twice at most, and take the best
   std::string validation_metric = "ndcg@20";
   bool calibrate_popularity =
       true;                  ///< let validation choose a weight of log popularity in the scores
   bool blend_filter = true;  ///< let validation choose a linear filter and its weight in the scores
                              ///< that evaluate and recommend rank by
+  bool blend_repeats = true;  ///< likewise what a user did with an item before, where the data
+                              ///< repeats
   bool refit = true;  ///< train once more on train + validation for the number of epochs that
                       ///< validation chose
   std::int64_t checkpoint_every = 1;  ///< epochs

@@ -28,7 +28,9 @@
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
 #include "pipeline/names.h"
+#include "pipeline/repeat_blend.h"
 #include "pipeline/training_phase.h"
+#include "pipeline/training_position.h"
 
 namespace penchant::pipeline {
 
@@ -42,13 +44,14 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kKind = "model";
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
 constexpr const char* kBest = "best.safetensors";
-constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
 /// Validation users that a filter beside the vectors is chosen on.
 constexpr std::int64_t kBlendUsers = 4096;
+/// Selection is tried so often again, each time at this share of the rate before.
+constexpr std::int64_t kMaxRetries = 2;
+constexpr float kRetryRate = 0.25F;
 
 /// Everything that changes the course of training; a checkpoint resumes only under equal ones.
 json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options) {
@@ -69,63 +72,11 @@ json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOpt
           {"refit", options.refit},
           {"calibrate_popularity", options.calibrate_popularity},
           {"blend_filter", options.blend_filter},
+          {"blend_repeats", options.blend_repeats},
+          {"retry_lower_rate", options.retry_lower_rate},
           {"node_order", enum_name(options.node_order)},
           {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
-
-/// Where the loop stands; stored in the checkpoint's metadata.
-struct Position {
-  std::string phase = "select";
-  std::int64_t epoch = 0;  ///< current, from 0
-  std::int64_t step = 0;   ///< done in this epoch
-  std::int64_t adam_step = 0;
-  double loss_sum = 0.0;  ///< of this epoch so far
-  std::int64_t loss_rows = 0;
-  double best_value = -1.0;
-  std::int64_t best_epoch = 0;  ///< counted from 1
-  std::int64_t without_improvement = 0;
-  std::int64_t phase_epochs = 0;   ///< epochs to run in this phase
-  std::int64_t epochs_run = 0;     ///< of all phases
-  double last_loss = 0.0;          ///< mean over the last whole epoch
-  double popularity_weight = 0.0;  ///< chosen when selection ends
-  FilterBlend blend;               ///< likewise
-  Calibration calibration;         ///< likewise
-
-  json to_json() const {
-    return {{"phase", phase},
-            {"epoch", epoch},
-            {"step", step},
-            {"adam_step", adam_step},
-            {"loss_sum", loss_sum},
-            {"loss_rows", loss_rows},
-            {"best_value", best_value},
-            {"best_epoch", best_epoch},
-            {"without_improvement", without_improvement},
-            {"phase_epochs", phase_epochs},
-            {"epochs_run", epochs_run},
-            {"last_loss", last_loss},
-            {"popularity_weight", popularity_weight},
-            {"blend", blend_to_json(blend)},
-            {"calibration", calibration_to_json(calibration)}};
-  }
-  static Position from_json(const json& stored) {
-    return {stored.at("phase").get<std::string>(),
-            stored.at("epoch").get<std::int64_t>(),
-            stored.at("step").get<std::int64_t>(),
-            stored.at("adam_step").get<std::int64_t>(),
-            stored.at("loss_sum").get<double>(),
-            stored.at("loss_rows").get<std::int64_t>(),
-            stored.at("best_value").get<double>(),
-            stored.at("best_epoch").get<std::int64_t>(),
-            stored.at("without_improvement").get<std::int64_t>(),
-            stored.at("phase_epochs").get<std::int64_t>(),
-            stored.at("epochs_run").get<std::int64_t>(),
-            stored.at("last_loss").get<double>(),
-            stored.at("popularity_weight").get<double>(),
-            blend_from_json(stored.at("blend")),
-            calibration_from_json(stored.at("calibration"))};
-  }
-};
 
 /// The whole run: phases, validation, files.
 class Trainer {
@@ -155,10 +106,15 @@ class Trainer {
       phase_ = make_phase(dataset_.split.train, graphs_);
       restore();
       interrupted = !run_phase();
+      while (!interrupted && lower_rate_may_help()) {
+        start_attempt();
+        interrupted = !run_phase();
+      }
       if (!interrupted && validates_) {
         phase_->read_weights(directory_ / kBest);
         if (options_.calibrate_popularity) choose_popularity_weight();
         if (options_.blend_filter) blend_filter();
+        if (options_.blend_repeats && task_.excluded.num_rows == 0) blend_repeats();
         position_.calibration = phase_->calibrate();
       }
       if (!interrupted && validates_ && options_.refit) {
@@ -250,18 +206,19 @@ class Trainer {
                             stored.contains(key) ? stored[key].dump() : "not set", value.dump()));
           }
         }
-        position_ = Position::from_json(json::parse(resumed_->metadata.at("position")));
+        position_ = position_from_json(json::parse(resumed_->metadata.at("position")));
       } catch (const json::exception& error) {
         throw InputError(fmt::format("{}: damaged: {}", checkpoint.string(), error.what()));
       } catch (const std::out_of_range&) {
         throw InputError(fmt::format("{}: is not a training checkpoint", checkpoint.string()));
       }
-      begin_artifact(directory_, kKind);
+      begin_artifact(directory_, kModelArtifact);
       trim_metrics();
       return;
     }
-    begin_artifact(directory_, kKind);
-    for (const char* old : {kCheckpoint, kBest, kWeights, kMetrics}) fs::remove(directory_ / old);
+    begin_artifact(directory_, kModelArtifact);
+    for (const char* old : {kCheckpoint, kBest, kModelWeights, kMetrics})
+      fs::remove(directory_ / old);
     write_file_atomically(directory_ / "config.toml", config_toml);
     write_file_atomically(directory_ / kMetrics, "");
     position_.phase_epochs = options_.epochs;
@@ -277,9 +234,13 @@ class Trainer {
       const json entry = json::parse(line, nullptr, false);
       if (!entry.is_object()) continue;  // a line cut off by the kill
       const std::string phase = entry.value("phase", "");
-      const bool before = phase != position_.phase
-                              ? phase == "select"
-                              : entry.value("epoch", std::int64_t{0}) <= position_.epoch;
+      const std::int64_t attempt = entry.value("attempt", std::int64_t{0});
+      bool before = phase == "select";
+      if (phase == position_.phase) {
+        before = attempt < position_.attempt ||
+                 (attempt == position_.attempt &&
+                  entry.value("epoch", std::int64_t{0}) <= position_.epoch);
+      }
       if (before) kept += line + "\n";
     }
     write_file_atomically(directory_ / kMetrics, kept);
@@ -313,21 +274,23 @@ class Trainer {
       add(parameter.name + ".first_moment", parameter.first_moment);
       add(parameter.name + ".second_moment", parameter.second_moment);
     });
-    const std::map<std::string, std::string> metadata = {{"format", "penchant checkpoint"},
-                                                         {"course", course_.dump()},
-                                                         {"position", position_.to_json().dump()}};
+    const std::map<std::string, std::string> metadata = {
+        {"format", "penchant checkpoint"},
+        {"course", course_.dump()},
+        {"position", position_to_json(position_).dump()}};
     write_file_atomically(directory_ / kCheckpoint, [&](std::ostream& out) {
       models::write_safetensors(out, tensors, metadata);
     });
   }
 
   float learning_rate(std::int64_t steps_per_epoch) const {
-    if (!options_.cosine_decay) return options_.learning_rate;
+    const float peak =
+        options_.learning_rate * std::pow(kRetryRate, static_cast<float>(position_.attempt));
+    if (!options_.cosine_decay) return peak;
     const double progress =
         static_cast<double>(position_.epoch * steps_per_epoch + position_.step) /
         static_cast<double>(options_.epochs * steps_per_epoch);
-    return options_.learning_rate *
-           static_cast<float>(0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
+    return peak * static_cast<float>(0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
   }
 
   /// Runs the rest of the current phase; false if interrupted (after a checkpoint).
@@ -392,6 +355,7 @@ class Trainer {
     ++position_.epochs_run;
     const std::int64_t epoch = position_.epoch + 1;
     json line = {{"phase", position_.phase},
+                 {"attempt", position_.attempt},
                  {"epoch", epoch},
                  {"loss", position_.last_loss},
                  {"steps", position_.adam_step}};
@@ -403,8 +367,12 @@ class Trainer {
       if (value > position_.best_value) {
         position_.best_value = value;
         position_.best_epoch = epoch;
-        position_.without_improvement = 0;
+        position_.best_attempt = position_.attempt;
         phase_->write_weights(directory_ / kBest);
+      }
+      if (value > position_.attempt_value) {
+        position_.attempt_value = value;
+        position_.without_improvement = 0;
       } else {
         ++position_.without_improvement;
         stop = options_.patience > 0 && position_.without_improvement >= options_.patience;
@@ -472,47 +440,100 @@ class Trainer {
                                                   sample_task(task_, kBlendUsers, options_.seed),
                                                   counts, options_.validation_metric, backend_);
     if (blend.weight == 0.0F) return;
-    models::BlendedScorer scorer(
-        users.view(), items.view(),
-        std::make_shared<models::LinearFilter>(graphs_.user_item, blend.options, backend_),
-        blend.weight);
-    const double value = validation_value(
-        evaluate_scorer(scorer, task_, counts, validation_options(options_.validation_metric),
-                        backend_, silent_progress()),
-        options_.validation_metric);
+    const double value = blended_value(users, items, {}, blend, {});
     if (value <= position_.best_value) return;
     position_.best_value = value;
     position_.blend = blend;
   }
 
+  /// The same for what users did before.
+  void blend_repeats() {
+    FloatMatrix users;
+    FloatMatrix items;
+    phase_->embeddings(users, items);
+    if (position_.blend.weight == 0.0F)
+      append_popularity(graphs_.user_item, position_.popularity_weight, backend_, users, items);
+    const graph::TrainingPart& train = dataset_.split.train;
+    const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
+    const RepeatBlend repeats =
+        choose_repeat_blend(graphs_.user_item, histories, users.view(), items.view(),
+                            position_.blend, sample_task(task_, kBlendUsers, options_.seed),
+                            dataset_.item_statistics.count, options_.validation_metric, backend_);
+    if (repeats.weight == 0.0F) return;
+    const double value = blended_value(users, items, histories, position_.blend, repeats);
+    if (value <= position_.best_value) return;
+    position_.best_value = value;
+    position_.repeats = repeats;
+  }
+
+  /// The validation metric of the vectors with these terms beside them.
+  double blended_value(const FloatMatrix& users, const FloatMatrix& items,
+                       const Histories& histories, const FilterBlend& blend,
+                       const RepeatBlend& repeats) {
+    models::BlendedScorer scorer(
+        users.view(), items.view(),
+        blended_terms(graphs_.user_item, histories, blend, repeats, backend_));
+    return validation_value(evaluate_scorer(scorer, task_, dataset_.item_statistics.count,
+                                            validation_options(options_.validation_metric),
+                                            backend_, silent_progress()),
+                            options_.validation_metric);
+  }
+
+  /// Validation that is best in the first epochs says that the rate is too high for this data, if
+  /// the attempt before this one was no better.
+  bool lower_rate_may_help() const {
+    return validates_ && options_.retry_lower_rate && position_.attempt < kMaxRetries &&
+           position_.best_attempt == position_.attempt &&
+           position_.best_epoch <= std::max<std::int64_t>(2, options_.epochs / 10);
+  }
+
+  /// Selection once more from the start, at the next lower rate.
+  void start_attempt() {
+    start_over(options_.epochs);
+    ++position_.attempt;
+    position_.attempt_value = -1.0;
+    position_.without_improvement = 0;
+    phase_.reset();
+    phase_ = make_phase(dataset_.split.train, graphs_);
+  }
+
   void start_refit() {
+    start_over(position_.best_epoch);
     position_.phase = "refit";
-    position_.phase_epochs = position_.best_epoch;
+    position_.attempt = position_.best_attempt;
+    resumed_.reset();
+  }
+
+  void start_over(std::int64_t epochs) {
+    position_.phase_epochs = epochs;
     position_.epoch = 0;
     position_.step = 0;
     position_.adam_step = 0;
     position_.loss_sum = 0.0;
     position_.loss_rows = 0;
-    resumed_.reset();
   }
 
   void finish(const TrainReport& report) {
-    phase_->write_weights(directory_ / kWeights);
-    json manifest = {{"course", course_},
-                     {"data_hash", dataset_.hash},
-                     {"graph_options", graph_options_to_json(graphs_.options)},
-                     {"model", model_to_json(options_.model)},
-                     {"trained_on", position_.phase == "refit" ? "train+validation" : "train"},
-                     {"popularity_weight", position_.popularity_weight},
-                     {"blend", blend_to_json(position_.blend)},
-                     {"calibration", calibration_to_json(position_.calibration)},
-                     {"best_epoch", report.best_epoch},
-                     {"best_validation", report.best_validation},
-                     {"validation_metric", options_.validation_metric},
-                     {"final_loss", report.final_loss},
-                     {"hash", hash_file(directory_ / kWeights)},
-                     {"device", backend_.description()}};
-    finish_artifact(directory_, kKind, std::move(manifest));
+    phase_->write_weights(directory_ / kModelWeights);
+    json manifest = {
+        {"course", course_},
+        {"data_hash", dataset_.hash},
+        {"graph_options", graph_options_to_json(graphs_.options)},
+        {"model", model_to_json(options_.model)},
+        {"trained_on", position_.phase == "refit" ? "train+validation" : "train"},
+        {"popularity_weight", position_.popularity_weight},
+        {"blend", blend_to_json(position_.blend)},
+        {"repeats", repeats_to_json(position_.repeats)},
+        {"calibration", calibration_to_json(position_.calibration)},
+        {"learning_rate",
+         options_.learning_rate * std::pow(kRetryRate, static_cast<float>(position_.best_attempt))},
+        {"best_epoch", report.best_epoch},
+        {"best_validation", report.best_validation},
+        {"validation_metric", options_.validation_metric},
+        {"final_loss", report.final_loss},
+        {"hash", hash_file(directory_ / kModelWeights)},
+        {"device", backend_.description()}};
+    finish_artifact(directory_, kModelArtifact, std::move(manifest));
   }
 
   const Dataset& dataset_;
@@ -524,7 +545,7 @@ class Trainer {
   json course_;
   bool validates_ = false;
   RankingTask task_;
-  Position position_;
+  TrainingPosition position_;
   std::optional<models::TensorFile> resumed_;
   std::unique_ptr<TrainingPhase> phase_;
   std::int64_t steps_done_ = 0;
@@ -583,108 +604,6 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
     return train_auto(dataset, graphs, options, config_toml, model_directory, backend, progress);
   Trainer trainer(dataset, graphs, options, model_directory, backend, progress);
   return trainer.run(config_toml);
-}
-
-namespace {
-
-/// Vectors of a graph encoder with these weights.
-void propagate_weights(const Dataset& dataset, const Graphs& graphs,
-                       const models::ModelOptions& options, const models::TensorFile& file,
-                       const fs::path& weights, Backend& backend, TrainedModel& model) {
-  const graph::PropagationGraph propagation =
-      graph::build_propagation_graph(graphs.user_item, graphs.item);
-  const Csr adjacency = model_adjacency(propagation, options.kind);
-  const auto sparse = backend.sparse(adjacency.view());
-  const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
-  encoder->visit_parameters([&](Parameter& parameter) {
-    backend.copy(
-        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
-        parameter.value.view());
-  });
-  const kernels::ConstFloatView final = encoder->forward(backend);
-  model.users = backend.matrix<float>(dataset.num_users(), final.cols);
-  model.items = backend.matrix<float>(dataset.num_items(), final.cols);
-  backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
-  backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
-  if (!options.normalize) return;
-  for (FloatMatrix* matrix : {&model.users, &model.items}) {
-    kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
-    backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
-  }
-}
-
-/// An interest model with these weights, and the vectors of all users by their histories.
-void load_interest(const Dataset& dataset, const Graphs& graphs,
-                   const models::ModelOptions& options, const models::TensorFile& file,
-                   const fs::path& weights, const json& manifest, KnownPart known, Backend& backend,
-                   TrainedModel& model) {
-  auto network =
-      std::make_unique<InterestNetwork>(dataset, graphs.item, options, graph::Seed{0}, backend);
-  network->model().visit_parameters([&](Parameter& parameter) {
-    backend.copy(
-        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
-        parameter.value.view());
-  });
-  auto interest = std::make_unique<TrainedInterest>(
-      std::move(network), manifest.at("popularity_weight").get<double>() != 0.0,
-      calibration_from_json(manifest.at("calibration")));
-  const Histories histories =
-      known == KnownPart::train
-          ? make_histories(dataset.split.train, dataset, options.interest.max_length)
-          : make_histories_with_validation(dataset, options.interest.max_length);
-  interest->embeddings(histories, backend, model.users, model.items);
-  model.interest = std::move(interest);
-}
-
-}  // namespace
-
-TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend,
-                        KnownPart known) {
-  const json manifest = read_manifest(model_directory, kKind);
-  TrainedModel model;
-  try {
-    const auto data_hash = manifest.at("data_hash").get<std::string>();
-    if (data_hash != dataset.hash) {
-      throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
-                                   model_directory.string(), data_hash, dataset.hash));
-    }
-    if (manifest.at("model").at("kind") == enum_name(models::ModelKind::graph_filter))
-      return load_filter(model_directory, manifest, dataset, backend);
-    if (manifest.at("model").at("kind") == enum_name(models::ModelKind::automatic))
-      return load_auto(model_directory, manifest, dataset, backend);
-    models::ModelOptions options = model_from_json(manifest.at("model"));
-    options.initializer =
-        models::Initializer::normal;  // the weights are read; the start need not be good
-    const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-    const Graphs graphs =
-        make_graphs(merged ? train_and_validation(dataset) : dataset.split.train, dataset,
-                    graph_options_from_json(manifest.at("graph_options")));
-    const fs::path weights = model_directory / kWeights;
-    const models::TensorFile file = models::read_safetensors(weights);
-    const auto popularity_weight = manifest.at("popularity_weight").get<double>();
-    if (options.kind == models::ModelKind::interest) {
-      load_interest(dataset, graphs, options, file, weights, manifest, known, backend, model);
-    } else {
-      propagate_weights(dataset, graphs, options, file, weights, backend, model);
-    }
-    append_popularity(graphs.user_item, popularity_weight, backend, model.users, model.items);
-    model.popularity_column = popularity_weight != 0.0;
-    const FilterBlend blend = blend_from_json(manifest.at("blend"));
-    if (blend.weight != 0.0F) {  // the filter knows of popularity itself
-      model.scorer = std::make_unique<models::BlendedScorer>(
-          model.users.view().cols_of(0, model.embedding_dim()),
-          model.items.view().cols_of(0, model.embedding_dim()),
-          std::make_shared<models::LinearFilter>(graphs.user_item, blend.options, backend),
-          blend.weight);
-    }
-    model.normalized = options.normalize && !model.popularity_column;
-    model.model_hash = manifest.at("hash").get<std::string>();
-    model.model_name = enum_name(options.kind);
-  } catch (const json::exception& error) {
-    throw InputError(
-        fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
-  }
-  return model;
 }
 
 }  // namespace penchant::pipeline

@@ -162,9 +162,8 @@ TEST_P(LinearFilters, BlendedWithVectorsTheScoresAddUp) {
   const Guarded<float> items(backend(), item_vectors);
   LinearFilter filter(graph, {}, backend());
   const Dense alone = score(filter, {8, 2});
-  BlendedScorer blend(users.view(), items.view(),
-                      std::make_unique<LinearFilter>(graph, LinearFilterOptions{}, backend()),
-                      3.0F);
+  const auto other = std::make_shared<LinearFilter>(graph, LinearFilterOptions{}, backend());
+  BlendedScorer blend(users.view(), items.view(), {{other, 3.0F}});
   const Dense both = score(blend, {8, 2});
   for (std::int64_t b = 0; b < 2; ++b) {
     for (std::int64_t i = 0; i < kItems; ++i) {
@@ -174,7 +173,7 @@ TEST_P(LinearFilters, BlendedWithVectorsTheScoresAddUp) {
       EXPECT_NEAR(both(i, b), want, 1e-5);
     }
   }
-  EXPECT_THROW(BlendedScorer(users.view(), items.view(), nullptr, std::nanf("")), InputError);
+  EXPECT_THROW(BlendedScorer(users.view(), items.view(), {{nullptr, std::nanf("")}}), InputError);
 }
 
 }  // namespace

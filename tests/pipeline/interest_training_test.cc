@@ -41,6 +41,7 @@ TrainOptions interest_recipe() {
   options.learning_rate = 0.01F;
   options.calibrate_popularity = false;
   options.blend_filter = false;
+  options.retry_lower_rate = false;
   return options;
 }
 

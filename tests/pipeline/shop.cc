@@ -56,6 +56,7 @@ TrainOptions SmallShopTest::recipe() {
   options.num_negatives = 64;
   options.calibrate_popularity = false;
   options.blend_filter = false;
+  options.retry_lower_rate = false;
   return options;
 }
 

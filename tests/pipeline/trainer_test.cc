@@ -335,6 +335,41 @@ TEST_F(Trainer, BlendingAddsAFilterWhereValidationLikesIt) {
   EXPECT_EQ(model.items.cols(), 16) << "the vectors are exported without the filter";
 }
 
+TEST_F(Trainer, TriesLowerRatesWhereTheFirstEpochsAreBest) {
+  TrainOptions options = recipe();
+  options.epochs = 2;            // the best is among the first two
+  options.learning_rate = 5.0F;  // far too high
+  options.refit = false;
+  const TrainReport plain = train(options, "plain");
+  options.retry_lower_rate = true;
+  const TrainReport retried = train(options, "retried");
+  EXPECT_GT(retried.best_validation, plain.best_validation);
+  EXPECT_EQ(plain.epochs_run, 2);
+  EXPECT_GE(retried.epochs_run, 4);
+  EXPECT_NEAR(validation_of("retried"), retried.best_validation, 1e-6);
+  const json manifest = json::parse(read_text(at("retried") / "manifest.json"));
+  EXPECT_LT(manifest.at("learning_rate").get<float>(), 5.0F);
+}
+
+TEST_F(Trainer, ARetryThatWasInterruptedEndsLikeAWholeOne) {
+  TrainOptions options = recipe();
+  options.epochs = 2;
+  options.learning_rate = 5.0F;
+  options.retry_lower_rate = true;
+  const TrainReport whole = train(options, "whole");
+  ASSERT_GE(whole.epochs_run, 5) << "two attempts and the refit";
+  TrainReport resumed;
+  for (const std::int64_t stop : {3, 12, 9, 7, 0}) {
+    options.stop_after_steps = stop;
+    resumed = train(options, "resumed");
+    EXPECT_EQ(resumed.interrupted, stop != 0) << stop;
+    options.resume = true;
+  }
+  EXPECT_EQ(read_text(at("resumed") / "metrics.jsonl"), read_text(at("whole") / "metrics.jsonl"));
+  EXPECT_EQ(read_text(at("resumed") / "weights.safetensors"),
+            read_text(at("whole") / "weights.safetensors"));
+}
+
 TEST_F(Trainer, AResumedRunKeepsTheBlendThatWasChosen) {
   TrainOptions options = recipe();
   options.blend_filter = true;

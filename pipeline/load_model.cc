@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// X.model back into memory: the graphs it was trained on, its weights, and what ranks beside its
+// vectors.
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "models/blended_scorer.h"
+#include "models/checkpoint.h"
+#include "models/encoder.h"
+#include "pipeline/auto_training.h"
+#include "pipeline/filter_training.h"
+#include "pipeline/interest_training.h"
+#include "pipeline/manifest.h"
+#include "pipeline/model_manifest.h"
+#include "pipeline/names.h"
+#include "pipeline/repeat_blend.h"
+#include "pipeline/train.h"
+#include "pipeline/training_phase.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::Csr;
+using kernels::Backend;
+using kernels::FloatMatrix;
+using models::Parameter;
+using nlohmann::json;
+
+namespace {
+
+/// Vectors of a graph encoder with these weights.
+void propagate_weights(const Dataset& dataset, const Graphs& graphs,
+                       const models::ModelOptions& options, const models::TensorFile& file,
+                       const fs::path& weights, Backend& backend, TrainedModel& model) {
+  const graph::PropagationGraph propagation =
+      graph::build_propagation_graph(graphs.user_item, graphs.item);
+  const Csr adjacency = model_adjacency(propagation, options.kind);
+  const auto sparse = backend.sparse(adjacency.view());
+  const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
+  encoder->visit_parameters([&](Parameter& parameter) {
+    backend.copy(
+        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+        parameter.value.view());
+  });
+  const kernels::ConstFloatView final = encoder->forward(backend);
+  model.users = backend.matrix<float>(dataset.num_users(), final.cols);
+  model.items = backend.matrix<float>(dataset.num_items(), final.cols);
+  backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
+  backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
+  if (!options.normalize) return;
+  for (FloatMatrix* matrix : {&model.users, &model.items}) {
+    kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
+    backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
+  }
+}
+
+/// All that is known of the users.
+Histories known_histories(const Dataset& dataset, KnownPart known) {
+  const graph::TrainingPart part =
+      known == KnownPart::train ? dataset.split.train : train_and_validation(dataset);
+  return make_histories(part, dataset, part.interactions.size() + 1);
+}
+
+/// An interest model with these weights, and the vectors of all users by their histories.
+void load_interest(const Dataset& dataset, const Graphs& graphs,
+                   const models::ModelOptions& options, const models::TensorFile& file,
+                   const fs::path& weights, const json& manifest, KnownPart known, Backend& backend,
+                   TrainedModel& model) {
+  auto network =
+      std::make_unique<InterestNetwork>(dataset, graphs.item, options, graph::Seed{0}, backend);
+  network->model().visit_parameters([&](Parameter& parameter) {
+    backend.copy(
+        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+        parameter.value.view());
+  });
+  auto interest = std::make_unique<TrainedInterest>(
+      std::move(network), manifest.at("popularity_weight").get<double>() != 0.0,
+      calibration_from_json(manifest.at("calibration")));
+  const Histories histories =
+      known == KnownPart::train
+          ? make_histories(dataset.split.train, dataset, options.interest.max_length)
+          : make_histories_with_validation(dataset, options.interest.max_length);
+  interest->embeddings(histories, backend, model.users, model.items);
+  model.interest = std::move(interest);
+}
+
+}  // namespace
+
+TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend,
+                        KnownPart known) {
+  const json manifest = read_manifest(model_directory, kModelArtifact);
+  TrainedModel model;
+  try {
+    const auto data_hash = manifest.at("data_hash").get<std::string>();
+    if (data_hash != dataset.hash) {
+      throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
+                                   model_directory.string(), data_hash, dataset.hash));
+    }
+    if (manifest.at("model").at("kind") == enum_name(models::ModelKind::graph_filter))
+      return load_filter(model_directory, manifest, dataset, backend);
+    if (manifest.at("model").at("kind") == enum_name(models::ModelKind::automatic))
+      return load_auto(model_directory, manifest, dataset, backend);
+    models::ModelOptions options = model_from_json(manifest.at("model"));
+    options.initializer =
+        models::Initializer::normal;  // the weights are read; the start need not be good
+    const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
+    const Graphs graphs =
+        make_graphs(merged ? train_and_validation(dataset) : dataset.split.train, dataset,
+                    graph_options_from_json(manifest.at("graph_options")));
+    const fs::path weights = model_directory / kModelWeights;
+    const models::TensorFile file = models::read_safetensors(weights);
+    const auto popularity_weight = manifest.at("popularity_weight").get<double>();
+    if (options.kind == models::ModelKind::interest) {
+      load_interest(dataset, graphs, options, file, weights, manifest, known, backend, model);
+    } else {
+      propagate_weights(dataset, graphs, options, file, weights, backend, model);
+    }
+    append_popularity(graphs.user_item, popularity_weight, backend, model.users, model.items);
+    model.popularity_column = popularity_weight != 0.0;
+    const FilterBlend blend = blend_from_json(manifest.at("blend"));
+    RepeatBlend repeats;
+    if (manifest.contains("repeats")) repeats = repeats_from_json(manifest.at("repeats"));
+    Histories histories;
+    if (repeats.weight != 0.0F) histories = known_histories(dataset, known);
+    std::vector<models::WeightedScorer> terms =
+        blended_terms(graphs.user_item, histories, blend, repeats, backend);
+    if (!terms.empty()) {
+      // A filter knows of popularity itself.
+      const std::int64_t width = blend.weight != 0.0F ? model.embedding_dim() : model.items.cols();
+      model.scorer = std::make_unique<models::BlendedScorer>(model.users.view().cols_of(0, width),
+                                                             model.items.view().cols_of(0, width),
+                                                             std::move(terms));
+    }
+    model.normalized = options.normalize && !model.popularity_column;
+    model.model_hash = manifest.at("hash").get<std::string>();
+    model.model_name = enum_name(options.kind);
+  } catch (const json::exception& error) {
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
+  }
+  return model;
+}
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/repeat_blend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "graph/error.h"
+#include "models/sparse_scorer.h"
+
+namespace penchant::pipeline {
+
+using kernels::Backend;
+using kernels::ConstFloatView;
+using models::BlendedScorer;
+using models::WeightedScorer;
+
+graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, float decay,
+                         float power) {
+  if (!(decay > 0.0F && decay <= 1.0F && power > 0.0F))
+    throw InputError("repeat scores: expected a decay in (0, 1] and a power above 0");
+  graph::Csr scores;
+  scores.num_rows = histories.size();
+  scores.num_cols = num_items;
+  std::vector<double> sums(static_cast<std::size_t>(num_items), 0.0);
+  std::vector<graph::NodeId> touched;
+  for (std::int64_t row = 0; row < histories.size(); ++row) {
+    const std::span<const graph::NodeId> items = histories.row(row);
+    double share = 1.0;
+    for (std::size_t event = items.size(); event-- > 0; share *= static_cast<double>(decay)) {
+      double& sum = sums[static_cast<std::size_t>(items[event])];
+      if (sum == 0.0) touched.push_back(items[event]);
+      sum += std::max(share, 1e-30);  // the oldest of a long history still count
+    }
+    std::sort(touched.begin(), touched.end());
+    for (const graph::NodeId item : touched) {
+      double& sum = sums[static_cast<std::size_t>(item)];
+      scores.columns.push_back(item);
+      scores.values.push_back(static_cast<float>(std::pow(sum, static_cast<double>(power))));
+      sum = 0.0;
+    }
+    touched.clear();
+    scores.offsets.push_back(static_cast<graph::EdgeOffset>(scores.columns.size()));
+  }
+  return scores;
+}
+
+std::vector<WeightedScorer> blended_terms(const graph::UserItemGraph& graph,
+                                          const Histories& histories, const FilterBlend& filter,
+                                          const RepeatBlend& repeats, Backend& backend) {
+  std::vector<WeightedScorer> terms;
+  if (filter.weight != 0.0F) {
+    terms.push_back(
+        {std::make_shared<models::LinearFilter>(graph, filter.options, backend), filter.weight});
+  }
+  if (repeats.weight != 0.0F) {
+    terms.push_back({std::make_shared<models::SparseScorer>(
+                         repeat_scores(histories, graph.num_items, repeats.decay, repeats.power)),
+                     repeats.weight});
+  }
+  return terms;
+}
+
+RepeatBlend choose_repeat_blend(const graph::UserItemGraph& graph, const Histories& histories,
+                                ConstFloatView users, ConstFloatView items,
+                                const FilterBlend& filter, const RankingTask& task,
+                                std::span<const std::int64_t> item_counts,
+                                const std::string& metric, Backend& backend) {
+  const EvaluateOptions options = validation_options(metric);
+  const std::vector<WeightedScorer> without = blended_terms(graph, histories, filter, {}, backend);
+  const auto value_with = [&](std::vector<WeightedScorer> terms) {
+    BlendedScorer scorer(users, items, std::move(terms));
+    return validation_value(
+        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()), metric);
+  };
+  BlendedScorer plain(users, items, without);
+  const double plain_size = score_size(plain, task, backend);
+  RepeatBlend best;
+  double best_value = value_with(without);
+  for (const float decay : {1.0F, 0.98F, 0.9F}) {
+    for (const float power : {0.5F, 1.0F}) {
+      const auto repeats = std::make_shared<models::SparseScorer>(
+          repeat_scores(histories, graph.num_items, decay, power));
+      const double size = score_size(*repeats, task, backend);
+      if (!(size > 0.0)) continue;
+      for (const double share : {0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
+        const auto weight = static_cast<float>(share * plain_size / size);
+        std::vector<WeightedScorer> terms = without;
+        terms.push_back({repeats, weight});
+        const double value = value_with(std::move(terms));
+        if (value <= best_value) continue;
+        best_value = value;
+        best = {decay, power, weight};
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace penchant::pipeline
