@@ -142,6 +142,28 @@ void carve_last(const Interactions& log, std::vector<Part>& parts) {
   });
 }
 
+/// Gives `target` all rows of round(fraction * n) random ones of the n items that have any.
+void carve_items(const Interactions& log, double fraction, Part target, Seed seed,
+                 std::vector<Part>& parts) {
+  const Random random(seed, Stream::split, static_cast<std::uint64_t>(target));
+  std::vector<std::pair<std::uint64_t, NodeId>> items;
+  const auto num_items =
+      log.item.empty() ? NodeId{0} : *std::max_element(log.item.begin(), log.item.end()) + 1;
+  std::vector<std::uint8_t> chosen(static_cast<std::size_t>(num_items), 0);
+  for (const NodeId item : log.item) {
+    if (std::exchange(chosen[static_cast<std::size_t>(item)], std::uint8_t{1}) == 0)
+      items.emplace_back(random.bits(static_cast<std::uint64_t>(item)), item);
+  }
+  std::sort(items.begin(), items.end());
+  std::fill(chosen.begin(), chosen.end(), std::uint8_t{0});
+  const auto count =
+      static_cast<std::size_t>(std::llround(fraction * static_cast<double>(items.size())));
+  for (std::size_t k = 0; k < count; ++k) chosen[static_cast<std::size_t>(items[k].second)] = 1;
+  for (std::size_t row = 0; row < parts.size(); ++row) {
+    if (chosen[static_cast<std::size_t>(log.item[row])] != 0) parts[row] = target;
+  }
+}
+
 void check_fraction(double fraction, const char* name) {
   if (!(fraction >= 0.0 && fraction < 1.0)) {
     throw InputError(fmt::format(
@@ -272,6 +294,10 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test,
         throw InputError("split: method 'global_time' needs a time column, and the log has none");
       carve_latest(log, options.test_fraction, Part::test, parts);
       carve_latest(log, options.validation_fraction, Part::validation, parts);
+      break;
+    case SplitMethod::hidden_items:
+      carve_items(log, options.test_fraction, Part::test, options.seed, parts);
+      carve_random(log, options.validation_fraction, Part::validation, options.seed, parts);
       break;
   }
   divide(log, parts, result.validation, result.test);

@@ -11,12 +11,15 @@
 
 namespace penchant::graph {
 
-/// given           the files say which row is train and which is test; only validation is carved
-/// out global_time     rows at or after the time quantile (1 - test_fraction) are test, those
-/// before it validation leave_one_out   last event of a user is test, the one before validation
-/// (users with fewer than 3 events stay in train) random_per_user a fraction of each user's rows,
-/// at least one row stays in train
-enum class SplitMethod { given, global_time, leave_one_out, random_per_user };
+/// - given: the files say which row is train and which is test; only validation is carved out.
+/// - global_time: rows at or after the time quantile (1 - test_fraction) are test, those before it
+///   validation.
+/// - leave_one_out: the last event of a user is test, the one before validation (users with fewer
+///   than 3 events stay in train).
+/// - random_per_user: a fraction of each user's rows; at least one row stays in train.
+/// - hidden_items: all rows of a random share of the items (test_fraction of those that have any)
+///   are test, as if these items were new; validation as in random_per_user.
+enum class SplitMethod { given, global_time, leave_one_out, random_per_user, hidden_items };
 
 struct SplitOptions {
   SplitMethod method = SplitMethod::random_per_user;

@@ -89,12 +89,15 @@ const std::vector<Setting>& all_settings() {
        }},
       PENCHANT_SETTING("data.items.key", ingest.item_column,
                        "item table: column of the item id; empty: as in the log"),
-      PENCHANT_SETTING("data.split.method", ingest.split_method,
-                       "auto, given, global_time, leave_one_out or random_per_user"),
+      PENCHANT_SETTING(
+          "data.split.method", ingest.split_method,
+          "auto, given, global_time, leave_one_out, random_per_user or hidden_items (all rows of "
+          "some items)"),
       PENCHANT_SETTING("data.split.validation_fraction", ingest.validation_fraction,
                        "of the rows left after test is taken"),
-      PENCHANT_SETTING("data.split.test_fraction", ingest.test_fraction,
-                       "of all rows (not for given and leave_one_out)"),
+      PENCHANT_SETTING(
+          "data.split.test_fraction", ingest.test_fraction,
+          "of all rows, or of all items for hidden_items (not for given and leave_one_out)"),
       PENCHANT_SETTING("data.split.seed", ingest.seed, "seed of random splits"),
       PENCHANT_SETTING("graph.user_item_weight", graph.user_item.weight,
                        "weight of an edge: ones, sum, log_sum or maximum of its rows"),

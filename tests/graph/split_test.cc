@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -61,12 +62,14 @@ std::map<NodeId, std::int64_t> rows_by_user(const Interactions& log) {
 
 class SplitEveryWay : public testing::TestWithParam<SplitMethod> {};
 std::string name_of(const testing::TestParamInfo<SplitMethod>& tested) {
-  constexpr const char* kNames[] = {"given", "global_time", "leave_one_out", "random_per_user"};
+  constexpr const char* kNames[] = {"given", "global_time", "leave_one_out", "random_per_user",
+                                    "hidden_items"};
   return kNames[static_cast<int>(tested.param)];
 }
 INSTANTIATE_TEST_SUITE_P(Methods, SplitEveryWay,
                          testing::Values(SplitMethod::given, SplitMethod::global_time,
-                                         SplitMethod::leave_one_out, SplitMethod::random_per_user),
+                                         SplitMethod::leave_one_out, SplitMethod::random_per_user,
+                                         SplitMethod::hidden_items),
                          name_of);
 
 TEST_P(SplitEveryWay, PartsAreDisjointAndComplete) {
@@ -96,8 +99,9 @@ TEST_P(SplitEveryWay, IsAFunctionOfLogAndOptions) {
     return tags(split_interactions(tagged_log(Times::tied), {}, options).train.interactions);
   };
   EXPECT_EQ(train(5), train(5));
-  const bool seeded =
-      GetParam() == SplitMethod::given || GetParam() == SplitMethod::random_per_user;
+  const bool seeded = GetParam() == SplitMethod::given ||
+                      GetParam() == SplitMethod::random_per_user ||
+                      GetParam() == SplitMethod::hidden_items;
   EXPECT_EQ(train(5) != train(6), seeded);
 }
 
@@ -231,6 +235,24 @@ TEST(Split, LeaveOneOutTakesTheLastTwoOfThreeOrMore) {
   EXPECT_EQ(split.train.interactions.item, (std::vector<NodeId>{9, 8, 7, 6, 3, 2}));
   EXPECT_EQ(split.validation.item, (std::vector<NodeId>{5, 1}));
   EXPECT_EQ(split.test.item, (std::vector<NodeId>{4, 0}));
+}
+
+TEST(Split, HiddenItemsKeepsAllRowsOfAShareOfTheItemsOutOfTrain) {
+  const Interactions log = tagged_log(Times::tied);
+  SplitOptions options;
+  options.method = SplitMethod::hidden_items;
+  options.test_fraction = 0.25;
+  const SplitInteractions split = split_interactions(log, {}, options);
+  const std::set<NodeId> hidden(split.test.item.begin(), split.test.item.end());
+  const std::set<NodeId> all(log.item.begin(), log.item.end());
+  EXPECT_EQ(hidden.size(), (all.size() + 2) / 4);
+  for (const Interactions* part : {&split.train.interactions, &split.validation}) {
+    EXPECT_FALSE(part->item.empty());
+    for (const NodeId item : part->item) EXPECT_FALSE(hidden.contains(item));
+  }
+  options.seed = Seed{7};
+  const SplitInteractions other = split_interactions(log, {}, options);
+  EXPECT_NE(std::set<NodeId>(other.test.item.begin(), other.test.item.end()), hidden);
 }
 
 TEST(Split, GivenKeepsTheTestFileWhole) {
