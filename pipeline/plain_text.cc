@@ -11,7 +11,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "pipeline/field_ends.h"
+#include "kernels/cpu/field_ends.h"
 #include "pipeline/manifest.h"
 
 namespace penchant::pipeline {
@@ -87,7 +87,8 @@ PlainTextReader::Found PlainTextReader::next(PlainBlock& block) {
   Impl& impl = *impl_;
   if (impl.ended) return Found::end;
   const std::size_t carried = impl.carry.size();
-  block.bytes.resize(std::max(block.bytes.size(), carried + kTextBlock + 1 + kTextPadding));
+  block.bytes.resize(
+      std::max(block.bytes.size(), carried + kTextBlock + 1 + kernels::kTextPadding));
   char* const bytes = block.bytes.data();
   std::copy(impl.carry.begin(), impl.carry.end(), bytes);
   const std::size_t filled = impl.fill(bytes + carried);
@@ -134,7 +135,7 @@ bool split_plain_lines(PlainBlock& block, const LineShape& shape, std::size_t mo
   }
   block.place += text.size();
   batch.first_line = block.lines;
-  const std::size_t num_ends = list_field_ends(text, shape.separator, ends);
+  const std::size_t num_ends = kernels::list_field_ends(text, shape.separator, ends);
   std::size_t most_rows = num_ends / shape.num_fields + 1;
   const std::size_t num_columns = shape.wanted.size();
   for (auto& cells : batch.columns) cells.resize(most_rows);

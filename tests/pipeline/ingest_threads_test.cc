@@ -71,8 +71,8 @@ TEST_F(IngestThreads, OneAndMoreThreadsAgree) {
   }
 }
 
-// Arrow takes over at the first quote while earlier blocks are still being split; the columns asked
-// for are not the file's first ones.
+// The log as a whole; that a late quote leaves blocks alone which wait to be split is
+// PlainText.ABlockFetchedBeforeTheFirstQuoteIsSplitAsPlainText.
 TEST_F(IngestThreads, AQuoteInALaterBlockChangesNothingBeforeIt) {
   std::string text = "note,user,rest,item,time\n";
   std::string quoted = text;

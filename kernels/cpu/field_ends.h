@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace penchant::pipeline {
+namespace penchant::kernels {
 
 /// Bytes behind a text that list_field_ends() may read.
 inline constexpr std::size_t kTextPadding = 64;
@@ -17,4 +17,4 @@ inline constexpr std::size_t kTextPadding = 64;
 std::size_t list_field_ends(std::string_view text, char separator,
                             std::vector<std::uint32_t>& ends);
 
-}  // namespace penchant::pipeline
+}  // namespace penchant::kernels

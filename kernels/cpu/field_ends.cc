@@ -2,15 +2,15 @@
 // 64 bytes at a time become a mask of ends, whose bits become places (as in Langdale and Lemire,
 // "Parsing Gigabytes of JSON per Second", VLDB Journal 2019, section 3.1).
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "pipeline/field_ends.cc"
+#define HWY_TARGET_INCLUDE "kernels/cpu/field_ends.cc"
 #include <hwy/foreach_target.h>  // must come before highway.h
 // Keeps clang-format from sorting the two.
 #include <hwy/highway.h>
 
-#include "pipeline/field_ends.h"
+#include "kernels/cpu/field_ends.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace penchant::pipeline::HWY_NAMESPACE {
+namespace penchant::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// Places in [first, last) of a text; returns their number. `ends` has room for last - first + 8.
@@ -50,14 +50,14 @@ std::size_t list_ends(const char* HWY_RESTRICT text, std::size_t first, std::siz
   return count;
 }
 
-}  // namespace penchant::pipeline::HWY_NAMESPACE
+}  // namespace penchant::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 
 #include <algorithm>
 
-namespace penchant::pipeline {
+namespace penchant::kernels {
 
 HWY_EXPORT(list_ends);
 
@@ -74,6 +74,6 @@ std::size_t list_field_ends(std::string_view text, char separator,
   return count;
 }
 
-}  // namespace penchant::pipeline
+}  // namespace penchant::kernels
 
 #endif  // HWY_ONCE
