@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Raw id <-> dense id of one kind of entity (users, items, the values of one attribute).
 // Raw ids are the bytes of the user's file; dense ids are 0 .. size-1 in the order of first
-// insertion. All bytes lie in one buffer: 8 bytes + the id itself per entry, plus a hash table of
-// 21 to 43 bytes per entry.
+// insertion. All bytes lie in one buffer: 8 bytes + the id itself per entry, plus at most 32 bytes
+// per entry for numbered ids and a hash table of 21 to 43 bytes per entry for others.
 #pragma once
 
 #include <cstdint>

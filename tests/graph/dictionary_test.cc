@@ -121,6 +121,55 @@ TEST(Dictionary, ShortAndLongIdsOfAnyBytes) {
   }
 }
 
+// Numbers behind the first id's prefix are looked up by number: dense ones from the start, sparse
+// ones that become dense on the way, ones that look like a number of the same value and are not.
+TEST(Dictionary, NumberedIdsOfAnyKind) {
+  const Random random(Seed{6}, Stream::generator, 2);
+  for (const std::string prefix : {"", "u", "user-"}) {
+    for (const std::uint64_t distinct : {10U, 20000U, 400000U, 4000000000U}) {
+      std::vector<std::string> raws = {prefix + "12"};
+      for (std::uint64_t i = 0; i < 100000; ++i) {
+        const std::string number = std::to_string(random.below(2 * i, distinct));
+        switch (random.below(2 * i + 1, 12)) {
+          case 0:
+            raws.push_back(prefix + "0" + number);
+            break;
+          case 1:
+            raws.push_back("x" + number);
+            break;
+          case 2:
+            raws.push_back(prefix + number + "a");
+            break;
+          case 3:
+            raws.push_back(prefix.substr(0, random.below(i, prefix.size() + 1)));
+            break;
+          default:
+            raws.push_back(prefix + number);
+        }
+      }
+      const std::vector<std::string_view> views(raws.begin(), raws.end());
+      std::vector<NodeId> ids(raws.size(), -7);
+      Dictionary batch;
+      batch.intern_all(views, ids);
+      Dictionary one_by_one;
+      std::unordered_map<std::string, NodeId> reference;
+      for (std::size_t i = 0; i < raws.size(); ++i) {
+        const auto want =
+            reference.try_emplace(raws[i], static_cast<NodeId>(reference.size())).first->second;
+        ASSERT_EQ(ids[i], want) << raws[i];
+        ASSERT_EQ(one_by_one.intern(raws[i]), want) << raws[i];
+      }
+      for (const auto& [raw, id] : reference) {
+        ASSERT_EQ(batch.find(raw), id) << raw;
+        ASSERT_EQ(one_by_one.find(raw), id) << raw;
+        ASSERT_EQ(batch.raw(id), raw);
+      }
+      EXPECT_EQ(batch.find(prefix + "99999999999"), kNoNode);
+      EXPECT_EQ(batch.find(prefix + "012345678"), kNoNode);
+    }
+  }
+}
+
 TEST(Dictionary, ReserveChangesNothingButMemory) {
   Dictionary dictionary;
   dictionary.intern("a");
