@@ -36,11 +36,13 @@ int digits(std::string_view text, std::size_t place, std::size_t count) {
   return value;
 }
 
-/// The value of eight digits, or -1: pairs, then fours, then all are put together in one word.
-std::int64_t parse_eight_digits(const char* text) {
+/// The value of the last `count` (1 to 8) of eight characters, or -1 if they are not all digits:
+/// pairs, then fours, then all are put together in one word.
+std::int64_t parse_last_digits(const char* text, std::size_t count) {
   std::uint64_t word = 0;
   std::memcpy(&word, text, sizeof word);
-  word ^= 0x3030303030303030;  // '0' to '9' become 0 to 9, all others more
+  const std::size_t unused = 8 * (8 - count);
+  word = (word ^ 0x3030303030303030) >> unused << unused;  // '0' to '9' become 0 to 9, others more
   if (((word | (word + 0x0606060606060606)) & 0xF0F0F0F0F0F0F0F0) != 0) return -1;
   word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FF;
   word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFF;
@@ -50,12 +52,14 @@ std::int64_t parse_eight_digits(const char* text) {
 /// The value of 1 to 15 digits, which a double holds exactly as well, or -1.
 std::int64_t parse_digits(std::string_view text) {
   if (text.empty() || text.size() > 15) return -1;
-  std::int64_t value = 0;
-  if (text.size() >= 8) {
-    value = parse_eight_digits(text.data());
-    if (value < 0) return -1;
-    text.remove_prefix(8);
+  if (text.size() > 8) {
+    constexpr std::int64_t kTens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    const std::size_t more = text.size() - 8;
+    const std::int64_t high = parse_last_digits(text.data(), 8);
+    const std::int64_t low = parse_last_digits(text.data() + more, more);
+    return high < 0 || low < 0 ? -1 : high * kTens[more] + low;
   }
+  std::int64_t value = 0;
   bool only_digits = true;
   for (const char c : text) {
     const int digit = c - '0';
@@ -81,9 +85,15 @@ std::optional<std::int64_t> parse_number(std::string_view text, double scale) {
   return static_cast<std::int64_t>(std::llround(value * scale));
 }
 
+/// 1 to 15 digits; -1: anything else, valid or not.
+std::int64_t parse_common_unix(std::string_view text) {
+  const std::int64_t digits = parse_digits(text);
+  return digits >= static_cast<std::int64_t>(kSmallestMilliseconds)
+             ? digits
+             : (digits < 0 ? -1 : digits * 1000);
+}
+
 std::optional<std::int64_t> parse_unix(std::string_view text) {
-  if (const std::int64_t digits = parse_digits(text); digits >= 0)
-    return digits >= static_cast<std::int64_t>(kSmallestMilliseconds) ? digits : digits * 1000;
   double value = 0.0;
   const auto real = std::from_chars(text.data(), text.data() + text.size(), value);
   if (real.ec != std::errc() || real.ptr != text.data() + text.size()) return std::nullopt;
@@ -117,7 +127,6 @@ std::int64_t parse_common_iso8601(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_iso8601(std::string_view text) {
-  if (const std::int64_t common = parse_common_iso8601(text); common >= 0) return common;
   const int year = digits(text, 0, 4);
   const int month = digits(text, 5, 2);
   const int day = digits(text, 8, 2);
@@ -191,9 +200,18 @@ TimeParser::TimeParser(std::string format) : format_(std::move(format)) {
 
 std::optional<std::int64_t> TimeParser::operator()(std::string_view text) const {
   std::optional<std::int64_t> ms;
+  const bool dashed = text.size() > 4 && text[4] == '-';
+  if (kind_ == Kind::automatic || kind_ == Kind::iso8601) {
+    // Most times end here, before an optional would be copied: its value and its flag are written
+    // apart, and reading both at once waits until they have left the processor's store buffer.
+    const std::int64_t common = dashed                     ? parse_common_iso8601(text)
+                                : kind_ == Kind::automatic ? parse_common_unix(text)
+                                                           : -1;
+    if (common >= 0 && common < kLatest) return common;
+  }
   switch (kind_) {
     case Kind::automatic:
-      ms = text.size() > 4 && text[4] == '-' ? parse_iso8601(text) : parse_unix(text);
+      ms = dashed ? parse_iso8601(text) : parse_unix(text);
       break;
     case Kind::seconds:
       ms = parse_number(text, 1000.0);
