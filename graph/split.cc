@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,37 +24,51 @@ namespace penchant::graph {
 
 namespace {
 
-enum class Part : std::uint8_t { train, validation, test };
+/// Row of a column as it was read: order[row], or `row` itself.
+struct InOrder {
+  std::size_t operator()(std::size_t row) const { return row; }
+};
+struct Ordered {
+  const std::vector<std::uint32_t>& order;
+  std::size_t operator()(std::size_t row) const { return order[row]; }
+};
 
-/// Rows of one column into three: those of train stay, in place.
-template <typename T>
-void divide(std::vector<T>& column, const std::vector<Part>& parts,
-            const std::array<std::size_t, 3>& sizes, std::vector<T>& validation,
-            std::vector<T>& test) {
-  if (column.empty()) return;
-  validation.resize(sizes[static_cast<std::size_t>(Part::validation)]);
-  test.resize(sizes[static_cast<std::size_t>(Part::test)]);
-  const std::array<T*, 3> columns = {column.data(), validation.data(), test.data()};
-  std::array<std::size_t, 3> next{};
-  for (std::size_t row = 0; row < parts.size(); ++row) {
-    const auto part = static_cast<std::size_t>(parts[row]);
-    columns[part][next[part]++] = column[row];
+constexpr std::size_t kNumParts = 4;
+using PartSizes = std::array<std::size_t, kNumParts>;
+
+/// Rows of one column into those of its parts, which are empty. The training rows of a column that
+/// is in order stay where they are: memory that is new costs more than moving rows.
+template <typename T, typename Source>
+void divide(std::vector<T> column, const Source& source, const std::vector<Part>& parts,
+            const PartSizes& sizes, const std::array<std::vector<T>*, 3>& columns) {
+  constexpr bool kInPlace = std::is_same_v<Source, InOrder>;
+  for (std::size_t part = kInPlace ? 1 : 0; part < columns.size(); ++part)
+    columns[part]->reserve(sizes[part]);
+  // A few rows at a time, so that no column is filled with zeros first.
+  constexpr std::size_t kRows = 2048;
+  std::array<std::array<T, kRows>, kNumParts> some;
+  auto in_place = column.begin();
+  for (std::size_t first = 0; first < parts.size(); first += kRows) {
+    const std::size_t last = std::min(first + kRows, parts.size());
+    PartSizes next{};
+    for (std::size_t row = first; row < last; ++row) {
+      const auto part = static_cast<std::size_t>(parts[row]);
+      some[part][next[part]++] = column[source(row)];
+    }
+    for (std::size_t part = 0; part < columns.size(); ++part) {
+      const auto begin = some[part].begin();
+      const auto end = begin + static_cast<std::ptrdiff_t>(next[part]);
+      if (kInPlace && part == 0) {
+        in_place = std::copy(begin, end, in_place);
+      } else {
+        columns[part]->insert(columns[part]->end(), begin, end);
+      }
+    }
   }
-  column.resize(next[0]);
-}
-
-/// Leaves the rows of train in `log` and moves the others out.
-void divide(Interactions& log, const std::vector<Part>& parts, Interactions& validation,
-            Interactions& test) {
-  std::array<std::size_t, 3> sizes{};
-  for (const Part part : parts) ++sizes[static_cast<std::size_t>(part)];
-  if (sizes[0] == parts.size()) return;
-  const auto of = [&](auto Interactions::*column) {
-    return [&, column] { divide(log.*column, parts, sizes, validation.*column, test.*column); };
-  };
-  run_side_by_side({of(&Interactions::time_ms), of(&Interactions::user), of(&Interactions::item),
-                    of(&Interactions::weight), of(&Interactions::session),
-                    of(&Interactions::event)});
+  if (kInPlace) {
+    column.erase(in_place, column.end());
+    columns.front()->swap(column);
+  }
 }
 
 /// Calls visit(first, last) for each user's range of rows.
@@ -74,10 +89,12 @@ void carve_random(const Interactions& log, double fraction, Part target, Seed se
                   std::vector<Part>& parts) {
   const Random random(seed, Stream::split, static_cast<std::uint64_t>(target));
   std::vector<std::pair<std::uint64_t, std::size_t>> candidates;
+  std::uint64_t place = 0;  // of the row among those that are not left out
   for_each_user(log, [&](std::size_t first, std::size_t last) {
     candidates.clear();
     for (std::size_t row = first; row < last; ++row) {
-      if (parts[row] == Part::train) candidates.emplace_back(random.bits(row), row);
+      if (parts[row] == Part::train) candidates.emplace_back(random.bits(place), row);
+      place += parts[row] != Part::left_out;
     }
     if (candidates.empty()) return;
     const auto wanted =
@@ -89,56 +106,110 @@ void carve_random(const Interactions& log, double fraction, Part target, Seed se
   });
 }
 
-/// The `rank`-th smallest (from 0) of the times of the training rows: buckets are counted first, so
-/// that only one of them is sorted.
-std::int64_t time_of_rank(const Interactions& log, const std::vector<Part>& parts,
-                          std::size_t rank) {
-  std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
-  std::int64_t latest = std::numeric_limits<std::int64_t>::min();
-  for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (parts[row] != Part::train) continue;
-    earliest = std::min(earliest, log.time_ms[row]);
-    latest = std::max(latest, log.time_ms[row]);
+/// Order statistics of the times of the training rows: buckets are counted once, so that only one
+/// of them is sorted for a rank.
+class TimeRanks {
+ public:
+  TimeRanks(const Interactions& log, const std::vector<Part>& parts)
+      : times_(log.time_ms), parts_(parts), counts_(std::size_t{1} << kBucketBits, 0) {
+    std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
+    std::int64_t latest = std::numeric_limits<std::int64_t>::min();
+    const auto num_rows = static_cast<std::int64_t>(parts.size());
+#pragma omp parallel for schedule(static) reduction(min : earliest) reduction(max : latest)
+    for (std::int64_t row = 0; row < num_rows; ++row) {
+      const auto place = static_cast<std::size_t>(row);
+      const bool counts = parts_[place] == Part::train;
+      earliest = std::min(earliest, counts ? times_[place] : earliest);
+      latest = std::max(latest, counts ? times_[place] : latest);
+    }
+    earliest_ = static_cast<std::uint64_t>(earliest);
+    const std::uint64_t range = static_cast<std::uint64_t>(latest) - earliest_;
+    shift_ = std::max(0, static_cast<int>(std::bit_width(range)) - kBucketBits);
+#pragma omp parallel
+    {
+      std::vector<std::size_t> counts(counts_.size(), 0);
+#pragma omp for schedule(static)
+      for (std::int64_t row = 0; row < num_rows; ++row) {
+        const auto place = static_cast<std::size_t>(row);
+        if (parts_[place] == Part::train) ++counts[bucket_of(place)];
+      }
+#pragma omp critical
+      std::transform(counts.begin(), counts.end(), counts_.begin(), counts_.begin(), std::plus<>());
+    }
+    for (const std::size_t count : counts_) size_ += count;
   }
-  constexpr int kBucketBits = 12;
-  const auto since_earliest = [&](std::size_t row) {
-    return static_cast<std::uint64_t>(log.time_ms[row]) - static_cast<std::uint64_t>(earliest);
-  };
-  const auto range = static_cast<std::uint64_t>(latest) - static_cast<std::uint64_t>(earliest);
-  const int shift = std::max(0, static_cast<int>(std::bit_width(range)) - kBucketBits);
-  std::vector<std::size_t> counts(std::size_t{1} << kBucketBits, 0);
-  for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (parts[row] == Part::train) ++counts[since_earliest(row) >> shift];
-  }
-  std::size_t bucket = 0;
-  for (; rank >= counts[bucket]; ++bucket) rank -= counts[bucket];
-  std::vector<std::int64_t> times;
-  for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (parts[row] == Part::train && since_earliest(row) >> shift == bucket)
-      times.push_back(log.time_ms[row]);
-  }
-  const auto place = times.begin() + static_cast<std::ptrdiff_t>(rank);
-  std::nth_element(times.begin(), place, times.end());
-  return *place;
-}
 
-/// Gives `target` the training rows at or after the (1 - fraction) quantile of their times; equal
-/// times stay together.
-void carve_latest(const Interactions& log, double fraction, Part target, std::vector<Part>& parts) {
-  const auto size = static_cast<std::size_t>(std::count(parts.begin(), parts.end(), Part::train));
-  const auto count = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(size)));
-  if (count == 0) return;
-  const std::int64_t threshold = time_of_rank(log, parts, size - count);
-  for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (parts[row] == Part::train && log.time_ms[row] >= threshold) parts[row] = target;
+  std::size_t size() const { return size_; }
+
+  struct Found {
+    std::int64_t time;
+    std::size_t num_earlier;  ///< rows before that time
+  };
+  /// The `rank`-th smallest time, from 0.
+  Found find(std::size_t rank) const {
+    std::size_t bucket = 0;
+    std::size_t before = 0;
+    for (; rank - before >= counts_[bucket]; ++bucket) before += counts_[bucket];
+    std::vector<std::int64_t> times;
+    for (std::size_t row = 0; row < parts_.size(); ++row) {
+      if (parts_[row] == Part::train && bucket_of(row) == bucket) times.push_back(times_[row]);
+    }
+    const auto place = times.begin() + static_cast<std::ptrdiff_t>(rank - before);
+    std::nth_element(times.begin(), place, times.end());
+    const std::int64_t time = *place;
+    const auto earlier =
+        std::count_if(times.begin(), times.end(), [=](std::int64_t other) { return other < time; });
+    return {time, before + static_cast<std::size_t>(earlier)};
+  }
+
+ private:
+  static constexpr int kBucketBits = 12;
+  std::size_t bucket_of(std::size_t row) const {
+    return (static_cast<std::uint64_t>(times_[row]) - earliest_) >> shift_;
+  }
+
+  const std::vector<std::int64_t>& times_;
+  const std::vector<Part>& parts_;
+  std::vector<std::size_t> counts_;
+  std::uint64_t earliest_ = 0;
+  int shift_ = 0;
+  std::size_t size_ = 0;
+};
+
+/// Test gets the training rows at or after the (1 - fraction) quantile of their times, validation
+/// those at or after that of the times before; equal times stay together.
+void carve_latest(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts) {
+  const TimeRanks ranks(log, parts);
+  std::size_t size = ranks.size();
+  const auto threshold = [&](double fraction) {
+    const auto count = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(size)));
+    if (count == 0) return std::numeric_limits<std::int64_t>::max();
+    const TimeRanks::Found found = ranks.find(size - count);
+    size = found.num_earlier;
+    return found.time;
+  };
+  const std::int64_t test = threshold(options.test_fraction);
+  const std::int64_t validation = threshold(options.validation_fraction);
+  const auto num_rows = static_cast<std::int64_t>(parts.size());
+#pragma omp parallel for schedule(static)
+  for (std::int64_t row = 0; row < num_rows; ++row) {
+    const auto place = static_cast<std::size_t>(row);
+    if (parts[place] != Part::train) continue;
+    const std::int64_t time = log.time_ms[place];
+    parts[place] = time >= test ? Part::test : time >= validation ? Part::validation : Part::train;
   }
 }
 
 void carve_last(const Interactions& log, std::vector<Part>& parts) {
+  std::vector<std::size_t> candidates;
   for_each_user(log, [&](std::size_t first, std::size_t last) {
-    if (last - first < 3) return;
-    parts[last - 1] = Part::test;
-    parts[last - 2] = Part::validation;
+    candidates.clear();
+    for (std::size_t row = first; row < last; ++row) {
+      if (parts[row] == Part::train) candidates.push_back(row);
+    }
+    if (candidates.size() < 3) return;
+    parts[candidates.back()] = Part::test;
+    parts[candidates[candidates.size() - 2]] = Part::validation;
   });
 }
 
@@ -271,13 +342,11 @@ void check_part(const Interactions& train, const Interactions& held_out, Repeats
 
 }  // namespace
 
-SplitInteractions split_interactions(Interactions log, Interactions given_test,
-                                     const SplitOptions& options) {
+void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts) {
   check_fraction(options.validation_fraction, "validation_fraction");
   check_fraction(options.test_fraction, "test_fraction");
+  PENCHANT_ASSERT(parts.size() == log.user.size());
   PENCHANT_ASSERT(std::is_sorted(log.user.begin(), log.user.end()));
-  std::vector<Part> parts(log.user.size(), Part::train);
-  SplitInteractions result;
   switch (options.method) {
     case SplitMethod::given:
       carve_random(log, options.validation_fraction, Part::validation, options.seed, parts);
@@ -292,21 +361,53 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test,
     case SplitMethod::global_time:
       if (log.time_ms.empty())
         throw InputError("split: method 'global_time' needs a time column, and the log has none");
-      carve_latest(log, options.test_fraction, Part::test, parts);
-      carve_latest(log, options.validation_fraction, Part::validation, parts);
+      carve_latest(log, options, parts);
       break;
     case SplitMethod::hidden_items:
       carve_items(log, options.test_fraction, Part::test, options.seed, parts);
       carve_random(log, options.validation_fraction, Part::validation, options.seed, parts);
       break;
   }
-  divide(log, parts, result.validation, result.test);
-  if (options.method == SplitMethod::given) result.test = std::move(given_test);
-  result.train.interactions = std::move(log);
-  if (result.train.interactions.empty()) {
+}
+
+SplitInteractions divide_log(Interactions log, const std::vector<std::uint32_t>& order,
+                             const std::vector<Part>& parts) {
+  PENCHANT_ASSERT(order.empty() || order.size() == parts.size());
+  PartSizes sizes{};
+  for (const Part part : parts) ++sizes[static_cast<std::size_t>(part)];
+  if (sizes[static_cast<std::size_t>(Part::train)] == 0) {
     throw InputError(
         "split: no training row is left; expected some rows before the validation and test parts");
   }
+  SplitInteractions result;
+  if (order.empty() && sizes[0] == parts.size()) {
+    result.train.interactions = std::move(log);
+    return result;
+  }
+  const auto of = [&](auto Interactions::*column, const auto& source) {
+    return [&, column, source] {
+      if ((log.*column).empty()) return;
+      divide(std::move(log.*column), source, parts, sizes,
+             {&(result.train.interactions.*column), &(result.validation.*column),
+              &(result.test.*column)});
+    };
+  };
+  const auto in_file = [&](auto Interactions::*column) -> std::function<void()> {
+    if (order.empty()) return of(column, InOrder());
+    return of(column, Ordered{order});
+  };
+  run_side_by_side({of(&Interactions::time_ms, InOrder()), in_file(&Interactions::session),
+                    in_file(&Interactions::weight), of(&Interactions::user, InOrder()),
+                    of(&Interactions::item, InOrder()), in_file(&Interactions::event)});
+  return result;
+}
+
+SplitInteractions split_interactions(Interactions log, Interactions given_test,
+                                     const SplitOptions& options) {
+  std::vector<Part> parts(log.user.size(), Part::train);
+  assign_parts(log, options, parts);
+  SplitInteractions result = divide_log(std::move(log), {}, parts);
+  if (options.method == SplitMethod::given) result.test = std::move(given_test);
   return result;
 }
 

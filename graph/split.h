@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "graph/interactions.h"
 
@@ -28,9 +29,22 @@ struct SplitOptions {
   Seed seed{42};
 };
 
-/// Splits `log` (sorted by user, time). For SplitMethod::given, `log` is the training file and
-/// `given_test` the test file. Throws InputError for fractions outside [0, 1), a time split without
-/// times, or an empty training part.
+/// Where a row of a log goes.
+enum class Part : std::uint8_t { train, validation, test, left_out };
+
+/// Divides the rows of a log (sorted by user, time; only these two columns are read) that are in
+/// Part::train; the others stay where they are. Throws InputError for fractions outside [0, 1) or a
+/// time split without times.
+void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts);
+
+/// The rows of a log by part, the rows that are left out gone. `user`, `item` and `time_ms` are in
+/// order; row i of the other columns is row order[i] of them, or row i where `order` is empty.
+/// Throws InputError if the training part is empty.
+SplitInteractions divide_log(Interactions log, const std::vector<std::uint32_t>& order,
+                             const std::vector<Part>& parts);
+
+/// assign_parts() and divide_log() of a log that is all in order. For SplitMethod::given, `log` is
+/// the training file and `given_test` the test file.
 SplitInteractions split_interactions(Interactions log, Interactions given_test,
                                      const SplitOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <exception>
@@ -131,23 +132,25 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   auto item_table = std::async(std::launch::async, [&] {
     if (has_item_table(options)) read_item_table(options, read, raw_catalog);
   });
-  sort_log(read.log.rows, read.log.users.size());
+  OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   item_table.get();
-  thin_log(read.log.rows, options, rejections);
+  thin_log(log, options, rejections);
   read.rows.rejected = rejections.take();
-  if (read.log.rows.empty()) {
+  const auto num_kept = static_cast<std::int64_t>(log.parts.size()) -
+                        std::count(log.parts.begin(), log.parts.end(), graph::Part::left_out);
+  if (num_kept == 0) {
     std::string reasons;
     for (const auto& reason : read.rows.rejected)
       reasons += fmt::format("\n  {} rows: {} {}", reason.rows, reason.reason, reason.example);
     throw InputError(
         fmt::format("ingest: no interaction is left of {} rows read{}", read.rows.read, reasons));
   }
-  read.rows.kept = read.log.rows.size() + read.test.size();
+  read.rows.kept = num_kept + read.test.size();
 
   Dataset dataset;
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
-  compact_dictionaries(read.log.rows, read.test, dataset.users, dataset.items);
+  compact_dictionaries(log, read.test, dataset.users, dataset.items);
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   auto catalog = std::async(std::launch::async, [&] {
@@ -162,8 +165,10 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   split.seed = options.seed;
   std::exception_ptr split_error;
   try {
-    dataset.split =
-        graph::split_interactions(std::move(read.log.rows), std::move(read.test), split);
+    graph::assign_parts(log.rows, split, log.parts);
+    dataset.split = graph::divide_log(std::move(log.rows), log.order, log.parts);
+    if (split.method == graph::SplitMethod::given) dataset.split.test = std::move(read.test);
+    log = {};
   } catch (const InputError&) {
     split_error = std::current_exception();
   }

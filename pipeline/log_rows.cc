@@ -19,6 +19,7 @@ namespace penchant::pipeline {
 using graph::Dictionary;
 using graph::Interactions;
 using graph::NodeId;
+using graph::Part;
 
 RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
   for (RowCounts::Reason& known : reasons_) {
@@ -53,14 +54,6 @@ void Rejections::filtered(std::string_view reason, std::int64_t rows) {
 
 namespace {
 
-/// Calls action(column) for every column of a log, the columns side by side, the widest first.
-template <typename Action>
-void for_each_column(Interactions& log, const Action& action) {
-  graph::run_side_by_side({[&] { action(log.time_ms); }, [&] { action(log.user); },
-                           [&] { action(log.item); }, [&] { action(log.weight); },
-                           [&] { action(log.session); }, [&] { action(log.event); }});
-}
-
 /// Replaces column by column[order[0]], column[order[1]], ...
 template <typename T>
 void gather(std::vector<T>& column, const std::vector<std::uint32_t>& order) {
@@ -69,18 +62,6 @@ void gather(std::vector<T>& column, const std::vector<std::uint32_t>& order) {
       order, [&column](std::uint32_t row) -> const T& { return column[row]; });
   std::vector<T> result(ordered.begin(), ordered.end());
   column.swap(result);
-}
-
-/// Leaves the marked rows of a column, in place.
-template <typename T>
-void keep_marked(std::vector<T>& column, const std::vector<std::uint8_t>& keep) {
-  if (column.empty()) return;
-  std::size_t kept = 0;
-  for (std::size_t row = 0; row < keep.size(); ++row) {
-    column[kept] = column[row];
-    kept += keep[row];
-  }
-  column.resize(kept);
 }
 
 /// First row of each user, and the number of rows: users in ascending order without gaps in the
@@ -94,17 +75,11 @@ std::vector<std::size_t> user_starts(const Interactions& log) {
   return starts;
 }
 
-/// `keep`: 1 for rows that stay, else 0.
-void keep_rows(Interactions& log, const std::vector<std::uint8_t>& keep) {
-  if (std::find(keep.begin(), keep.end(), 0) == keep.end()) return;
-  for_each_column(log, [&keep](auto& column) { keep_marked(column, keep); });
-}
-
 /// A row of one user as it is compared with the user's others; sorts by what repeats, then by row.
 struct PairKey {
   std::uint64_t item_and_row;
-  PairKey(const Interactions& log, std::size_t first, std::size_t row)
-      : item_and_row(static_cast<std::uint64_t>(log.item[row]) << 32 | (row - first)) {}
+  PairKey(const OrderedLog& log, std::size_t first, std::size_t row)
+      : item_and_row(static_cast<std::uint64_t>(log.rows.item[row]) << 32 | (row - first)) {}
   std::size_t row(std::size_t first) const { return first + (item_and_row & 0xFFFFFFFFU); }
   bool operator<(const PairKey& other) const { return item_and_row < other.item_and_row; }
   bool repeats(const PairKey& other) const {
@@ -115,10 +90,10 @@ struct ExactKey {
   PairKey pair;
   std::int64_t time;
   std::int8_t event;
-  ExactKey(const Interactions& log, std::size_t first, std::size_t place)
+  ExactKey(const OrderedLog& log, std::size_t first, std::size_t place)
       : pair(log, first, place),
-        time(log.time_ms[place]),
-        event(log.event.empty() ? std::int8_t{0} : log.event[place]) {}
+        time(log.rows.time_ms[place]),
+        event(log.rows.event.empty() ? std::int8_t{0} : log.rows.event[log.row_of(place)]) {}
   std::size_t row(std::size_t first) const { return pair.row(first); }
   bool operator<(const ExactKey& other) const {
     const auto key = [](const ExactKey& of) {
@@ -131,11 +106,25 @@ struct ExactKey {
   }
 };
 
-/// Unmarks all but one row of each repeated key among the rows [first, last) of one user.
+/// Whether an item may occur twice in some rows; if there are many, nobody looks.
+bool may_repeat_items(const NodeId* items, std::size_t size) {
+  constexpr std::size_t kMost = 64;  // pairs of rows are compared
+  if (size > kMost) return true;
+  bool repeats = false;
+  for (std::size_t i = 0; i + 1 < size; ++i) {
+    const NodeId item = items[i];
+    int equal = 0;
+    for (std::size_t j = i + 1; j < size; ++j) equal |= static_cast<int>(items[j] == item);
+    repeats |= equal != 0;
+  }
+  return repeats;
+}
+
+/// Leaves out all but one row of each repeated key among the rows [first, last) of one user.
 template <typename Key>
-void drop_repeats(Interactions& log, std::size_t first, std::size_t last, RepeatPolicy policy,
-                  std::vector<std::uint8_t>& keep, std::vector<Key>& keys) {
-  if (last - first < 2) return;
+void drop_repeats(OrderedLog& log, std::size_t first, std::size_t last, RepeatPolicy policy,
+                  std::vector<Key>& keys) {
+  if (!may_repeat_items(log.rows.item.data() + first, last - first)) return;
   keys.clear();
   for (std::size_t row = first; row < last; ++row) keys.emplace_back(log, first, row);
   std::sort(keys.begin(), keys.end());
@@ -147,17 +136,19 @@ void drop_repeats(Interactions& log, std::size_t first, std::size_t last, Repeat
     }
     const std::size_t later = keys[i].row(first);
     if (policy == RepeatPolicy::keep_last) {
-      keep[keys[i - 1].row(first)] = 0;
+      log.parts[keys[i - 1].row(first)] = Part::left_out;
     } else {
-      keep[later] = 0;
-      if (policy == RepeatPolicy::sum) log.weight[keys[head].row(first)] += log.weight[later];
+      log.parts[later] = Part::left_out;
+      std::vector<float>& weight = log.rows.weight;
+      if (policy == RepeatPolicy::sum)
+        weight[log.row_of(keys[head].row(first))] += weight[log.row_of(later)];
     }
   }
 }
 
 template <typename Key>
-void mark_repeats(Interactions& log, RepeatPolicy policy, std::vector<std::uint8_t>& keep) {
-  const std::vector<std::size_t> starts = user_starts(log);
+void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
+  const std::vector<std::size_t> starts = user_starts(log.rows);
   const auto num_users = static_cast<std::int64_t>(starts.size()) - 1;
 #pragma omp parallel
   {
@@ -165,50 +156,49 @@ void mark_repeats(Interactions& log, RepeatPolicy policy, std::vector<std::uint8
 #pragma omp for schedule(dynamic, 1024)
     for (std::int64_t u = 0; u < num_users; ++u) {
       drop_repeats(log, starts[static_cast<std::size_t>(u)],
-                   starts[static_cast<std::size_t>(u) + 1], policy, keep, keys);
+                   starts[static_cast<std::size_t>(u) + 1], policy, keys);
     }
   }
 }
 
-void apply_repeat_policy(Interactions& log, RepeatPolicy policy, Rejections& rejections) {
+void apply_repeat_policy(OrderedLog& log, RepeatPolicy policy, Rejections& rejections) {
   // Without times a repeat of a pair under keep_all is simply another row.
-  if (policy == RepeatPolicy::keep_all && log.time_ms.empty()) return;
-  std::vector<std::uint8_t> keep(log.user.size(), 1);
+  if (policy == RepeatPolicy::keep_all && log.rows.time_ms.empty()) return;
   if (policy == RepeatPolicy::keep_all) {
-    mark_repeats<ExactKey>(log, policy, keep);
+    mark_repeats<ExactKey>(log, policy);
   } else {
-    mark_repeats<PairKey>(log, policy, keep);
+    mark_repeats<PairKey>(log, policy);
   }
-  const auto dropped = static_cast<std::int64_t>(std::count(keep.begin(), keep.end(), 0));
   rejections.filtered(policy == RepeatPolicy::keep_all ? "exact repeat of a row"
                                                        : "repeat of a (user, item) pair, merged",
-                      dropped);
-  keep_rows(log, keep);
+                      std::count(log.parts.begin(), log.parts.end(), Part::left_out));
 }
 
 /// Peels users and items with too few rows until none is left to peel.
-void apply_core(Interactions& log, std::int64_t min_user, std::int64_t min_item,
+void apply_core(OrderedLog& log, std::int64_t min_user, std::int64_t min_item,
                 Rejections& rejections) {
   if (min_user <= 1 && min_item <= 1) return;
-  std::vector<std::uint8_t> keep(log.user.size(), 1);
+  const std::vector<NodeId>& users = log.rows.user;
+  const std::vector<NodeId>& items = log.rows.item;
   const auto extent = [](const std::vector<NodeId>& ids) {
     return ids.empty() ? std::size_t{0}
                        : static_cast<std::size_t>(*std::max_element(ids.begin(), ids.end())) + 1;
   };
-  std::vector<std::int64_t> user_count(extent(log.user), 0);
-  std::vector<std::int64_t> item_count(extent(log.item), 0);
-  for (std::size_t row = 0; row < keep.size(); ++row) {
-    ++user_count[static_cast<std::size_t>(log.user[row])];
-    ++item_count[static_cast<std::size_t>(log.item[row])];
+  std::vector<std::int64_t> user_count(extent(users), 0);
+  std::vector<std::int64_t> item_count(extent(items), 0);
+  for (std::size_t row = 0; row < users.size(); ++row) {
+    if (log.parts[row] == Part::left_out) continue;
+    ++user_count[static_cast<std::size_t>(users[row])];
+    ++item_count[static_cast<std::size_t>(items[row])];
   }
   std::int64_t dropped = 0;
   for (bool changed = true; changed;) {
     changed = false;
-    for (std::size_t row = 0; row < keep.size(); ++row) {
-      auto& of_user = user_count[static_cast<std::size_t>(log.user[row])];
-      auto& of_item = item_count[static_cast<std::size_t>(log.item[row])];
-      if (keep[row] != 0 && (of_user < min_user || of_item < min_item)) {
-        keep[row] = 0;
+    for (std::size_t row = 0; row < users.size(); ++row) {
+      auto& of_user = user_count[static_cast<std::size_t>(users[row])];
+      auto& of_item = item_count[static_cast<std::size_t>(items[row])];
+      if (log.parts[row] != Part::left_out && (of_user < min_user || of_item < min_item)) {
+        log.parts[row] = Part::left_out;
         --of_user;
         --of_item;
         ++dropped;
@@ -219,39 +209,40 @@ void apply_core(Interactions& log, std::int64_t min_user, std::int64_t min_item,
   rejections.filtered(
       fmt::format("user with fewer than {} or item with fewer than {} rows", min_user, min_item),
       dropped);
-  keep_rows(log, keep);
 }
 
-void apply_maximum(Interactions& log, std::int64_t maximum, Rejections& rejections) {
+void apply_maximum(OrderedLog& log, std::int64_t maximum, Rejections& rejections) {
   if (maximum <= 0) return;
-  const std::vector<std::size_t> starts = user_starts(log);
-  std::vector<std::uint8_t> keep(log.user.size(), 1);
+  const std::vector<std::size_t> starts = user_starts(log.rows);
   std::int64_t dropped = 0;
   for (std::size_t u = 0; u + 1 < starts.size(); ++u) {
-    for (std::size_t row = starts[u]; row + static_cast<std::size_t>(maximum) < starts[u + 1];
-         ++row) {
-      keep[row] = 0;
+    std::int64_t kept = 0;
+    for (std::size_t row = starts[u + 1]; row-- > starts[u];) {
+      if (log.parts[row] == Part::left_out || ++kept <= maximum) continue;
+      log.parts[row] = Part::left_out;
       ++dropped;
     }
   }
   rejections.filtered(fmt::format("older than the user's latest {} rows", maximum), dropped);
-  keep_rows(log, keep);
 }
 
 /// Leaves the ids that occur and renumbers the rows, unless all occur.
-void compact(Dictionary& dictionary, std::vector<NodeId>& train, std::vector<NodeId>& test) {
+void compact(Dictionary& dictionary, const std::vector<Part>& parts, std::vector<NodeId>& log,
+             std::vector<NodeId>& test) {
   std::vector<NodeId> new_id(static_cast<std::size_t>(dictionary.size()), graph::kNoNode);
-  for (const auto* ids : {&train, &test}) {
-    for (const NodeId id : *ids) new_id[static_cast<std::size_t>(id)] = 0;
+  for (std::size_t row = 0; row < log.size(); ++row) {
+    if (parts[row] != Part::left_out) new_id[static_cast<std::size_t>(log[row])] = 0;
   }
+  for (const NodeId id : test) new_id[static_cast<std::size_t>(id)] = 0;
   if (std::find(new_id.begin(), new_id.end(), graph::kNoNode) == new_id.end()) return;
   Dictionary kept;
-  kept.reserve(dictionary.size());
   for (std::size_t id = 0; id < new_id.size(); ++id) {
-    if (new_id[id] != graph::kNoNode)
-      new_id[id] = kept.intern(dictionary.raw(static_cast<NodeId>(id)));
+    // Rows that are left out stay in order: their ids become the next one that is kept.
+    const bool occurs = new_id[id] != graph::kNoNode;
+    new_id[id] = static_cast<NodeId>(kept.size());
+    if (occurs) kept.intern(dictionary.raw(static_cast<NodeId>(id)));
   }
-  for (auto* ids : {&train, &test}) {
+  for (auto* ids : {&log, &test}) {
     for (NodeId& id : *ids) id = new_id[static_cast<std::size_t>(id)];
   }
   dictionary = std::move(kept);
@@ -286,64 +277,90 @@ std::vector<std::uint32_t> order_by_user(const std::vector<NodeId>& users,
   return order;
 }
 
-/// Sorts the rows [first, last) of one user by time; `times` are already in that order.
-void sort_by_time(std::size_t first, std::size_t last, std::vector<std::int64_t>& times,
+/// Sorts `order` by time among the rows [first, last) of one user.
+void sort_by_time(std::size_t first, std::size_t last, const std::vector<std::int64_t>& times,
                   std::vector<std::uint32_t>& order,
                   std::vector<std::pair<std::int64_t, std::uint32_t>>& rows) {
-  const auto begin = times.begin() + static_cast<std::ptrdiff_t>(first);
-  if (std::is_sorted(begin, times.begin() + static_cast<std::ptrdiff_t>(last))) return;
   rows.clear();
-  for (std::size_t i = first; i < last; ++i) rows.emplace_back(times[i], order[i]);
+  bool sorted = true;
+  for (std::size_t i = first; i < last; ++i) {
+    rows.emplace_back(times[order[i]], order[i]);
+    sorted &= i == first || rows[i - first - 1].first <= rows[i - first].first;
+  }
+  if (sorted) return;
   std::sort(rows.begin(), rows.end());  // equal times: in the order of the log
-  for (std::size_t i = first; i < last; ++i) std::tie(times[i], order[i]) = rows[i - first];
+  for (std::size_t i = first; i < last; ++i) order[i] = rows[i - first].second;
+}
+
+/// Whether the rows are in order already.
+bool is_ordered(const Interactions& log) {
+  const bool timed = !log.time_ms.empty();
+  for (std::size_t row = 1; row < log.user.size(); ++row) {
+    if (log.user[row - 1] > log.user[row] ||
+        (log.user[row - 1] == log.user[row] && timed && log.time_ms[row - 1] > log.time_ms[row]))
+      return false;
+  }
+  return true;
+}
+
+/// Sorts the columns user, item and time and returns where their rows were; empty: where they are.
+std::vector<std::uint32_t> order_rows(Interactions& log, std::int64_t num_users) {
+  if (log.user.size() > 0xFFFFFFFFULL)
+    throw InputError("more than 4294967295 interactions in one data set");
+  if (is_ordered(log)) return {};
+  std::vector<std::uint32_t> starts(static_cast<std::size_t>(num_users) + 1, 0);
+  for (const NodeId user : log.user) ++starts[static_cast<std::size_t>(user) + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  std::vector<std::uint32_t> order = order_by_user(log.user, starts);
+  for (std::size_t user = 0; user + 1 < starts.size(); ++user) {
+    std::fill(log.user.begin() + starts[user], log.user.begin() + starts[user + 1],
+              static_cast<NodeId>(user));
+  }
+  if (log.time_ms.empty() || std::is_sorted(log.time_ms.begin(), log.time_ms.end())) {
+    graph::run_side_by_side(
+        {[&] { gather(log.time_ms, order); }, [&] { gather(log.item, order); }});
+    return order;
+  }
+#pragma omp parallel
+  {
+    std::vector<std::pair<std::int64_t, std::uint32_t>> rows;
+#pragma omp for schedule(dynamic, 1024)
+    for (std::int64_t user = 0; user < num_users; ++user) {
+      const auto place = static_cast<std::size_t>(user);
+      sort_by_time(starts[place], starts[place + 1], log.time_ms, order, rows);
+    }
+  }
+  graph::run_side_by_side({[&] { gather(log.time_ms, order); }, [&] { gather(log.item, order); }});
+  return order;
 }
 
 }  // namespace
 
 void sort_log(Interactions& log, std::int64_t num_users) {
-  if (log.user.size() > 0xFFFFFFFFULL)
-    throw InputError("more than 4294967295 interactions in one data set");
-  const bool timed = !log.time_ms.empty();
-  bool sorted = true;
-  for (std::size_t row = 1; sorted && row < log.user.size(); ++row) {
-    sorted =
-        log.user[row - 1] < log.user[row] || (log.user[row - 1] == log.user[row] &&
-                                              (!timed || log.time_ms[row - 1] <= log.time_ms[row]));
-  }
-  if (sorted) return;
-  std::vector<std::uint32_t> starts(static_cast<std::size_t>(num_users) + 1, 0);
-  for (const NodeId user : log.user) ++starts[static_cast<std::size_t>(user) + 1];
-  std::partial_sum(starts.begin(), starts.end(), starts.begin());
-  std::vector<std::uint32_t> order = order_by_user(log.user, starts);
-  std::vector<std::int64_t> times;
-  if (timed && !std::is_sorted(log.time_ms.begin(), log.time_ms.end())) {
-    times = std::move(log.time_ms);
-    log.time_ms.clear();
-    gather(times, order);
-#pragma omp parallel
-    {
-      std::vector<std::pair<std::int64_t, std::uint32_t>> rows;
-#pragma omp for schedule(dynamic, 1024)
-      for (std::int64_t user = 0; user < num_users; ++user) {
-        const auto place = static_cast<std::size_t>(user);
-        sort_by_time(starts[place], starts[place + 1], times, order, rows);
-      }
-    }
-  }
-  for_each_column(log, [&order](auto& column) { gather(column, order); });
-  if (!times.empty()) log.time_ms = std::move(times);
+  const std::vector<std::uint32_t> order = order_rows(log, num_users);
+  if (order.empty()) return;
+  graph::run_side_by_side({[&] { gather(log.weight, order); }, [&] { gather(log.session, order); },
+                           [&] { gather(log.event, order); }});
 }
 
-void thin_log(Interactions& log, const IngestOptions& options, Rejections& rejections) {
+OrderedLog order_log(Interactions log, std::int64_t num_users) {
+  OrderedLog result;
+  result.rows = std::move(log);
+  result.order = order_rows(result.rows, num_users);
+  result.parts.assign(result.rows.user.size(), Part::train);
+  return result;
+}
+
+void thin_log(OrderedLog& log, const IngestOptions& options, Rejections& rejections) {
   apply_repeat_policy(log, options.repeats, rejections);
   apply_core(log, options.min_user_count, options.min_item_count, rejections);
   apply_maximum(log, options.max_user_count, rejections);
 }
 
-void compact_dictionaries(Interactions& train, Interactions& test, Dictionary& users,
+void compact_dictionaries(OrderedLog& log, Interactions& test, Dictionary& users,
                           Dictionary& items) {
-  graph::run_side_by_side({[&] { compact(users, train.user, test.user); },
-                           [&] { compact(items, train.item, test.item); }});
+  graph::run_side_by_side({[&] { compact(users, log.parts, log.rows.user, test.user); },
+                           [&] { compact(items, log.parts, log.rows.item, test.item); }});
 }
 
 }  // namespace penchant::pipeline

@@ -11,6 +11,7 @@
 
 #include "graph/dictionary.h"
 #include "graph/interactions.h"
+#include "graph/split.h"
 #include "pipeline/ingest.h"
 
 namespace penchant::pipeline {
@@ -44,12 +45,23 @@ struct RawLog {
 /// Sorts by (user, time, input order); all optional columns follow.
 void sort_log(graph::Interactions& log, std::int64_t num_users);
 
-/// Applies RepeatPolicy, k-core and per-user limits to a sorted log.
-void thin_log(graph::Interactions& log, const IngestOptions& options, Rejections& rejections);
+/// A log in the order (user, time, input), of which the columns that decide about rows are moved
+/// and the others wait until each row's part is known (graph::divide_log).
+struct OrderedLog {
+  graph::Interactions rows;          ///< user, item, time_ms: in order; the others as they were
+  std::vector<std::uint32_t> order;  ///< where row i of them lies in the others; empty: at i
+  std::vector<graph::Part> parts;    ///< train or left_out
 
-/// Renumbers users and items to those that occur in `train` or `test` (order of first appearance
-/// kept); drops the others.
-void compact_dictionaries(graph::Interactions& train, graph::Interactions& test,
-                          graph::Dictionary& users, graph::Dictionary& items);
+  std::size_t row_of(std::size_t i) const { return order.empty() ? i : order[i]; }
+};
+OrderedLog order_log(graph::Interactions log, std::int64_t num_users);
+
+/// Applies RepeatPolicy, k-core and per-user limits: rows become left_out.
+void thin_log(OrderedLog& log, const IngestOptions& options, Rejections& rejections);
+
+/// Renumbers users and items to those that occur in rows of `log` that are not left out or in
+/// `test` (order of first appearance kept); drops the others.
+void compact_dictionaries(OrderedLog& log, graph::Interactions& test, graph::Dictionary& users,
+                          graph::Dictionary& items);
 
 }  // namespace penchant::pipeline

@@ -132,6 +132,40 @@ TEST_P(SplitEveryWay, RefusesALogWithoutATrainingRow) {
   EXPECT_THROW(split_interactions({}, {}, {.method = GetParam()}), InputError);
 }
 
+// Rows that are left out change nothing for the others, and columns may wait in another order.
+TEST_P(SplitEveryWay, RowsLeftOutAndColumnsToMoveChangeNothing) {
+  const Interactions log = tagged_log(Times::distinct, 5000);
+  const auto num_rows = static_cast<std::uint32_t>(log.user.size());
+  const SplitOptions options = {GetParam(), 0.25, 0.3, Seed{5}};
+  std::vector<Part> parts(num_rows, Part::train);
+  Interactions kept;  // the same rows without those that are left out
+  Interactions moved = log;
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t row = 0; row < num_rows; ++row) {
+    const std::uint32_t place = row * 7919 % num_rows;
+    order.push_back(place);
+    moved.weight[place] = log.weight[row];
+    moved.event[place] = log.event[row];
+    moved.session[place] = log.session[row];
+    if (row * 31 % 7 < 2) {
+      parts[row] = Part::left_out;
+      continue;
+    }
+    kept.user.push_back(log.user[row]);
+    kept.item.push_back(log.item[row]);
+    kept.weight.push_back(log.weight[row]);
+    kept.time_ms.push_back(log.time_ms[row]);
+  }
+  const SplitInteractions want = split_interactions(kept, {}, options);
+  assign_parts(log, options, parts);
+  const SplitInteractions got = divide_log(moved, order, parts);
+  EXPECT_EQ(tags(got.train.interactions), tags(want.train.interactions));
+  EXPECT_EQ(tags(got.validation), tags(want.validation));
+  EXPECT_EQ(tags(got.test), tags(want.test));
+  for (const Interactions* part : {&got.train.interactions, &got.validation, &got.test})
+    expect_rows_of(log, *part);
+}
+
 TEST(Split, RandomTakesItsShareOfEachUser) {
   for (const auto& [validation, test] : {std::pair{0.1, 0.2}, {0.5, 0.5}, {0.9, 0.99}}) {
     const Interactions log = tagged_log(Times::tied, 300);
