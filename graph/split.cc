@@ -9,8 +9,8 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <ranges>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,51 +24,43 @@ namespace penchant::graph {
 
 namespace {
 
-/// Row of a column as it was read: order[row], or `row` itself.
-struct InOrder {
-  std::size_t operator()(std::size_t row) const { return row; }
-};
-struct Ordered {
-  const std::vector<std::uint32_t>& order;
-  std::size_t operator()(std::size_t row) const { return order[row]; }
-};
-
 constexpr std::size_t kNumParts = 4;
 using PartSizes = std::array<std::size_t, kNumParts>;
 
-/// Rows of one column into those of its parts, which are empty. The training rows of a column that
-/// is in order stay where they are: memory that is new costs more than moving rows.
-template <typename T, typename Source>
-void divide(std::vector<T> column, const Source& source, const std::vector<Part>& parts,
-            const PartSizes& sizes, const std::array<std::vector<T>*, 3>& columns) {
-  constexpr bool kInPlace = std::is_same_v<Source, InOrder>;
-  for (std::size_t part = kInPlace ? 1 : 0; part < columns.size(); ++part)
-    columns[part]->reserve(sizes[part]);
+/// Rows of one column into those of its parts, which are empty. The training rows stay where they
+/// are: memory that is new costs more than moving rows.
+template <typename T>
+void divide(std::vector<T> column, const std::vector<Part>& parts, const PartSizes& sizes,
+            const std::array<std::vector<T>*, 3>& columns) {
+  for (std::size_t part = 1; part < columns.size(); ++part) columns[part]->reserve(sizes[part]);
   // A few rows at a time, so that no column is filled with zeros first.
   constexpr std::size_t kRows = 2048;
   std::array<std::array<T, kRows>, kNumParts> some;
-  auto in_place = column.begin();
+  auto train = column.begin();
   for (std::size_t first = 0; first < parts.size(); first += kRows) {
     const std::size_t last = std::min(first + kRows, parts.size());
     PartSizes next{};
     for (std::size_t row = first; row < last; ++row) {
       const auto part = static_cast<std::size_t>(parts[row]);
-      some[part][next[part]++] = column[source(row)];
+      some[part][next[part]++] = column[row];
     }
-    for (std::size_t part = 0; part < columns.size(); ++part) {
+    train = std::copy_n(some[0].begin(), next[0], train);
+    for (std::size_t part = 1; part < columns.size(); ++part) {
       const auto begin = some[part].begin();
-      const auto end = begin + static_cast<std::ptrdiff_t>(next[part]);
-      if (kInPlace && part == 0) {
-        in_place = std::copy(begin, end, in_place);
-      } else {
-        columns[part]->insert(columns[part]->end(), begin, end);
-      }
+      columns[part]->insert(columns[part]->end(), begin,
+                            begin + static_cast<std::ptrdiff_t>(next[part]));
     }
   }
-  if (kInPlace) {
-    column.erase(in_place, column.end());
-    columns.front()->swap(column);
-  }
+  column.erase(train, column.end());
+  columns[0]->swap(column);
+}
+
+/// column[rows[0]], column[rows[1]], ...
+template <typename T>
+std::vector<T> gather(const std::vector<T>& column, const std::vector<std::uint32_t>& rows) {
+  const auto gathered =
+      std::views::transform(rows, [&column](std::uint32_t row) -> const T& { return column[row]; });
+  return {gathered.begin(), gathered.end()};
 }
 
 /// Calls visit(first, last) for each user's range of rows.
@@ -370,7 +362,7 @@ void assign_parts(const Interactions& log, const SplitOptions& options, std::vec
   }
 }
 
-SplitInteractions divide_log(Interactions log, const std::vector<std::uint32_t>& order,
+SplitInteractions divide_log(Interactions log, std::vector<std::uint32_t> order,
                              const std::vector<Part>& parts) {
   PENCHANT_ASSERT(order.empty() || order.size() == parts.size());
   PartSizes sizes{};
@@ -384,21 +376,39 @@ SplitInteractions divide_log(Interactions log, const std::vector<std::uint32_t>&
     result.train.interactions = std::move(log);
     return result;
   }
-  const auto of = [&](auto Interactions::*column, const auto& source) {
-    return [&, column, source] {
+  using Columns = std::vector<std::function<void()>>;
+  const auto in_order = [&](auto Interactions::*column) {
+    return [&, column] {
       if ((log.*column).empty()) return;
-      divide(std::move(log.*column), source, parts, sizes,
+      divide(std::move(log.*column), parts, sizes,
              {&(result.train.interactions.*column), &(result.validation.*column),
               &(result.test.*column)});
     };
   };
-  const auto in_file = [&](auto Interactions::*column) -> std::function<void()> {
-    if (order.empty()) return of(column, InOrder());
-    return of(column, Ordered{order});
+  Columns tasks = {in_order(&Interactions::time_ms), in_order(&Interactions::user),
+                   in_order(&Interactions::item)};
+  std::array<std::vector<std::uint32_t>, 3> rows;  // in the other columns, by part
+  if (order.empty()) {
+    tasks.insert(tasks.end(), {in_order(&Interactions::weight), in_order(&Interactions::session),
+                               in_order(&Interactions::event)});
+    run_side_by_side(tasks);
+    return result;
+  }
+  tasks.emplace_back([&] {
+    divide(std::move(order), parts, sizes, {&rows[0], &rows[1], &rows[2]});
+  });
+  run_side_by_side(tasks);
+  const auto elsewhere = [&](auto Interactions::*column) {
+    return [&, column] {
+      const auto values = std::move(log.*column);
+      if (values.empty()) return;
+      result.train.interactions.*column = gather(values, rows[0]);
+      result.validation.*column = gather(values, rows[1]);
+      result.test.*column = gather(values, rows[2]);
+    };
   };
-  run_side_by_side({of(&Interactions::time_ms, InOrder()), in_file(&Interactions::session),
-                    in_file(&Interactions::weight), of(&Interactions::user, InOrder()),
-                    of(&Interactions::item, InOrder()), in_file(&Interactions::event)});
+  run_side_by_side(Columns{elsewhere(&Interactions::session), elsewhere(&Interactions::weight),
+                           elsewhere(&Interactions::event)});
   return result;
 }
 

@@ -40,7 +40,7 @@ void assign_parts(const Interactions& log, const SplitOptions& options, std::vec
 /// The rows of a log by part, the rows that are left out gone. `user`, `item` and `time_ms` are in
 /// order; row i of the other columns is row order[i] of them, or row i where `order` is empty.
 /// Throws InputError if the training part is empty.
-SplitInteractions divide_log(Interactions log, const std::vector<std::uint32_t>& order,
+SplitInteractions divide_log(Interactions log, std::vector<std::uint32_t> order,
                              const std::vector<Part>& parts);
 
 /// assign_parts() and divide_log() of a log that is all in order. For SplitMethod::given, `log` is

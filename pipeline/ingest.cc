@@ -166,7 +166,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   std::exception_ptr split_error;
   try {
     graph::assign_parts(log.rows, split, log.parts);
-    dataset.split = graph::divide_log(std::move(log.rows), log.order, log.parts);
+    dataset.split = graph::divide_log(std::move(log.rows), std::move(log.order), log.parts);
     if (split.method == graph::SplitMethod::given) dataset.split.test = std::move(read.test);
     log = {};
   } catch (const InputError&) {
