@@ -213,7 +213,9 @@ void carve_items(const Interactions& log, double fraction, Part target, Seed see
   const auto num_items =
       log.item.empty() ? NodeId{0} : *std::max_element(log.item.begin(), log.item.end()) + 1;
   std::vector<std::uint8_t> chosen(static_cast<std::size_t>(num_items), 0);
-  for (const NodeId item : log.item) {
+  for (std::size_t row = 0; row < parts.size(); ++row) {
+    if (parts[row] == Part::left_out) continue;
+    const NodeId item = log.item[row];
     if (std::exchange(chosen[static_cast<std::size_t>(item)], std::uint8_t{1}) == 0)
       items.emplace_back(random.bits(static_cast<std::uint64_t>(item)), item);
   }
@@ -223,7 +225,8 @@ void carve_items(const Interactions& log, double fraction, Part target, Seed see
       static_cast<std::size_t>(std::llround(fraction * static_cast<double>(items.size())));
   for (std::size_t k = 0; k < count; ++k) chosen[static_cast<std::size_t>(items[k].second)] = 1;
   for (std::size_t row = 0; row < parts.size(); ++row) {
-    if (chosen[static_cast<std::size_t>(log.item[row])] != 0) parts[row] = target;
+    if (parts[row] != Part::left_out && chosen[static_cast<std::size_t>(log.item[row])] != 0)
+      parts[row] = target;
   }
 }
 

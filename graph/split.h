@@ -32,9 +32,9 @@ struct SplitOptions {
 /// Where a row of a log goes.
 enum class Part : std::uint8_t { train, validation, test, left_out };
 
-/// Divides the rows of a log (sorted by user, time; only these two columns are read) that are in
-/// Part::train; the others stay where they are. Throws InputError for fractions outside [0, 1) or a
-/// time split without times.
+/// Divides the rows of a log (sorted by user, time; of the columns, user, item and time are read)
+/// that are in Part::train; the others stay where they are. Throws InputError for fractions outside
+/// [0, 1) or a time split without times.
 void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts);
 
 /// The rows of a log by part, the rows that are left out gone. `user`, `item` and `time_ms` are in
