@@ -10,6 +10,7 @@
   compare.py gowalla_auto  model.kind = "auto" on Gowalla, raw text to test metrics, three seeds
   compare.py ablation  graph, sequence, fused; rnn, lstm, cnn; with and without the item graph, on Beauty
   compare.py interest  training throughput of the interest model's sequence half on Beauty: PyTorch; and what the graph adds
+  compare.py hidden_items  a tenth of the items hidden from training: attribute averages, popularity, chance
   compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
 Needs PENCHANT_DATA (folder with gowalla/ and beauty/), a release build, and the packages of bench/peers/requirements.txt.
@@ -266,6 +267,27 @@ class Bench:
         output, seconds, _ = run(command + (["--only", self.options.only] if self.options.only else []))
         return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
 
+    def hidden_items(self):
+        """Beauty and the Complete Journey sample with a tenth of the items hidden from training."""
+        import hidden_items
+        hide = ["--set", "data.split.method=hidden_items", "--set", "data.split.test_fraction=0.1"]
+        no_items = ["--set", "graph.use_attributes=false", "--set", "graph.cooccurrence=false"]
+        folder = pathlib.Path(os.environ["PENCHANT_DATA"])
+        sources = {"beauty": ["--format", "s3rec", "--sequences", folder / "beauty/Beauty.txt", "--attributes",
+                              folder / "beauty/Beauty_item2attributes.json"],
+                   "completejourney": ["--config", ROOT / "examples/completejourney.toml"]}
+        result = {}
+        for name, source in sources.items():
+            data = self.work / f"{name}.data"
+            run([self.penchant, "ingest", *source, "--out", data, "--quiet", *hide])
+            run([self.penchant, "graph", data, "--quiet"])
+            for tag, options in (("graph", []), ("alone", no_items)):
+                model = self.work / f"{name}.{tag}.model"
+                run([self.penchant, "train", data, "--out", model, "--quiet", *options])
+                run([self.penchant, "embed", data, model, "--out", self.work / f"{name}.{tag}", "--format", "npy", "--quiet"])
+            result[name] = hidden_items.compare(data, self.work / f"{name}.graph", self.work / f"{name}.alone")
+        return {"unit": "recall@20 among hidden items"} | result
+
     def recipe(self):
         data = self.gowalla()
         model = self.work / "gowalla.model"
@@ -280,7 +302,7 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla", "gowalla_auto", "interest", "beauty",
-                                          "ablation"])
+                                          "hidden_items", "ablation"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="variants of ablation, separated by commas; all without it")

@@ -52,11 +52,8 @@ void propagate_weights(const Dataset& dataset, const Graphs& graphs,
   model.items = backend.matrix<float>(dataset.num_items(), final.cols);
   backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
   backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
-  if (!options.normalize) return;
-  for (FloatMatrix* matrix : {&model.users, &model.items}) {
-    kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
-    backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
-  }
+  finish_vectors(graphs.user_item, graphs.item, options.normalize, backend, model.users,
+                 model.items);
 }
 
 /// All that is known of the users.

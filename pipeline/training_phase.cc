@@ -7,6 +7,7 @@
 
 #include "graph/error.h"
 #include "models/checkpoint.h"
+#include "models/new_items.h"
 #include "pipeline/manifest.h"
 
 namespace penchant::pipeline {
@@ -48,6 +49,19 @@ Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind
   return graph.adjacency;
 }
 
+void finish_vectors(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
+                    bool normalize, Backend& backend, FloatMatrix& users, FloatMatrix& items) {
+  if (normalize) {
+    for (FloatMatrix* matrix : {&users, &items}) {
+      kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
+      backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
+    }
+  }
+  models::fill_new_items(user_item, item_graph,
+                         normalize ? models::UnitLength::yes : models::UnitLength::no, backend,
+                         items.view());
+}
+
 void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,
                        FloatMatrix& users, FloatMatrix& items) {
   if (weight == 0.0) return;
@@ -74,6 +88,8 @@ GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemG
       backend_(backend),
       num_users_(user_item.num_users),
       num_items_(user_item.num_items),
+      user_item_(user_item),
+      item_graph_(item),
       sampler_(user_item, options),
       loss_(options.model) {
   const graph::PropagationGraph graph = graph::build_propagation_graph(user_item, item);
@@ -129,11 +145,7 @@ void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   const kernels::IdView ids = upload(new_id_, backend_);
   backend_.gather_rows(final, ids.sub(0, num_users_), users.view());
   backend_.gather_rows(final, ids.sub(num_users_, num_items_), items.view());
-  if (!options_.model.normalize) return;
-  for (FloatMatrix* matrix : {&users, &items}) {
-    kernels::Vector<float> norms = backend_.vector<float>(matrix->rows());
-    backend_.normalize_rows(matrix->view(), matrix->view(), norms.view());
-  }
+  finish_vectors(user_item_, item_graph_, options_.model.normalize, backend_, users, items);
 }
 
 void GraphPhase::write_weights(const fs::path& path) {

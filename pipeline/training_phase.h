@@ -23,6 +23,12 @@ namespace penchant::pipeline {
 /// The matrix that a model kind propagates over.
 graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind);
 
+/// The last steps from propagated to final vectors [U x D], [I x D]: length 1 if the model
+/// normalizes, and vectors for items that nobody has touched (models/new_items.h).
+void finish_vectors(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
+                    bool normalize, kernels::Backend& backend, kernels::FloatMatrix& users,
+                    kernels::FloatMatrix& items);
+
 /// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item
 /// (Koenigstein et al. 2012's form of a bias in an inner product); nothing at weight 0.
 void append_popularity(const graph::UserItemGraph& graph, double weight, kernels::Backend& backend,
@@ -52,7 +58,7 @@ class TrainingPhase {
   virtual void read_weights(const std::filesystem::path& path) = 0;
 };
 
-/// A phase of a graph encoder's training.
+/// A phase of a graph encoder's training. Both graphs must outlive it.
 class GraphPhase final : public TrainingPhase {
  public:
   GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
@@ -85,6 +91,8 @@ class GraphPhase final : public TrainingPhase {
   const TrainOptions& options_;
   kernels::Backend& backend_;
   std::int64_t num_users_, num_items_;
+  const graph::UserItemGraph& user_item_;
+  const graph::ItemGraph& item_graph_;
   Sampler sampler_;
   models::RankingLoss loss_;
   std::vector<graph::NodeId> order_, new_id_;
