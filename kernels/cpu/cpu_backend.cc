@@ -49,7 +49,8 @@ CpuBackend::CpuBackend(int num_threads)
 }
 
 std::string cpu_instruction_set() {
-  const auto targets = static_cast<std::uint32_t>(hwy::SupportedTargets());
+  // Of what the machine has, what this build was compiled for.
+  const auto targets = static_cast<std::uint32_t>(hwy::SupportedTargets() & HWY_TARGETS);
   return hwy::TargetName(
       static_cast<std::int64_t>(targets & (~targets + 1)));  // the lowest bit is the best target
 }
