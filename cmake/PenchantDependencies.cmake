@@ -52,3 +52,12 @@ else()
   find_package(Parquet REQUIRED)
   target_link_libraries(penchant_arrow INTERFACE Arrow::arrow_shared Parquet::parquet_shared)
 endif()
+
+# The script that draws the charts of `penchant report`, from the plotly wheel in the same environment.
+if(EXISTS "${PENCHANT_PYTHON}")
+  get_filename_component(python_root "${PENCHANT_PYTHON}" DIRECTORY)
+  file(GLOB plotly_scripts "${python_root}/../lib/python3*/site-packages/plotly/package_data/plotly.min.js")
+  if(plotly_scripts)
+    list(GET plotly_scripts 0 PLOTLY_SCRIPT)
+  endif()
+endif()

@@ -79,7 +79,7 @@ std::string csv_cell(const ordered_json& value) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   for (std::size_t place = 0; (place = text.find('"', place)) != std::string::npos; place += 2)
     text.insert(place, 1, '"');
-  return '"' + text + '"';
+  return fmt::format("\"{}\"", text);
 }
 
 std::string time_text(double seconds) {

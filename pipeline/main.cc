@@ -67,6 +67,7 @@ int run_program(int argc, char** argv) {
   add_score_verb(program, invocation);
   add_ablate_verb(program, invocation);
   add_bench_verb(program, invocation);
+  add_report_verb(program, invocation);
   add_run_verb(program, invocation);
   add_generate_verb(program, invocation);
   add_info_verbs(program, invocation);

@@ -77,8 +77,11 @@ std::int64_t parse_bytes(const std::string& text, const char* key) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  const std::size_t power = unit.empty() ? 0 : std::string_view("KMGT").find(unit[0]) + 1;
-  if (error != std::errc() || unit.size() > 1 || power > 4 || !(value > 0) || value > 1e15)
+  constexpr std::string_view kUnits = "KMGT";
+  const std::size_t place = unit.empty() ? 0 : kUnits.find(unit[0]);
+  const std::size_t power = unit.empty() ? 0 : place + 1;
+  if (error != std::errc() || unit.size() > 1 || place == std::string_view::npos || !(value > 0) ||
+      value > 1e15)
     throw InputError(
         fmt::format("{} is '{}', expected bytes such as 12G, 500M or 1073741824", key, text));
   for (std::size_t k = 0; k < power; ++k) value *= 1024;

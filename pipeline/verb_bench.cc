@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "pipeline/bench_graph.h"
 #include "pipeline/bench_names.h"
 #include "pipeline/bench_output.h"
 #include "pipeline/exit_codes.h"
@@ -29,6 +30,7 @@ struct BenchFlags {
   std::string format = "auto";
   std::string output = "table";
   std::string memory;
+  std::string export_folder;
   std::uint64_t seed = 42;
   bool plan = false;
 };
@@ -65,6 +67,10 @@ void run_verb(BenchFlags flags, Invocation& invocation) {
     return;
   }
   require_memory(cases, available);
+  if (!flags.export_folder.empty()) {
+    export_graph(options, flags.export_folder);
+    return;
+  }
   progress.begin("bench");
   for (const std::string& reason : skipped) progress.warn("left out: " + reason);
   BenchOutput output(format);
@@ -120,6 +126,9 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--seed", flags->seed, "Seed")->capture_default_str();
   verb->add_option("--memory", flags->memory,
                    "Memory that may be taken, such as 12G (what is available)");
+  verb->add_option(
+      "--export", flags->export_folder,
+      "Write the graph as offsets.npy, columns.npy, values.npy into a folder and stop");
   verb->add_flag("--plan", flags->plan,
                  "Print the bytes of every array and whether they fit; allocate nothing");
   verb->add_option("-o,--output", flags->output, "table, json, jsonl, csv or md")

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 const std::vector<std::string> kVerbs = {"ingest", "graph",     "partition", "train",  "evaluate",
                                          "embed",  "recommend", "similar",   "score",  "ablate",
-                                         "run",    "generate",  "info",      "config", "bench"};
+                                         "run",    "generate",  "info",      "config", "bench",  "report"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
