@@ -7,9 +7,9 @@
 #include <filesystem>
 
 #include "graph/csr.h"
-#include "graph/generate.h"
 #include "graph/npy.h"
 #include "graph/random.h"
+#include "graph/rmat.h"
 #include "kernels/backend.h"
 
 namespace penchant::bench {

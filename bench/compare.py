@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times Penchant beside its peers in one run, round by round in turn, and writes medians and ratios as JSON.
 
-  compare.py spmm      one product of Gowalla's normalised adjacency with a 64-wide table: PyTorch CSR, SciPy
+  compare.py spmm      one product with tables 32, 64, 128 and 256 wide, on Gowalla in log and in METIS order and on generated graphs:
+                       PyTorch CSR, SciPy, MKL, GraphBLAS, PyG, DGL
+  compare.py gnn       LightGCN's forward and one GCN layer on Gowalla: PyTorch, PyG, DGL
+  compare.py graph_build  10 million events to user-item graph, transpose and co-occurrence: SciPy and pandas
+  compare.py orders    one propagation in the given, the degree and the METIS order, and what ordering costs
   compare.py epoch     LightGCN steps, BPR, batch 2048, three layers, exact propagation at each step: PyTorch
   compare.py ingest    a 10-million-line CSV: pandas read_csv + factorize
   compare.py evaluate  all Gowalla users, top 20
@@ -54,6 +58,11 @@ def machine():
     with open("/proc/cpuinfo") as lines:
         cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
     return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def len_of(path):
+    import numpy as np
+    return len(np.load(path, mmap_mode="r"))
 
 
 def summary(values):
@@ -111,34 +120,89 @@ class Bench:
         np.save(folder / "values.npy", matrix.data)
         return folder, matrix.nnz
 
-    def spmm(self):
-        data = self.gowalla()
-        return {"unit": "ms", "width": 64} | {f"{order}_order": self.spmm_in_order(data, order)
-                                              for order in ("log", "partition")}
+    def bench(self, *arguments):
+        """Rows of `penchant bench`, on as many threads as the peers."""
+        output, _, _ = run([self.penchant, "bench", "--json", "--quiet", "--device", "cpu", "--threads", self.options.threads, *arguments])
+        return json.loads(output)
 
-    def spmm_in_order(self, data, order):
-        folder, entries = self.adjacency(data, order)
-        times = {"penchant": [], "torch_csr": [], "scipy": []}
-        triad = []
+    def graphs(self):
+        """Folders of .npy files: Gowalla in two orders, and generated graphs beyond the last-level cache."""
+        data = self.gowalla()
+        folders = {"gowalla": self.adjacency(data)[0], "gowalla_metis": self.adjacency(data, "partition")[0]}
+        for name, graph, scale, factor in (("rmat_2^18", "rmat", 18, 10), ("power_law_10M", "bipartite", 19, 20)):
+            folders[name] = self.work / name
+            run([self.penchant, "bench", "-g", graph, "--scale", scale, "--edge-factor", factor, "--export", folders[name], "--quiet"])
+        return folders
+
+    def against_peers(self, workload, widths, script):
+        """Rounds of ours and of the peers' in turn. `script(folder)` gives {width: {times_ms, missing, versions}}."""
+        result, ratios, versions, missing = {}, [], {}, {}
+        for name, folder in self.graphs().items():
+            times = {width: {} for width in widths}
+            for _ in range(self.options.rounds):
+                rows = self.bench("-w", workload, "-g", folder, "-d", ",".join(map(str, widths)))
+                for row in rows["rows"]:
+                    times[row["dim"]].setdefault("penchant", []).append(row["median_s"] * 1e3)
+                for width, found in script(folder).items():
+                    for peer_name, ms in found["times_ms"].items():
+                        times[width].setdefault(peer_name, []).append(ms)
+                    versions |= found["versions"]
+                    missing |= found["missing"]
+            result[name] = {}
+            for width in widths:
+                medians = {peer_name: summary(values) for peer_name, values in times[width].items()}
+                ours = medians["penchant"]["median"]
+                best = min((m["median"], peer_name) for peer_name, m in medians.items() if peer_name != "penchant")
+                ratios.append(best[0] / ours)
+                row = next(row for row in rows["rows"] if row["dim"] == width)
+                result[name][width] = {"ms": medians, "best_peer": best[1], "ratio": best[0] / ours,
+                                       "compulsory_gb_s": row["compulsory_gb_s"], "triad_gb_s": rows["triad_gb_s"]}
+        return {"unit": "ms", "threads": self.options.threads, "graphs": result, "missing": missing, "versions": versions,
+                "geomean_ratio_to_best_peer": statistics.geometric_mean(ratios), "least_ratio": min(ratios)}
+
+    def spmm(self):
+        widths = [32, 64, 128, 256]
+
+        def script(folder):
+            found = peer("spmm", folder, ",".join(map(str, widths)), self.options.threads)
+            return {width: found[str(width)] for width in widths}
+        return self.against_peers("spmm", widths, script)
+
+    def gnn(self):
+        results = {}
+        for workload in ("lightgcn_forward", "gcn_layer"):
+            results[workload] = self.against_peers(workload, [64], lambda folder, workload=workload: {
+                64: peer("gnn", folder, 64, self.options.threads)[workload]})
+        return results
+
+    def graph_build(self):
+        """Ours on the events of a generated shop, the peers on the same columns."""
+        events = self.options.lines
+        shop = self.work / "shop"
+        run([self.penchant, "generate", "--out", shop, "--users", events // 10, "--items", events // 50, "--events", events, "--quiet"])
+        run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", self.work / "shop.data", "--quiet", "--set",
+             "data.repeats=keep_all"])
+        times = {"penchant": [], "scipy_pandas": []}
         for _ in range(self.options.rounds):
-            output, _, _ = run([self.options.build / "bench/spmm_bench", "--benchmark_format=json",
-                                "--benchmark_filter=spmm_float32/64|triad", "--benchmark_repetitions=10",
-                                "--benchmark_report_aggregates_only=true"],
-                               env=os.environ | {"PENCHANT_BENCH_GRAPH": str(folder)}, stderr=subprocess.DEVNULL)
-            for row in json.loads(output)["benchmarks"]:
-                if row["run_name"].startswith("spmm_float32/64") and row["aggregate_name"] == "median":
-                    times["penchant"].append(row["real_time"])
-                if row["run_name"].startswith("stream_triad") and row["aggregate_name"] == "median":
-                    triad.append(row["bytes_per_s"])
-            other = peer("spmm", folder, 64)
-            times["torch_csr"].append(other["torch_csr_ms"])
-            times["scipy"].append(other["scipy_ms"])
+            row = self.bench("-w", "graph_build", "--events", events, "-r", 1, "--warmup", 0)["rows"][0]
+            times["penchant"].append(row["median_s"])
+            other = peer("graph_build", self.work / "shop.data" / "train", 1)
+            scale = events / len_of(self.work / "shop.data" / "train" / "user.npy")  # training rows only: the peer gets fewer
+            times["scipy_pandas"].append(other["seconds"][0] * scale)
         result = {name: summary(values) for name, values in times.items()}
-        ours = result["penchant"]["median"]
-        return {"entries": entries, "times": result, "versions": other["versions"],
-                "gathered_bytes_per_s": entries * 64 * 4 / (ours * 1e-3),
-                "stream_triad_bytes_per_s": statistics.median(triad),
-                "ratios": {name: result[name]["median"] / ours for name in ("torch_csr", "scipy")}}
+        return {"unit": "s", "events": events, "times": result, "versions": other["versions"], "note": row["note"],
+                "ratios": {"scipy_pandas": result["scipy_pandas"]["median"] / result["penchant"]["median"]}}
+
+    def orders(self):
+        data = self.gowalla()
+        result = {}
+        for name, graph in (("gowalla", [data]), ("power_law_10M", ["bipartite", "--scale", "19", "--edge-factor", "20"])):
+            rows = self.bench("-w", "lightgcn_forward", "-g", *graph, "--order", "none,degree,metis", "--parts", 64)["rows"]
+            base = next(row["median_s"] for row in rows if row["order"] == "none")
+            result[name] = {row["order"]: {"ms": row["median_s"] * 1e3, "order_s": row["order_s"], "faster": base / row["median_s"],
+                                           "pays_after_forwards": row["order_s"] / (base - row["median_s"])
+                                           if row["median_s"] < base else None} for row in rows}
+        return {"unit": "ms", "layers": 3, "dim": 64, "graphs": result}
 
     def epoch(self):
         data = self.gowalla()
@@ -301,9 +365,10 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench", choices=["spmm", "epoch", "ingest", "evaluate", "gowalla", "gowalla_auto", "interest", "beauty",
-                                          "hidden_items", "ablation"])
+    parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "ingest", "evaluate", "gowalla",
+                                          "gowalla_auto", "interest", "beauty", "hidden_items", "ablation"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="variants of ablation, separated by commas; all without it")
     parser.add_argument("--budget", default="60s", help="of gowalla_auto")

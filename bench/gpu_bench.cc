@@ -21,9 +21,9 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "graph/generate.h"
 #include "graph/normalize.h"
 #include "graph/random.h"
+#include "graph/rmat.h"
 #include "kernels/backend.h"
 #include "kernels/transfer.h"
 #include "models/encoder.h"

@@ -9,6 +9,7 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # The OpenMP flavour of OpenBLAS shares our thread pool; the pthread flavour would run a second one beside it.
 find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas-openmp REQUIRED)
@@ -50,4 +51,13 @@ else()
   find_package(Arrow REQUIRED)
   find_package(Parquet REQUIRED)
   target_link_libraries(penchant_arrow INTERFACE Arrow::arrow_shared Parquet::parquet_shared)
+endif()
+
+# The script that draws the charts of `penchant report`, from the plotly wheel in the same environment.
+if(EXISTS "${PENCHANT_PYTHON}")
+  get_filename_component(python_root "${PENCHANT_PYTHON}" DIRECTORY)
+  file(GLOB plotly_scripts "${python_root}/../lib/python3*/site-packages/plotly/package_data/plotly.min.js")
+  if(plotly_scripts)
+    list(GET plotly_scripts 0 PLOTLY_SCRIPT)
+  endif()
 endif()

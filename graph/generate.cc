@@ -18,52 +18,13 @@ constexpr std::int64_t kShopOpens = 1735689600000;  // 2025-01-01T00:00:00Z in m
 constexpr std::int64_t kYearMs = 365LL * 24 * 3600 * 1000;
 
 // Positions of the generator's random stream, one substream a purpose.
-enum class Purpose : std::uint64_t { rmat, item, user, session, event };
+enum class Purpose : std::uint64_t { item = 1, user, session, event };
 
 Random stream_for(Seed seed, Purpose purpose) {
   return {seed, Stream::generator, static_cast<std::uint64_t>(purpose)};
 }
 
 }  // namespace
-
-Csr generate_rmat(const RmatOptions& options) {
-  if (options.scale < 0 || options.scale > 30)
-    throw InputError(fmt::format("R-MAT scale {}, expected 0 to 30", options.scale));
-  if (options.edge_factor < 0) throw InputError("R-MAT edge factor must not be negative");
-  if (!(options.a >= 0 && options.b >= 0 && options.c >= 0 &&
-        options.a + options.b + options.c <= 1)) {
-    throw InputError(
-        "R-MAT probabilities a, b, c must not be negative and must add up to at most 1");
-  }
-  const std::int64_t num_nodes = std::int64_t{1} << options.scale;
-  const std::int64_t num_edges = num_nodes * options.edge_factor;
-  const Random random = stream_for(options.seed, Purpose::rmat);
-  std::vector<Entry> entries(static_cast<std::size_t>(num_edges));
-#pragma omp parallel for schedule(static)
-  for (std::int64_t e = 0; e < num_edges; ++e) {
-    std::uint32_t row = 0;
-    std::uint32_t column = 0;
-    for (int level = 0; level < options.scale; ++level) {
-      const double x = random.uniform(static_cast<std::uint64_t>(e * options.scale + level));
-      const bool lower = x >= options.a + options.b;
-      const bool right = lower ? x >= options.a + options.b + options.c : x >= options.a;
-      row = (row << 1) | static_cast<std::uint32_t>(lower);
-      column = (column << 1) | static_cast<std::uint32_t>(right);
-    }
-    entries[static_cast<std::size_t>(e)] = {static_cast<NodeId>(row), static_cast<NodeId>(column),
-                                            1.0F};
-  }
-  std::erase_if(entries, [](const Entry& entry) { return entry.row == entry.column; });
-  if (options.symmetric) {
-    const std::size_t count = entries.size();
-    entries.resize(2 * count);
-    for (std::size_t e = 0; e < count; ++e)
-      entries[count + e] = {entries[e].column, entries[e].row, 1.0F};
-  }
-  Csr csr = csr_from_entries(num_nodes, num_nodes, entries, Duplicates::keep_first);
-  csr.values.clear();
-  return csr;
-}
 
 Shop::Shop(const ShopOptions& options) : options_(options) {
   if (options.num_users < 1 || options.num_items < 1 || options.num_interests < 1 ||

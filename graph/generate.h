@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeded generators: R-MAT graphs for throughput, and a shop with planted interests for tests and
-// for people without data.
+// A seeded shop with planted interests, for tests and for people without data. Graphs for
+// throughput: graph/rmat.h.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "graph/csr.h"
+#include "graph/ids.h"
 
 namespace penchant::graph {
-
-/// R-MAT (Chakrabarti et al. 2004) with Graph500's parameters; duplicates and self loops removed;
-/// symmetric if asked.
-struct RmatOptions {
-  int scale = 16;                 ///< 2^scale nodes
-  std::int64_t edge_factor = 16;  ///< edges drawn per node
-  double a = 0.57, b = 0.19, c = 0.19;
-  bool symmetric = true;
-  Seed seed{42};
-};
-Csr generate_rmat(const RmatOptions& options);
 
 /// A shop in which each user has one to three of `num_interests` hidden interests. Item i belongs
 /// to interest i mod num_interests, and its category says so; popularity within an interest follows

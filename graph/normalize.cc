@@ -139,13 +139,21 @@ Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
     if (!adjacency.values.empty())
       result.values.assign(adjacency.values.begin(), adjacency.values.end());
   }
-  const std::vector<float> scale = inverse_root_degrees(result.view());
-  for (std::int64_t row = 0; row < result.num_rows; ++row) {
-    for (EdgeOffset e = result.offsets[at(row)]; e < result.offsets[at(row) + 1]; ++e) {
-      result.values[at(e)] *= scale[at(row)] * scale[at(result.columns[at(e)])];
+  normalize_symmetric_in_place(result);
+  return result;
+}
+
+void normalize_symmetric_in_place(Csr& adjacency) {
+  if (adjacency.num_rows != adjacency.num_cols)
+    throw InputError("symmetric normalisation needs a square matrix");
+  if (adjacency.values.empty()) adjacency.values.resize(adjacency.columns.size(), 1.0F);
+  const std::vector<float> scale = inverse_root_degrees(adjacency.view());
+#pragma omp parallel for schedule(dynamic, 4096)
+  for (std::int64_t row = 0; row < adjacency.num_rows; ++row) {
+    for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) {
+      adjacency.values[at(e)] *= scale[at(row)] * scale[at(adjacency.columns[at(e)])];
     }
   }
-  return result;
 }
 
 Csr normalize_rows(const CsrView& adjacency) {

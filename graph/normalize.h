@@ -33,6 +33,8 @@ PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const I
 enum class SelfLoops : bool { no, yes };
 /// D^-1/2 (A + I) D^-1/2 or D^-1/2 A D^-1/2 of a symmetric matrix.
 Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops);
+/// The second form in place; a matrix without values gets them.
+void normalize_symmetric_in_place(Csr& adjacency);
 /// D^-1 A: rows sum to 1 (or are empty).
 Csr normalize_rows(const CsrView& adjacency);
 

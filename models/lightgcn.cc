@@ -7,21 +7,20 @@ using kernels::Backend;
 using kernels::ConstFloatView;
 using kernels::FloatView;
 
-LightGcn::LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
-                   const kernels::SparseMatrix& adjacency, Backend& backend)
+LayerMean::LayerMean(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
+                     const kernels::SparseMatrix& adjacency, Backend& backend)
     : num_layers_(num_layers),
       own_share_(num_layers == 0 ? 1.0F : own_share),
-      adjacency_(adjacency),
-      embeddings_("embeddings", adjacency.rows(), embedding_dim, backend),
-      final_(backend.matrix<float>(adjacency.rows(), embedding_dim)),
-      layer_{backend.matrix<float>(adjacency.rows(), embedding_dim),
-             backend.matrix<float>(adjacency.rows(), embedding_dim)} {}
+      adjacency_(adjacency) {
+  if (num_layers > 1) layer_[1] = backend.matrix<float>(adjacency.rows(), embedding_dim);
+  if (num_layers > 2) layer_[0] = backend.matrix<float>(adjacency.rows(), embedding_dim);
+}
 
 // Horner's scheme: H_0 = x, H_l = A H_(l-1) + x; the last product is A H_(L-1) + w x, scaled. Each
 // layer reads one matrix besides the gathered one, instead of reading and writing a sum of layers.
-void LightGcn::propagate(Backend& backend, ConstFloatView x, FloatView total, bool accumulate) {
+void LayerMean::apply(Backend& backend, ConstFloatView x, FloatView total, Output output) {
   const float share = 1.0F / (static_cast<float>(num_layers_) + own_share_);
-  const float keep = accumulate ? 1.0F : 0.0F;
+  const float keep = output == Output::add ? 1.0F : 0.0F;
   if (num_layers_ == 0) {
     backend.axpby(1.0F, x, keep, total);
     return;
@@ -44,13 +43,19 @@ void LightGcn::propagate(Backend& backend, ConstFloatView x, FloatView total, bo
   backend.spmm(adjacency_, current, total, last);
 }
 
+LightGcn::LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
+                   const kernels::SparseMatrix& adjacency, Backend& backend)
+    : mean_(num_layers, own_share, embedding_dim, adjacency, backend),
+      embeddings_("embeddings", adjacency.rows(), embedding_dim, backend),
+      final_(backend.matrix<float>(adjacency.rows(), embedding_dim)) {}
+
 ConstFloatView LightGcn::forward(Backend& backend) {
-  propagate(backend, embeddings_.value.view(), final_.view(), false);
+  mean_.apply(backend, embeddings_.value.view(), final_.view());
   return final_.view();
 }
 
 void LightGcn::backward(Backend& backend, ConstFloatView d_final) {
-  propagate(backend, d_final, embeddings_.gradient.view(), true);
+  mean_.apply(backend, d_final, embeddings_.gradient.view(), LayerMean::Output::add);
 }
 
 }  // namespace penchant::models

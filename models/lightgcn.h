@@ -10,6 +10,24 @@
 
 namespace penchant::models {
 
+/// total = (w x + sum_l A^l x) / (L + w), l = 1 .. L, with at most two tables of its own.
+class LayerMean {
+ public:
+  enum class Output : bool { overwrite, add };
+
+  LayerMean(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
+            const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
+  /// x, total [N x D], not the same.
+  void apply(kernels::Backend& backend, kernels::ConstFloatView x, kernels::FloatView total,
+             Output output = Output::overwrite);
+
+ private:
+  std::int64_t num_layers_;
+  float own_share_;  ///< w
+  const kernels::SparseMatrix& adjacency_;
+  kernels::FloatMatrix layer_[2];  ///< of odd and of even layers before the last [N x D]
+};
+
 class LightGcn final : public Encoder {
  public:
   LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
@@ -19,16 +37,9 @@ class LightGcn final : public Encoder {
   void visit_parameters(const ParameterVisitor& visit) override { visit(embeddings_); }
 
  private:
-  /// total = (w x + sum_l A^l x) / (L + w), or added to what total holds.
-  void propagate(kernels::Backend& backend, kernels::ConstFloatView x, kernels::FloatView total,
-                 bool accumulate);
-
-  std::int64_t num_layers_;
-  float own_share_;  ///< w
-  const kernels::SparseMatrix& adjacency_;
-  Parameter embeddings_;           ///< E^(0) [N x D]
-  kernels::FloatMatrix final_;     ///< [N x D]
-  kernels::FloatMatrix layer_[2];  ///< E^(l) and E^(l+1) [N x D], in turn
+  LayerMean mean_;
+  Parameter embeddings_;        ///< E^(0) [N x D]
+  kernels::FloatMatrix final_;  ///< [N x D]
 };
 
 }  // namespace penchant::models

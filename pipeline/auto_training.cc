@@ -496,6 +496,7 @@ class AutoTrainer {
                      {"validation_metric", options_.validation_metric},
                      {"seed", static_cast<std::uint64_t>(options_.seed)},
                      {"hash", hash_bytes(hashes)},
+                     {"resources", resources_since(start_)},
                      {"device", backend_.description()}});
   }
 

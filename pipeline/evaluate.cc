@@ -303,10 +303,19 @@ double validation_value(const EvaluateReport& report, const std::string& metric)
   return found->second;
 }
 
+namespace {
+
+RankingTask chosen_task(const Dataset& dataset, const EvaluateOptions& options) {
+  RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
+  return options.max_users > 0 ? sample_task(task, options.max_users, graph::Seed{42}) : task;
+}
+
+}  // namespace
+
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
                         const EvaluateOptions& options, Backend& backend, Progress& progress) {
   progress.begin("evaluate");
-  const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
+  const RankingTask task = chosen_task(dataset, options);
   const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
   EvaluateReport report =
       model.scorer && !options.vectors_alone
@@ -335,7 +344,7 @@ EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions
                             dataset.item_statistics.count.end());
   backend.copy(ConstFloatView(counts.data(), dataset.num_items(), 1, 1, kernels::Device::cpu),
                items.view());
-  const RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
+  const RankingTask task = chosen_task(dataset, options);
   EvaluateReport report = evaluate_vectors(
       users.view(), items.view(), task, dataset.item_statistics.count, options, backend, progress);
   progress.end(fmt::format("{} users", report.num_users));

@@ -29,6 +29,7 @@ struct EvaluateOptions {
   std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
   SeenItems seen_items = SeenItems::automatic;
   bool vectors_alone = false;  ///< rank by the exported vectors even if the model adds a filter
+  std::int64_t max_users = 0;  ///< drawn at random; 0: all
   bool rank_metrics = true;    ///< AUC, MRR and mean rank, which need a second pass over all scores
 };
 

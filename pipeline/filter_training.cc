@@ -306,6 +306,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                    {"validation_metric", options.validation_metric},
                    {"seed", static_cast<std::uint64_t>(options.seed)},
                    {"hash", hash_file(model_directory / kWeights)},
+                   {"resources", resources_since(start)},
                    {"device", backend.description()}});
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.end(report.chosen);

@@ -171,6 +171,7 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
 Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
                     const GraphOptions& options, Progress& progress) {
   progress.begin("graph");
+  const auto start = std::chrono::steady_clock::now();
   const fs::path directory = data_directory / "graph";
   begin_artifact(directory, "graph");
   std::int64_t links = dataset.split.train.interactions.size();
@@ -190,6 +191,7 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
   finish_artifact(directory, "graph",
                   {{"data_hash", dataset.hash},
                    {"options", graph_options_to_json(options)},
+                   {"resources", resources_since(start)},
                    {"statistics", facts}});
   graphs.statistics_json = facts.dump();
   std::string relations;
@@ -230,6 +232,7 @@ std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
                                               Progress& progress) {
   using partition::Method;
   progress.begin("partition");
+  const auto begun = std::chrono::steady_clock::now();
   const fs::path directory = data_directory / "partition";
   begin_artifact(directory, "partition");
   const Csr adjacency = graph::build_propagation_graph(graphs.user_item, graphs.item).adjacency;
@@ -274,6 +277,7 @@ std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
                    {"method", enum_name(options.method)},
                    {"seed", static_cast<std::uint64_t>(options.seed)},
                    {"imbalance", options.imbalance},
+                   {"resources", resources_since(begun)},
                    {"comparison", comparison}});
   progress.end(fmt::format("{} parts by {}: {:.1f} % of edges cut, balance {:.3f}",
                            options.num_parts, enum_name(options.method),

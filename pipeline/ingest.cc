@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <exception>
 #include <future>
@@ -107,6 +108,7 @@ nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& 
 
 IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& progress) {
   progress.begin("ingest");
+  const auto start = std::chrono::steady_clock::now();
   const IngestOptions options =
       given.format == InputFormat::recbole ? recbole_as_table(given) : given;
   for (const fs::path& file : input_files(options)) {
@@ -185,7 +187,8 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden,
       raw_ids(dataset.users), raw_ids(dataset.items));
 
-  const nlohmann::json source = provenance(input_files(options), read, options);
+  nlohmann::json source = provenance(input_files(options), read, options);
+  source["resources"] = resources_since(start);
   write_dataset(out, dataset, source.dump(), read.rows);
 
   IngestReport report;

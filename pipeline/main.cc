@@ -11,6 +11,7 @@
 
 #include "graph/error.h"
 #include "pipeline/exit_codes.h"
+#include "pipeline/memory.h"
 #include "pipeline/names.h"
 #include "pipeline/verbs.h"
 #include "pipeline/version.h"
@@ -65,6 +66,8 @@ int run_program(int argc, char** argv) {
   add_embed_verbs(program, invocation);
   add_score_verb(program, invocation);
   add_ablate_verb(program, invocation);
+  add_bench_verb(program, invocation);
+  add_report_verb(program, invocation);
   add_run_verb(program, invocation);
   add_generate_verb(program, invocation);
   add_info_verbs(program, invocation);
@@ -102,6 +105,8 @@ int main(int argc, char** argv) {
     return fail(error.what(), pipeline::kExitUsage);
   } catch (const DeviceError& error) {
     return fail(error.what(), pipeline::kExitDevice);
+  } catch (const pipeline::NotEnoughMemory& error) {
+    return fail(error.what(), pipeline::kExitMemory);
   } catch (const std::bad_alloc&) {
     return fail("out of memory; docs/formats.md says how much each stage needs",
                 pipeline::kExitMemory);

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/memory.h"
 #include "pipeline/version.h"
 
 namespace penchant::pipeline {
@@ -168,6 +169,12 @@ void finish_artifact(const fs::path& directory, std::string_view kind, nlohmann:
   std::strftime(text.data(), text.size(), "%FT%TZ", gmtime_r(&now, &utc));
   manifest["created"] = text.data();
   write_file_atomically(directory / kManifestName, manifest.dump(2) + "\n");
+}
+
+nlohmann::json resources_since(std::chrono::steady_clock::time_point start) {
+  return {
+      {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()},
+      {"peak_bytes", peak_memory()}};
 }
 
 nlohmann::json read_manifest(const fs::path& directory, std::string_view kind) {

@@ -5,6 +5,7 @@
 // name, flushed, and renamed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -51,6 +52,8 @@ void finish_artifact(const std::filesystem::path& directory, std::string_view ki
 /// Reads and checks kind and version. Throws InputError: not there, unfinished, damaged, of another
 /// kind, of a newer version.
 nlohmann::json read_manifest(const std::filesystem::path& directory, std::string_view kind);
+/// {"seconds", "peak_bytes"} of a stage that began then, for its manifest (key "resources").
+nlohmann::json resources_since(std::chrono::steady_clock::time_point start);
 bool is_finished(const std::filesystem::path& directory);
 
 /// What `penchant run` made an artefact from; gone as soon as anything begins to rewrite the

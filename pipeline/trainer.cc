@@ -137,7 +137,7 @@ class Trainer {
     report.best_epoch = validates_ ? position_.best_epoch : position_.epochs_run;
     report.best_validation = std::max(0.0, position_.best_value);
     report.final_loss = position_.last_loss;
-    if (!interrupted) finish(report);
+    if (!interrupted) finish(report, start);
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     report.epoch_seconds = epochs_done_ > 0.0 ? step_seconds_ / epochs_done_ : 0.0;
@@ -513,7 +513,7 @@ class Trainer {
     position_.loss_rows = 0;
   }
 
-  void finish(const TrainReport& report) {
+  void finish(const TrainReport& report, std::chrono::steady_clock::time_point start) {
     phase_->write_weights(directory_ / kModelWeights);
     json manifest = {
         {"course", course_},
@@ -532,6 +532,7 @@ class Trainer {
         {"validation_metric", options_.validation_metric},
         {"final_loss", report.final_loss},
         {"hash", hash_file(directory_ / kModelWeights)},
+        {"resources", resources_since(start)},
         {"device", backend_.description()}};
     finish_artifact(directory_, kModelArtifact, std::move(manifest));
   }

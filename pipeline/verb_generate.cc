@@ -4,12 +4,12 @@
 #include <fstream>
 
 #include <fmt/core.h>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "graph/generate.h"
 #include "pipeline/manifest.h"
+#include "pipeline/shop_files.h"
 #include "pipeline/verbs.h"
 
 namespace penchant::pipeline {
@@ -17,27 +17,6 @@ namespace penchant::pipeline {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* kEventNames[] = {"view", "cart", "purchase"};
-constexpr std::int64_t kLinesPerBlock = 65536;
-
-void write_events(const graph::Shop& shop, const fs::path& path, Progress& progress) {
-  write_file_atomically(path, [&](std::ostream& out) {
-    out << "user,item,event,time,session\n";
-    fmt::memory_buffer block;
-    const std::int64_t total = shop.options().num_events;
-    for (std::int64_t k = 0; k < total; ++k) {
-      const graph::GeneratedEvent event = shop.event(k);
-      fmt::format_to(std::back_inserter(block), "u{},i{},{},{},s{}\n", event.user, event.item,
-                     kEventNames[static_cast<int>(event.event)], event.time_ms, event.session);
-      if (k % kLinesPerBlock == kLinesPerBlock - 1 || k == total - 1) {
-        out.write(block.data(), static_cast<std::streamsize>(block.size()));
-        block.clear();
-        progress.update(k + 1, total, "events");
-      }
-    }
-  });
-}
 
 void write_items(const graph::Shop& shop, const fs::path& path) {
   write_file_atomically(path, [&](std::ostream& out) {
@@ -138,7 +117,7 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
     if (error)
       throw InputError(
           fmt::format("{}: cannot create the directory: {}", out.string(), error.message()));
-    write_events(shop, out / "events.csv", progress);
+    write_shop_events(shop, out / "events.csv", progress);
     write_items(shop, out / "items.csv");
     if (flags->truth) write_truth(shop, out / "truth.json");
     write_file_atomically(out / "shop.toml", kConfig);

@@ -42,6 +42,8 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation);
 void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
 void add_score_verb(CLI::App& program, Invocation& invocation);
 void add_ablate_verb(CLI::App& program, Invocation& invocation);
+void add_bench_verb(CLI::App& program, Invocation& invocation);
+void add_report_verb(CLI::App& program, Invocation& invocation);
 void add_run_verb(CLI::App& program, Invocation& invocation);
 void add_generate_verb(CLI::App& program, Invocation& invocation);
 void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/read_graph.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/core.h>
+#include <zlib.h>
+
+#include "graph/edge_blocks.h"
+#include "graph/error.h"
+#include "graph/npy.h"
+
+namespace penchant::graph {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kMatrixMarket = "%%MatrixMarket";
+constexpr std::int64_t kMostNodes = std::numeric_limits<NodeId>::max();
+
+/// Lines of a text file, plain or gzip.
+class LineReader {
+ public:
+  explicit LineReader(const fs::path& path)
+      : path_(path), file_(gzopen(path.c_str(), "rb"), &gzclose), buffer_(std::size_t{1} << 20) {
+    if (file_ == nullptr || !fs::is_regular_file(path))
+      throw InputError(fmt::format("{}: cannot open the file", path.string()));
+  }
+  /// False at the end. The line lives until the next call.
+  bool next(std::string_view& line) {
+    ++number_;
+    while (true) {
+      const auto end = std::find(buffer_.begin() + first_, buffer_.begin() + last_, '\n');
+      if (end != buffer_.begin() + last_ || (ended_ && first_ < last_)) {
+        line = {buffer_.data() + first_, static_cast<std::size_t>(end - buffer_.begin() - first_)};
+        first_ = std::min(last_, end - buffer_.begin() + 1);
+        if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+        return true;
+      }
+      if (ended_) return false;
+      refill();
+    }
+  }
+  std::int64_t number() const { return number_; }
+  /// Bytes of the file that have been read, and of text that they held.
+  std::int64_t packed_bytes() const { return gzoffset(file_.get()); }
+  std::int64_t text_bytes() const { return text_bytes_; }
+  [[noreturn]] void fail(const std::string& message) const {
+    throw InputError(fmt::format("{}:{}: {}", path_.string(), number_, message));
+  }
+
+ private:
+  void refill() {
+    std::copy(buffer_.begin() + first_, buffer_.begin() + last_, buffer_.begin());
+    last_ -= first_;
+    first_ = 0;
+    if (last_ == static_cast<std::ptrdiff_t>(buffer_.size())) buffer_.resize(2 * buffer_.size());
+    const int count = gzread(file_.get(), buffer_.data() + last_,
+                             static_cast<unsigned>(buffer_.size()) - static_cast<unsigned>(last_));
+    if (count < 0) {
+      int code = 0;
+      throw InputError(fmt::format("{}: cannot be read behind line {}: {}", path_.string(),
+                                   number_ - 1, gzerror(file_.get(), &code)));
+    }
+    last_ += count;
+    text_bytes_ += count;
+    ended_ = count == 0;
+  }
+
+  fs::path path_;
+  std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
+  std::vector<char> buffer_;
+  std::ptrdiff_t first_ = 0, last_ = 0;
+  std::int64_t number_ = 0;
+  std::int64_t text_bytes_ = 0;
+  bool ended_ = false;
+};
+
+/// Words of a line, separated by blanks, tabs and commas.
+class Words {
+ public:
+  explicit Words(std::string_view line) : rest_(line) {}
+  std::optional<std::string_view> next() {
+    const std::size_t first = rest_.find_first_not_of(" \t,");
+    if (first == std::string_view::npos) return std::nullopt;
+    rest_.remove_prefix(first);
+    const std::string_view word = rest_.substr(0, rest_.find_first_of(" \t,"));
+    rest_.remove_prefix(word.size());
+    return word;
+  }
+  /// An integer in [least, most]; `what` names it in the message.
+  std::int64_t integer(const LineReader& lines, const char* what, std::int64_t least,
+                       std::int64_t most) {
+    const auto word = next();
+    if (!word) lines.fail(fmt::format("{} is missing", what));
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(word->data(), word->data() + word->size(), value);
+    if (error != std::errc() || end != word->data() + word->size())
+      lines.fail(fmt::format("{} is '{}', expected an integer", what, *word));
+    if (value < least || value > most)
+      lines.fail(fmt::format("{} is {}, expected {} to {}", what, value, least, most));
+    return value;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+Csr undirected(std::int64_t num_nodes, const std::vector<Edge>& edges) {
+  return csr_from_edge_blocks(
+      num_nodes, num_nodes, static_cast<std::int64_t>(edges.size()),
+      [&](std::int64_t first, std::span<Edge> block) {
+        std::copy_n(edges.begin() + first, block.size(), block.begin());
+      },
+      Direction::both);
+}
+
+/// The next line that is not empty and does not begin with one of `marks`; false at the end.
+bool next_content(LineReader& lines, std::string_view marks, std::string_view& line) {
+  while (lines.next(line)) {
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (first != std::string_view::npos && marks.find(line[first]) == std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
+// --- METIS
+
+struct MetisHeader {
+  std::int64_t num_nodes, num_edges;
+  bool node_sizes, edge_weights;
+  std::int64_t num_node_weights;
+};
+
+MetisHeader read_metis_header(LineReader& lines) {
+  std::string_view line;
+  if (!next_content(lines, "%", line))
+    lines.fail("no header, expected 'nodes edges [format [weights]]'");
+  Words words(line);
+  MetisHeader header{};
+  header.num_nodes = words.integer(lines, "the number of nodes", 0, kMostNodes);
+  header.num_edges = words.integer(lines, "the number of edges", 0, std::int64_t{1} << 40);
+  const std::string_view format = words.next().value_or("0");
+  if (format.size() > 3 || format.find_first_not_of("01") != std::string_view::npos)
+    lines.fail(fmt::format("format code '{}', expected up to three digits 0 or 1", format));
+  const auto digit = [&](std::size_t from_right) {
+    return format.size() > from_right && format[format.size() - 1 - from_right] == '1';
+  };
+  header.edge_weights = digit(0);
+  header.node_sizes = digit(2);
+  Words again(line);
+  for (int k = 0; k < 3; ++k) again.next();
+  header.num_node_weights = !digit(1) ? 0 : 1;
+  if (digit(1) && Words(again).next())
+    header.num_node_weights = again.integer(lines, "the number of node weights", 1, 1000);
+  return header;
+}
+
+Csr read_metis(const fs::path& path) {
+  LineReader lines(path);
+  const MetisHeader header = read_metis_header(lines);
+  Csr csr;
+  csr.num_rows = csr.num_cols = header.num_nodes;
+  std::string_view line;
+  for (std::int64_t node = 0; node < header.num_nodes; ++node) {
+    do {
+      if (!lines.next(line))
+        lines.fail(fmt::format("the file ends at node {} of {}", node, header.num_nodes));
+    } while (!line.empty() && line[0] == '%');
+    Words words(line);
+    for (std::int64_t k = 0; k < header.num_node_weights + (header.node_sizes ? 1 : 0); ++k)
+      words.integer(lines, "a node's weight", 0, std::numeric_limits<std::int64_t>::max());
+    while (Words(words).next()) {
+      const std::int64_t neighbour = words.integer(lines, "a neighbour", 1, header.num_nodes) - 1;
+      if (neighbour == node) lines.fail(fmt::format("node {} is its own neighbour", node + 1));
+      if (header.edge_weights)
+        words.integer(lines, "an edge's weight", 0, std::numeric_limits<std::int64_t>::max());
+      csr.columns.push_back(static_cast<NodeId>(neighbour));
+    }
+    std::sort(csr.columns.begin() + csr.offsets.back(), csr.columns.end());
+    csr.offsets.push_back(static_cast<EdgeOffset>(csr.columns.size()));
+  }
+  if (next_content(lines, "%", line))
+    lines.fail(fmt::format("a line behind the last of {} nodes", header.num_nodes));
+  if (static_cast<std::int64_t>(csr.columns.size()) != 2 * header.num_edges) {
+    throw InputError(fmt::format("{}: {} neighbours for {} edges, expected two for each",
+                                 path.string(), csr.columns.size(), header.num_edges));
+  }
+  merge_duplicates(csr, Duplicates::keep_first);
+  if (!is_symmetric(csr.view()))
+    throw InputError(fmt::format(
+        "{}: not symmetric: each edge must stand in the lines of both its nodes", path.string()));
+  return csr;
+}
+
+// --- Matrix Market
+
+struct MatrixMarketHeader {
+  std::int64_t num_rows, num_cols, num_entries;
+  bool has_values, is_complex;
+};
+
+MatrixMarketHeader read_matrix_market_header(LineReader& lines) {
+  std::string_view line;
+  lines.next(line);
+  std::string lower(line);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  Words words(lower);
+  words.next();
+  const std::string_view object = words.next().value_or("");
+  const std::string_view layout = words.next().value_or("");
+  const std::string_view field = words.next().value_or("");
+  const std::string_view symmetry = words.next().value_or("");
+  if (object != "matrix" || layout != "coordinate")
+    lines.fail(fmt::format("a '{} {}', expected 'matrix coordinate'", object, layout));
+  if (field != "real" && field != "integer" && field != "pattern" && field != "complex")
+    lines.fail(fmt::format("field '{}', expected real, integer, complex or pattern", field));
+  if (symmetry != "general" && symmetry != "symmetric" && symmetry != "skew-symmetric" &&
+      symmetry != "hermitian")
+    lines.fail(fmt::format(
+        "symmetry '{}', expected general, symmetric, skew-symmetric or hermitian", symmetry));
+  MatrixMarketHeader header{};
+  header.has_values = field != "pattern";
+  header.is_complex = field == "complex";
+  if (!next_content(lines, "%", line)) lines.fail("no line 'rows columns entries'");
+  Words sizes(line);
+  header.num_rows = sizes.integer(lines, "the number of rows", 0, kMostNodes);
+  header.num_cols = sizes.integer(lines, "the number of columns", 0, kMostNodes);
+  header.num_entries = sizes.integer(lines, "the number of entries", 0, std::int64_t{1} << 40);
+  return header;
+}
+
+std::int64_t matrix_nodes(const MatrixMarketHeader& header, const fs::path& path) {
+  if (header.num_rows == header.num_cols) return header.num_rows;
+  const std::int64_t nodes = header.num_rows + header.num_cols;
+  if (nodes > kMostNodes)
+    throw InputError(fmt::format("{}: {} rows and {} columns are more than {} nodes together",
+                                 path.string(), header.num_rows, header.num_cols, kMostNodes));
+  return nodes;
+}
+
+void read_number(Words& words, const LineReader& lines) {
+  const auto word = words.next();
+  if (!word) lines.fail("the value is missing");
+  std::string_view digits = *word;
+  if (digits.front() == '+') digits.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error == std::errc::invalid_argument || end != digits.data() + digits.size())
+    lines.fail(fmt::format("the value is '{}', expected a number", *word));
+}
+
+Csr read_matrix_market(const fs::path& path) {
+  LineReader lines(path);
+  const MatrixMarketHeader header = read_matrix_market_header(lines);
+  const std::int64_t num_nodes = matrix_nodes(header, path);
+  const std::int64_t column_offset = header.num_rows == header.num_cols ? 0 : header.num_rows;
+  std::vector<Edge> edges;
+  std::string_view line;
+  while (next_content(lines, "%", line)) {
+    if (static_cast<std::int64_t>(edges.size()) == header.num_entries)
+      lines.fail(fmt::format("more entries than the {} announced", header.num_entries));
+    Words words(line);
+    const std::int64_t row = words.integer(lines, "the row", 1, header.num_rows) - 1;
+    const std::int64_t column = words.integer(lines, "the column", 1, header.num_cols) - 1;
+    if (header.has_values) read_number(words, lines);
+    if (header.is_complex) read_number(words, lines);
+    if (const auto extra = words.next())
+      lines.fail(fmt::format("'{}' behind the entry, expected the end of the line", *extra));
+    edges.push_back({static_cast<NodeId>(row), static_cast<NodeId>(column + column_offset)});
+  }
+  if (static_cast<std::int64_t>(edges.size()) != header.num_entries)
+    lines.fail(
+        fmt::format("the file ends after {} of {} entries", edges.size(), header.num_entries));
+  return undirected(num_nodes, edges);
+}
+
+// --- edge list
+
+Csr read_edge_list(const fs::path& path) {
+  LineReader lines(path);
+  std::vector<Edge> edges;
+  std::vector<bool> present;
+  std::string_view line;
+  while (next_content(lines, "#%", line)) {
+    Words words(line);
+    const std::int64_t from = words.integer(lines, "the first id", 0, kMostNodes - 1);
+    const std::int64_t to = words.integer(lines, "the second id", 0, kMostNodes - 1);
+    const auto most = static_cast<std::size_t>(std::max(from, to));
+    if (most >= present.size()) present.resize(std::max(most + 1, 2 * present.size()));
+    present[static_cast<std::size_t>(from)] = present[static_cast<std::size_t>(to)] = true;
+    edges.push_back({static_cast<NodeId>(from), static_cast<NodeId>(to)});
+  }
+  std::vector<NodeId> numbers(present.size(), kNoNode);
+  NodeId num_nodes = 0;
+  for (std::size_t id = 0; id < present.size(); ++id) {
+    if (present[id]) numbers[id] = num_nodes++;
+  }
+  for (Edge& edge : edges)
+    edge = {numbers[static_cast<std::size_t>(edge.row)],
+            numbers[static_cast<std::size_t>(edge.column)]};
+  return undirected(num_nodes, edges);
+}
+
+// --- .npy
+
+Csr read_npy_csr(const fs::path& path) {
+  Csr csr;
+  csr.offsets = read_npy<EdgeOffset>(path / "offsets.npy");
+  csr.columns = read_npy<NodeId>(path / "columns.npy");
+  if (fs::exists(path / "values.npy")) csr.values = read_npy<float>(path / "values.npy");
+  if (csr.offsets.empty()) throw InputError(fmt::format("{}: offsets.npy is empty", path.string()));
+  csr.num_rows = csr.num_cols = static_cast<std::int64_t>(csr.offsets.size()) - 1;
+  try {
+    validate(csr.view());
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", path.string(), error.what()));
+  }
+  return csr;
+}
+
+/// Lines of an edge list, judged by the first of them.
+GraphExtent edge_list_extent(const fs::path& path) {
+  constexpr std::int64_t kSample = 10000;
+  LineReader lines(path);
+  std::string_view line;
+  std::int64_t count = 0;
+  double bytes = 0;
+  while (count < kSample && next_content(lines, "#%", line)) {
+    ++count;
+    bytes += static_cast<double>(line.size() + 1);
+  }
+  GraphExtent extent;
+  if (count == 0) return extent;
+  const double unpacked = static_cast<double>(fs::file_size(path)) *
+                          static_cast<double>(lines.text_bytes()) /
+                          static_cast<double>(std::max<std::int64_t>(lines.packed_bytes(), 1));
+  const auto edges =
+      std::max(count, static_cast<std::int64_t>(unpacked * static_cast<double>(count) / bytes));
+  extent.num_entries = 2 * edges;
+  extent.num_nodes = edges;
+  extent.reading_bytes = 8 * edges;
+  return extent;
+}
+
+}  // namespace
+
+GraphFormat graph_format_of(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    if (fs::exists(path / "offsets.npy")) return GraphFormat::npy;
+    throw InputError(fmt::format("{}: a folder without offsets.npy", path.string()));
+  }
+  LineReader lines(path);
+  std::string_view line;
+  lines.next(line);
+  if (line.substr(0, kMatrixMarket.size()) == kMatrixMarket) return GraphFormat::matrix_market;
+  const fs::path name =
+      path.extension() == ".gz" ? path.filename().replace_extension() : path.filename();
+  return name.extension() == ".graph" ? GraphFormat::metis : GraphFormat::edge_list;
+}
+
+GraphExtent graph_extent(const fs::path& path, GraphFormat format) {
+  if (format == GraphFormat::automatic) format = graph_format_of(path);
+  switch (format) {
+    case GraphFormat::metis: {
+      LineReader lines(path);
+      const MetisHeader header = read_metis_header(lines);
+      return {header.num_nodes, 2 * header.num_edges, true, 4 * header.num_edges};
+    }
+    case GraphFormat::matrix_market: {
+      LineReader lines(path);
+      const MatrixMarketHeader header = read_matrix_market_header(lines);
+      return {matrix_nodes(header, path), 2 * header.num_entries, false, 8 * header.num_entries};
+    }
+    case GraphFormat::npy: {
+      const auto elements = [&](const char* name, std::int64_t bytes) {
+        std::error_code error;
+        const auto size = fs::file_size(path / name, error);
+        if (error)
+          throw InputError(fmt::format("{}: cannot open the file", (path / name).string()));
+        return std::max<std::int64_t>(0, static_cast<std::int64_t>(size) - 128) / bytes;
+      };
+      return {elements("offsets.npy", 8), elements("columns.npy", 4), true, 0};
+    }
+    case GraphFormat::edge_list:
+    case GraphFormat::automatic:
+      break;
+  }
+  return edge_list_extent(path);
+}
+
+Csr read_graph(const fs::path& path, GraphFormat format) {
+  if (format == GraphFormat::automatic) format = graph_format_of(path);
+  switch (format) {
+    case GraphFormat::metis:
+      return read_metis(path);
+    case GraphFormat::matrix_market:
+      return read_matrix_market(path);
+    case GraphFormat::npy:
+      return read_npy_csr(path);
+    case GraphFormat::edge_list:
+    case GraphFormat::automatic:
+      break;
+  }
+  return read_edge_list(path);
+}
+
+}  // namespace penchant::graph

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// `penchant bench`: the throughput of graph work on generated and on given graphs. Every case is
+// planned (bytes of each array) before anything is allocated, verified against plain loops in
+// double before it is timed (bench_oracle.h), and judged by the machine's own rates
+// (bench_machine.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graph/read_graph.h"
+#include "kernels/backend.h"
+#include "pipeline/bench_machine.h"
+#include "pipeline/progress.h"
+#include "pipeline/train.h"
+
+namespace penchant::pipeline {
+
+/// spmm              Y = A X
+/// gcn_layer         H' = leaky_relu(A H W + b) (Kipf and Welling 2017)
+/// lightgcn_forward  mean of A^l X, l = 0 .. L (He et al. 2020)
+/// forward_backward  the same and its gradient
+/// training_step     forward, BPR loss of one batch, backward, Adam
+/// embedding         forward and vectors of length 1: every user and item of the catalogue
+/// topk              the K best of all items for a batch of users
+/// ingest            a generated shop's CSV to X.data
+/// graph_build       events to user-item graph, its transpose and the co-occurrence graph
+/// partition         METIS
+enum class BenchWorkload : std::uint8_t {
+  spmm,
+  gcn_layer,
+  lightgcn_forward,
+  forward_backward,
+  training_step,
+  embedding,
+  topk,
+  ingest,
+  graph_build,
+  partition
+};
+enum class BenchType : std::uint8_t { f32, bf16 };
+
+/// Lists are swept: one row for every combination that has a meaning.
+struct BenchOptions {
+  std::vector<BenchWorkload> workloads = {BenchWorkload::spmm};
+  std::vector<std::string> graphs = {"rmat"};  ///< rmat, bipartite, or a path
+  graph::GraphFormat format = graph::GraphFormat::automatic;
+  std::vector<int> scales = {16};
+  std::vector<std::int64_t> edge_factors = {16};
+  std::vector<std::int64_t> dims = {64};
+  std::vector<BenchType> types = {BenchType::f32};
+  std::vector<kernels::DeviceChoice> devices = {kernels::DeviceChoice::automatic};
+  std::vector<kernels::SpmmVariant> variants = {kernels::SpmmVariant::own};
+  std::vector<NodeOrder> orders = {NodeOrder::none};
+  std::vector<std::int64_t> parts = {8};  ///< of partition, and of the METIS order
+  std::int64_t layers = 3;
+  std::int64_t batch = 2048;        ///< rows of a training step, queries of topk
+  std::int64_t k = 20;              ///< of topk
+  std::int64_t events = 1'000'000;  ///< of ingest, and of graph_build unless the graph is an X.data
+  std::int64_t repetitions = 10;
+  std::int64_t warmup = 1;    ///< repetitions that do not count
+  double min_seconds = 0.05;  ///< a repetition lasts; short work is repeated within it
+  std::int64_t memory = 0;    ///< bytes that may be taken; 0: what is available
+  int num_threads = 0;        ///< 0: all cores
+  graph::Seed seed{42};
+};
+
+/// When an array is held. graph: always; the others one phase after another.
+enum class BenchPhase : std::uint8_t { graph, load, order, run };
+struct BenchArray {
+  std::string name;
+  std::int64_t bytes;
+  BenchPhase phase;
+};
+
+/// One combination: what it is called, and what it needs.
+struct BenchCase {
+  BenchWorkload workload;
+  std::string graph;  ///< name for people
+  std::size_t graph_index = 0;
+  NodeOrder order = NodeOrder::none;
+  kernels::DeviceChoice device = kernels::DeviceChoice::automatic;
+  kernels::SpmmVariant variant = kernels::SpmmVariant::own;
+  BenchType type = BenchType::f32;
+  std::int64_t dim = 0;                         ///< 0: has none
+  std::int64_t parts = 0;                       ///< 0: has none
+  std::int64_t num_nodes = 0, num_entries = 0;  ///< as planned; 0: none
+  bool exact_size = false;
+  std::vector<BenchArray> arrays;
+  std::int64_t total_bytes = 0;  ///< graph, and the largest of the other phases
+};
+
+struct BenchRow {
+  BenchCase what;
+  std::string device;  ///< Backend::description
+  std::int64_t num_nodes = 0, num_entries = 0;
+  std::int64_t iterations = 0;  ///< in a repetition
+  std::int64_t repetitions = 0;
+  double median_seconds = 0, minimum_seconds = 0, maximum_seconds = 0;
+  double spread = 0;  ///< (third quartile - first quartile) / median
+  std::string unit;   ///< what `rate` counts: "edges", "scores", "events"
+  double rate = 0;    ///< a second
+  double flops = 0, gathered_bytes = 0, compulsory_bytes = 0;  ///< a second; 0: has none
+  double roofline = 0;       ///< attainable time / median; 0: has none
+  double order_seconds = 0;  ///< finding the order and renumbering the graph
+  std::int64_t peak_bytes = 0;
+  std::string verified;  ///< what was compared with the oracle
+  std::string note;
+  MachineRates rates;
+};
+
+/// The cases of a sweep, with what each needs. `skipped` gets combinations without meaning.
+/// Throws InputError: unreadable graphs, options out of range, nothing left.
+std::vector<BenchCase> plan_bench(const BenchOptions& options, std::vector<std::string>& skipped);
+
+/// Throws NotEnoughMemory with the numbers of the first case that does not fit `available`.
+void require_memory(const std::vector<BenchCase>& cases, std::int64_t available);
+
+/// Runs the cases in their order and hands over each row when it is there; false if it was asked to
+/// stop (Progress::stop_requested). Throws DeviceError when a result is not that of the oracle.
+bool run_bench(const BenchOptions& options, const std::vector<BenchCase>& cases,
+               const std::function<void(const BenchRow&)>& emit, Progress& progress);
+
+}  // namespace penchant::pipeline

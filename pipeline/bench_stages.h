@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workloads of `penchant bench` that are stages of the pipeline: ingest, graph_build,
+// partition.
+#pragma once
+
+#include <memory>
+
+#include "pipeline/bench_workloads.h"
+
+namespace penchant::pipeline {
+
+std::unique_ptr<Workload> make_stage_workload(const BenchContext& context);
+
+/// The events of a generated shop of options.events events, sorted by user and time; users and
+/// items as `ingest` is timed on.
+graph::TrainingPart generated_events(const BenchOptions& options, std::int64_t& num_users,
+                                     std::int64_t& num_items);
+
+}  // namespace penchant::pipeline

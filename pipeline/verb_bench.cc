@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// penchant bench: throughput on generated and on given graphs.
+#include <fmt/core.h>
+
+#include "graph/error.h"
+#include "pipeline/bench_graph.h"
+#include "pipeline/bench_names.h"
+#include "pipeline/bench_output.h"
+#include "pipeline/exit_codes.h"
+#include "pipeline/memory.h"
+#include "pipeline/verbs.h"
+
+namespace penchant::pipeline {
+
+template <>
+struct EnumNames<BenchFormat> {
+  static constexpr std::array<std::pair<BenchFormat, std::string_view>, 5> values = {
+      {{BenchFormat::table, "table"},
+       {BenchFormat::json, "json"},
+       {BenchFormat::jsonl, "jsonl"},
+       {BenchFormat::csv, "csv"},
+       {BenchFormat::md, "md"}}};
+};
+
+namespace {
+
+struct BenchFlags {
+  BenchOptions options;
+  std::vector<std::string> workloads, types, devices, variants, orders;
+  std::string format = "auto";
+  std::string output = "table";
+  std::string memory;
+  std::string export_folder;
+  std::uint64_t seed = 42;
+  bool plan = false;
+};
+
+template <typename Enum>
+void parse_list(const std::vector<std::string>& words, const char* key, std::vector<Enum>& to) {
+  if (words.empty()) return;
+  to.clear();
+  for (const std::string& word : words) to.push_back(parse_enum<Enum>(word, key));
+}
+
+void run_verb(BenchFlags flags, Invocation& invocation) {
+  const Config config = invocation.config();
+  BenchOptions& options = flags.options;
+  parse_list(flags.workloads, "--workload", options.workloads);
+  parse_list(flags.types, "--dtype", options.types);
+  parse_list(flags.devices, "--device", options.devices);
+  parse_list(flags.variants, "--variant", options.variants);
+  parse_list(flags.orders, "--order", options.orders);
+  options.format = parse_enum<graph::GraphFormat>(flags.format, "--format");
+  options.seed = static_cast<graph::Seed>(flags.seed);
+  options.num_threads = config.backend.num_threads;
+  if (flags.devices.empty()) options.devices = {config.backend.device};
+  if (!flags.memory.empty()) options.memory = parse_bytes(flags.memory, "--memory");
+  const BenchFormat format =
+      invocation.json ? BenchFormat::json : parse_enum<BenchFormat>(flags.output, "-o");
+
+  TerminalProgress progress = invocation.progress();
+  std::vector<std::string> skipped;
+  const std::vector<BenchCase> cases = plan_bench(options, skipped);
+  const std::int64_t available = options.memory > 0 ? options.memory : available_memory();
+  if (flags.plan) {
+    print(plan_text(cases, available, format));
+    return;
+  }
+  require_memory(cases, available);
+  if (!flags.export_folder.empty()) {
+    export_graph(options, flags.export_folder);
+    return;
+  }
+  progress.begin("bench");
+  for (const std::string& reason : skipped) progress.warn("left out: " + reason);
+  BenchOutput output(format);
+  const bool finished = run_bench(
+      options, cases, [&](const BenchRow& row) { print(output.add(row)); }, progress);
+  print(output.finish(skipped));
+  progress.end(fmt::format("{} cases", cases.size()));
+  if (!finished) invocation.exit_code = kExitInterrupted;
+}
+
+}  // namespace
+
+void add_bench_verb(CLI::App& program, Invocation& invocation) {
+  const auto flags = std::make_shared<BenchFlags>();
+  BenchOptions& options = flags->options;
+  auto* verb = program.add_subcommand(
+      "bench", "Throughput on generated and on your own graphs; every result is verified first");
+  verb->add_flag("--json", invocation.json, "The same as -o json");
+  verb->add_flag("--quiet", invocation.quiet, "No progress, no warnings");
+  verb->add_option("--threads", invocation.threads, "Number of threads; 0: all cores");
+  const auto list = [&](const char* name, auto& values, const char* help) {
+    verb->add_option(name, values, help)->delimiter(',')->take_all();
+  };
+  list("--workload,-w", flags->workloads,
+       "spmm, gcn_layer, lightgcn_forward, forward_backward, training_step, embedding, topk, "
+       "ingest, graph_build, partition (all of these are lists: a,b,c sweeps)");
+  list("--graph,-g", options.graphs,
+       "rmat, bipartite, or a path: METIS .graph, Matrix Market, edge list (plain or gzip), a "
+       "folder of offsets/columns/values.npy, X.data");
+  verb->add_option("--format", flags->format,
+                   "Of --graph: auto, metis, matrix_market, edge_list or npy");
+  list("--scale", options.scales, "Generated graphs have 2^scale nodes (16)");
+  list("--edge-factor", options.edge_factors, "and draw this many edges a node (16)");
+  list("--dim,-d", options.dims, "Width of the embeddings (64)");
+  list("--dtype", flags->types, "Storage of the table that is gathered: f32, bf16");
+  list("--device", flags->devices, "auto, cpu, cuda");
+  list("--variant", flags->variants,
+       "Sparse product on a GPU: own, cusparse, cusparse_alg1, cusparse_alg3");
+  list("--order", flags->orders, "Node order: none, degree, metis");
+  list("--parts", options.parts, "Parts of partition and of the METIS order (8)");
+  verb->add_option("--layers", options.layers, "Propagations of a forward")->capture_default_str();
+  verb->add_option("--batch", options.batch, "Rows of a training step, queries of topk")
+      ->capture_default_str();
+  verb->add_option("--k", options.k, "Of topk")->capture_default_str();
+  verb->add_option("--events", options.events, "Of the generated shop: ingest, graph_build")
+      ->capture_default_str();
+  verb->add_option("--repetitions,-r", options.repetitions, "Repetitions; the median is shown")
+      ->capture_default_str();
+  verb->add_option("--warmup", options.warmup, "Repetitions that do not count")
+      ->capture_default_str();
+  verb->add_option("--min-time", options.min_seconds, "Seconds that a repetition lasts at least")
+      ->capture_default_str();
+  verb->add_option("--seed", flags->seed, "Seed")->capture_default_str();
+  verb->add_option("--memory", flags->memory,
+                   "Memory that may be taken, such as 12G (what is available)");
+  verb->add_option(
+      "--export", flags->export_folder,
+      "Write the graph as offsets.npy, columns.npy, values.npy into a folder and stop");
+  verb->add_flag("--plan", flags->plan,
+                 "Print the bytes of every array and whether they fit; allocate nothing");
+  verb->add_option("-o,--output", flags->output, "table, json, jsonl, csv or md")
+      ->capture_default_str();
+  verb->callback([flags, &invocation] { run_verb(*flags, invocation); });
+}
+
+}  // namespace penchant::pipeline

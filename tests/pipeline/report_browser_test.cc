@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report in headless Chromium: no error on the console, every chart has marks, in both themes
+// and at a phone's width. SKIPPED where there is no Chromium (Debian: apt install chromium).
+#include <cstdlib>
+#include <filesystem>
+#include <regex>
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/pipeline/program.h"
+
+namespace penchant::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string chromium() {
+  for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
+    if (std::system(fmt::format("command -v {} > /dev/null 2>&1", name).c_str()) == 0) return name;
+  }
+  return {};
+}
+
+std::int64_t count(const std::string& text, const std::string& pattern) {
+  const std::regex expression(pattern);
+  return std::distance(std::sregex_iterator(text.begin(), text.end(), expression), {});
+}
+
+class ReportInBrowser : public ShopTest {};
+
+TEST_F(ReportInBrowser, DrawsEveryChartWithoutAnError) {
+  const std::string browser = chromium();
+  if (browser.empty()) GTEST_SKIP() << "no Chromium on PATH (apt install chromium)";
+  ingest();
+  train();
+  ASSERT_EQ(run_penchant({"report", at("shop.model"), "--users", "50"}).exit_code, 0);
+  for (const auto& [theme, width] : {std::pair{"light", 1280}, {"dark", 390}}) {
+    const std::string command = fmt::format(
+        "timeout 120 {} --headless --no-sandbox --disable-gpu --disable-dev-shm-usage "
+        "--user-data-dir='{}' --window-size={},900 --virtual-time-budget=20000 "
+        "--enable-logging=stderr --dump-dom 'file://{}?theme={}' > '{}' 2> '{}'",
+        browser, at("profile"), width, at("shop.html"), theme, at("dom.html"), at("console.txt"));
+    ASSERT_EQ(std::system(command.c_str()), 0) << read_text(at("console.txt"));
+    const std::string console = read_text(at("console.txt"));
+    EXPECT_EQ(count(console, "CONSOLE|Uncaught|net::ERR"), 0) << console;
+    std::string dom = read_text(at("dom.html"));
+    EXPECT_EQ(count(dom, fmt::format("<html[^>]* data-theme=\"{}\"", theme)), 1);
+    dom.resize(dom.find("<script"));  // Plotly's own text names the marks as well
+    // Cut the page at its charts; each piece must have drawn marks.
+    std::size_t place = dom.find("<div class=\"chart ");
+    std::int64_t seen = 0;
+    while (place != std::string::npos) {
+      const std::size_t next = dom.find("<div class=\"chart ", place + 1);
+      const std::string piece = dom.substr(place, next - place);
+      EXPECT_GT(count(piece, "<path class=\"point\"|class=\"point\"><path|class=\"js-line\""), 0)
+          << piece.substr(0, 300);
+      ++seen;
+      place = next;
+    }
+    EXPECT_GE(seen, 10);
+  }
+}
+
+}  // namespace
+}  // namespace penchant::testing
