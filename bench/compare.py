@@ -14,6 +14,7 @@
   compare.py gowalla_auto  model.kind = "auto" on Gowalla, raw text to test metrics, three seeds
   compare.py ablation  graph, sequence, fused; rnn, lstm, cnn; with and without the item graph, on Beauty
   compare.py interest  training throughput of the interest model's sequence half on Beauty: PyTorch; and what the graph adds
+  compare.py shops     the interest model on two shops split by time: popularity, item-kNN, repeat purchases
   compare.py hidden_items  a tenth of the items hidden from training: attribute averages, popularity, chance
   compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
@@ -331,6 +332,19 @@ class Bench:
         output, seconds, _ = run(command + (["--only", self.options.only] if self.options.only else []))
         return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
 
+    def shops(self):
+        """The interest model's default recipe on two shops split by time, beside popularity, item-kNN and repeat purchases."""
+        result = {}
+        for name in ("completejourney", "online-retail"):
+            data, model = self.work / f"{name}.data", self.work / f"{name}.model"
+            run([self.penchant, "ingest", "--config", ROOT / f"examples/{name}.toml", "--out", data, "--quiet"])
+            run([self.penchant, "graph", data, "--quiet"])
+            _, seconds, _ = run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "model.kind=interest"])
+            output, _, _ = run([self.penchant, "evaluate", data, model, "--baselines", "--json", "--quiet"])
+            result[name] = {"train_seconds": seconds} | {key: {metric: value for metric, value in metrics.items() if "@" in metric}
+                                                         for key, metrics in json.loads(output).items() if key.endswith("metrics")}
+        return {"unit": "metrics of the test part"} | result
+
     def hidden_items(self):
         """Beauty and the Complete Journey sample with a tenth of the items hidden from training."""
         import hidden_items
@@ -366,7 +380,7 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "ingest", "evaluate", "gowalla",
-                                          "gowalla_auto", "interest", "beauty", "hidden_items", "ablation"])
+                                          "gowalla_auto", "interest", "beauty", "hidden_items", "shops", "ablation"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)

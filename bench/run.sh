@@ -16,7 +16,7 @@ if ! cmp -s bench/peers/requirements.txt "$peers/requirements.txt"; then
 fi
 : "${PENCHANT_DATA:=$(cd ../shared/data 2>/dev/null && pwd || true)}"
 export PENCHANT_DATA
-for bench in spmm gnn graph_build orders epoch evaluate ingest gowalla gowalla_auto interest beauty hidden_items ablation; do
+for bench in spmm gnn graph_build orders epoch evaluate ingest gowalla gowalla_auto interest beauty hidden_items shops ablation; do
   echo "==> $bench"
   "$peers/bin/python" bench/compare.py "$bench" "$@"
 done
