@@ -12,6 +12,12 @@
 
 namespace penchant::kernels {
 
+/// What follows the product of a dense layer.
+struct LayerEnd {
+  VectorView<const float> bias;
+  Activation activation = Activation::identity;
+};
+
 class CpuBackend final : public Backend {
  public:
   /// num_threads 0: all cores. Sets the thread count of OpenMP for the process.
@@ -30,6 +36,10 @@ class CpuBackend final : public Backend {
  private:
   /// Grown, never shrunk: steady training steps allocate nothing.
   FloatMatrix& scratch(FloatMatrix& matrix, std::int64_t rows, std::int64_t cols);
+
+  /// gemm, checked; each finished tile of c is ended, if end is given.
+  void gemm_tiles(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
+                  ConstFloatView b, float beta, FloatView c, const LayerEnd* end);
 
   struct IdPlace {
     graph::NodeId id, place;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA backend: hand-written kernels (kernels/cuda/*.cuh), cuSPARSE, cuBLAS, cuSOLVER, cuDNN
+// The CUDA backend: hand-written kernels (kernels/cuda/*.cuh), cuSPARSE, cuBLASLt, cuSOLVER, cuDNN
 // and CUB on one stream. Its methods are defined by idea in kernels/cuda/*.cc (library calls) and
 // *.cu (kernels). Every op enqueues and returns; only sync(), copies to the host and
 // symmetric_eigen wait. Scratch memory is grown by the first calls and kept, so that steady steps
@@ -10,10 +10,15 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/gemm.h"
 #include "kernels/cuda/handles.h"
 #include "kernels/cuda/staging.h"
 
 namespace penchant::kernels::cuda {
+
+/// What cuBLAS recommends for Hopper; given to it once, so that no product allocates and equal
+/// products have equal bits.
+inline constexpr std::int64_t kBlasWorkspaceBytes = std::int64_t{32} << 20;
 
 /// Of topk and rank_counts (topk.cu).
 struct RankingScratch {
@@ -36,6 +41,7 @@ class CudaBackend final : public Backend {
 
 #include "kernels/backend_overrides.inc"
   void sync() override;
+  std::unique_ptr<RepeatedStep> repeated_step() override;
 
  protected:
   void* allocate_bytes(std::int64_t bytes) override;
@@ -46,6 +52,9 @@ class CudaBackend final : public Backend {
   void copy_matrix(MatrixView<const T> from, MatrixView<T> to);
   /// The library handles that only some programs need are made by the first call.
   cudnnHandle_t dnn();
+  /// False where cuBLASLt has no algorithm for the shape with its epilogue.
+  bool multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a, ConstFloatView b,
+                      const float* bias, float beta, FloatView c);
   void spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatView y,
                      const SpmmOptions& options);
   template <typename T>
@@ -63,6 +72,7 @@ class CudaBackend final : public Backend {
   Staging staging_;
   Scratch blas_workspace_;
   BlasHandle blas_;
+  std::unique_ptr<ProductPlans> products_;
   SparseHandle sparse_;
   DnnHandle dnn_;
   // Scratch memory by use.

@@ -19,10 +19,11 @@ namespace penchant::simt {
 // The names of backend_overrides.inc.
 using kernels::Activation, kernels::AdamOptions, kernels::Bf16, kernels::ConstFloatView;
 using kernels::DropoutOptions, kernels::FloatView, kernels::IdView, kernels::MatrixView;
-using kernels::PackedSequences, kernels::RecurrentGradients, kernels::RecurrentOptions;
-using kernels::RecurrentState, kernels::RecurrentWeights, kernels::SampledSoftmaxOptions;
-using kernels::Segments, kernels::SparseMatrix, kernels::SpmmOptions, kernels::TimeOrder;
-using kernels::Transpose, kernels::VectorView;
+using kernels::PackedSequences, kernels::PairDraw, kernels::PairSource, kernels::PairSourceOptions;
+using kernels::RecurrentGradients, kernels::RecurrentOptions, kernels::RecurrentState;
+using kernels::RecurrentWeights, kernels::SampledSoftmaxOptions, kernels::Segments;
+using kernels::SparseMatrix, kernels::SpmmOptions, kernels::TimeOrder, kernels::Transpose;
+using kernels::VectorView;
 
 class SimtBackend final : public kernels::Backend {
  public:
@@ -36,6 +37,15 @@ class SimtBackend final : public kernels::Backend {
   /// The opt-in variant of the CUDA backend; here its order is the schedule's.
   void scatter_add_rows_atomic(float alpha, ConstFloatView x, IdView ids, FloatView table);
 
+  /// What a steady step must not do, counted since the backend was made.
+  struct Interruptions {
+    std::int64_t allocations = 0;
+    std::int64_t uploads = 0;  ///< copies from host memory
+    std::int64_t waits = 0;    ///< copies to host memory
+    bool operator==(const Interruptions&) const = default;
+  };
+  const Interruptions& interruptions() const { return interruptions_; }
+
  protected:
   void* allocate_bytes(std::int64_t bytes) override;
   kernels::Release release() const override;
@@ -45,8 +55,11 @@ class SimtBackend final : public kernels::Backend {
   static std::vector<float> scratch(std::int64_t size);
   static VectorView<float> view(std::vector<float>& memory);
 
+  void count_copy(std::int64_t size, kernels::Device from, kernels::Device to);
+
   Machine machine_;
   kernels::CpuBackend host_;
+  Interruptions interruptions_;
 };
 
 }  // namespace penchant::simt
