@@ -236,7 +236,7 @@ class CpuSparseMatrix final : public SparseMatrix {
 // Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads)
 // entries limits scaling Numerics    float32 fused multiply-add, ascending column order; every row
 // by one thread: deterministic at any thread count;
-//             error bound (row length + 5) eps sum|a_ij x_j|
+//             error bound (row length + 5) eps sum|terms|
 // Edge cases  empty rows store beta * y; D not a multiple of the vector width ends in a scalar tail
 // Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm_peers.py
 // Measured    docs/benchmarks.md#spmm
