@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers, shared memory and spills of every CUDA kernel, as ptxas reports them for sm_90.
+"""Registers, shared memory and spills of every CUDA kernel, as ptxas reports them for sm_80 and sm_90.
 
-Compiles all of kernels/cuda/*.cuh for sm_80 and sm_90 with warnings as errors, and puts the table between the markers of
+Compiles all of kernels/cuda/*.cuh for both with warnings as errors, and puts the table between the markers of
 docs/kernels.md. With --check it changes nothing and exits 1 if a kernel spills or the table differs. Needs nvcc, no GPU.
 """
 import argparse
@@ -20,7 +20,8 @@ template void spmm_binned<float>(const SpmmOperand&, ConstFloatView, FloatView, 
 template void spmm_binned<Bf16>(const SpmmOperand&, MatrixView<const Bf16>, FloatView, const SpmmOptions&,
                                 VectorView<float>, Stream);
 """
-REGISTERS_PER_SM, WARPS_PER_SM = 65536, 64
+REGISTERS_PER_SM, WARPS_PER_SM = 65536, 64  # of sm_80 and of sm_90
+ARCHITECTURES = ("sm_80", "sm_90")
 
 
 def compile_for(arch, source, folder, *flags):
@@ -43,21 +44,32 @@ def short(demangled):
 def resources(log):
     names = re.findall(r"Compiling entry function '(\S+)' for", log)
     shown = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
-    rows = []
+    found = {}
     for name, part in zip(shown.stdout.splitlines(), log.split("Compiling entry function")[1:]):
-        registers = int(re.search(r"Used (\d+) registers", part).group(1))
+        if "cub::" in name:  # a library's own
+            continue
         shared = re.search(r"(\d+) bytes smem", part)
         spills = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part)
-        granted = (registers + 7) // 8 * 8 * 32
-        rows.append((short(name), registers, int(shared.group(1)) if shared else 0, sum(map(int, spills.groups())),
-                     min(WARPS_PER_SM, REGISTERS_PER_SM // granted)))
-    return sorted(rows)
+        found[short(name)] = (int(re.search(r"Used (\d+) registers", part).group(1)), int(shared.group(1)) if shared else 0,
+                              sum(map(int, spills.groups())))
+    return found
 
 
-def table(rows):
-    lines = ["| kernel | registers | static shared, bytes | stack and spills, bytes | warps an SM holds by registers |",
+def warps(registers):
+    granted = (registers + 7) // 8 * 8 * 32
+    return min(WARPS_PER_SM, REGISTERS_PER_SM // granted)
+
+
+def table(found):
+    """found: a dict of kernels for each architecture."""
+    lines = ["| kernel | registers, sm_80 / sm_90 | static shared, bytes | stack and spills, bytes | warps an SM holds by registers |",
              "| --- | --- | --- | --- | --- |"]
-    lines += [f"| `{name}` | {registers} | {shared} | {spills} | {warps} |" for name, registers, shared, spills, warps in rows]
+    for name in sorted(found[0]):
+        columns = [" / ".join(str(kernels[name][k]) for kernels in found) for k in range(3)]
+        if len({kernels[name][1] for kernels in found}) == 1:
+            columns[1] = str(found[0][name][1])
+        occupancy = " / ".join(str(warps(kernels[name][0])) for kernels in found)
+        lines.append(f"| `{name}` | {columns[0]} | {columns[1]} | {columns[2]} | {occupancy} |")
     return "\n".join(lines)
 
 
@@ -71,20 +83,20 @@ def main():
         source = folder / "kernels.cu"
         source.write_text("".join(f'#include "kernels/cuda/{header}"\n' for header in headers) +
                           "namespace penchant::kernels::cuda {" + INSTANCES + "}\n")
-        compile_for("sm_80", source, folder)
-        rows = resources(compile_for("sm_90", source, folder, "-Xptxas", "-v"))
-    spilling = [row[0] for row in rows if row[3] > 0]
+        found = [resources(compile_for(architecture, source, folder, "-Xptxas", "-v")) for architecture in ARCHITECTURES]
+    spilling = [name for kernels in found for name, (_, _, spilled) in kernels.items() if spilled > 0]
     if spilling:
         sys.exit(f"kernels spill: {', '.join(spilling)}")
     text = DOCS.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    written = f"{before}{BEGIN}\n{table(rows)}\n{END}{after}"
+    written = f"{before}{BEGIN}\n{table(found)}\n{END}{after}"
     if not arguments.check:
         DOCS.write_text(written)
     elif written != text:
         sys.exit("docs/kernels.md is out of date: run bench/kernel_resources.py")
-    print(f"{len(rows)} kernels, at most {max(row[1] for row in rows)} registers, no spills")
+    most = max(registers for kernels in found for registers, _, _ in kernels.values())
+    print(f"{len(found[0])} kernels, at most {most} registers, no spills")
 
 
 if __name__ == "__main__":

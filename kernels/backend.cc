@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,26 @@ std::string_view variable(const char* name) {
   return text == nullptr ? std::string_view() : text;
 }
 
+/// 0 or 1, or nothing where the variable is not set.
+std::optional<bool> switch_of(const char* name) {
+  const std::string_view text = variable(name);
+  if (text.empty()) return std::nullopt;
+  if (text != "0" && text != "1")
+    throw InputError(fmt::format("{} is '{}', expected 0 or 1", name, text));
+  return text == "1";
+}
+
+/// 0 where the variable is not set.
+std::int64_t bytes_of(const char* name) {
+  const std::string_view text = variable(name);
+  if (text.empty()) return 0;
+  std::int64_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error != std::errc() || end != text.data() + text.size() || bytes < 0)
+    throw InputError(fmt::format("{} is '{}', expected a number of bytes", name, text));
+  return bytes;
+}
+
 CudaOptions options_from_environment(CudaOptions options) {
   if (const std::string_view name = variable("PENCHANT_SPMM");
       options.spmm == SpmmVariant::own && !name.empty()) {
@@ -50,19 +71,14 @@ CudaOptions options_from_environment(CudaOptions options) {
           fmt::format("PENCHANT_SPMM is '{}', expected own, alg1, alg2 or alg3", name));
     options.spmm = known->second;
   }
-  if (const std::string_view text = variable("PENCHANT_TF32"); !options.tf32 && !text.empty()) {
-    if (text != "0" && text != "1")
-      throw InputError(fmt::format("PENCHANT_TF32 is '{}', expected 0 or 1", text));
-    options.tf32 = text == "1";
-  }
-  if (const std::string_view text = variable("PENCHANT_SPARSE_BYTES");
-      options.sparse_bytes == 0 && !text.empty()) {
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), options.sparse_bytes);
-    if (error != std::errc() || end != text.data() + text.size() || options.sparse_bytes < 0)
-      throw InputError(
-          fmt::format("PENCHANT_SPARSE_BYTES is '{}', expected a number of bytes", text));
-  }
+  if (const auto text = switch_of("PENCHANT_TF32"); text && !options.tf32) options.tf32 = *text;
+  if (const auto text = switch_of("PENCHANT_CUDA_GRAPHS"); text && options.graphs)
+    options.graphs = *text;
+  if (const auto text = switch_of("PENCHANT_STREAM_TABLES");
+      text && options.table_streaming == TableStreaming::automatic)
+    options.table_streaming = *text ? TableStreaming::on : TableStreaming::off;
+  if (options.sparse_bytes == 0) options.sparse_bytes = bytes_of("PENCHANT_SPARSE_BYTES");
+  if (options.table_bytes == 0) options.table_bytes = bytes_of("PENCHANT_TABLE_BYTES");
   return options;
 }
 

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,9 +40,10 @@ class SparseMatrix {
   virtual std::int64_t num_entries() const = 0;
 };
 
-/// y_i = alpha * row_scale_i * sum_j a_ij * x_j  (+ beta * y_i),   and, if layer_sum is given,
-/// layer_sum_i += gamma * y_i. Stored values of `a` are used where it has them, else a_ij = 1: with
-/// row_scale = 1 / degree this is the normalised propagation without a value array.
+/// y_i = act(alpha * row_scale_i * sum_j a_ij * x_j  (+ beta * y_i) (+ delta * addend_i) (+ bias)),
+/// and, if layer_sum is given, layer_sum_i += gamma * y_i. Stored values of `a` are used where it
+/// has them, else a_ij = 1: with row_scale = 1 / degree this is the normalised propagation without
+/// a value array.
 struct SpmmOptions {
   float alpha = 1.0F;
   float beta = 0.0F;                  ///< 0: y is not read
@@ -49,7 +51,9 @@ struct SpmmOptions {
   FloatView layer_sum;                ///< [rows x D] or empty
   float gamma = 1.0F;
   ConstFloatView addend;  ///< [rows x D] or empty; may be x, not y
-  float delta = 1.0F;     ///< y gains delta * addend before layer_sum is added to
+  float delta = 1.0F;
+  VectorView<const float> bias;  ///< [D] or empty
+  Activation activation = Activation::identity;
 };
 
 /// Adam (Kingma and Ba 2015, algorithm 1), with L2 regularisation l2 * parameter added to the
@@ -61,6 +65,48 @@ struct AdamOptions {
   float epsilon = 1e-8F;
   float l2 = 0.0F;
   std::int64_t step = 1;  ///< counts from 1; enters the bias correction
+};
+
+/// The pairs of users and items that training draws from, and how it draws negatives; all in host
+/// memory that is free again after Backend::pair_source. Random numbers are those of graph/random.h
+/// under `seed`, so that every backend draws the same.
+struct PairSourceOptions {
+  graph::CsrView user_items;  ///< [U x I] the pairs; columns of a row ascend
+  /// [I] Walker's alias table of the negatives (Vose 1991): slot i keeps i with probability
+  /// thresholds_i, else gives aliases_i.
+  std::span<const double> thresholds;
+  std::span<const graph::NodeId> aliases;
+  /// [U + I] what is written for user u (u) and item i (U + i); empty: u and i themselves.
+  std::span<const graph::NodeId> node_ids;
+  std::span<const float> item_bias;  ///< [I] or empty
+  graph::Seed seed;
+};
+
+/// A PairSourceOptions prepared for one backend.
+class PairSource {
+ public:
+  virtual ~PairSource() = default;
+  virtual std::int64_t num_pairs() const = 0;
+};
+
+/// Which pairs draw_pairs draws, and where it writes them. Pair b is number P(first_pair + b) of
+/// the matrix, P the permutation of stream `shuffle`, substream `epoch`. Negatives follow the alias
+/// table at positions of stream `negatives`, same substream:
+///   own     negatives [B]: at most 8 draws, positions 8 (first_pair + b) and on, until one is not
+///           an item of the user
+///   shared  negatives [M]: positions first_negative + m
+/// Biases are item_bias of the items drawn; empty views: none.
+enum class Negatives : bool { own, shared };
+struct PairDraw {
+  std::uint64_t epoch = 0;
+  std::int64_t first_pair = 0;
+  Negatives kind = Negatives::own;
+  std::int64_t first_negative = 0;
+  VectorView<graph::NodeId> users;      ///< [B]
+  VectorView<graph::NodeId> positives;  ///< [B]
+  VectorView<graph::NodeId> negatives;  ///< [B] or [M]
+  VectorView<float> positive_bias;      ///< [B] or empty
+  VectorView<float> negative_bias;      ///< as negatives, or empty
 };
 
 /// Options of sampled_softmax. `positive_ids` [B] and `negative_ids` [M] (or both empty): a shared
@@ -133,6 +179,16 @@ struct DropoutOptions {
   std::uint64_t substream = 0;  ///< a new one for each layer and training step
 };
 
+/// A step that is enqueued again and again, with other numbers but mostly with the same shapes. A
+/// backend may record it and submit it in one piece (the CUDA backend: as a graph).
+class RepeatedStep {
+ public:
+  virtual ~RepeatedStep() = default;
+  /// Enqueues what `enqueue` enqueues, which calls ops of the backend only, no copy from or to the
+  /// host, and may be called twice, the first time for nothing.
+  virtual void run(const std::function<void()>& enqueue) { enqueue(); }
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -167,6 +223,7 @@ class Backend {
   virtual void fill(FloatView y, float value) = 0;
   /// Waits for everything enqueued.
   virtual void sync() = 0;
+  virtual std::unique_ptr<RepeatedStep> repeated_step() { return std::make_unique<RepeatedStep>(); }
 
   // --- sparse
   // ------------------------------------------------------------------------------------------------------
@@ -182,6 +239,9 @@ class Backend {
   /// c = alpha * op(a) * op(b) + beta * c; beta = 0 does not read c.
   virtual void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
                     ConstFloatView b, float beta, FloatView c) = 0;
+  /// y = act(x weight + bias), of a dense layer. x [B x F], weight [F x H], bias [H], y [B x H].
+  virtual void linear(ConstFloatView x, ConstFloatView weight, VectorView<const float> bias,
+                      Activation act, FloatView y) = 0;
   /// Eigenvalues of the symmetric matrix a [N x N], largest first, and orthonormal eigenvectors as
   /// columns of vectors [N x N]; only the lower triangle of a is read. Meant for N up to a few
   /// thousand. Throws InputError if an element is not finite.
@@ -266,6 +326,13 @@ class Backend {
   /// table[ids_i] += alpha * x_i: accumulates, repeated ids in ascending i, deterministic.
   virtual void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) = 0;
 
+  // --- sampling
+  // ----------------------------------------------------------------------------------------------------
+  /// Throws InputError where the arrays' sizes do not fit together.
+  virtual std::unique_ptr<PairSource> pair_source(const PairSourceOptions& options) = 0;
+  /// See PairDraw; first_pair + B may not exceed the source's pairs.
+  virtual void draw_pairs(const PairSource& source, const PairDraw& draw) = 0;
+
   // --- losses: per-row losses and the gradients of their mean over B
   // -------------------------------------------------
   /// Bayesian personalised ranking (Rendle et al. 2009): losses_b = softplus(-<u_b, p_b - n_b>).
@@ -332,8 +399,11 @@ enum class DeviceChoice : std::uint8_t { automatic, cpu, cuda };
 /// algorithms (CUSPARSE_SPMM_CSR_ALG1 to ALG3). A table in bf16 is always read by the own kernels.
 enum class SpmmVariant : std::uint8_t { own, cusparse_alg1, cusparse_alg2, cusparse_alg3 };
 
+enum class TableStreaming : std::uint8_t { automatic, off, on };
+
 /// Of the CUDA backend. The environment decides where a field has its default value:
-/// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_TF32=1, PENCHANT_SPARSE_BYTES=N.
+/// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_TF32=1, PENCHANT_SPARSE_BYTES=N,
+/// PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1, PENCHANT_CUDA_GRAPHS=0.
 struct CudaOptions {
   /// Not yet measured on a device: the own kernels until bench/gpu_bench.cc shows otherwise.
   SpmmVariant spmm = SpmmVariant::own;
@@ -341,6 +411,15 @@ struct CudaOptions {
   /// Device memory that one sparse matrix may take; a larger one stays in pinned host memory and is
   /// streamed through two buffers of this size together. 0: half of what is free.
   std::int64_t sparse_bytes = 0;
+  /// Device memory that one matrix or vector may take; a larger one lies in pinned host memory,
+  /// which kernels reach over the bus. 0: what is free.
+  std::int64_t table_bytes = 0;
+  /// A streamed sparse matrix brings the rows of the table that each of its blocks needs with it:
+  /// for tables that lie in host memory. automatic: where eight tables of 64 columns, as a model
+  /// has, exceed the device's memory.
+  TableStreaming table_streaming = TableStreaming::automatic;
+  /// Repeated steps are recorded as CUDA graphs. Not yet measured.
+  bool graphs = true;
 };
 
 struct BackendOptions {

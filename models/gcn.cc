@@ -18,11 +18,8 @@ void GcnLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency,
                        Cache& cache) const {
   const FloatView output = cache.output.view();
   backend.spmm(adjacency, in, cache.propagated.view(), {});
-  backend.gemm(Transpose::no, Transpose::no, 1.0F, cache.propagated.view(), weight.value.view(),
-               0.0F, output);
-  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()},
-                   output);
-  backend.activation(activation, output, output);
+  backend.linear(cache.propagated.view(), weight.value.view(), bias.value_vector(), activation,
+                 output);
 }
 
 void GcnLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency,
@@ -47,12 +44,11 @@ NodeWeightedLayer::Cache NodeWeightedLayer::make_cache(std::int64_t num_nodes,
 void NodeWeightedLayer::forward(Backend& backend, const kernels::SparseMatrix& adjacency,
                                 ConstFloatView in, Cache& cache) const {
   const FloatView output = cache.output.view();
-  backend.scale_rows(in, {alpha.value.view().data, alpha.value.cols(), alpha.value.device()},
-                     cache.scaled.view());
-  backend.spmm(adjacency, cache.scaled.view(), output, {});
-  backend.add_bias(output, {bias.value.view().data, bias.value.cols(), bias.value.device()},
-                   output);
-  backend.activation(activation, output, output);
+  backend.scale_rows(in, alpha.value_vector(), cache.scaled.view());
+  kernels::SpmmOptions options;
+  options.bias = bias.value_vector();
+  options.activation = activation;
+  backend.spmm(adjacency, cache.scaled.view(), output, options);
 }
 
 void NodeWeightedLayer::backward(Backend& backend, const kernels::SparseMatrix& adjacency,

@@ -31,12 +31,6 @@ void copy_column(Backend& backend, ConstFloatView column, VectorView<float> to) 
   backend.copy(column, FloatView(to.data, to.size, 1, 1, to.device));
 }
 
-double sum(Backend& backend, VectorView<const float> values) {
-  std::vector<float> host(static_cast<std::size_t>(values.size));
-  backend.copy(values, VectorView<float>(host.data(), values.size, kernels::Device::cpu));
-  return std::accumulate(host.begin(), host.end(), 0.0);
-}
-
 }  // namespace
 
 InterestModel::InterestModel(const ModelOptions& options, const InterestSizes& sizes,
@@ -184,7 +178,8 @@ void InterestModel::backward_events(Backend& backend, const InterestBatch& batch
   backend.scatter_add_rows(1.0F, d_inputs, batch.items, d_items_.view());
 }
 
-double InterestModel::add_retrieval_gradients(Backend& backend, const InterestTargets& targets) {
+void InterestModel::add_retrieval_gradients(Backend& backend, const InterestTargets& targets,
+                                            LossLog& losses) {
   const std::int64_t size = targets.items.size;
   const FloatView positives = gather_items(backend, targets.items, positives_);
   const FloatView negatives = gather_items(backend, targets.negatives, negatives_);
@@ -194,14 +189,12 @@ double InterestModel::add_retrieval_gradients(Backend& backend, const InterestTa
   softmax.negative_ids = targets.negatives;
   softmax.positive_bias = targets.positive_bias;
   softmax.negative_bias = targets.negative_bias;
-  const VectorView<float> losses = losses_.view(backend, size);
   backend.sampled_softmax(users_.value.view(backend, size, dim_), positives, negatives, softmax,
-                          losses, users_.gradient.view(backend, size, dim_),
+                          losses.next(backend, size), users_.gradient.view(backend, size, dim_),
                           positives_.gradient.view(backend, size, dim_),
                           negatives_.gradient.view(backend, targets.negatives.size, dim_));
   scatter_items(backend, targets.items, positives_);
   scatter_items(backend, targets.negatives, negatives_);
-  return sum(backend, losses);
 }
 
 void InterestModel::fill_features(Backend& backend, ConstFloatView fused, ConstFloatView users,
@@ -225,8 +218,8 @@ void InterestModel::ranking_losses(Backend& backend, const InterestTargets& targ
   backend.binary_cross_entropy(outputs, labels, losses, d_outputs);
 }
 
-double InterestModel::add_ranking_gradients(Backend& backend, const InterestTargets& targets,
-                                            const StepDropout& dropout) {
+void InterestModel::add_ranking_gradients(Backend& backend, const InterestTargets& targets,
+                                          const StepDropout& dropout, LossLog& losses) {
   const std::int64_t size = targets.items.size;
   const FloatView fused = dropped_fused_.view(backend, size, fused_dim());
   const FloatView users = users_.value.view(backend, size, dim_);
@@ -244,9 +237,11 @@ double InterestModel::add_ranking_gradients(Backend& backend, const InterestTarg
   ranking_->forward(backend, features, dropout, logits);
   const VectorView<float> flat_logits = flat_logits_.view(backend, pairs);
   copy_column(backend, logits, flat_logits);
-  const VectorView<float> losses = losses_.view(backend, pairs);
   const VectorView<float> d_flat_logits = d_flat_logits_.view(backend, pairs);
-  ranking_losses(backend, targets, flat_logits, losses, d_flat_logits);
+  const double share =
+      static_cast<double>(size) / static_cast<double>(std::max<std::int64_t>(1, pairs));
+  const double weight = static_cast<double>(options_.interest.ranking_weight) * share;
+  ranking_losses(backend, targets, flat_logits, losses.next(backend, pairs, weight), d_flat_logits);
 
   const FloatView d_logits = d_logits_.view(backend, pairs, 1);
   backend.axpby(options_.interest.ranking_weight,
@@ -271,21 +266,18 @@ double InterestModel::add_ranking_gradients(Backend& backend, const InterestTarg
   };
   add_half(0, targets.items, positives_);
   if (contrast) add_half(size, targets.unobserved, unobserved_);
-  const double share =
-      static_cast<double>(size) / static_cast<double>(std::max<std::int64_t>(1, pairs));
-  return static_cast<double>(options_.interest.ranking_weight) * share * sum(backend, losses);
 }
 
-double InterestModel::add_gradients(Backend& backend, const InterestBatch& batch,
-                                    const InterestTargets& targets, const StepDropout& dropout) {
+void InterestModel::add_gradients(Backend& backend, const InterestBatch& batch,
+                                  const InterestTargets& targets, const StepDropout& dropout,
+                                  LossLog& losses) {
   item_vectors_ = items_->forward(backend);
   backend.fill(d_items_.view(), 0.0F);
   forward_events(backend, batch, dropout);
-  double loss = add_retrieval_gradients(backend, targets);
-  if (ranking_) loss += add_ranking_gradients(backend, targets, dropout);
+  add_retrieval_gradients(backend, targets, losses);
+  if (ranking_) add_ranking_gradients(backend, targets, dropout, losses);
   backward_events(backend, batch, dropout);
   items_->backward(backend, d_items_.view());
-  return loss;
 }
 
 void InterestModel::user_vectors(Backend& backend, const InterestBatch& batch, FloatView to) {

@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "models/encoder.h"
+#include "models/loss_log.h"
 #include "models/mlp.h"
 #include "models/sequence_encoder.h"
 #include "models/workspace.h"
@@ -72,9 +73,9 @@ class InterestModel {
   void pair_logits(kernels::Backend& backend, const InterestBatch& batch,
                    kernels::IdView event_rows, kernels::IdView items,
                    kernels::VectorView<float> logits);
-  /// Sum of the rows' losses over the batch (waits for the device); parameter gradients accumulate.
-  double add_gradients(kernels::Backend& backend, const InterestBatch& batch,
-                       const InterestTargets& targets, const StepDropout& dropout);
+  /// The rows' losses go to `losses`; parameter gradients accumulate.
+  void add_gradients(kernels::Backend& backend, const InterestBatch& batch,
+                     const InterestTargets& targets, const StepDropout& dropout, LossLog& losses);
   void visit_parameters(const ParameterVisitor& visit);
 
  private:
@@ -92,9 +93,10 @@ class InterestModel {
   /// From d_fused_ to the gradients of the encoder's parameters and d_items_.
   void backward_events(kernels::Backend& backend, const InterestBatch& batch,
                        const StepDropout& dropout);
-  double add_retrieval_gradients(kernels::Backend& backend, const InterestTargets& targets);
-  double add_ranking_gradients(kernels::Backend& backend, const InterestTargets& targets,
-                               const StepDropout& dropout);
+  void add_retrieval_gradients(kernels::Backend& backend, const InterestTargets& targets,
+                               LossLog& losses);
+  void add_ranking_gradients(kernels::Backend& backend, const InterestTargets& targets,
+                             const StepDropout& dropout, LossLog& losses);
   /// Losses of the ranking head's outputs [P] (P = S, or 2 S with the unobserved items behind the
   /// observed ones) and their gradients.
   void ranking_losses(kernels::Backend& backend, const InterestTargets& targets,
@@ -121,7 +123,7 @@ class InterestModel {
   Workspace inputs_, dropped_, running_, fused_, dropped_fused_;
   Workspace d_dropped_fused_, d_ranking_fused_, d_inputs_, d_running_;
   Workspace features_, d_features_, logits_, d_logits_, pair_fused_, pair_users_;
-  DeviceArray<float> flat_logits_, d_flat_logits_, labels_, losses_;
+  DeviceArray<float> flat_logits_, d_flat_logits_, labels_;
 };
 
 }  // namespace penchant::models

@@ -52,8 +52,9 @@ void Mlp::forward(Backend& backend, ConstFloatView x, const StepDropout& dropout
     const bool hidden = l + 1 < layers_.size();
     const std::int64_t width = layer.weight.value.cols();
     const FloatView out = hidden ? layer.cache.output.view(backend, x.rows, width) : y;
-    backend.gemm(Transpose::no, Transpose::no, 1.0F, in, layer.weight.value.view(), 0.0F, out);
-    backend.add_bias(out, layer.bias.value_vector(), out);
+    const bool fused = hidden && layer.norm.empty();
+    backend.linear(in, layer.weight.value.view(), layer.bias.value_vector(),
+                   fused ? Activation::relu : Activation::identity, out);
     if (!hidden) return;
     if (!layer.norm.empty()) {
       const FloatView dropped = layer.cache.dropped.view(backend, x.rows, width);
@@ -61,8 +62,6 @@ void Mlp::forward(Backend& backend, ConstFloatView x, const StepDropout& dropout
                          layer.cache.unit.view(backend, x.rows, width),
                          layer.cache.inverse_deviations.view(backend, x.rows), dropped);
       backend.activation(Activation::relu, dropped, out);
-    } else {
-      backend.activation(Activation::relu, out, out);
     }
     const FloatView dropped = layer.cache.dropped.view(backend, x.rows, width);
     backend.dropout(dropout.at(first_site_ + l), out, dropped);

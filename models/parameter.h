@@ -23,6 +23,9 @@ struct Parameter {
   kernels::VectorView<float> value_vector() {
     return {value.view().data, value.cols(), value.device()};
   }
+  kernels::VectorView<const float> value_vector() const {
+    return {value.view().data, value.cols(), value.device()};
+  }
   kernels::VectorView<float> gradient_vector() {
     return {gradient.view().data, gradient.cols(), gradient.device()};
   }

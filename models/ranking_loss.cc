@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/ranking_loss.h"
 
-#include <numeric>
-#include <vector>
-
 namespace penchant::models {
 
 using kernels::Backend;
@@ -33,11 +30,9 @@ void RankingLoss::scatter(Backend& backend, IdView ids, Rows& rows, FloatView d_
   backend.scatter_add_rows(1.0F, gradient, ids, d_final);
 }
 
-double RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const Batch& batch,
-                                  FloatView d_final) {
+void RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const Batch& batch,
+                                FloatView d_final, kernels::VectorView<float> losses) {
   const std::int64_t size = batch.users.size;
-  if (losses_.cols() < size) losses_ = backend.matrix<float>(1, size);
-  const kernels::VectorView<float> losses(losses_.view().data, size, backend.device());
   const FloatView users = gather(backend, final, batch.users, users_);
   const FloatView positives = gather(backend, final, batch.positives, positives_);
   const FloatView negatives = gather(backend, final, batch.negatives, negatives_);
@@ -59,10 +54,6 @@ double RankingLoss::add_gradients(Backend& backend, ConstFloatView final, const 
   scatter(backend, batch.users, users_, d_final);
   scatter(backend, batch.positives, positives_, d_final);
   scatter(backend, batch.negatives, negatives_, d_final);
-  std::vector<float> host(static_cast<std::size_t>(size));
-  backend.copy(kernels::VectorView<const float>(losses),
-               kernels::VectorView<float>(host.data(), size, kernels::Device::cpu));
-  return std::accumulate(host.begin(), host.end(), 0.0);
 }
 
 }  // namespace penchant::models

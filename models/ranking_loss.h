@@ -23,10 +23,9 @@ struct Batch {
 class RankingLoss {
  public:
   explicit RankingLoss(const ModelOptions& options) : options_(options) {}
-  /// Adds dLoss/dFinal to d_final [N x D] and returns the sum of the rows' losses (waits for the
-  /// device).
-  double add_gradients(kernels::Backend& backend, kernels::ConstFloatView final, const Batch& batch,
-                       kernels::FloatView d_final);
+  /// Adds dLoss/dFinal to d_final [N x D]; losses [B] of the rows are overwritten.
+  void add_gradients(kernels::Backend& backend, kernels::ConstFloatView final, const Batch& batch,
+                     kernels::FloatView d_final, kernels::VectorView<float> losses);
 
  private:
   /// Gathered rows of one role, their unit form and the gradients of both.
@@ -41,7 +40,6 @@ class RankingLoss {
 
   ModelOptions options_;
   Rows users_, positives_, negatives_;
-  kernels::FloatMatrix losses_;  ///< [1 x B]
 };
 
 }  // namespace penchant::models

@@ -175,7 +175,7 @@ class AutoTrainer {
     sizes.embedding_dim = options.model.embedding_dim;
     sizes.num_layers = options.model.num_layers;
     sizes.num_negatives = options.num_negatives;
-    sizes.steps_per_epoch = Sampler(graphs.user_item, options_).steps_per_epoch();
+    sizes.steps_per_epoch = steps_per_epoch(graphs.user_item, options_);
     sizes.num_threads = kPlannedThreads;
     plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
     if (!validates_) plan_.epochs = 0;

@@ -13,6 +13,7 @@
 #include "kernels/transfer.h"
 #include "models/gcn.h"
 #include "models/lightgcn.h"
+#include "models/loss_log.h"
 #include "models/ranking_loss.h"
 #include "pipeline/bench_oracle.h"
 #include "pipeline/bench_stages.h"
@@ -309,7 +310,8 @@ class TrainingStep final : public GraphWorkload {
                               {}};
     const ConstFloatView final = model_.forward(backend_);
     backend_.fill(d_final_.view(), 0.0F);
-    last_loss_ = loss_.add_gradients(backend_, final, batch, d_final_.view());
+    loss_.add_gradients(backend_, final, batch, d_final_.view(),
+                        losses_.next(backend_, batch.users.size));
     model_.visit_parameters(
         [&](models::Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
     model_.backward(backend_, d_final_.view());
@@ -317,6 +319,8 @@ class TrainingStep final : public GraphWorkload {
       backend_.adam_step(adam(), parameter.gradient.view(), parameter.value.view(),
                          parameter.first_moment.view(), parameter.second_moment.view());
     });
+    last_loss_ = 0.0;
+    losses_.add_to(last_loss_, backend_);
   }
 
   std::string verify() override {
@@ -439,6 +443,7 @@ class TrainingStep final : public GraphWorkload {
   kernels::Upload<NodeId> upload_[3];
   std::int64_t step_ = 0;
   double last_loss_ = 0;
+  models::LossLog losses_;
 };
 
 class Topk final : public Workload {

@@ -227,15 +227,15 @@ InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& 
       histories_(network_.histories(make_histories(part, dataset, part.interactions.size() + 1))),
       sampler_(histories_, user_item, options) {}
 
-double InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-                           float learning_rate) {
+void InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                         float learning_rate) {
   models::InterestModel& model = network_.model();
   const models::InterestTargets targets = sampler_.sample(epoch, step, batch_, backend_);
   model.visit_parameters(
       [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
   const models::StepDropout dropout{options_.model.interest.dropout, options_.seed,
                                     static_cast<std::uint64_t>(adam_step)};
-  const double loss = model.add_gradients(backend_, batch_.upload(backend_), targets, dropout);
+  model.add_gradients(backend_, batch_.upload(backend_), targets, dropout, losses_);
   kernels::AdamOptions adam;
   adam.learning_rate = learning_rate;
   adam.l2 = options_.l2;
@@ -244,7 +244,6 @@ double InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t a
     backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
                        parameter.first_moment.view(), parameter.second_moment.view());
   });
-  return loss;
 }
 
 void InterestPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {

@@ -54,8 +54,9 @@ class InterestPhase final : public TrainingPhase {
                 const TrainOptions& options, kernels::Backend& backend);
 
   std::int64_t steps_per_epoch() const override { return sampler_.steps_per_epoch(); }
-  double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-              float learning_rate) override;
+  void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+            float learning_rate) override;
+  void add_losses(double& sum) override { losses_.add_to(sum, backend_); }
   std::int64_t batch_rows() const override { return batch_.num_events(); }
   void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) override;
   void visit_parameters(const models::ParameterVisitor& visit) override {
@@ -73,6 +74,7 @@ class InterestPhase final : public TrainingPhase {
   Histories histories_;
   HistorySampler sampler_;
   HistoryBatch batch_;
+  models::LossLog losses_;
 };
 
 /// A trained interest model. Users without history get the mean user's vector.

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches of an epoch. What is drawn depends on (seed, epoch, position) only: a run resumed at any
-// step draws the same.
+// step draws the same. The backend draws (kernels/backend.h, PairDraw), so that a step on a GPU
+// uploads nothing.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
-#include "graph/random.h"
 #include "graph/user_item_graph.h"
+#include "kernels/backend.h"
+#include "models/workspace.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
 
-/// Draws an index with probability proportional to its weight in O(1) (Walker's alias method, Vose
-/// 1991).
-class AliasTable {
- public:
+/// Walker's alias method (Vose 1991): a slot i drawn uniformly is kept with probability
+/// thresholds_i, else aliases_i is taken; indices then follow their weights.
+struct AliasTable {
   explicit AliasTable(const std::vector<double>& weights);
-  /// `position` selects the random number.
-  std::int64_t draw(const graph::Random& random, std::uint64_t position) const;
 
- private:
-  std::vector<double> threshold_;
-  std::vector<graph::NodeId> alias_;
+  std::vector<double> thresholds;
+  std::vector<graph::NodeId> aliases;
 };
 
 /// Weight of each item as a negative, its number of users ^ power; 0 for items that nobody has
@@ -32,32 +32,31 @@ std::vector<double> negative_weights(const graph::UserItemGraph& graph, double p
 /// 4.2), times negative_correction.
 std::vector<float> log_q_correction(const graph::UserItemGraph& graph, const TrainOptions& options);
 
-/// Dense user and item ids of one batch.
-struct SampledBatch {
-  std::vector<graph::NodeId> users, positives, negatives;
-  std::vector<float> positive_bias, negative_bias;  ///< of the scores; empty: none
-};
+/// Batches of an epoch: the last may be smaller.
+std::int64_t steps_per_epoch(const graph::UserItemGraph& graph, const TrainOptions& options);
 
 class Sampler {
  public:
   /// `graph` is the training graph: positives are its edges, negatives follow its item degrees ^
-  /// negative_power.
-  Sampler(const graph::UserItemGraph& graph, const TrainOptions& options);
-  std::int64_t num_positives() const { return static_cast<std::int64_t>(user_of_edge_.size()); }
-  std::int64_t steps_per_epoch() const;
-  /// Batch `step` of `epoch`. The last batch may be smaller.
-  void sample(std::int64_t epoch, std::int64_t step, SampledBatch& batch) const;
+  /// negative_power. node_ids [U + I]: what stands for users and items in a batch; empty: dense
+  /// ids.
+  Sampler(const graph::UserItemGraph& graph, const TrainOptions& options,
+          std::span<const graph::NodeId> node_ids, kernels::Backend& backend);
+  std::int64_t num_positives() const { return source_->num_pairs(); }
+  /// Where batch `step` of `epoch` comes from and lies; its memory is used again by the next call.
+  kernels::PairDraw batch(std::int64_t epoch, std::int64_t step);
+  /// Enqueues the drawing of a batch().
+  void draw(const kernels::PairDraw& batch) { backend_.draw_pairs(*source_, batch); }
 
  private:
-  const graph::UserItemGraph& graph_;
-  graph::Seed seed_;
+  kernels::Backend& backend_;
   std::int64_t batch_size_;
   std::int64_t num_negatives_;
-  bool shared_negatives_;
-  std::vector<graph::NodeId> user_of_edge_;
-  AliasTable negatives_;
-  std::vector<float> bias_;  ///< [I] -negative_correction * log q, q an item's probability as a
-                             ///< negative; empty: none
+  kernels::Negatives kind_;
+  bool has_bias_;
+  std::unique_ptr<kernels::PairSource> source_;
+  models::DeviceArray<graph::NodeId> users_, positives_, negatives_;
+  models::DeviceArray<float> positive_bias_, negative_bias_;
 };
 
 }  // namespace penchant::pipeline

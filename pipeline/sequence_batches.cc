@@ -132,21 +132,30 @@ std::int64_t HistorySampler::steps_per_epoch() const {
   return (static_cast<std::int64_t>(spans_.size()) + spans_per_step_ - 1) / spans_per_step_;
 }
 
-void HistorySampler::draw_negatives(std::int64_t epoch, std::int64_t step) {
-  if (!candidates_.empty()) return;
-  const graph::Random random(seed_, graph::Stream::negatives,
-                             static_cast<std::uint64_t>(epoch) * 2);
-  sampled_.resize(at(num_negatives_));
-  for (std::size_t m = 0; m < sampled_.size(); ++m) {
-    sampled_[m] = static_cast<NodeId>(
-        negatives_.draw(random, static_cast<std::uint64_t>(step * num_negatives_) + m));
+void HistorySampler::draw_negatives(std::int64_t epoch, std::int64_t step,
+                                    models::InterestTargets& targets, Backend& backend) {
+  if (!candidates_.empty()) {
+    targets.negatives = device_.negatives.upload(backend, std::span<const NodeId>(candidates_));
+    return;
   }
-  const auto look_up = [&](const std::vector<NodeId>& items, std::vector<float>& bias) {
-    bias.resize(bias_.empty() ? 0 : items.size());
-    for (std::size_t k = 0; k < bias.size(); ++k) bias[k] = bias_[at(items[k])];
-  };
-  look_up(targets_, positive_bias_);
-  look_up(sampled_, negative_bias_);
+  if (!negative_source_) {
+    const graph::Csr none{0, graph_.num_items, {0}, {}, {}};
+    negative_source_ = backend.pair_source(
+        {none.view(), negatives_.thresholds, negatives_.aliases, {}, bias_, seed_});
+  }
+  kernels::PairDraw draw;
+  draw.epoch = static_cast<std::uint64_t>(epoch) * 2;
+  draw.kind = kernels::Negatives::shared;
+  draw.first_negative = step * num_negatives_;
+  draw.negatives = device_.negatives.view(backend, num_negatives_);
+  draw.negative_bias = device_.negative_bias.view(backend, num_negatives_);
+  backend.draw_pairs(*negative_source_, draw);
+  targets.negatives = draw.negatives;
+  targets.negative_bias = draw.negative_bias;
+  positive_bias_.clear();
+  for (const NodeId item : targets_) positive_bias_.push_back(bias_[at(item)]);
+  targets.positive_bias =
+      device_.positive_bias.upload(backend, std::span<const float>(positive_bias_));
 }
 
 void HistorySampler::draw_unobserved(std::int64_t epoch, std::int64_t step,
@@ -196,7 +205,6 @@ models::InterestTargets HistorySampler::sample(std::int64_t epoch, std::int64_t 
     append(targets_, histories_.items);
     append(ratings_, histories_.weights);
   }
-  draw_negatives(epoch, step);
   draw_unobserved(epoch, step, batch.offsets());
 
   const auto ids = [&](models::DeviceArray<NodeId>& device, const std::vector<NodeId>& host) {
@@ -207,11 +215,9 @@ models::InterestTargets HistorySampler::sample(std::int64_t epoch, std::int64_t 
   };
   models::InterestTargets targets;
   targets.items = ids(device_.targets, targets_);
-  targets.negatives = ids(device_.negatives, candidates_.empty() ? sampled_ : candidates_);
   targets.unobserved = ids(device_.unobserved, unobserved_);
   targets.ratings = numbers(device_.ratings, ratings_);
-  targets.positive_bias = numbers(device_.positive_bias, positive_bias_);
-  targets.negative_bias = numbers(device_.negative_bias, negative_bias_);
+  draw_negatives(epoch, step, targets, backend);
   return targets;
 }
 

@@ -60,7 +60,10 @@ class HistorySampler {
                                  kernels::Backend& backend);
 
  private:
-  void draw_negatives(std::int64_t epoch, std::int64_t step);
+  /// Shared negatives and their corrections, drawn on the device; nothing where the candidates are
+  /// few.
+  void draw_negatives(std::int64_t epoch, std::int64_t step, models::InterestTargets& targets,
+                      kernels::Backend& backend);
   void draw_unobserved(std::int64_t epoch, std::int64_t step,
                        std::span<const std::int64_t> offsets);
 
@@ -74,9 +77,10 @@ class HistorySampler {
   std::vector<graph::NodeId> candidates_;  ///< all negatives, where these are few; else empty
   AliasTable negatives_;
   std::vector<float> bias_;  ///< log-q correction of sampled negatives [I]
+  std::unique_ptr<kernels::PairSource> negative_source_;  ///< no pairs, only negatives
   std::vector<Span> chosen_;
-  std::vector<graph::NodeId> targets_, users_, sampled_, unobserved_;
-  std::vector<float> positive_bias_, negative_bias_, ratings_;
+  std::vector<graph::NodeId> targets_, users_, unobserved_;
+  std::vector<float> positive_bias_, ratings_;
   struct {
     models::DeviceArray<graph::NodeId> targets, negatives, unobserved;
     models::DeviceArray<float> positive_bias, negative_bias, ratings;

@@ -10,6 +10,7 @@
 #include <deque>
 #include <fstream>
 #include <numbers>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -52,6 +53,8 @@ constexpr std::int64_t kBlendUsers = 4096;
 /// Selection is tried so often again, each time at this share of the rate before.
 constexpr std::int64_t kMaxRetries = 2;
 constexpr float kRetryRate = 0.25F;
+/// Steps between two looks at their losses, for which the GPU is waited for.
+constexpr std::int64_t kLossSteps = 16;
 
 /// Everything that changes the course of training; a checkpoint resumes only under equal ones.
 json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options) {
@@ -293,6 +296,16 @@ class Trainer {
     return peak * static_cast<float>(0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
   }
 
+  /// Waits for the steps since the last call.
+  void read_losses() {
+    phase_->add_losses(position_.loss_sum);
+    position_.loss_rows += std::exchange(pending_rows_, 0);
+  }
+  /// Of the epoch so far, as far as it has been read.
+  double mean_loss() const {
+    return position_.loss_sum / static_cast<double>(std::max<std::int64_t>(1, position_.loss_rows));
+  }
+
   /// Runs the rest of the current phase; false if interrupted (after a checkpoint).
   bool run_phase() {
     const std::int64_t steps = phase_->steps_per_epoch();
@@ -302,10 +315,11 @@ class Trainer {
       for (; position_.step < steps;) {
         const float rate = learning_rate(steps);
         const auto step_start = std::chrono::steady_clock::now();
-        position_.loss_sum +=
-            phase_->step(position_.epoch, position_.step, ++position_.adam_step, rate);
-        position_.loss_rows += phase_->batch_rows();
+        phase_->step(position_.epoch, position_.step, ++position_.adam_step, rate);
+        pending_rows_ += phase_->batch_rows();
         ++position_.step;
+        if (position_.step % kLossSteps == 0 || position_.step == steps || position_.loss_rows == 0)
+          read_losses();
         ++steps_done_;
         step_seconds_ +=
             std::chrono::duration<double>(std::chrono::steady_clock::now() - step_start).count();
@@ -316,8 +330,7 @@ class Trainer {
         progress_.update(
             position_.epoch * steps + position_.step, position_.phase_epochs * steps,
             fmt::format("{} epoch {}/{}, loss {:.4f}, {:.0f} pairs/s{}", position_.phase,
-                        position_.epoch + 1, position_.phase_epochs,
-                        position_.loss_sum / static_cast<double>(position_.loss_rows),
+                        position_.epoch + 1, position_.phase_epochs, mean_loss(),
                         static_cast<double>(rate_rows) / std::max(seconds, 1e-9),
                         position_.best_epoch > 0
                             ? fmt::format(", best {} {:.4f}", options_.validation_metric,
@@ -331,6 +344,7 @@ class Trainer {
         const bool stop_here =
             options_.stop_after_steps > 0 && steps_done_ >= options_.stop_after_steps;
         if ((progress_.stop_requested() || stop_here) && position_.step < steps) {
+          read_losses();
           write_checkpoint();
           return false;
         }
@@ -351,7 +365,7 @@ class Trainer {
 
   /// Validates, logs, moves to the next epoch; true if early stopping ends the phase.
   bool end_epoch() {
-    position_.last_loss = position_.loss_sum / static_cast<double>(position_.loss_rows);
+    position_.last_loss = mean_loss();
     ++position_.epochs_run;
     const std::int64_t epoch = position_.epoch + 1;
     json line = {{"phase", position_.phase},
@@ -549,6 +563,7 @@ class Trainer {
   TrainingPosition position_;
   std::optional<models::TensorFile> resumed_;
   std::unique_ptr<TrainingPhase> phase_;
+  std::int64_t pending_rows_ = 0;  ///< of the steps whose losses have not been read
   std::int64_t steps_done_ = 0;
   double step_seconds_ = 0.0;
   double epochs_done_ = 0.0;

@@ -90,14 +90,18 @@ GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemG
       num_items_(user_item.num_items),
       user_item_(user_item),
       item_graph_(item),
-      sampler_(user_item, options),
-      loss_(options.model) {
+      steps_per_epoch_(pipeline::steps_per_epoch(user_item, options)),
+      loss_(options.model),
+      repeated_step_(backend.repeated_step()) {
   const graph::PropagationGraph graph = graph::build_propagation_graph(user_item, item);
   const Csr adjacency = model_adjacency(graph, options.model.kind);
   order_ = node_order(adjacency, options);
   new_id_ = graph::invert_permutation(order_);
   adjacency_ = graph::reorder_symmetric(adjacency.view(), order_);
   sparse_ = backend.sparse(adjacency_.view());
+  const auto num_ids = static_cast<std::size_t>(num_users_ + num_items_);
+  sampler_ =
+      std::make_unique<Sampler>(user_item, options, std::span(new_id_).first(num_ids), backend);
   std::vector<std::uint8_t> active(order_.size(), 1);
   for (std::size_t node = 0; node < order_.size(); ++node) {
     const std::int64_t item_id = order_[node] - num_users_;
@@ -108,33 +112,30 @@ GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemG
   d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
 }
 
-double GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-                        float learning_rate) {
-  sampler_.sample(epoch, step, batch_);
-  const auto ids = [&](std::vector<NodeId>& dense, std::int64_t offset,
-                       kernels::Upload<NodeId>& upload) {
-    for (NodeId& id : dense) id = new_id_[static_cast<std::size_t>(id + offset)];
-    return upload(dense, backend_);
-  };
-  const models::Batch batch{
-      ids(batch_.users, 0, users_), ids(batch_.positives, num_users_, positives_),
-      ids(batch_.negatives, num_users_, negatives_), positive_bias_(batch_.positive_bias, backend_),
-      negative_bias_(batch_.negative_bias, backend_)};
-  const kernels::ConstFloatView final = encoder_->forward(backend_);
-  backend_.fill(d_final_.view(), 0.0F);
-  const double loss = loss_.add_gradients(backend_, final, batch, d_final_.view());
-  encoder_->visit_parameters(
-      [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
-  encoder_->backward(backend_, d_final_.view());
+void GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                      float learning_rate) {
+  const kernels::PairDraw draw = sampler_->batch(epoch, step);
+  batch_rows_ = draw.users.size;
+  const models::Batch batch{draw.users, draw.positives, draw.negatives, draw.positive_bias,
+                            draw.negative_bias};
+  const kernels::VectorView<float> losses = losses_.next(backend_, batch_rows_);
   kernels::AdamOptions adam;
   adam.learning_rate = learning_rate;
   adam.l2 = options_.l2;
   adam.step = adam_step;
-  encoder_->visit_parameters([&](Parameter& parameter) {
-    backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
-                       parameter.first_moment.view(), parameter.second_moment.view());
+  repeated_step_->run([&] {
+    sampler_->draw(draw);
+    const kernels::ConstFloatView final = encoder_->forward(backend_);
+    backend_.fill(d_final_.view(), 0.0F);
+    loss_.add_gradients(backend_, final, batch, d_final_.view(), losses);
+    encoder_->visit_parameters(
+        [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
+    encoder_->backward(backend_, d_final_.view());
+    encoder_->visit_parameters([&](Parameter& parameter) {
+      backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
+                         parameter.first_moment.view(), parameter.second_moment.view());
+    });
   });
-  return loss;
 }
 
 void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {

@@ -13,6 +13,7 @@
 #include "kernels/backend.h"
 #include "kernels/transfer.h"
 #include "models/encoder.h"
+#include "models/loss_log.h"
 #include "models/ranking_loss.h"
 #include "pipeline/calibration.h"
 #include "pipeline/sampler.h"
@@ -39,10 +40,11 @@ class TrainingPhase {
  public:
   virtual ~TrainingPhase() = default;
   virtual std::int64_t steps_per_epoch() const = 0;
-  /// One step: exact forward over the full graph, loss and gradients of one batch, Adam. Returns
-  /// the sum of the rows' losses.
-  virtual double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-                      float learning_rate) = 0;
+  /// Enqueues one step: exact forward over the full graph, loss and gradients of one batch, Adam.
+  virtual void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                    float learning_rate) = 0;
+  /// Adds the rows' losses of the steps since the last call to `sum`. Waits for them.
+  virtual void add_losses(double& sum) = 0;
   /// Rows of the last step's batch.
   virtual std::int64_t batch_rows() const = 0;
   /// Final vectors in dense ids.
@@ -64,12 +66,11 @@ class GraphPhase final : public TrainingPhase {
   GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
              const TrainOptions& options, kernels::Backend& backend);
 
-  std::int64_t steps_per_epoch() const override { return sampler_.steps_per_epoch(); }
-  double step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-              float learning_rate) override;
-  std::int64_t batch_rows() const override {
-    return static_cast<std::int64_t>(batch_.users.size());
-  }
+  std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
+  void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+            float learning_rate) override;
+  void add_losses(double& sum) override { losses_.add_to(sum, backend_); }
+  std::int64_t batch_rows() const override { return batch_rows_; }
   void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) override;
   void visit_parameters(const models::ParameterVisitor& visit) override {
     encoder_->visit_parameters(visit);
@@ -93,16 +94,17 @@ class GraphPhase final : public TrainingPhase {
   std::int64_t num_users_, num_items_;
   const graph::UserItemGraph& user_item_;
   const graph::ItemGraph& item_graph_;
-  Sampler sampler_;
+  std::int64_t steps_per_epoch_;
+  std::int64_t batch_rows_ = 0;
   models::RankingLoss loss_;
+  models::LossLog losses_;
   std::vector<graph::NodeId> order_, new_id_;
   graph::Csr adjacency_;
   std::unique_ptr<kernels::SparseMatrix> sparse_;
   std::unique_ptr<models::Encoder> encoder_;
+  std::unique_ptr<Sampler> sampler_;
   kernels::FloatMatrix d_final_;
-  SampledBatch batch_;
-  kernels::Upload<graph::NodeId> users_, positives_, negatives_;
-  kernels::Upload<float> positive_bias_, negative_bias_;
+  std::unique_ptr<kernels::RepeatedStep> repeated_step_;
 };
 
 }  // namespace penchant::pipeline

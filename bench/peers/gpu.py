@@ -2,7 +2,8 @@
 """gpu.py [--data FOLDER]: what bench/gpu_bench.cc measures, by PyTorch and PyG on the same GPU; prints JSON.
 
 LightGCN: PyG's LGConv layers, BPR, batch 2048, d = 64, three layers, Adam. Top-k: matrix product and torch.topk in blocks of
-users. LSTM: torch.nn.LSTM (cuDNN) over packed sequences, forward and backward. A part whose package is missing is null."""
+users. LSTM: torch.nn.LSTM (cuDNN) over packed sequences, forward and backward. Interest model: item vectors, LSTM, one hidden
+layer, softmax over all items, dropout, Adam, one training step. A part whose package is missing is null."""
 import argparse
 import json
 import statistics
@@ -95,10 +96,14 @@ def topk(users=50_000, items=90_000, block=4096):
     return {"users": users, "items": items, "time": time_ms(call)}
 
 
+def packed_sizes(batch, longest):
+    lengths = [longest * batch // (batch + 8 * b) for b in range(batch)]
+    return torch.tensor([sum(length > t for length in lengths) for t in range(longest)])
+
+
 def lstm(batch=256, longest=50):
     from torch.nn.utils.rnn import PackedSequence
-    lengths = [longest * batch // (batch + 8 * b) for b in range(batch)]
-    sizes = torch.tensor([sum(length > t for length in lengths) for t in range(longest)])
+    sizes = packed_sizes(batch, longest)
     rows = int(sizes.sum())
     layer = torch.nn.LSTM(64, 128).to(device)
     x = torch.randn(rows, 64, device=device, requires_grad=True)
@@ -112,5 +117,29 @@ def lstm(batch=256, longest=50):
     return {"rows": rows, "time": time_ms(call)}
 
 
+def interest(batch=256, longest=50, num_items=12101):
+    from torch import nn
+    from torch.nn.utils.rnn import PackedSequence
+    sizes = packed_sizes(batch, longest)
+    rows = int(sizes.sum())
+    items = nn.Embedding(num_items, 64).to(device)
+    nn.init.normal_(items.weight, std=0.05)
+    encoder = nn.LSTM(64, 128).to(device)
+    head = nn.Sequential(nn.Dropout(0.3), nn.Linear(128, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 64)).to(device)
+    dropout = nn.Dropout(0.3)
+    parameters = [*items.parameters(), *encoder.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=0.002, fused=True)
+    ids, targets = (torch.randint(num_items, (rows,), device=device) for _ in range(2))
+
+    def call():
+        output = encoder(PackedSequence(dropout(items(ids)), sizes))[0].data
+        loss = nn.functional.cross_entropy(head(output) @ items.weight.T, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return {"rows": rows, "items": num_items, "time": time_ms(call)}
+
+
 print(json.dumps({"device": torch.cuda.get_device_name(), "torch": torch.__version__, "lightgcn": lightgcn(), "topk": topk(),
-                  "lstm": lstm()}, indent=2))
+                  "lstm": lstm(), "interest": interest()}, indent=2))

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cpu/activate.h"
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
 
@@ -12,7 +13,6 @@ namespace penchant::kernels {
 namespace {
 
 constexpr float kSmallestNorm = 1e-12F;
-constexpr float kLeakySlope = 0.2F;
 /// Rows per block of a sum over rows; blocks are added in order, so the result does not depend on
 /// the thread count.
 constexpr std::int64_t kSumBlock = 1024;
@@ -22,22 +22,6 @@ template <typename RowFunction>
 void for_each_row(ConstFloatView x, FloatView y, RowFunction function) {
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < x.rows; ++i) function(i, x.row(i), y.row(i));
-}
-
-float activate(Activation act, float x) {
-  switch (act) {
-    case Activation::identity:
-      return x;
-    case Activation::relu:
-      return x > 0.0F ? x : 0.0F;
-    case Activation::leaky_relu:
-      return x > 0.0F ? x : kLeakySlope * x;
-    case Activation::sigmoid:
-      return 1.0F / (1.0F + std::exp(-x));
-    case Activation::tanh:
-      return std::tanh(x);
-  }
-  return x;
 }
 
 /// act'(x) from y = act(x).

@@ -6,6 +6,7 @@
 
 #include <dnnl.h>
 
+#include "kernels/cpu/activate.h"
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
 
@@ -26,6 +27,15 @@ ConstFloatView op_rows(Transpose transpose, ConstFloatView a, std::int64_t first
 ConstFloatView op_cols(Transpose transpose, ConstFloatView a, std::int64_t first,
                        std::int64_t count) {
   return transpose == Transpose::no ? a.cols_of(first, count) : a.rows_of(first, count);
+}
+
+/// y = act(y + bias), bias of y's columns.
+void finish_layer(const LayerEnd& end, std::int64_t first_col, FloatView y) {
+  const float* bias = end.bias.data + first_col;
+  for (std::int64_t i = 0; i < y.rows; ++i) {
+    float* row = y.row(i);
+    for (std::int64_t j = 0; j < y.cols; ++j) row[j] = activate(end.activation, row[j] + bias[j]);
+  }
 }
 
 }  // namespace
@@ -56,7 +66,25 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
   require_shape("gemm", "a", a, flip_a ? inner : c.rows, flip_a ? c.rows : inner);
   require_shape("gemm", "b", b, flip_b ? c.cols : inner, flip_b ? inner : c.cols);
   require_shape("gemm", "c", c, c.rows, c.cols);
+  gemm_tiles(transpose_a, transpose_b, alpha, a, b, beta, c, nullptr);
+}
+
+// A tile is finished while it is in the cache.
+void CpuBackend::linear(ConstFloatView x, ConstFloatView weight, VectorView<const float> bias,
+                        Activation act, FloatView y) {
+  require_host("linear", "x", x);
+  require_shape("linear", "weight", weight, x.cols, weight.cols);
+  require_size("linear", "bias", bias, weight.cols);
+  require_shape("linear", "y", y, x.rows, weight.cols);
+  const LayerEnd end{bias, act};
+  gemm_tiles(Transpose::no, Transpose::no, 1.0F, x, weight, 0.0F, y, &end);
+}
+
+void CpuBackend::gemm_tiles(Transpose transpose_a, Transpose transpose_b, float alpha,
+                            ConstFloatView a, ConstFloatView b, float beta, FloatView c,
+                            const LayerEnd* end) {
   if (c.rows == 0 || c.cols == 0) return;
+  const std::int64_t inner = transpose_a == Transpose::no ? a.cols : a.rows;
   const std::int64_t row_tiles = (c.rows + kTileRows - 1) / kTileRows;
   const std::int64_t col_tiles = (c.cols + kTileCols - 1) / kTileCols;
   if (row_tiles * col_tiles == 1 && inner >= 2 * kInnerChunk) {
@@ -72,6 +100,7 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       axpby(1.0F, parts.rows_of(chunk * c.rows, c.rows), chunk == 0 ? beta : 1.0F, c);
     }
+    if (end != nullptr) finish_layer(*end, 0, c);
     return;
   }
 #pragma omp parallel for schedule(dynamic, 1) collapse(2)
@@ -81,9 +110,10 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
       const std::int64_t col = col_tile * kTileCols;
       const std::int64_t num_rows = std::min(kTileRows, c.rows - row);
       const std::int64_t num_cols = std::min(kTileCols, c.cols - col);
+      const FloatView tile = c.rows_of(row, num_rows).cols_of(col, num_cols);
       gemm_tile(transpose_a, transpose_b, alpha, op_rows(transpose_a, a, row, num_rows),
-                op_cols(transpose_b, b, col, num_cols), beta,
-                c.rows_of(row, num_rows).cols_of(col, num_cols));
+                op_cols(transpose_b, b, col, num_cols), beta, tile);
+      if (end != nullptr) finish_layer(*end, col, tile);
     }
   }
 }

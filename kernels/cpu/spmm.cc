@@ -7,6 +7,7 @@
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include "kernels/cpu/activate.h"
 #include "kernels/cpu/cpu_backend.h"
 
 #ifndef PENCHANT_KERNELS_CPU_SPMM_ONCE
@@ -53,6 +54,18 @@ HWY_INLINE float widen(Bf16 value) {
   return result;
 }
 
+HWY_INLINE hn::VFromD<FloatTag> activate_lanes(FloatTag tag, Activation act,
+                                               hn::VFromD<FloatTag> x) {
+  const auto positive = hn::Gt(x, hn::Zero(tag));
+  if (act == Activation::relu) return hn::IfThenElseZero(positive, x);
+  if (act == Activation::leaky_relu)
+    return hn::IfThenElse(positive, x, hn::Mul(hn::Set(tag, kLeakySlope), x));
+  HWY_ALIGN float lanes[hn::MaxLanes(tag)];
+  hn::Store(x, tag, lanes);
+  for (std::size_t k = 0; k < hn::Lanes(tag); ++k) lanes[k] = activate(act, lanes[k]);
+  return hn::Load(tag, lanes);
+}
+
 /// Finishes columns [column, column + lanes) of row i from its sum.
 HWY_INLINE void store(FloatTag tag, hn::VFromD<FloatTag> sum, float scale, std::int64_t i,
                       std::int64_t column, const SpmmOptions& options, FloatView y) {
@@ -64,6 +77,10 @@ HWY_INLINE void store(FloatTag tag, hn::VFromD<FloatTag> sum, float scale, std::
     const auto term = hn::LoadU(tag, options.addend.row(i) + column);
     value = hn::MulAdd(hn::Set(tag, options.delta), term, value);
   }
+  if (options.bias.data != nullptr)
+    value = hn::Add(value, hn::LoadU(tag, options.bias.data + column));
+  if (options.activation != Activation::identity)
+    value = activate_lanes(tag, options.activation, value);
   hn::StoreU(value, tag, out);
   if (options.layer_sum.data != nullptr) {
     float* total = options.layer_sum.row(i) + column;
@@ -123,6 +140,8 @@ void row_tail(const SpmmArguments<T>& arguments, std::int64_t i, std::int64_t fi
     float value = sum * scale;
     if (options.beta != 0.0F) value += options.beta * arguments.y(i, column);
     if (options.addend.data != nullptr) value += options.delta * options.addend(i, column);
+    if (options.bias.data != nullptr) value += options.bias[column];
+    value = activate(options.activation, value);
     arguments.y(i, column) = value;
     if (options.layer_sum.data != nullptr) options.layer_sum(i, column) += options.gamma * value;
   }
@@ -203,7 +222,7 @@ class CpuSparseMatrix final : public SparseMatrix {
 };
 
 // spmm_row_chunks: y_i is the scaled sum of the table rows that row i of the sparse matrix names.
-// Computes    y_i = alpha row_scale_i sum_j a_ij x_j + beta y_i + delta addend_i;
+// Computes    y_i = act(alpha row_scale_i sum_j a_ij x_j + beta y_i + delta addend_i + bias);
 //             layer_sum_i += gamma y_i
 // Shapes      a [N x C] CSR, int64 offsets, int32 columns, float32 values or none; x [C x D]
 // float32 or bf16, y, layer_sum [N x D]
@@ -217,7 +236,7 @@ class CpuSparseMatrix final : public SparseMatrix {
 // Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads)
 // entries limits scaling Numerics    float32 fused multiply-add, ascending column order; every row
 // by one thread: deterministic at any thread count;
-//             error bound (row length + 4) eps sum|a_ij x_j|
+//             error bound (row length + 5) eps sum|terms|
 // Edge cases  empty rows store beta * y; D not a multiple of the vector width ends in a scalar tail
 // Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm_peers.py
 // Measured    docs/benchmarks.md#spmm
@@ -235,6 +254,7 @@ void spmm_row_chunks(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
     require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
   if (options.addend.data != nullptr)
     require_shape("spmm", "addend", options.addend, a.rows(), y.cols);
+  if (options.bias.data != nullptr) require_size("spmm", "bias", options.bias, y.cols);
   if (a.rows() == 0 || y.cols == 0) return;
   const SpmmArguments<T> arguments{sparse->view(), x, y, options};
   const std::vector<std::int64_t>& chunks = sparse->chunks();

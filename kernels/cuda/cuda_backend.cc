@@ -13,10 +13,6 @@ namespace penchant::kernels::cuda {
 
 namespace {
 
-/// What cuBLAS recommends for Hopper; given to it once, so that no product allocates and equal
-/// products have equal bits.
-constexpr std::int64_t kBlasWorkspaceBytes = std::int64_t{32} << 20;
-
 StreamHandle make_stream() {
   check(cudaSetDevice(0));
   StreamHandle stream;
@@ -65,13 +61,18 @@ CudaBackend::CudaBackend(const CudaOptions& options)
                            static_cast<std::size_t>(kBlasWorkspaceBytes)));
   check(cublasSetMathMode(blas_.get(),
                           options_.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  products_ =
+      std::make_unique<ProductPlans>(static_cast<std::size_t>(kBlasWorkspaceBytes), options_.tf32);
   check(cusparseCreate(sparse_.receive()));
   check(cusparseSetStream(sparse_.get(), stream_.get()));
 }
 
 CudaBackend::~CudaBackend() { static_cast<void>(cudaStreamSynchronize(stream_.get())); }
 
-void CudaBackend::sync() { check(cudaStreamSynchronize(stream_.get())); }
+void CudaBackend::sync() {
+  require_no_recording(stream_.get());
+  check(cudaStreamSynchronize(stream_.get()));
+}
 
 cudnnHandle_t CudaBackend::dnn() {
   if (!dnn_) {
@@ -81,19 +82,40 @@ cudnnHandle_t CudaBackend::dnn() {
   return dnn_.get();
 }
 
+// What does not fit in device memory lies in pinned host memory, which the device reaches under the
+// same address.
 void* CudaBackend::allocate_bytes(std::int64_t bytes) {
   if (bytes == 0) return nullptr;
   if (bytes < 0) throw std::bad_alloc();
+  require_no_recording(stream_.get());
+  const auto size = static_cast<std::size_t>(bytes);
   void* memory = nullptr;
-  check(cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream_.get()));
-  check(cudaMemsetAsync(memory, 0, static_cast<std::size_t>(bytes), stream_.get()));
+  cudaError_t status = cudaErrorMemoryAllocation;
+  if (options_.table_bytes == 0 || bytes <= options_.table_bytes) {
+    status = cudaMallocAsync(&memory, size, stream_.get());
+    if (status == cudaErrorMemoryAllocation) static_cast<void>(cudaGetLastError());
+  }
+  if (status == cudaErrorMemoryAllocation)
+    check(cudaMallocHost(&memory, size));
+  else
+    check(status);
+  check(cudaMemsetAsync(memory, 0, size, stream_.get()));
   return memory;
 }
 
 // An owner knows no stream. The legacy default stream waits for all work that was enqueued on
 // blocking streams before, and work enqueued there later waits for it.
 Release CudaBackend::release() const {
-  return [](void* memory) noexcept { static_cast<void>(cudaFreeAsync(memory, cudaStreamLegacy)); };
+  return [](void* memory) noexcept {
+    cudaPointerAttributes attributes{};
+    if (cudaPointerGetAttributes(&attributes, memory) == cudaSuccess &&
+        attributes.type == cudaMemoryTypeHost) {
+      static_cast<void>(cudaStreamSynchronize(cudaStreamLegacy));
+      static_cast<void>(cudaFreeHost(memory));
+    } else {
+      static_cast<void>(cudaFreeAsync(memory, cudaStreamLegacy));
+    }
+  };
 }
 
 template <typename T>
@@ -120,12 +142,12 @@ void CudaBackend::copy_matrix(MatrixView<const T> from, MatrixView<T> to) {
     staging_.to_host(source, target, from.rows, row_bytes);
   } else if (from.rows == 1 || (source.stride == row_bytes && target.stride == row_bytes)) {
     check(cudaMemcpyAsync(target.data, source.data, static_cast<std::size_t>(from.rows * row_bytes),
-                          cudaMemcpyDeviceToDevice, stream_.get()));
+                          cudaMemcpyDefault, stream_.get()));
   } else {
-    check(cudaMemcpy2DAsync(
-        target.data, static_cast<std::size_t>(target.stride), source.data,
-        static_cast<std::size_t>(source.stride), static_cast<std::size_t>(row_bytes),
-        static_cast<std::size_t>(from.rows), cudaMemcpyDeviceToDevice, stream_.get()));
+    check(cudaMemcpy2DAsync(target.data, static_cast<std::size_t>(target.stride), source.data,
+                            static_cast<std::size_t>(source.stride),
+                            static_cast<std::size_t>(row_bytes),
+                            static_cast<std::size_t>(from.rows), cudaMemcpyDefault, stream_.get()));
   }
 }
 

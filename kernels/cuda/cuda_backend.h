@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA backend: hand-written kernels (kernels/cuda/*.cuh), cuSPARSE, cuBLAS, cuSOLVER, cuDNN
+// The CUDA backend: hand-written kernels (kernels/cuda/*.cuh), cuSPARSE, cuBLASLt, cuSOLVER, cuDNN
 // and CUB on one stream. Its methods are defined by idea in kernels/cuda/*.cc (library calls) and
 // *.cu (kernels). Every op enqueues and returns; only sync(), copies to the host and
 // symmetric_eigen wait. Scratch memory is grown by the first calls and kept, so that steady steps
@@ -10,10 +10,15 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/gemm.h"
 #include "kernels/cuda/handles.h"
 #include "kernels/cuda/staging.h"
 
 namespace penchant::kernels::cuda {
+
+/// What cuBLAS recommends for Hopper; given to it once, so that no product allocates and equal
+/// products have equal bits.
+inline constexpr std::int64_t kBlasWorkspaceBytes = std::int64_t{32} << 20;
 
 /// Of topk and rank_counts (topk.cu).
 struct RankingScratch {
@@ -34,88 +39,9 @@ class CudaBackend final : public Backend {
   Device device() const override { return Device::cuda; }
   std::string description() const override { return description_; }
 
-  void copy(ConstFloatView from, FloatView to) override;
-  void copy(VectorView<const float> from, VectorView<float> to) override;
-  void copy(IdView from, VectorView<graph::NodeId> to) override;
-  void convert(ConstFloatView from, MatrixView<Bf16> to) override;
-  void convert(MatrixView<const Bf16> from, FloatView to) override;
-  void fill(FloatView y, float value) override;
+#include "kernels/backend_overrides.inc"
   void sync() override;
-
-  std::unique_ptr<SparseMatrix> sparse(const graph::CsrView& matrix) override;
-  void spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
-            const SpmmOptions& options) override;
-  void spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y,
-            const SpmmOptions& options) override;
-
-  void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
-            ConstFloatView b, float beta, FloatView c) override;
-  void symmetric_eigen(ConstFloatView a, VectorView<float> values, FloatView vectors) override;
-  void axpby(float alpha, ConstFloatView x, float beta, FloatView y) override;
-  void add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) override;
-  void add_column_sums(ConstFloatView x, VectorView<float> sums) override;
-  void scale_rows(ConstFloatView x, VectorView<const float> scale, FloatView y) override;
-  void add_row_dots(ConstFloatView x, ConstFloatView y, VectorView<float> dots) override;
-  void activation(Activation act, ConstFloatView x, FloatView y) override;
-  void activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y,
-                           FloatView d_x) override;
-  void normalize_rows(ConstFloatView x, FloatView y, VectorView<float> inverse_norms) override;
-  void normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
-                               ConstFloatView d_y, FloatView d_x) override;
-
-  std::unique_ptr<RecurrentState> recurrent_state(const RecurrentOptions& options) override;
-  void recurrent_forward(RecurrentState& state, const PackedSequences& sequences, ConstFloatView x,
-                         const RecurrentWeights& weights, FloatView h) override;
-  void recurrent_backward(RecurrentState& state, const PackedSequences& sequences, ConstFloatView x,
-                          const RecurrentWeights& weights, ConstFloatView h, ConstFloatView d_h,
-                          FloatView d_x, const RecurrentGradients& gradients) override;
-  void convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
-                           ConstFloatView weight, VectorView<const float> bias,
-                           FloatView y) override;
-  void convolution_backward(const Segments& segments, std::int64_t width, ConstFloatView x,
-                            ConstFloatView weight, ConstFloatView d_y, FloatView d_x,
-                            FloatView d_weight, VectorView<float> d_bias) override;
-  void segment_max(const Segments& segments, ConstFloatView x, FloatView y,
-                   MatrixView<graph::NodeId> rows) override;
-  void segment_max_backward(MatrixView<const graph::NodeId> rows, ConstFloatView d_y,
-                            FloatView d_x) override;
-  void running_sum(TimeOrder order, const Segments& segments, float decay, ConstFloatView x,
-                   FloatView y) override;
-  void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) override;
-  void layer_norm(ConstFloatView x, VectorView<const float> gain, VectorView<const float> bias,
-                  FloatView unit, VectorView<float> inverse_deviations, FloatView y) override;
-  void layer_norm_backward(ConstFloatView unit, VectorView<const float> inverse_deviations,
-                           VectorView<const float> gain, ConstFloatView d_y, FloatView d_x,
-                           VectorView<float> d_gain, VectorView<float> d_bias) override;
-  void multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta, FloatView z) override;
-
-  void gather_rows(ConstFloatView table, IdView ids, FloatView y) override;
-  void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) override;
-
-  void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
-           VectorView<float> losses, FloatView d_users, FloatView d_positives,
-           FloatView d_negatives) override;
-  void sampled_softmax(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
-                       const SampledSoftmaxOptions& options, VectorView<float> losses,
-                       FloatView d_users, FloatView d_positives, FloatView d_negatives) override;
-  void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
-                            VectorView<float> losses, VectorView<float> d_logits) override;
-  void squared_error(VectorView<const float> x, VectorView<const float> targets,
-                     VectorView<float> losses, VectorView<float> d_x) override;
-
-  void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
-                 FloatView first_moment, FloatView second_moment) override;
-
-  void topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
-            MatrixView<graph::NodeId> ids, FloatView scores) override;
-  void rank_counts(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
-                   const graph::CsrView& targets, VectorView<graph::NodeId> higher,
-                   VectorView<graph::NodeId> equal) override;
-  void topk_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
-                   MatrixView<graph::NodeId> ids, FloatView scores) override;
-  void rank_counts_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
-                          const graph::CsrView& targets, VectorView<graph::NodeId> higher,
-                          VectorView<graph::NodeId> equal) override;
+  std::unique_ptr<RepeatedStep> repeated_step() override;
 
  protected:
   void* allocate_bytes(std::int64_t bytes) override;
@@ -126,6 +52,9 @@ class CudaBackend final : public Backend {
   void copy_matrix(MatrixView<const T> from, MatrixView<T> to);
   /// The library handles that only some programs need are made by the first call.
   cudnnHandle_t dnn();
+  /// False where cuBLASLt has no algorithm for the shape with its epilogue.
+  bool multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a, ConstFloatView b,
+                      const float* bias, float beta, FloatView c);
   void spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatView y,
                      const SpmmOptions& options);
   template <typename T>
@@ -143,6 +72,7 @@ class CudaBackend final : public Backend {
   Staging staging_;
   Scratch blas_workspace_;
   BlasHandle blas_;
+  std::unique_ptr<ProductPlans> products_;
   SparseHandle sparse_;
   DnnHandle dnn_;
   // Scratch memory by use.

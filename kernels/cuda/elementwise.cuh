@@ -143,19 +143,6 @@ struct Multiply {
   }
 };
 
-/// y_ij = x_ij + bias_j.
-struct AddBias {
-  Rows<const float> x;
-  const float* bias;
-  Rows<float> y;
-  template <int N>
-  __device__ void apply(std::int64_t i, std::int64_t j) const {
-    Pack<N> value = load_pack<N>(&x.at(i, j));
-    for (int k = 0; k < N; ++k) value.v[k] += bias[j + k];
-    store_pack<N>(&y.at(i, j), value);
-  }
-};
-
 /// y_ij = scale_i x_ij.
 struct ScaleRows {
   Rows<const float> x;
@@ -194,6 +181,20 @@ struct Activate {
   __device__ void apply(std::int64_t i, std::int64_t j) const {
     Pack<N> pack = load_pack<N>(&x.at(i, j));
     for (int k = 0; k < N; ++k) pack.v[k] = value(act, pack.v[k]);
+    store_pack<N>(&y.at(i, j), pack);
+  }
+};
+
+/// y_ij = act(x_ij + bias_j).
+struct BiasActivate {
+  Activation act;
+  Rows<const float> x;
+  const float* bias;
+  Rows<float> y;
+  template <int N>
+  __device__ void apply(std::int64_t i, std::int64_t j) const {
+    Pack<N> pack = load_pack<N>(&x.at(i, j));
+    for (int k = 0; k < N; ++k) pack.v[k] = Activate::value(act, pack.v[k] + bias[j + k]);
     store_pack<N>(&y.at(i, j), pack);
   }
 };
@@ -413,9 +414,15 @@ inline void multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta
                packs_fit(x, 4) && packs_fit(y, 4) && packs_fit(z, 4), stream);
 }
 
-inline void add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y, Stream stream) {
-  map_elements(AddBias{Rows(x), bias.data, Rows(y)}, y.rows, y.cols,
+/// y may be x.
+inline void bias_activation(ConstFloatView x, VectorView<const float> bias, Activation act,
+                            FloatView y, Stream stream) {
+  map_elements(BiasActivate{act, Rows(x), bias.data, Rows(y)}, y.rows, y.cols,
                packs_fit(x, 4) && packs_fit(y, 4), stream);
+}
+
+inline void add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y, Stream stream) {
+  bias_activation(x, bias, Activation::identity, y, stream);
 }
 
 inline void scale_rows(ConstFloatView x, VectorView<const float> scale, FloatView y,

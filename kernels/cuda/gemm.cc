@@ -1,15 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense products by cuBLAS: cublasSgemm with 64-bit extents. cuBLAS stores by column, so a
-// row-major c = op(a) op(b) is its c' = op(b)' op(a)' with the operands exchanged. float32 with
-// float32 accumulation; TF32 only if CudaOptions::tf32 asks for it. cuBLAS gives the same bits in
-// every run on one architecture with one stream and a fixed workspace (its manual, "Results
-// reproducibility").
+// Dense products by cuBLASLt. It stores by column, so a row-major c = op(a) op(b) is its
+// c' = op(b)' op(a)' with the operands exchanged; its bias, one number a row of c', is then one a
+// column of c. float32 with float32 accumulation; TF32 only if CudaOptions::tf32 asks for it. A
+// plan's algorithm and workspace are fixed, so that equal products have equal bits.
+#include "kernels/cuda/gemm.h"
+
 #include <algorithm>
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
 
 namespace penchant::kernels::cuda {
+
+namespace {
+
+/// Sequences of every length make shapes without end; beyond so many plans all are made anew.
+constexpr std::size_t kMostPlans = 4096;
+
+std::uint32_t alignment(const float* data) {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  return static_cast<std::uint32_t>(std::min<std::uintptr_t>(address & (~address + 1), 16));
+}
+
+ProductLayout layout(std::int64_t rows, std::int64_t cols, std::int64_t stride) {
+  ProductLayout made;
+  check(cublasLtMatrixLayoutCreate(made.receive(), CUDA_R_32F, static_cast<std::uint64_t>(rows),
+                                   static_cast<std::uint64_t>(cols), stride));
+  return made;
+}
+
+template <typename T>
+void set(const ProductDescriptor& product, cublasLtMatmulDescAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulDescSetAttribute(product.get(), attribute, &value, sizeof value));
+}
+
+template <typename T>
+void set(const ProductPreference& preference, cublasLtMatmulPreferenceAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value));
+}
+
+}  // namespace
+
+ProductPlans::ProductPlans(std::size_t workspace_bytes, bool tf32)
+    : workspace_bytes_(workspace_bytes), tf32_(tf32) {
+  check(cublasLtCreate(handle_.receive()));
+}
+
+const ProductPlan& ProductPlans::plan(const ProductShape& shape) {
+  if (const auto known = plans_.find(shape); known != plans_.end()) return known->second;
+  if (plans_.size() >= kMostPlans) plans_.clear();
+  ProductPlan& made = plans_[shape];
+  check(cublasLtMatmulDescCreate(made.product.receive(),
+                                 tf32_ ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
+                                 CUDA_R_32F));
+  const cublasOperation_t first = shape.flip_b ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const cublasOperation_t second = shape.flip_a ? CUBLAS_OP_T : CUBLAS_OP_N;
+  set(made.product, CUBLASLT_MATMUL_DESC_TRANSA, first);
+  set(made.product, CUBLASLT_MATMUL_DESC_TRANSB, second);
+  set(made.product, CUBLASLT_MATMUL_DESC_EPILOGUE, shape.epilogue);
+  const auto [a_stride, b_stride, c_stride] = shape.strides;
+  made.a = shape.flip_a ? layout(shape.rows, shape.inner, a_stride)
+                        : layout(shape.inner, shape.rows, a_stride);
+  made.b = shape.flip_b ? layout(shape.inner, shape.cols, b_stride)
+                        : layout(shape.cols, shape.inner, b_stride);
+  made.c = layout(shape.cols, shape.rows, c_stride);
+
+  ProductPreference preference;
+  check(cublasLtMatmulPreferenceCreate(preference.receive()));
+  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes_);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, shape.alignments[1]);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, shape.alignments[0]);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, shape.alignments[2]);
+  set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.alignments[2]);
+  cublasLtMatmulHeuristicResult_t best{};
+  int found = 0;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      handle_.get(), made.product.get(), made.b.get(), made.a.get(), made.c.get(), made.c.get(),
+      preference.get(), 1, &best, &found);
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status);
+  made.supported = found > 0 && best.state == CUBLAS_STATUS_SUCCESS;
+  made.algorithm = best.algo;
+  return made;
+}
+
+bool CudaBackend::multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a,
+                                 ConstFloatView b, const float* bias, float beta, FloatView c) {
+  const ProductPlan& plan = products_->plan(shape);
+  if (!plan.supported) return false;
+  if (bias != nullptr) set(plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  check(cublasLtMatmul(products_->handle(), plan.product.get(), &alpha, b.data, plan.b.get(),
+                       a.data, plan.a.get(), &beta, c.data, plan.c.get(), c.data, plan.c.get(),
+                       &plan.algorithm, blas_workspace_.data<char>(),
+                       static_cast<std::size_t>(kBlasWorkspaceBytes), stream_.get()));
+  return true;
+}
+
+namespace {
+
+ProductShape shape_of(bool flip_a, bool flip_b, std::int64_t inner, ConstFloatView a,
+                      ConstFloatView b, FloatView c) {
+  const auto leading = [](std::int64_t stride) { return std::max<std::int64_t>(stride, 1); };
+  return {flip_a,
+          flip_b,
+          c.rows,
+          c.cols,
+          inner,
+          {leading(a.stride), leading(b.stride), leading(c.stride)},
+          {alignment(a.data), alignment(b.data), alignment(c.data)}};
+}
+
+}  // namespace
 
 void CudaBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
                        ConstFloatView b, float beta, FloatView c) {
@@ -27,11 +129,30 @@ void CudaBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha
       axpby(beta, c, 0.0F, c);
     return;
   }
-  const auto leading = [](std::int64_t stride) { return std::max<std::int64_t>(stride, 1); };
-  check(cublasSgemm_64(blas_.get(), flip_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                       flip_a ? CUBLAS_OP_T : CUBLAS_OP_N, c.cols, c.rows, inner, &alpha, b.data,
-                       leading(b.stride), a.data, leading(a.stride), &beta, c.data,
-                       leading(c.stride)));
+  if (!multiply_dense(shape_of(flip_a, flip_b, inner, a, b, c), alpha, a, b, nullptr, beta, c))
+    throw DeviceError("cuBLASLt has no algorithm for a product of " + shape(c.rows, c.cols) +
+                      " with inner dimension " + std::to_string(inner));
+}
+
+void CudaBackend::linear(ConstFloatView x, ConstFloatView weight, VectorView<const float> bias,
+                         Activation act, FloatView y) {
+  require_device("linear", "x", x);
+  require_shape("linear", "weight", weight, x.cols, weight.cols);
+  require_size("linear", "bias", bias, weight.cols);
+  require_shape("linear", "y", y, x.rows, weight.cols);
+  if (y.rows == 0 || y.cols == 0) return;
+  const bool relu = act == Activation::relu;
+  bool fused = false;
+  if (x.cols > 0) {
+    ProductShape product = shape_of(false, false, x.cols, x, weight, y);
+    product.epilogue = relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+    fused = multiply_dense(product, 1.0F, x, weight, bias.data, 0.0F, y);
+  }
+  if (!fused) {
+    gemm(Transpose::no, Transpose::no, 1.0F, x, weight, 0.0F, y);
+    add_bias(y, bias, y);
+  }
+  if (act != Activation::identity && !(fused && relu)) activation(act, y, y);
 }
 
 }  // namespace penchant::kernels::cuda

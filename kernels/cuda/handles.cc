@@ -5,6 +5,7 @@
 #include <string>
 
 #include "graph/error.h"
+#include "kernels/cuda/step_recorder.h"
 
 namespace penchant::kernels::cuda {
 
@@ -74,8 +75,15 @@ Scratch::~Scratch() {
   if (memory_ != nullptr) static_cast<void>(cudaFreeAsync(memory_, stream_));
 }
 
+void require_no_recording(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status));
+  if (status != cudaStreamCaptureStatusNone) throw NotRecordable();
+}
+
 void* Scratch::reserve_bytes(std::int64_t bytes) {
   if (bytes <= bytes_) return bytes == 0 ? nullptr : memory_;
+  require_no_recording(stream_);
   if (memory_ != nullptr) check(cudaFreeAsync(std::exchange(memory_, nullptr), stream_));
   bytes_ = 0;
   check(cudaMallocAsync(&memory_, static_cast<std::size_t>(bytes), stream_));

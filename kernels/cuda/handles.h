@@ -3,6 +3,7 @@
 // call site and status, Unique<> owns a handle from the call that makes it on.
 #pragma once
 
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
@@ -59,6 +60,10 @@ using StreamHandle = Unique<cudaStream_t, cudaStreamDestroy>;
 using Event = Unique<cudaEvent_t, cudaEventDestroy>;
 using PinnedMemory = Unique<void*, cudaFreeHost>;
 using BlasHandle = Unique<cublasHandle_t, cublasDestroy>;
+using ProductHandle = Unique<cublasLtHandle_t, cublasLtDestroy>;
+using ProductDescriptor = Unique<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
+using ProductLayout = Unique<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
+using ProductPreference = Unique<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 using SparseHandle = Unique<cusparseHandle_t, cusparseDestroy>;
 using SparseDescriptor = Unique<cusparseSpMatDescr_t, cusparseDestroySpMat>;
 using DenseDescriptor = Unique<cusparseDnMatDescr_t, cusparseDestroyDnMat>;
@@ -72,6 +77,10 @@ using DropoutDescriptor = Unique<cudnnDropoutDescriptor_t, cudnnDestroyDropoutDe
 
 /// An event without timing, for order between streams and for waiting on the host.
 Event make_event();
+
+/// Throws NotRecordable (step_recorder.h) while the stream records a graph: before what a graph
+/// must not hold.
+void require_no_recording(cudaStream_t stream);
 
 /// Device memory that grows and is reused. Ordered on one stream: what it held before is given back
 /// behind the work that still uses it, so that growing does not wait.

@@ -201,8 +201,7 @@ void CudaBackend::recurrent_forward(RecurrentState& any_state, const PackedSeque
   check_sequences(sequences, x.rows);
   if (x.rows == 0) return;
   if (!by_cudnn(state.options)) {
-    gemm(Transpose::no, Transpose::no, 1.0F, x, weights.input, 0.0F, h);
-    add_bias(h, weights.bias, h);
+    linear(x, weights.input, weights.bias, Activation::identity, h);
     for (std::int64_t t = 0; t + 1 < std::ssize(sequences.step_offsets); ++t) {
       const FloatView now = step_rows(h, sequences, t);
       if (t > 0) {

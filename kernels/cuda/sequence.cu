@@ -51,8 +51,7 @@ void CudaBackend::convolution_forward(const Segments& segments, std::int64_t wid
   const FloatView unfolded(unfolded_.reserve<float>(x.rows * cols), x.rows, cols, cols,
                            Device::cuda);
   unfold(device_segments(upload(segments)), width, x, unfolded, stream_.get());
-  gemm(Transpose::no, Transpose::no, 1.0F, unfolded, weight, 0.0F, y);
-  add_bias(y, bias, y);
+  linear(unfolded, weight, bias, Activation::identity, y);
 }
 
 void CudaBackend::convolution_backward(const Segments& segments, std::int64_t width,

@@ -34,11 +34,13 @@ DenseDescriptor describe(std::int64_t rows, std::int64_t cols, std::int64_t stri
 }  // namespace
 
 CudaSparseMatrix::CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t capacity,
-                                   SpmmVariant variant, cudaStream_t stream, Staging& staging)
+                                   bool brings_tables, SpmmVariant variant, cudaStream_t stream,
+                                   Staging& staging)
     : rows_(matrix.num_rows),
       cols_(matrix.num_cols),
       entries_(matrix.num_entries()),
       has_values_(matrix.values.empty() ? HasValues::no : HasValues::yes),
+      brings_tables_(brings_tables),
       stream_(stream),
       state_(std::make_unique<SparseState>(stream)) {
   if (most_block_bytes(rows_, entries_, has_values_) <= capacity) {
@@ -51,8 +53,11 @@ CudaSparseMatrix::CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t ca
     state_->copied[extent(buffer)] = make_event();
     state_->multiplied[extent(buffer)] = make_event();
   }
+  state_->table_ready = make_event();
   std::int64_t largest = 0;
-  for (const RowBlock& rows : cut_rows(matrix.offsets, has_values_, capacity / kStreamBuffers)) {
+  const std::int64_t share = capacity / kStreamBuffers;
+  for (const RowBlock& rows : brings_tables_ ? cut_rows_with_tables(matrix, has_values_, share)
+                                             : cut_rows(matrix.offsets, has_values_, share)) {
     add_block(matrix, rows, true, staging);
     largest = std::max(largest, blocks_.back().layout.bytes);
   }
@@ -77,8 +82,13 @@ void CudaSparseMatrix::add_block(const graph::CsrView& matrix, const RowBlock& r
   block.num_segments = plan.num_segments;
   block.num_medium = plan.num_medium;
   block.num_long_rows = static_cast<std::int64_t>(plan.long_rows.size());
-  block.layout = block_layout(block.num_tasks, block.num_long_rows, rows.num_entries, has_values_);
+  TableRows table;
+  if (pinned && brings_tables_) table = table_rows(view.columns);
+  block.num_table_rows = static_cast<std::int64_t>(table.ids.size());
+  block.layout = block_layout(block.num_tasks, block.num_long_rows, rows.num_entries, has_values_,
+                              block.num_table_rows);
   most_segments_ = std::max(most_segments_, block.num_segments);
+  most_table_rows_ = std::max(most_table_rows_, block.num_table_rows);
 
   char* memory = nullptr;
   if (pinned) {
@@ -98,8 +108,12 @@ void CudaSparseMatrix::add_block(const graph::CsrView& matrix, const RowBlock& r
   };
   put(block.layout.tasks, plan.tasks);
   put(block.layout.long_rows, plan.long_rows);
-  put(block.layout.columns, view.columns);
+  if (table.ids.empty())
+    put(block.layout.columns, view.columns);
+  else
+    put(block.layout.columns, table.columns);
   put(block.layout.values, view.values);
+  put(block.layout.table_ids, table.ids);
   blocks_.push_back(std::move(block));
 }
 
@@ -132,15 +146,18 @@ const CudaSparseMatrix& own_sparse(const SparseMatrix& matrix) {
 }
 
 std::unique_ptr<SparseMatrix> CudaBackend::sparse(const graph::CsrView& matrix) {
-  std::int64_t capacity = options_.sparse_bytes;
-  if (capacity <= 0) {
-    std::size_t free_bytes = 0;
-    std::size_t all_bytes = 0;
-    check(cudaMemGetInfo(&free_bytes, &all_bytes));
-    capacity = static_cast<std::int64_t>(free_bytes / 2);
-  }
-  return std::make_unique<CudaSparseMatrix>(matrix, capacity, options_.spmm, stream_.get(),
-                                            staging_);
+  std::size_t free_bytes = 0;
+  std::size_t all_bytes = 0;
+  check(cudaMemGetInfo(&free_bytes, &all_bytes));
+  const std::int64_t capacity =
+      options_.sparse_bytes > 0 ? options_.sparse_bytes : static_cast<std::int64_t>(free_bytes / 2);
+  // A model has about eight tables: vectors, gradients, moments, layers.
+  constexpr std::int64_t kModelRowBytes = 8 * 64 * sizeof(float);
+  const bool tables_fit = matrix.num_rows <= static_cast<std::int64_t>(all_bytes) / kModelRowBytes;
+  const bool brings_tables = options_.table_streaming == TableStreaming::on ||
+                             (options_.table_streaming == TableStreaming::automatic && !tables_fit);
+  return std::make_unique<CudaSparseMatrix>(matrix, capacity, brings_tables, options_.spmm,
+                                            stream_.get(), staging_);
 }
 
 // cuSPARSE computes alpha A x + beta y; what else SpmmOptions asks for takes passes of its own.
@@ -183,6 +200,8 @@ void CudaBackend::spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatVi
     axpby(1.0F, product, options.beta, y);
   }
   if (options.addend.data != nullptr) axpby(options.delta, options.addend, 1.0F, y);
+  if (options.bias.data != nullptr) add_bias(y, options.bias, y);
+  if (options.activation != Activation::identity) activation(options.activation, y, y);
   if (options.layer_sum.data != nullptr) axpby(options.gamma, y, 1.0F, options.layer_sum);
 }
 

@@ -24,6 +24,7 @@ struct SparseBlock {
   std::int64_t num_segments = 0;
   std::int64_t num_medium = 0;
   std::int64_t num_long_rows = 0;
+  std::int64_t num_table_rows = 0;  ///< that come with it; 0 where tables stay where they are
   BlockLayout layout;
   PinnedMemory host;  ///< of a streamed block; else empty
 };
@@ -39,10 +40,15 @@ using CusparseKey = std::tuple<std::int64_t, std::int64_t, std::int64_t>;  ///< 
 /// What changes behind a const SparseMatrix: buffers and caches. Ordered on the backend's stream.
 struct SparseState {
   explicit SparseState(cudaStream_t stream)
-      : buffers{Scratch(stream), Scratch(stream)}, int_offsets(stream), ones(stream) {}
+      : buffers{Scratch(stream), Scratch(stream)},
+        tables{Scratch(stream), Scratch(stream)},
+        int_offsets(stream),
+        ones(stream) {}
 
   std::array<Scratch, kStreamBuffers> buffers;  ///< only the first where nothing is streamed
+  std::array<Scratch, kStreamBuffers> tables;   ///< rows of x that a buffer's block needs
   StreamHandle copies;
+  Event table_ready;
   std::array<Event, kStreamBuffers> copied;
   std::array<Event, kStreamBuffers> multiplied;
 
@@ -55,8 +61,9 @@ struct SparseState {
 class CudaSparseMatrix final : public SparseMatrix {
  public:
   /// Uploads or pins the matrix, whose arrays are free again afterwards; capacity in bytes.
-  CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t capacity, SpmmVariant variant,
-                   cudaStream_t stream, Staging& staging);
+  /// brings_tables: blocks of a streamed matrix bring their rows of x.
+  CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t capacity, bool brings_tables,
+                   SpmmVariant variant, cudaStream_t stream, Staging& staging);
   ~CudaSparseMatrix() override;
 
   std::int64_t rows() const override { return rows_; }
@@ -64,6 +71,8 @@ class CudaSparseMatrix final : public SparseMatrix {
   std::int64_t num_entries() const override { return entries_; }
   bool has_values() const { return has_values_ == HasValues::yes; }
   bool streamed() const { return static_cast<bool>(state_->copies); }
+  bool brings_tables() const { return streamed() && brings_tables_; }
+  std::int64_t most_table_rows() const { return most_table_rows_; }
   const std::vector<SparseBlock>& blocks() const { return blocks_; }
   std::int64_t most_segments() const { return most_segments_; }
   SparseState& state() const { return *state_; }
@@ -74,9 +83,11 @@ class CudaSparseMatrix final : public SparseMatrix {
 
   std::int64_t rows_, cols_, entries_;
   HasValues has_values_;
+  bool brings_tables_;
   cudaStream_t stream_;
   std::vector<SparseBlock> blocks_;
   std::int64_t most_segments_ = 0;
+  std::int64_t most_table_rows_ = 0;
   std::unique_ptr<SparseState> state_;
 };
 

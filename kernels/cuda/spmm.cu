@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/indexing.cuh"
 #include "kernels/cuda/sparse.h"
 
 namespace penchant::kernels::cuda {
@@ -22,6 +23,7 @@ void check_product(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
     require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
   if (options.addend.data != nullptr)
     require_shape("spmm", "addend", options.addend, a.rows(), y.cols);
+  if (options.bias.data != nullptr) require_size("spmm", "bias", options.bias, y.cols);
 }
 
 SpmmOperand operand(const SparseBlock& block, const char* memory, bool has_values) {
@@ -48,6 +50,15 @@ SpmmOptions rows_of(const SpmmOptions& options, const RowBlock& rows) {
   return part;
 }
 
+/// A table's rows as floats, for a copy that keeps their bits.
+ConstFloatView as_floats(ConstFloatView x) { return x; }
+ConstFloatView as_floats(MatrixView<const Bf16> x) {
+  if (x.cols % 2 != 0 || x.stride % 2 != 0 || reinterpret_cast<std::uintptr_t>(x.data) % 4 != 0)
+    refuse("spmm", "a bf16 table that is streamed needs rows of whole 4-byte words; it has " +
+                       std::to_string(x.cols) + " columns");
+  return {reinterpret_cast<const float*>(x.data), x.rows, x.cols / 2, x.stride / 2, x.device};
+}
+
 /// stream_blocks() on two CUDA streams.
 template <typename T>
 struct Products {
@@ -57,9 +68,18 @@ struct Products {
   const SpmmOptions& options;
   VectorView<float> scratch;
   cudaStream_t stream;
+  std::int64_t table_stride = 0;  ///< elements from row to row of the tables that blocks bring
 
   char* memory(int buffer) {
     return a.state().buffers[static_cast<std::size_t>(buffer)].template data<char>();
+  }
+  T* table(int buffer) {
+    return a.state().tables[static_cast<std::size_t>(buffer)].template data<T>();
+  }
+  void copies_wait_for_table() {
+    if (!a.brings_tables()) return;
+    check(cudaEventRecord(a.state().table_ready.get(), stream));
+    check(cudaStreamWaitEvent(a.state().copies.get(), a.state().table_ready.get()));
   }
   void copies_wait_for_product(int buffer) {
     check(cudaStreamWaitEvent(a.state().copies.get(), event(a.state().multiplied, buffer)));
@@ -69,6 +89,17 @@ struct Products {
     check(cudaMemcpyAsync(memory(buffer), part.host.get(),
                           static_cast<std::size_t>(part.layout.bytes), cudaMemcpyHostToDevice,
                           a.state().copies.get()));
+    if (part.num_table_rows == 0) return;
+    // Rows in host memory come over the bus, each once a block.
+    const ConstFloatView rows = as_floats(x);
+    const std::int64_t stride =
+        table_stride * static_cast<std::int64_t>(sizeof(T)) / static_cast<std::int64_t>(4);
+    const auto* ids =
+        reinterpret_cast<const graph::NodeId*>(memory(buffer) + part.layout.table_ids);
+    gather_rows(rows, {ids, part.num_table_rows, Device::cuda},
+                {reinterpret_cast<float*>(table(buffer)), part.num_table_rows, rows.cols, stride,
+                 Device::cuda},
+                a.state().copies.get());
   }
   void record_copy(int buffer) {
     check(cudaEventRecord(event(a.state().copied, buffer), a.state().copies.get()));
@@ -78,7 +109,10 @@ struct Products {
   }
   void multiply(std::int64_t block, int buffer) {
     const SparseBlock& part = a.blocks()[static_cast<std::size_t>(block)];
-    spmm_binned(operand(part, memory(buffer), a.has_values()), x,
+    MatrixView<const T> rows = x;
+    if (part.num_table_rows > 0)
+      rows = {table(buffer), part.num_table_rows, x.cols, table_stride, Device::cuda};
+    spmm_binned(operand(part, memory(buffer), a.has_values()), rows,
                 y.rows_of(part.rows.first_row, part.rows.num_rows), rows_of(options, part.rows),
                 scratch, stream);
   }
@@ -100,10 +134,17 @@ void CudaBackend::spmm_own(const SparseMatrix& a, MatrixView<const T> x, FloatVi
   Products<T> products{
       sparse,       x, y, options, {product_.reserve<float>(scratch), scratch, Device::cuda},
       stream_.get()};
-  if (sparse.streamed())
+  if (sparse.streamed()) {
+    require_no_recording(stream_.get());
+    if (sparse.brings_tables()) {
+      products.table_stride = padded_stride(x.cols, sizeof(T));
+      for (Scratch& table : sparse.state().tables)
+        table.reserve<T>(sparse.most_table_rows() * products.table_stride);
+    }
     stream_blocks(static_cast<std::int64_t>(sparse.blocks().size()), products);
-  else
+  } else {
     products.multiply(0, 0);
+  }
 }
 
 void CudaBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,

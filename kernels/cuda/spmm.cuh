@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sparse times dense on the device: y_i = alpha row_scale_i sum_j a_ij x_j + beta y_i + delta
-// addend_i, layer_sum_i += gamma y_i. Rows are divided by spmm_plan.h; why the kernel looks like
-// this: docs/kernels.md#spmm-on-the-device.
+// Sparse times dense on the device: y_i = act(alpha row_scale_i sum_j a_ij x_j + beta y_i + delta
+// addend_i + bias), layer_sum_i += gamma y_i. Rows are divided by spmm_plan.h; why the kernel looks
+// like this: docs/kernels.md#spmm-on-the-device.
 #pragma once
 
 #include "kernels/backend.h"
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/elementwise.cuh"
 #include "kernels/cuda/spmm_plan.h"
 
 namespace penchant::kernels::cuda {
@@ -47,6 +48,8 @@ struct SpmmEpilogue {
   Rows<const float> addend;
   Rows<float> layer_sum;
   Rows<float> y;
+  const float* bias;
+  Activation act;
 
   template <int N>
   __device__ __forceinline__ void store(std::int64_t i, std::int64_t column,
@@ -62,6 +65,12 @@ struct SpmmEpilogue {
     if (addend.data != nullptr) {
       const Pack<N> term = load_pack<N>(addend.row(i) + column);
       for (int k = 0; k < N; ++k) value.v[k] += delta * term.v[k];
+    }
+    if (bias != nullptr) {
+      for (int k = 0; k < N; ++k) value.v[k] += __ldg(bias + column + k);
+    }
+    if (act != Activation::identity) {
+      for (int k = 0; k < N; ++k) value.v[k] = Activate::value(act, value.v[k]);
     }
     store_pack<N>(to, value);
     if (layer_sum.data != nullptr) {
@@ -261,11 +270,12 @@ struct SpmmWarp {
 };
 
 // spmm_binned: one row of y, or one segment of a long row, per warp or group of lanes.
-// Computes    y_i = alpha row_scale_i sum_j a_ij x_j + beta y_i + delta addend_i, layer_sum_i +=
-//             gamma y_i; of a segment: the plain sum, to partial
+// Computes    y_i = act(alpha row_scale_i sum_j a_ij x_j + beta y_i + delta addend_i + bias),
+//             layer_sum_i += gamma y_i; of a segment: the plain sum, to partial
 // Shapes      columns [E] int32, values [E] float32 or none, x [C x D] float32 or bf16, y, addend,
-//             layer_sum [N x D] float32, row-major; partial [segments x D] float32. Per > 1: x and
-//             every float32 matrix start rows on 16-byte boundaries and D is a multiple of Per
+//             layer_sum [N x D] float32, row-major; bias [D]; partial [segments x D] float32. Per >
+//             1: x and every float32 matrix start rows on 16-byte boundaries and D is a multiple of
+//             Per
 // Mapping     a table row lies across Lanes lanes with Vectors packs of 16 bytes each (D = 32: 8
 //             lanes, D = 64: 16, D >= 128: 32). Segments and medium rows are a warp's, whose
 //             32 / Lanes groups take entries in turn; short rows are a group's. Lanes load entry
@@ -276,8 +286,8 @@ struct SpmmWarp {
 //             while x fits it, by DRAM beyond. 4 packs in flight a lane
 // Regime      D from 8 to 512 with aligned rows; Per = 1 is right for every other width and slower
 // Numerics    float32; a medium row is kGroups sums of every kGroups-th entry, added in pairs; a
-//             group's row in ascending order; deterministic; bound (row length + 4) eps
-//             sum|a_ij x_j|
+//             group's row in ascending order; deterministic; bound (row length + 5) eps
+//             sum|terms| times the activation's slope
 // Edge cases  empty rows store the epilogue of 0; E = 0 is N empty rows; columns may repeat; lanes
 //             beyond D load and store nothing
 // Source      own derivation in docs/kernels.md#spmm-on-the-device; to be compared with
@@ -417,7 +427,9 @@ void spmm_binned(const SpmmOperand& a, MatrixView<const T> x, FloatView y,
                               options.row_scale.data,
                               Rows<const float>(options.addend),
                               Rows<float>(options.layer_sum),
-                              Rows<float>(y)};
+                              Rows<float>(y),
+                              options.bias.data,
+                              options.activation};
   launch_widest<T, kPer>(packs, a, x, epilogue, scratch.data, stream);
   if (a.num_long_rows == 0) return;
   launch(spmm_segment_sums_kernel,

@@ -16,14 +16,15 @@ constexpr std::int64_t kSlotBytes = std::int64_t{1} << 20;
 
 std::size_t extent(std::int64_t bytes) { return static_cast<std::size_t>(bytes); }
 
-/// A single row goes as one piece: a pitch may not exceed 2^31 bytes.
+/// A single row goes as one piece: a pitch may not exceed 2^31 bytes. Where both sides lie is read
+/// from their addresses: tables too large for the device lie in pinned host memory.
 void enqueue(void* to, std::int64_t to_stride, const void* from, std::int64_t from_stride,
-             const CopyBlock& block, cudaMemcpyKind kind, cudaStream_t stream) {
+             const CopyBlock& block, cudaStream_t stream) {
   if (block.rows == 1) {
-    check(cudaMemcpyAsync(to, from, extent(block.bytes), kind, stream));
+    check(cudaMemcpyAsync(to, from, extent(block.bytes), cudaMemcpyDefault, stream));
   } else {
     check(cudaMemcpy2DAsync(to, extent(to_stride), from, extent(from_stride), extent(block.bytes),
-                            extent(block.rows), kind, stream));
+                            extent(block.rows), cudaMemcpyDefault, stream));
   }
 }
 
@@ -42,6 +43,7 @@ Staging::~Staging() {
 }
 
 Staging::Slot& Staging::next() {
+  require_no_recording(stream_);
   Slot& slot = slots_[next_];
   next_ = (next_ + 1) % slots_.size();
   check(cudaEventSynchronize(slot.done.get()));
@@ -59,7 +61,7 @@ void Staging::to_device(ByteRows<const char> from, ByteRows<char> to, std::int64
                   extent(block.bytes));
     }
     enqueue(to.data + block.first_row * to.stride + block.first_byte, to.stride, packed,
-            block.bytes, block, cudaMemcpyHostToDevice, stream_);
+            block.bytes, block, stream_);
     check(cudaEventRecord(slot.done.get(), stream_));
   });
 }
@@ -86,7 +88,7 @@ void Staging::to_host(ByteRows<const char> from, ByteRows<char> to, std::int64_t
     Slot& slot = next();
     enqueue(slot.memory.get(), block.bytes,
             from.data + block.first_row * from.stride + block.first_byte, from.stride, block,
-            cudaMemcpyDeviceToHost, stream_);
+            stream_);
     check(cudaEventRecord(slot.done.get(), stream_));
     pending.push_back({&slot, block});
   });

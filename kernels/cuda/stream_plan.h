@@ -2,7 +2,9 @@
 // A sparse matrix that is larger than its share of device memory: cut in blocks of rows, which are
 // copied from pinned memory into two buffers in turn, the copy of one block behind the product of
 // the block before. Blocks are consecutive rows: in METIS order (train.node_order) they are parts,
-// whose gathers stay together. Host code without CUDA, so that cuts and schedule are tested where
+// whose gathers stay together. Where the tables of node vectors do not fit either, a block brings
+// the table rows that its columns name with it (TableRows), and its columns count among those.
+// Host code without CUDA, so that cuts and schedule are tested where
 // there is no GPU.
 #pragma once
 
@@ -23,13 +25,15 @@ struct BlockLayout {
   std::int64_t long_rows = 0;
   std::int64_t columns = 0;
   std::int64_t values = 0;
+  std::int64_t table_ids = 0;
   std::int64_t bytes = 0;
 };
 
 enum class HasValues : bool { no, yes };
 
 inline BlockLayout block_layout(std::int64_t num_tasks, std::int64_t num_long_rows,
-                                std::int64_t num_entries, HasValues has_values) {
+                                std::int64_t num_entries, HasValues has_values,
+                                std::int64_t num_table_rows = 0) {
   BlockLayout layout;
   const auto append = [&layout](std::int64_t bytes) {
     const std::int64_t place = layout.bytes;
@@ -41,6 +45,7 @@ inline BlockLayout block_layout(std::int64_t num_tasks, std::int64_t num_long_ro
   layout.columns = append(num_entries * static_cast<std::int64_t>(sizeof(graph::NodeId)));
   layout.values = append(
       has_values == HasValues::yes ? num_entries * static_cast<std::int64_t>(sizeof(float)) : 0);
+  layout.table_ids = append(num_table_rows * static_cast<std::int64_t>(sizeof(graph::NodeId)));
   return layout;
 }
 
@@ -79,6 +84,66 @@ inline std::vector<RowBlock> cut_rows(std::span<const graph::EdgeOffset> offsets
   return blocks;
 }
 
+/// Floats a table row that blocks with table rows are cut for; wider tables take more than their
+/// share of device memory.
+inline constexpr std::int64_t kTableColumns = 128;
+
+/// cut_rows for blocks that bring their table rows: `capacity` holds a block's arrays and its rows
+/// of a table of kTableColumns floats.
+inline std::vector<RowBlock> cut_rows_with_tables(const graph::CsrView& matrix,
+                                                  HasValues has_values, std::int64_t capacity) {
+  constexpr auto kRowBytes =
+      static_cast<std::int64_t>(kTableColumns * sizeof(float) + sizeof(graph::NodeId));
+  std::vector<RowBlock> blocks;
+  std::vector<std::int64_t> block_of_column(static_cast<std::size_t>(matrix.num_cols), -1);
+  RowBlock block;
+  std::int64_t num_table_rows = 0;
+  const auto mark = [&](std::int64_t row) {
+    std::int64_t marked = 0;
+    for (const graph::NodeId column : matrix.row(row)) {
+      std::int64_t& last = block_of_column[static_cast<std::size_t>(column)];
+      if (last == static_cast<std::int64_t>(blocks.size())) continue;
+      last = static_cast<std::int64_t>(blocks.size());
+      ++marked;
+    }
+    return marked;
+  };
+  for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
+    const std::int64_t end = matrix.offsets[static_cast<std::size_t>(row) + 1];
+    num_table_rows += mark(row);
+    if (block.num_rows > 0 &&
+        most_block_bytes(block.num_rows + 1, end - block.first_entry, has_values) +
+                num_table_rows * kRowBytes + 256 >
+            capacity) {
+      blocks.push_back(block);
+      block = {row, 0, matrix.offsets[static_cast<std::size_t>(row)], 0};
+      num_table_rows = mark(row);
+    }
+    ++block.num_rows;
+    block.num_entries = end - block.first_entry;
+  }
+  if (block.num_rows > 0) blocks.push_back(block);
+  return blocks;
+}
+
+/// The table rows that a block needs, ascending, and its columns as places among them: the order of
+/// a row's sum stays what it was.
+struct TableRows {
+  std::vector<graph::NodeId> ids;
+  std::vector<graph::NodeId> columns;
+};
+inline TableRows table_rows(std::span<const graph::NodeId> columns) {
+  TableRows rows{{columns.begin(), columns.end()}, {}};
+  std::sort(rows.ids.begin(), rows.ids.end());
+  rows.ids.erase(std::unique(rows.ids.begin(), rows.ids.end()), rows.ids.end());
+  rows.columns.reserve(columns.size());
+  for (const graph::NodeId column : columns) {
+    const auto place = std::lower_bound(rows.ids.begin(), rows.ids.end(), column);
+    rows.columns.push_back(static_cast<graph::NodeId>(place - rows.ids.begin()));
+  }
+  return rows;
+}
+
 /// A block as a matrix of its own, so that its plan, and with it the order of its sums, does not
 /// depend on where it lies. `offsets` is filled and must outlive the view.
 inline graph::CsrView block_of(const graph::CsrView& matrix, const RowBlock& block,
@@ -100,7 +165,9 @@ inline constexpr int kStreamBuffers = 2;
 
 /// Enqueues the copies and products of all blocks. `queues` has two queues, of copies and of
 /// products, and for each buffer an event of either; a wait for an event that was never recorded
-/// passes. Buffers are free for the next call when their last product's event has come.
+/// passes. Buffers are free for the next call when their last product's event has come. Copies that
+/// read the table wait for what the queue of products held before this call.
+///   copies_wait_for_table()
 ///   copies_wait_for_product(buffer)  product_waits_for_copy(buffer)
 ///   copy(block, buffer)              multiply(block, buffer)
 ///   record_copy(buffer)              record_product(buffer)
@@ -112,6 +179,7 @@ void stream_blocks(std::int64_t num_blocks, Queues& queues) {
     queues.copy(block, buffer);
     queues.record_copy(buffer);
   };
+  queues.copies_wait_for_table();
   for (std::int64_t block = 0; block < std::min<std::int64_t>(kStreamBuffers, num_blocks); ++block)
     copy(block);
   for (std::int64_t block = 0; block < num_blocks; ++block) {

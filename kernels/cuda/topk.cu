@@ -20,8 +20,8 @@ namespace {
 constexpr std::int64_t kTileQueries = 2048;
 constexpr std::int64_t kTileItems = 4096;
 
-/// Scores <query, item>. The last of several tiles is filled up with zero rows, so that equal items
-/// meet the same cuBLAS kernel in every tile and tie.
+/// Scores <query, item>. The last of several tiles is filled up with zero rows and starts at the
+/// alignment of the others, so that equal items meet the same algorithm in every tile and tie.
 struct Products {
   Backend& backend;
   ConstFloatView queries;
@@ -33,8 +33,10 @@ struct Products {
       : backend(on), queries(query_rows), items(item_rows), memory(scratch) {
     const std::int64_t rest = items.rows % kTileItems;
     if (items.rows < kTileItems || rest == 0 || items.cols == 0) return;
-    last_items = {memory.reserve<float>(kTileItems * items.stride), kTileItems, items.cols,
-                  items.stride, Device::cuda};
+    const auto shift =
+        static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(items.data) / sizeof(float) % 4);
+    last_items = {memory.reserve<float>(kTileItems * items.stride + shift) + shift, kTileItems,
+                  items.cols, items.stride, Device::cuda};
     backend.fill(last_items.rows_of(rest, kTileItems - rest), 0.0F);
     backend.copy(items.rows_of(items.rows - rest, rest), last_items.rows_of(0, rest));
   }

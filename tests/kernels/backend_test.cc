@@ -82,7 +82,8 @@ TEST(MakeBackend, EnvironmentDecidesWhatTheCallerLeavesOpen) {
 TEST(MakeBackend, RefusesCudaOptionsThatItDoesNotKnow) {
   for (const auto& [name, value] :
        {std::pair("PENCHANT_SPMM", "alg4"), std::pair("PENCHANT_TF32", "yes"),
-        std::pair("PENCHANT_SPARSE_BYTES", "1G")}) {
+        std::pair("PENCHANT_SPARSE_BYTES", "1G"), std::pair("PENCHANT_TABLE_BYTES", "-1"),
+        std::pair("PENCHANT_STREAM_TABLES", "on"), std::pair("PENCHANT_CUDA_GRAPHS", "2")}) {
     const Variable variable(name, value);
     try {
       make_backend(options_for(DeviceChoice::automatic));
@@ -150,8 +151,17 @@ TEST_P(Devices, EveryOpRefusesAnInputOfAnotherDevice) {
       {"spmm", [&] { b.spmm(*sparse, foreign, out, {}); }},
       {"spmm bf16",
        [&] { b.spmm(*sparse, elsewhere(MatrixView<const Bf16>(half.view())), out, {}); }},
+      {"spmm bias",
+       [&] {
+         SpmmOptions options;
+         options.bias = foreign_vec;
+         b.spmm(*sparse, in, out, options);
+       }},
       {"gemm a", [&] { b.gemm(Transpose::no, Transpose::no, 1.0F, foreign, in, 0.0F, out); }},
       {"gemm b", [&] { b.gemm(Transpose::no, Transpose::no, 1.0F, in, foreign, 0.0F, out); }},
+      {"linear x", [&] { b.linear(foreign, in, vec, Activation::relu, out); }},
+      {"linear weight", [&] { b.linear(in, foreign, vec, Activation::relu, out); }},
+      {"linear bias", [&] { b.linear(in, in, foreign_vec, Activation::relu, out); }},
       {"axpby", [&] { b.axpby(1.0F, foreign, 0.0F, out); }},
       {"add_bias x", [&] { b.add_bias(foreign, vec, out); }},
       {"add_bias bias", [&] { b.add_bias(in, foreign_vec, out); }},

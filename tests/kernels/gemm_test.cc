@@ -153,5 +153,75 @@ TEST_P(Gemm, RefusesShapesThatDoNotFit) {
   EXPECT_THROW(run(Transpose::no, Transpose::no, a.view(), a.view()), InputError);
 }
 
+class Linear : public support::BackendTest {};
+PENCHANT_INSTANTIATE_BACKENDS(Linear);
+
+constexpr Activation kActivations[] = {Activation::identity, Activation::relu,
+                                       Activation::leaky_relu, Activation::sigmoid,
+                                       Activation::tanh};
+
+TEST_P(Linear, AgreesWithTheOracle) {
+  for (const GemmCase& c : kCases) {
+    if (c.inner > 3000) continue;
+    for (const Activation act : kActivations) {
+      for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
+        SCOPED_TRACE(testing::Message() << c << ", activation " << static_cast<int>(act));
+        const Dense x = support::random_dense(c.rows, c.inner, c.seed);
+        const Dense weight = support::random_dense(c.inner, c.cols, c.seed + 1);
+        const Dense bias = support::random_dense(1, c.cols, c.seed + 2);
+        const Guarded<float> from(backend(), x, placement);
+        const Guarded<float> by(backend(), weight, placement);
+        const Guarded<float> added(backend(), bias, placement);
+        const Guarded<float> y(backend(), c.rows, c.cols, placement);
+        backend().linear(from.view(), by.view(), added.vector(), act, y.view());
+        EXPECT_TRUE(agrees(y.dense(), oracle::linear(x, weight, bias, act),
+                           static_cast<double>(c.inner) + 8, origin(c.seed)));
+        EXPECT_TRUE(y.intact());
+      }
+    }
+  }
+}
+
+//  x = [1 2]   weight = [1 0 -1]   bias = [10 20 -30]   x weight = [1 2 -1+0] of [1 0 -1; 0 1 0]
+//                       [0 1  0]
+TEST_P(Linear, SmallExampleByHand) {
+  const Guarded<float> x(backend(), Dense(1, 2, {1, 2}));
+  const Guarded<float> weight(backend(), Dense(2, 3, {1, 0, -1, 0, 1, 0}));
+  const Guarded<float> bias(backend(), Dense(1, 3, {10, 20, -30}));
+  const Guarded<float> y(backend(), 1, 3);
+  backend().linear(x.view(), weight.view(), bias.vector(), Activation::identity, y.view());
+  EXPECT_TRUE(agrees(y.dense(), Dense(1, 3, {11, 22, -31}), 0.0, origin(0)));
+  backend().linear(x.view(), weight.view(), bias.vector(), Activation::relu, y.view());
+  EXPECT_TRUE(agrees(y.dense(), Dense(1, 3, {11, 22, 0}), 0.0, origin(0)));
+}
+
+TEST_P(Linear, NoInputsLeaveTheActivatedBias) {
+  const Guarded<float> x(backend(), Dense(2, 0));
+  const Guarded<float> weight(backend(), Dense(0, 2));
+  const Guarded<float> bias(backend(), Dense(1, 2, {3, -4}));
+  const Guarded<float> y(backend(), 2, 2);
+  backend().linear(x.view(), weight.view(), bias.vector(), Activation::relu, y.view());
+  EXPECT_TRUE(agrees(y.dense(), Dense(2, 2, {3, 0, 3, 0}), 0.0, origin(0)));
+  const Guarded<float> none(backend(), Dense(0, 2));
+  backend().linear(none.view(), Guarded<float>(backend(), Dense(2, 2, 1.0)).view(), bias.vector(),
+                   Activation::relu, none.view());
+  EXPECT_TRUE(none.intact());
+}
+
+TEST_P(Linear, RefusesShapesThatDoNotFit) {
+  const Guarded<float> x(backend(), Dense(4, 3, 1.0));
+  const Guarded<float> weight(backend(), Dense(3, 5, 1.0));
+  const Guarded<float> bias(backend(), Dense(1, 5, 1.0));
+  const Guarded<float> four(backend(), Dense(1, 4, 1.0));
+  const Guarded<float> y(backend(), Dense(4, 5, 1.0));
+  const auto run = [&](ConstFloatView in, ConstFloatView by, VectorView<const float> added,
+                       FloatView to) { backend().linear(in, by, added, Activation::relu, to); };
+  EXPECT_NO_THROW(run(x.view(), weight.view(), bias.vector(), y.view()));
+  EXPECT_THROW(run(weight.view(), weight.view(), bias.vector(), y.view()), InputError);
+  EXPECT_THROW(run(x.view(), x.view(), bias.vector(), y.view()), InputError);
+  EXPECT_THROW(run(x.view(), weight.view(), four.vector(), y.view()), InputError);
+  EXPECT_THROW(run(x.view(), weight.view(), bias.vector(), x.view()), InputError);
+}
+
 }  // namespace
 }  // namespace penchant::kernels

@@ -52,6 +52,36 @@ TEST(SpmmInBlocks, HasTheBitsOfTheWhole) {
   }
 }
 
+// Blocks that bring their table rows: gathered, and named by their places among them.
+TEST(SpmmInBlocks, WithTheirTableRowsHasTheBitsOfTheWhole) {
+  simt::SimtBackend backend(simt::Schedule::descending);
+  for (const StreamCase& c : kCases) {
+    const graph::Csr matrix = support::random_sparse(c.rows, c.cols, c.mean, c.values, 5);
+    const Guarded<float> x(backend, support::random_dense(c.cols, c.width, 6));
+    const Guarded<float> whole(backend, c.rows, c.width);
+    backend.spmm(*backend.sparse(matrix.view()), x.view(), whole.view(), {});
+    const auto has_values = matrix.values.empty() ? cuda::HasValues::no : cuda::HasValues::yes;
+    for (const std::int64_t capacity : {20000, 200000, 1 << 30}) {
+      SCOPED_TRACE(testing::Message() << c.rows << " rows of " << c.mean << ", " << capacity);
+      const Guarded<float> parts(backend, c.rows, c.width);
+      for (const cuda::RowBlock& block :
+           cuda::cut_rows_with_tables(matrix.view(), has_values, capacity)) {
+        std::vector<graph::EdgeOffset> offsets;
+        graph::CsrView part = cuda::block_of(matrix.view(), block, offsets);
+        const cuda::TableRows rows = cuda::table_rows(part.columns);
+        part.columns = rows.columns;
+        part.num_cols = static_cast<std::int64_t>(rows.ids.size());
+        FloatMatrix table = backend.matrix<float>(part.num_cols, c.width);
+        backend.gather_rows(x.view(), {rows.ids.data(), part.num_cols, Device::cuda}, table.view());
+        backend.spmm(*backend.sparse(part), table.view(),
+                     parts.view().rows_of(block.first_row, block.num_rows), {});
+      }
+      EXPECT_TRUE(same_bits(parts.dense(), whole.dense(), {"simt", 5}));
+      EXPECT_TRUE(parts.intact());
+    }
+  }
+}
+
 TEST(SpmmStreamed, OnTheDeviceHasTheBitsOfTheWhole) {
   BackendOptions options;
   options.device = DeviceChoice::cuda;
@@ -76,8 +106,14 @@ TEST(SpmmStreamed, OnTheDeviceHasTheBitsOfTheWhole) {
     };
     const Dense whole = product(*backend);
     for (const std::int64_t capacity : kCapacities) {
-      options.cuda.sparse_bytes = capacity;
-      EXPECT_TRUE(same_bits(product(*make_backend(options)), whole, {"cuda", 5})) << capacity;
+      BackendOptions streamed = options;
+      streamed.cuda.sparse_bytes = capacity;
+      EXPECT_TRUE(same_bits(product(*make_backend(streamed)), whole, {"cuda", 5})) << capacity;
+      // Tables in host memory, whose rows the blocks bring.
+      streamed.cuda.table_bytes = 1;
+      streamed.cuda.table_streaming = TableStreaming::on;
+      EXPECT_TRUE(same_bits(product(*make_backend(streamed)), whole, {"cuda", 5}))
+          << capacity << ", tables in host memory";
     }
   }
 }

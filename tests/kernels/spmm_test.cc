@@ -32,6 +32,9 @@ struct SpmmCase {
   float gamma = 1.0F;
   Placement placement = Placement::aligned;
   std::uint64_t seed = 1;
+  bool has_addend = false;
+  bool has_bias = false;
+  Activation activation = Activation::identity;
 };
 
 std::ostream& operator<<(std::ostream& out, const SpmmCase& c) {
@@ -39,7 +42,9 @@ std::ostream& operator<<(std::ostream& out, const SpmmCase& c) {
              << (c.values == Values::present ? ", values" : "") << ", alpha " << c.alpha
              << ", beta " << c.beta << (c.has_row_scale ? ", row_scale" : "")
              << (c.has_layer_sum ? ", layer_sum" : "") << ", gamma " << c.gamma
-             << (c.placement == Placement::misaligned ? ", misaligned" : "") << ", seed " << c.seed;
+             << (c.placement == Placement::misaligned ? ", misaligned" : "") << ", seed " << c.seed
+             << (c.has_addend ? ", addend" : "") << (c.has_bias ? ", bias" : "") << ", activation "
+             << static_cast<int>(c.activation);
 }
 
 std::vector<SpmmCase> cases() {
@@ -71,6 +76,20 @@ std::vector<SpmmCase> cases() {
     result.push_back({9, 30, width, 3, Values::absent, 1.0F, 0.0F, true, true});
     result.push_back({9, 30, width, 60, Values::present, 0.5F, 1.0F, false, false});
     result.push_back({3, 90, width, 900, Values::present, 1.0F, 0.0F, true, true});
+  }
+  // Every ending, over widths in packs and with a tail, and over short, medium and long rows.
+  for (const std::int64_t width : {1, 7, 16, 33, 64}) {
+    for (const Activation act : {Activation::identity, Activation::relu, Activation::leaky_relu,
+                                 Activation::sigmoid, Activation::tanh}) {
+      for (const std::int64_t mean : {4, 80, 900}) {
+        const bool rich = mean == 80;
+        const Placement placement = width == 33 ? Placement::misaligned : Placement::aligned;
+        result.push_back({5, 40, width, mean, Values::present, 0.5F, rich ? -0.5F : 0.0F, rich,
+                          rich, 0.5F, placement, 15, rich, true, act});
+        result.push_back({5, 40, width, mean, Values::absent, 1.0F, 0.0F, false, false, 1.0F,
+                          placement, 16, !rich, rich, act});
+      }
+    }
   }
   result.push_back({1, 1, 1, 1});
   result.push_back({1, 400, 64, 9000, Values::present, 1.0F, 0.0F, true,
@@ -130,6 +149,12 @@ class Spmm : public support::BackendTest {
     const Dense scale =
         c.has_row_scale ? support::random_dense(1, c.rows, c.seed + 4) : Dense(1, 0);
 
+    oracle::SpmmEnd end;
+    end.delta = -0.25;
+    if (c.has_addend) end.addend = support::random_dense(c.rows, c.width, c.seed + 5);
+    if (c.has_bias) end.bias = support::random_dense(1, c.width, c.seed + 6);
+    end.activation = c.activation;
+
     const Table<T> table(backend(), x, c.placement);
     const Guarded<float> y(backend(), y0, c.placement);
     const Guarded<float> total(backend(), total0, c.placement);
@@ -140,14 +165,22 @@ class Spmm : public support::BackendTest {
     if (c.has_row_scale) options.row_scale = row_scale.vector();
     if (c.has_layer_sum) options.layer_sum = total.view();
     options.gamma = c.gamma;
+    const Guarded<float> addend(backend(), end.addend, c.placement);
+    const Guarded<float> bias(backend(), c.has_bias ? end.bias : Dense(1, 0), c.placement);
+    if (c.has_addend) options.addend = addend.view();
+    options.delta = static_cast<float>(end.delta);
+    if (c.has_bias) options.bias = bias.vector();
+    options.activation = c.activation;
     const auto sparse = backend().sparse(a.view());
     backend().spmm(*sparse, table.view(), y.view(), options);
     backend().sync();
 
-    const auto want = oracle::spmm(a.view(), x, c.alpha, scale.values, c.beta, y0, c.gamma, total0);
+    const auto want =
+        oracle::spmm(a.view(), x, c.alpha, scale.values, c.beta, y0, c.gamma, total0, end);
+    const bool plain = !c.has_addend && !c.has_bias && c.activation == Activation::identity;
     std::vector<double> bound;
     for (std::int64_t i = 0; i < c.rows; ++i)
-      bound.push_back(static_cast<double>(a.view().row_size(i)) + 4);
+      bound.push_back(static_cast<double>(a.view().row_size(i)) + (plain ? 4 : 8));
     EXPECT_TRUE(agrees(y.dense(), want.y, bound, origin(c.seed)));
     EXPECT_TRUE(y.intact());
     if (c.has_layer_sum) {
@@ -236,6 +269,9 @@ TEST_P(Spmm, RefusesOperandsThatDoNotFit) {
   options = {};
   options.addend = wide.view();
   EXPECT_THROW(backend().spmm(*sparse, x.view(), y.view(), options), InputError) << "addend";
+  options = {};
+  options.bias = five.vector();
+  EXPECT_THROW(backend().spmm(*sparse, x.view(), y.view(), options), InputError) << "bias";
 }
 
 class ForeignMatrix final : public SparseMatrix {

@@ -48,14 +48,51 @@ TEST(StreamPlan, ABlockTakesNoMoreThanItsBound) {
   }
 }
 
+// With table rows: the block's arrays and its rows of a table of 128 floats fit together.
+TEST(StreamPlan, BlocksWithTableRowsCoverAllRowsInOrderAndFit) {
+  const graph::Csr matrix = support::random_sparse(2000, 500, 20, support::Values::present, 7);
+  std::size_t cuts = 0;
+  for (const std::int64_t capacity : {1, 40000, 100000, 1 << 30}) {
+    const auto blocks = cut_rows_with_tables(matrix.view(), HasValues::yes, capacity);
+    std::int64_t row = 0;
+    for (const RowBlock& block : blocks) {
+      ASSERT_EQ(block.first_row, row);
+      row += block.num_rows;
+      std::vector<graph::EdgeOffset> offsets;
+      const graph::CsrView part = block_of(matrix.view(), block, offsets);
+      const SpmmPlan plan = make_spmm_plan(part);
+      const auto rows = static_cast<std::int64_t>(table_rows(part.columns).ids.size());
+      const BlockLayout layout = block_layout(static_cast<std::int64_t>(plan.tasks.size()),
+                                              static_cast<std::int64_t>(plan.long_rows.size()),
+                                              block.num_entries, HasValues::yes, rows);
+      const bool fits = layout.bytes + rows * kTableColumns * 4 <= capacity;
+      EXPECT_TRUE(fits || block.num_rows == 1) << capacity;
+    }
+    EXPECT_EQ(row, matrix.num_rows);
+    cuts += blocks.size() > 1 && blocks.size() < 1000 ? 1 : 0;
+  }
+  EXPECT_EQ(cuts, 2U) << "some capacity must cut between rows";
+}
+
+//  columns 9 4 | 7 4 4 9  of a block: rows 4, 7, 9 of the table come with it
+TEST(StreamPlan, ColumnsCountAmongTheTableRowsOfTheBlock) {
+  const std::vector<graph::NodeId> columns = {9, 4, 7, 4, 4, 9};
+  const TableRows rows = table_rows(columns);
+  EXPECT_EQ(rows.ids, (std::vector<graph::NodeId>{4, 7, 9}));
+  EXPECT_EQ(rows.columns, (std::vector<graph::NodeId>{2, 0, 1, 0, 0, 2}));
+  EXPECT_TRUE(table_rows({}).ids.empty());
+}
+
 TEST(StreamPlan, ArraysOfABlockDoNotOverlap) {
-  const BlockLayout layout = block_layout(5, 3, 1000, HasValues::yes);
+  const BlockLayout layout = block_layout(5, 3, 1000, HasValues::yes, 77);
   EXPECT_EQ(layout.tasks, 0);
   EXPECT_GE(layout.long_rows, 5 * 16);
   EXPECT_GE(layout.columns, layout.long_rows + 3 * 16);
   EXPECT_GE(layout.values, layout.columns + 4000);
-  EXPECT_GE(layout.bytes, layout.values + 4000);
-  for (const std::int64_t place : {layout.long_rows, layout.columns, layout.values})
+  EXPECT_GE(layout.table_ids, layout.values + 4000);
+  EXPECT_GE(layout.bytes, layout.table_ids + 77 * 4);
+  for (const std::int64_t place :
+       {layout.long_rows, layout.columns, layout.values, layout.table_ids})
     EXPECT_EQ(place % 256, 0);
 }
 
@@ -70,6 +107,10 @@ class SimulatedQueues {
     int buffer;
   };
 
+  void copies_wait_for_table() {
+    record(kProducts, table_event_);
+    wait(kCopies, table_event_);
+  }
   void copies_wait_for_product(int buffer) { wait(kCopies, product_event_[buffer]); }
   void product_waits_for_copy(int buffer) { wait(kProducts, copy_event_[buffer]); }
   void copy(std::int64_t block, int buffer) {
@@ -120,6 +161,7 @@ class SimulatedQueues {
 
   std::vector<Operation> queues_[2];
   std::int64_t num_records_ = 0;
+  std::int64_t table_event_ = -1;
   std::int64_t copy_event_[kStreamBuffers] = {-1, -1};
   std::int64_t product_event_[kStreamBuffers] = {-1, -1};
 };
@@ -144,6 +186,7 @@ TEST(StreamSchedule, EveryProductReadsItsOwnBlockInAnyInterleaving) {
 TEST(StreamSchedule, CopiesRunAheadOfProducts) {
   struct Order {
     std::vector<char> enqueued;
+    void copies_wait_for_table() {}
     void copies_wait_for_product(int) {}
     void product_waits_for_copy(int) {}
     void copy(std::int64_t, int) { enqueued.push_back('c'); }

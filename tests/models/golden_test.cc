@@ -126,7 +126,7 @@ TEST_P(Golden, TrainingStepsAgreeWithPyTorch) {
       }
       backend().fill(d_final.view(), 0.0F);
       encoder->visit_parameters([&](Parameter& p) { backend().fill(p.gradient.view(), 0.0F); });
-      const double sum = loss.add_gradients(backend(), final, on_device.view(), d_final.view());
+      const double sum = add_gradients(backend(), loss, final, on_device.view(), d_final.view());
       EXPECT_NEAR(sum / static_cast<double>(batch.users.size()), want_loss, 1e-5 * want_loss)
           << "step " << adam.step;
       encoder->backward(backend(), d_final.view());

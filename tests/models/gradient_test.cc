@@ -105,8 +105,8 @@ double run_backward(kernels::Backend& backend, Model& model, const oracle::Batch
   const DeviceBatch on_device(backend, batch);
   kernels::FloatMatrix d_final = backend.matrix<float>(kNumNodes, model.options.embedding_dim);
   RankingLoss loss(model.options);
-  const double sum = loss.add_gradients(backend, model.encoder->forward(backend), on_device.view(),
-                                        d_final.view());
+  const double sum = add_gradients(backend, loss, model.encoder->forward(backend), on_device.view(),
+                                   d_final.view());
   model.encoder->backward(backend, d_final.view());
   return sum / static_cast<double>(batch.users.size());
 }

@@ -202,8 +202,11 @@ struct Model {
   double add_gradients(kernels::Backend& backend, const oracle::InterestBatch& batch) {
     const DeviceInterestBatch on_device(backend, batch);
     const StepDropout dropout{options.interest.dropout, batch.dropout_seed, batch.dropout_step};
-    return model.add_gradients(backend, on_device.view, on_device.targets, dropout) /
-           static_cast<double>(batch.items.size());
+    LossLog losses;
+    model.add_gradients(backend, on_device.view, on_device.targets, dropout, losses);
+    double sum = 0.0;
+    losses.add_to(sum, backend);
+    return sum / static_cast<double>(batch.items.size());
   }
   ModelOptions options;
   graph::Csr csr;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/encoder.h"
+#include "models/loss_log.h"
 #include "models/ranking_loss.h"
 #include "tests/oracle/model.h"
 #include "tests/support/data.h"
@@ -67,6 +68,17 @@ class DeviceBatch {
   support::Guarded<graph::NodeId> users_, positives_, negatives_;
   support::Guarded<float> positive_bias_, negative_bias_;
 };
+
+/// The sum of the rows' losses; gradients are added to d_final.
+inline double add_gradients(kernels::Backend& backend, RankingLoss& loss,
+                            kernels::ConstFloatView final, const Batch& batch,
+                            kernels::FloatView d_final) {
+  LossLog log;
+  loss.add_gradients(backend, final, batch, d_final, log.next(backend, batch.users.size));
+  double sum = 0.0;
+  log.add_to(sum, backend);
+  return sum;
+}
 
 inline constexpr std::int64_t kNumNodes = 9;
 

@@ -53,7 +53,7 @@ class RankingLossOp : public support::BackendTest {
     const Guarded<float> table(backend(), final);
     const Guarded<float> gradient(backend(), d_final0);
     const double sum =
-        loss.add_gradients(backend(), table.view(), on_device.view(), gradient.view());
+        add_gradients(backend(), loss, table.view(), on_device.view(), gradient.view());
     EXPECT_TRUE(gradient.intact());
     return {sum, gradient.dense()};
   }

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "tests/oracle/elementwise.h"
+
 namespace penchant::oracle {
 
 namespace {
@@ -10,6 +12,14 @@ namespace {
 void add(Sum& sum, std::int64_t i, std::int64_t j, double term) {
   sum.value(i, j) += term;
   sum.magnitude(i, j) += std::abs(term);
+}
+
+/// No activation is steeper than 1, so an error of the argument stays below its bound; that of the
+/// activation itself is relative to the value.
+void activate_sum(kernels::Activation act, Sum& sum, std::int64_t i, std::int64_t j) {
+  if (act == kernels::Activation::identity) return;
+  sum.value(i, j) = activate(act, sum.value(i, j));
+  sum.magnitude(i, j) += std::abs(sum.value(i, j));
 }
 
 Sum from(const Dense& start) {
@@ -24,7 +34,7 @@ Sum from(const Dense& start) {
 
 SpmmResult spmm(const graph::CsrView& a, const Dense& x, double alpha,
                 const std::vector<double>& row_scale, double beta, const Dense& y0, double gamma,
-                const Dense& layer_sum0) {
+                const Dense& layer_sum0, const SpmmEnd& end) {
   SpmmResult result{Sum(a.num_rows, x.cols), Sum(a.num_rows, x.cols)};
   for (std::int64_t i = 0; i < a.num_rows; ++i) {
     const double scale = row_scale.empty() ? 1.0 : row_scale[static_cast<std::size_t>(i)];
@@ -34,6 +44,9 @@ SpmmResult spmm(const graph::CsrView& a, const Dense& x, double alpha,
         add(result.y, i, d, alpha * scale * value * x(a.row(i)[static_cast<std::size_t>(k)], d));
       }
       if (beta != 0.0) add(result.y, i, d, beta * y0(i, d));
+      if (!end.addend.values.empty()) add(result.y, i, d, end.delta * end.addend(i, d));
+      if (!end.bias.values.empty()) add(result.y, i, d, end.bias(0, d));
+      activate_sum(end.activation, result.y, i, d);
       if (layer_sum0.values.empty()) continue;
       result.layer_sum.value(i, d) = layer_sum0(i, d) + gamma * result.y.value(i, d);
       result.layer_sum.magnitude(i, d) =
@@ -79,6 +92,17 @@ Sum gemm(bool transpose_a, bool transpose_b, double alpha, const Dense& a, const
             alpha * (transpose_a ? a(k, i) : a(i, k)) * (transpose_b ? b(j, k) : b(k, j)));
       }
       if (beta != 0.0) add(sum, i, j, beta * c0(i, j));
+    }
+  }
+  return sum;
+}
+
+Sum linear(const Dense& x, const Dense& weight, const Dense& bias, kernels::Activation act) {
+  Sum sum = gemm(false, false, 1.0, x, weight, 0.0, {});
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    for (std::int64_t j = 0; j < weight.cols; ++j) {
+      add(sum, i, j, bias(0, j));
+      activate_sum(act, sum, i, j);
     }
   }
   return sum;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/csr.h"
+#include "kernels/backend.h"
 #include "tests/support/dense.h"
 
 namespace penchant::oracle {
@@ -18,11 +19,18 @@ struct SpmmResult {
   Sum y;
   Sum layer_sum;
 };
-/// y = alpha diag(row_scale) a x + beta y0 and layer_sum = layer_sum0 + gamma y. An empty row_scale
-/// is ones; beta = 0 ignores y0.
+/// What comes behind a product's terms; empty matrices are left out.
+struct SpmmEnd {
+  double delta = 1.0;
+  Dense addend;
+  Dense bias;  ///< one row
+  kernels::Activation activation = kernels::Activation::identity;
+};
+/// y = act(alpha diag(row_scale) a x + beta y0 + delta addend + bias) and layer_sum = layer_sum0 +
+/// gamma y. An empty row_scale is ones; beta = 0 ignores y0.
 SpmmResult spmm(const graph::CsrView& a, const Dense& x, double alpha,
                 const std::vector<double>& row_scale, double beta, const Dense& y0, double gamma,
-                const Dense& layer_sum0);
+                const Dense& layer_sum0, const SpmmEnd& end = {});
 /// The plain product.
 Sum spmm(const graph::CsrView& a, const Dense& x);
 Dense to_dense(const graph::CsrView& a);
@@ -31,6 +39,8 @@ Dense transposed(const Dense& a);
 /// alpha op(a) op(b) + beta c0; beta = 0 ignores c0.
 Sum gemm(bool transpose_a, bool transpose_b, double alpha, const Dense& a, const Dense& b,
          double beta, const Dense& c0);
+/// act(x weight + bias), bias with one row.
+Sum linear(const Dense& x, const Dense& weight, const Dense& bias, kernels::Activation act);
 Sum axpby(double alpha, const Dense& x, double beta, const Dense& y0);
 /// alpha x_ij y_ij + beta z0_ij; beta = 0 ignores z0.
 Sum multiply(double alpha, const Dense& x, const Dense& y, double beta, const Dense& z0);

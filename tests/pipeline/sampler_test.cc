@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/sampler.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -49,13 +47,37 @@ TrainOptions options_with(models::LossKind loss) {
   return options;
 }
 
-std::vector<SampledBatch> epoch_of(const Sampler& sampler, std::int64_t epoch) {
-  std::vector<SampledBatch> batches(static_cast<std::size_t>(sampler.steps_per_epoch()));
-  for (std::size_t step = 0; step < batches.size(); ++step) {
-    sampler.sample(epoch, static_cast<std::int64_t>(step), batches[step]);
+struct SampledBatch {
+  std::vector<NodeId> users, positives, negatives;
+  std::vector<float> positive_bias, negative_bias;
+};
+
+/// Draws on the CPU; what every backend draws alike: tests/kernels/sampling_test.cc.
+class HostSampler {
+ public:
+  HostSampler(const graph::UserItemGraph& graph, const TrainOptions& options, int threads = 1)
+      : backend_(kernels::make_backend({kernels::DeviceChoice::cpu, threads})),
+        sampler_(graph, options, {}, *backend_),
+        steps_(steps_per_epoch(graph, options)) {}
+  std::int64_t num_positives() const { return sampler_.num_positives(); }
+  SampledBatch sample(std::int64_t epoch, std::int64_t step) {
+    const kernels::PairDraw draw = sampler_.batch(epoch, step);
+    sampler_.draw(draw);
+    const auto host = [](auto view) { return std::vector(view.data, view.data + view.size); };
+    return {host(draw.users), host(draw.positives), host(draw.negatives), host(draw.positive_bias),
+            host(draw.negative_bias)};
   }
-  return batches;
-}
+  std::vector<SampledBatch> epoch(std::int64_t number) {
+    std::vector<SampledBatch> batches;
+    for (std::int64_t step = 0; step < steps_; ++step) batches.push_back(sample(number, step));
+    return batches;
+  }
+
+ private:
+  std::unique_ptr<kernels::Backend> backend_;
+  Sampler sampler_;
+  std::int64_t steps_;
+};
 
 /// `times[i]` of `total` draws must follow `expected[i]` within five standard errors of a binomial.
 void expect_frequencies(const std::vector<double>& expected, const std::map<NodeId, double>& times,
@@ -71,11 +93,11 @@ void expect_frequencies(const std::vector<double>& expected, const std::map<Node
 TEST(Sampler, EveryEdgeOnceAnEpochInANewOrder) {
   const graph::UserItemGraph graph = divisor_graph();
   for (const auto loss : {models::LossKind::sampled_softmax, models::LossKind::bpr}) {
-    const Sampler sampler(graph, options_with(loss));
+    HostSampler sampler(graph, options_with(loss));
     std::vector<std::vector<Edge>> orders;
     for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
       std::vector<Edge> drawn;
-      for (const SampledBatch& batch : epoch_of(sampler, epoch)) {
+      for (const SampledBatch& batch : sampler.epoch(epoch)) {
         ASSERT_EQ(batch.users.size(), batch.positives.size());
         for (std::size_t b = 0; b < batch.users.size(); ++b)
           drawn.emplace_back(batch.users[b], batch.positives[b]);
@@ -95,13 +117,13 @@ TEST(Sampler, TheLastBatchIsTheRest) {
   TrainOptions options = options_with(models::LossKind::sampled_softmax);
   const auto edges = static_cast<std::int64_t>(edges_of(graph).size());
   options.batch_size = edges - 5;
-  const Sampler sampler(graph, options);
-  ASSERT_EQ(sampler.steps_per_epoch(), 2);
-  const auto batches = epoch_of(sampler, 0);
+  HostSampler sampler(graph, options);
+  ASSERT_EQ(steps_per_epoch(graph, options), 2);
+  const auto batches = sampler.epoch(0);
   EXPECT_EQ(batches[1].users.size(), 5U);
   EXPECT_EQ(batches[1].negatives.size(), 50U);
   options.batch_size = 100 * edges;
-  EXPECT_EQ(Sampler(graph, options).steps_per_epoch(), 1);
+  EXPECT_EQ(steps_per_epoch(graph, options), 1);
 }
 
 class NegativeFrequencies : public ::testing::TestWithParam<double> {};
@@ -111,11 +133,11 @@ TEST_P(NegativeFrequencies, FollowCountsToAPower) {
   TrainOptions options = options_with(models::LossKind::sampled_softmax);
   options.negative_power = GetParam();
   options.num_negatives = 4000;
-  const Sampler sampler(graph, options);
+  HostSampler sampler(graph, options);
   std::map<NodeId, double> times;
   double total = 0;
   for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
-    for (const SampledBatch& batch : epoch_of(sampler, epoch)) {
+    for (const SampledBatch& batch : sampler.epoch(epoch)) {
       for (const NodeId item : batch.negatives) ++times[item];
       total += static_cast<double>(batch.negatives.size());
     }
@@ -140,11 +162,11 @@ INSTANTIATE_TEST_SUITE_P(Powers, NegativeFrequencies, ::testing::Values(0.0, 0.5
 TEST(Sampler, BprAvoidsItemsThatTheUserHas) {
   const graph::UserItemGraph graph = divisor_graph();
   const std::set<Edge> edges = edges_of(graph);
-  const Sampler sampler(graph, options_with(models::LossKind::bpr));
+  HostSampler sampler(graph, options_with(models::LossKind::bpr));
   double own = 0;
   double total = 0;
   for (std::int64_t epoch = 0; epoch < 5; ++epoch) {
-    for (const SampledBatch& batch : epoch_of(sampler, epoch)) {
+    for (const SampledBatch& batch : sampler.epoch(epoch)) {
       ASSERT_EQ(batch.negatives.size(), batch.users.size());
       for (std::size_t b = 0; b < batch.users.size(); ++b) {
         if (batch.users[b] == 0) continue;  // has everything
@@ -162,7 +184,7 @@ TEST(Sampler, CorrectionIsTheScaledLogProbability) {
     TrainOptions options = options_with(models::LossKind::sampled_softmax);
     options.negative_power = 0.5;
     options.negative_correction = share;
-    const Sampler sampler(graph, options);
+    HostSampler sampler(graph, options);
     double sum = 0;
     std::vector<double> weight(kItems, 0.0);
     for (NodeId item = 0; item < kItems - 1; ++item) {
@@ -170,7 +192,7 @@ TEST(Sampler, CorrectionIsTheScaledLogProbability) {
           std::sqrt(std::ceil(static_cast<double>(kUsers) / (item + 1)));
       sum += weight[static_cast<std::size_t>(item)];
     }
-    for (const SampledBatch& batch : epoch_of(sampler, 0)) {
+    for (const SampledBatch& batch : sampler.epoch(0)) {
       ASSERT_EQ(batch.positive_bias.size(), batch.positives.size());
       ASSERT_EQ(batch.negative_bias.size(), batch.negatives.size());
       for (std::size_t b = 0; b < batch.positives.size(); ++b) {
@@ -191,35 +213,48 @@ TEST(Sampler, NoCorrectionMeansNoBias) {
   const graph::UserItemGraph graph = divisor_graph();
   TrainOptions options = options_with(models::LossKind::sampled_softmax);
   options.negative_correction = 0.0;
-  SampledBatch batch;
-  Sampler(graph, options).sample(0, 0, batch);
+  const SampledBatch batch = HostSampler(graph, options).sample(0, 0);
   EXPECT_TRUE(batch.positive_bias.empty());
   EXPECT_TRUE(batch.negative_bias.empty());
 }
 
 TEST(Sampler, SameSeedSameDrawsAtAnyThreadCount) {
   const graph::UserItemGraph graph = divisor_graph();
-  const int threads = omp_get_max_threads();
   for (const auto loss : {models::LossKind::sampled_softmax, models::LossKind::bpr}) {
     TrainOptions options = options_with(loss);
     std::vector<std::vector<SampledBatch>> runs;
     for (const int count : {1, 2}) {
-      omp_set_num_threads(count);
-      runs.push_back(epoch_of(Sampler(graph, options), 7));
+      runs.push_back(HostSampler(graph, options, count).epoch(7));
     }
     for (std::size_t step = 0; step < runs[0].size(); ++step) {
       EXPECT_EQ(runs[0][step].users, runs[1][step].users);
       EXPECT_EQ(runs[0][step].positives, runs[1][step].positives);
       EXPECT_EQ(runs[0][step].negatives, runs[1][step].negatives);
     }
-    SampledBatch alone;  // a resumed run asks for one step without those before it
-    Sampler(graph, options).sample(7, 3, alone);
+    // A resumed run asks for one step without those before it.
+    const SampledBatch alone = HostSampler(graph, options).sample(7, 3);
     EXPECT_EQ(alone.positives, runs[0][3].positives);
     EXPECT_EQ(alone.negatives, runs[0][3].negatives);
     options.seed = graph::Seed{43};
-    EXPECT_NE(epoch_of(Sampler(graph, options), 7)[0].negatives, runs[0][0].negatives);
+    EXPECT_NE(HostSampler(graph, options).epoch(7)[0].negatives, runs[0][0].negatives);
   }
-  omp_set_num_threads(threads);
+}
+
+/// Negatives that an alias table gives, as every backend draws them.
+std::map<NodeId, double> draws_of(const std::vector<double>& weights, std::int64_t count) {
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  const AliasTable table(weights);
+  const graph::Csr none{0, static_cast<std::int64_t>(weights.size()), {0}, {}, {}};
+  const auto source =
+      backend->pair_source({none.view(), table.thresholds, table.aliases, {}, {}, graph::Seed{1}});
+  std::vector<NodeId> drawn(static_cast<std::size_t>(count));
+  kernels::PairDraw draw;
+  draw.kind = kernels::Negatives::shared;
+  draw.negatives = {drawn.data(), count, kernels::Device::cpu};
+  backend->draw_pairs(*source, draw);
+  std::map<NodeId, double> times;
+  for (const NodeId item : drawn) ++times[item];
+  return times;
 }
 
 TEST(AliasTable, DrawsFollowTheWeights) {
@@ -228,20 +263,13 @@ TEST(AliasTable, DrawsFollowTheWeights) {
   for (const double weight : weights) sum += weight;
   std::vector<double> expected;
   for (const double weight : weights) expected.push_back(weight / sum);
-  const AliasTable table(weights);
-  const graph::Random random(graph::Seed{1}, graph::Stream::negatives);
-  std::map<NodeId, double> times;
-  constexpr int kDraws = 400000;
-  for (int i = 0; i < kDraws; ++i)
-    ++times[static_cast<NodeId>(table.draw(random, static_cast<std::uint64_t>(i)))];
+  constexpr std::int64_t kDraws = 400000;
+  const std::map<NodeId, double> times = draws_of(weights, kDraws);
   expect_frequencies(expected, times, kDraws);
   EXPECT_FALSE(times.contains(0) || times.contains(3)) << "weight 0 is never drawn";
 }
 
-TEST(AliasTable, OneWeight) {
-  const graph::Random random(graph::Seed{1}, graph::Stream::negatives);
-  EXPECT_EQ(AliasTable({3.0}).draw(random, 9), 0);
-}
+TEST(AliasTable, OneWeight) { EXPECT_EQ(draws_of({3.0}, 5).at(0), 5.0); }
 
 }  // namespace
 }  // namespace penchant::pipeline

@@ -205,8 +205,8 @@ TEST_F(Trainer, RefitLearnsFromTrainAndValidationForTheChosenEpochs) {
   EXPECT_EQ(report.epochs_run, 5 + report.best_epoch);
   EXPECT_EQ(manifest("m")["trained_on"], "train+validation");
   const Graphs merged = make_graphs(train_and_validation(dataset()), dataset(), {});
-  const std::int64_t steps = Sampler(merged.user_item, options).steps_per_epoch();
-  EXPECT_GT(steps, Sampler(graphs().user_item, options).steps_per_epoch())
+  const std::int64_t steps = steps_per_epoch(merged.user_item, options);
+  EXPECT_GT(steps, steps_per_epoch(graphs().user_item, options))
       << "the shop must be large enough to tell";
   EXPECT_EQ(refit.back()["steps"].get<std::int64_t>(), steps * report.best_epoch);
   options.refit = false;

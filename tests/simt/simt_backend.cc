@@ -21,6 +21,7 @@ using kernels::Bf16;
 
 void* SimtBackend::allocate_bytes(std::int64_t bytes) {
   if (bytes == 0) return nullptr;
+  ++interruptions_.allocations;
   void* memory = nullptr;
   if (bytes < 0 || posix_memalign(&memory, 64, static_cast<std::size_t>(bytes)) != 0)
     throw std::bad_alloc();
@@ -41,20 +42,29 @@ VectorView<float> SimtBackend::view(std::vector<float>& memory) {
   return {memory.data(), static_cast<std::int64_t>(memory.size()), kernels::Device::cuda};
 }
 
+void SimtBackend::count_copy(std::int64_t size, kernels::Device from, kernels::Device to) {
+  if (size == 0) return;
+  if (to == kernels::Device::cpu) ++interruptions_.waits;
+  if (from == kernels::Device::cpu) ++interruptions_.uploads;
+}
+
 /// Host memory is as good as device memory here.
 void SimtBackend::copy(ConstFloatView from, FloatView to) {
   if (from.rows != to.rows || from.cols != to.cols)
     cuda::refuse("copy", "to is " + cuda::shape(to.rows, to.cols));
+  count_copy(from.rows * from.cols, from.device, to.device);
   cuda::copy(from, to, &machine_);
 }
 
 void SimtBackend::copy(VectorView<const float> from, VectorView<float> to) {
   if (from.size != to.size) cuda::refuse("copy", "to has " + std::to_string(to.size));
+  count_copy(from.size, from.device, to.device);
   std::copy_n(from.data, from.size, to.data);
 }
 
 void SimtBackend::copy(IdView from, VectorView<graph::NodeId> to) {
   if (from.size != to.size) cuda::refuse("copy", "to has " + std::to_string(to.size));
+  count_copy(from.size, from.device, to.device);
   std::copy_n(from.data, from.size, to.data);
 }
 

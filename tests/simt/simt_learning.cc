@@ -68,6 +68,7 @@ const SimtSparseMatrix& checked_product(const kernels::SparseMatrix& a, MatrixVi
     require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
   if (options.addend.data != nullptr)
     require_shape("spmm", "addend", options.addend, a.rows(), y.cols);
+  if (options.bias.data != nullptr) require_size("spmm", "bias", options.bias, y.cols);
   return *sparse;
 }
 
@@ -97,6 +98,17 @@ void SimtBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha
   require_device("gemm", "b", b);
   require_device("gemm", "c", c);
   host_.gemm(transpose_a, transpose_b, alpha, on_host(a), on_host(b), beta, on_host(c));
+}
+
+// As where cuBLASLt has no epilogue: a product, then one pass.
+void SimtBackend::linear(ConstFloatView x, ConstFloatView weight, VectorView<const float> bias,
+                         Activation act, FloatView y) {
+  require_device("linear", "x", x);
+  require_shape("linear", "weight", weight, x.cols, weight.cols);
+  require_size("linear", "bias", bias, weight.cols);
+  require_shape("linear", "y", y, x.rows, weight.cols);
+  gemm(Transpose::no, Transpose::no, 1.0F, x, weight, 0.0F, y);
+  cuda::bias_activation(y, bias, act, y, &machine_);
 }
 
 void SimtBackend::symmetric_eigen(ConstFloatView a, VectorView<float> values, FloatView vectors) {
