@@ -61,11 +61,6 @@ def machine():
     return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
 
 
-def len_of(path):
-    import numpy as np
-    return len(np.load(path, mmap_mode="r"))
-
-
 def summary(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "rounds": len(values)}
 
@@ -179,17 +174,17 @@ class Bench:
     def graph_build(self):
         """Ours on the events of a generated shop, the peers on the same columns."""
         events = self.options.lines
-        shop = self.work / "shop"
-        run([self.penchant, "generate", "--out", shop, "--users", events // 10, "--items", events // 50, "--events", events, "--quiet"])
-        run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", self.work / "shop.data", "--quiet", "--set",
-             "data.repeats=keep_all"])
+        columns = self.work / "events"
+        run([self.penchant, "bench", "-w", "graph_build", "--events", events, "--export", columns, "--quiet"])
         times = {"penchant": [], "scipy_pandas": []}
         for _ in range(self.options.rounds):
             row = self.bench("-w", "graph_build", "--events", events, "-r", 1, "--warmup", 0)["rows"][0]
             times["penchant"].append(row["median_s"])
-            other = peer("graph_build", self.work / "shop.data" / "train", 1)
-            scale = events / len_of(self.work / "shop.data" / "train" / "user.npy")  # training rows only: the peer gets fewer
-            times["scipy_pandas"].append(other["seconds"][0] * scale)
+            other = peer("graph_build", columns, 1)
+            times["scipy_pandas"].append(other["seconds"][0])
+            counts = f'{other["user_item_edges"]} user-item edges, {other["cooccurrence_edges"]} co-occurrence edges'
+            if counts != row["note"]:
+                sys.exit(f'compare: the peer built {counts}, Penchant {row["note"]}')
         result = {name: summary(values) for name, values in times.items()}
         return {"unit": "s", "events": events, "times": result, "versions": other["versions"], "note": row["note"],
                 "ratios": {"scipy_pandas": result["scipy_pandas"]["median"] / result["penchant"]["median"]}}

@@ -58,7 +58,7 @@ struct BenchOptions {
   std::int64_t layers = 3;
   std::int64_t batch = 2048;        ///< rows of a training step, queries of topk
   std::int64_t k = 20;              ///< of topk
-  std::int64_t events = 1'000'000;  ///< of ingest, and of graph_build unless the graph is an X.data
+  std::int64_t events = 1'000'000;  ///< of ingest and graph_build
   std::int64_t repetitions = 10;
   std::int64_t warmup = 1;    ///< repetitions that do not count
   double min_seconds = 0.05;  ///< a repetition lasts; short work is repeated within it

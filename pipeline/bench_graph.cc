@@ -5,7 +5,6 @@
 #include <chrono>
 #include <ostream>
 #include <span>
-#include <type_traits>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -152,6 +151,22 @@ double order_nodes(BenchGraph& graph, NodeOrder order, std::int64_t num_parts, g
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+template <typename T>
+void export_array(const fs::path& folder, const char* name, const std::vector<T>& values) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw InputError(
+        fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
+  const auto size = static_cast<std::int64_t>(values.size());
+  write_file_atomically(folder / name, [&](std::ostream& out) {
+    graph::write_npy<T>(out, values, std::span(&size, 1));
+  });
+}
+template void export_array(const fs::path&, const char*, const std::vector<std::int32_t>&);
+template void export_array(const fs::path&, const char*, const std::vector<std::int64_t>&);
+template void export_array(const fs::path&, const char*, const std::vector<float>&);
+
 void export_graph(const BenchOptions& options, const fs::path& folder) {
   const std::vector<GraphSource> sources = graph_sources(options);
   if (sources.size() != 1 || options.orders.size() != 1)
@@ -159,21 +174,9 @@ void export_graph(const BenchOptions& options, const fs::path& folder) {
                                  sources.size(), options.orders.size()));
   BenchGraph graph = load_graph(sources[0], options);
   order_nodes(graph, options.orders[0], options.parts.at(0), options.seed);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw InputError(
-        fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
-  const auto write = [&](const char* name, const auto& values) {
-    using Element = typename std::decay_t<decltype(values)>::value_type;
-    const auto size = static_cast<std::int64_t>(values.size());
-    write_file_atomically(folder / name, [&](std::ostream& out) {
-      graph::write_npy<Element>(out, values, std::span(&size, 1));
-    });
-  };
-  write("offsets.npy", graph.adjacency.offsets);
-  write("columns.npy", graph.adjacency.columns);
-  write("values.npy", graph.adjacency.values);
+  export_array(folder, "offsets.npy", graph.adjacency.offsets);
+  export_array(folder, "columns.npy", graph.adjacency.columns);
+  export_array(folder, "values.npy", graph.adjacency.values);
 }
 
 std::vector<BenchArray> graph_arrays(const GraphSource& source, NodeOrder order) {

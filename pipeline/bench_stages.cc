@@ -14,6 +14,7 @@
 #include "graph/item_graph.h"
 #include "graph/random.h"
 #include "partition/partition.h"
+#include "pipeline/bench_graph.h"
 #include "pipeline/bench_oracle.h"
 #include "pipeline/ingest.h"
 #include "pipeline/shop_files.h"
@@ -215,6 +216,14 @@ graph::TrainingPart generated_events(const BenchOptions& options, std::int64_t& 
     log.time_ms[place] = static_cast<std::int64_t>(k);
   }
   return part;
+}
+
+void export_events(const BenchOptions& options, const fs::path& folder) {
+  std::int64_t num_users = 0;
+  std::int64_t num_items = 0;
+  const graph::TrainingPart events = generated_events(options, num_users, num_items);
+  export_array(folder, "user.npy", events.interactions.user);
+  export_array(folder, "item.npy", events.interactions.item);
 }
 
 std::unique_ptr<Workload> make_stage_workload(const BenchContext& context) {

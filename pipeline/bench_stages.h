@@ -3,6 +3,7 @@
 // partition.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "pipeline/bench_workloads.h"
@@ -15,5 +16,8 @@ std::unique_ptr<Workload> make_stage_workload(const BenchContext& context);
 /// items as `ingest` is timed on.
 graph::TrainingPart generated_events(const BenchOptions& options, std::int64_t& num_users,
                                      std::int64_t& num_items);
+
+/// Writes them as user.npy and item.npy.
+void export_events(const BenchOptions& options, const std::filesystem::path& folder);
 
 }  // namespace penchant::pipeline

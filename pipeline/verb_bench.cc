@@ -6,6 +6,7 @@
 #include "pipeline/bench_graph.h"
 #include "pipeline/bench_names.h"
 #include "pipeline/bench_output.h"
+#include "pipeline/bench_stages.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/memory.h"
 #include "pipeline/verbs.h"
@@ -68,7 +69,10 @@ void run_verb(BenchFlags flags, Invocation& invocation) {
   }
   require_memory(cases, available);
   if (!flags.export_folder.empty()) {
-    export_graph(options, flags.export_folder);
+    if (options.workloads == std::vector{BenchWorkload::graph_build})
+      export_events(options, flags.export_folder);
+    else
+      export_graph(options, flags.export_folder);
     return;
   }
   progress.begin("bench");
@@ -128,7 +132,8 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
                    "Memory that may be taken, such as 12G (what is available)");
   verb->add_option(
       "--export", flags->export_folder,
-      "Write the graph as offsets.npy, columns.npy, values.npy into a folder and stop");
+      "Write the graph as offsets.npy, columns.npy, values.npy into a folder and stop; "
+      "graph_build: the events as user.npy, item.npy");
   verb->add_flag("--plan", flags->plan,
                  "Print the bytes of every array and whether they fit; allocate nothing");
   verb->add_option("-o,--output", flags->output, "table, json, jsonl, csv or md")
