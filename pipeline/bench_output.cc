@@ -205,8 +205,10 @@ std::string BenchOutput::add(const BenchRow& row) {
       std::string names;
       std::string values;
       for (const auto& [name, value] : line.items()) {
-        names += (names.empty() ? "" : ",") + name;
-        values += (values.empty() ? "" : ",") + csv_cell(value);
+        if (!names.empty()) names += ',';
+        names += name;
+        if (!values.empty()) values += ',';
+        values += csv_cell(value);
       }
       return (first ? names + "\n" : "") + values + "\n";
     }

@@ -51,7 +51,7 @@ void replace_mark(std::string& page, const std::string& mark, const std::string&
 /// Nothing in a script element may look like its end.
 std::string for_script(std::string text) {
   for (std::size_t place = 0; (place = text.find("</", place)) != std::string::npos; place += 3)
-    text.insert(place + 1, "\\");
+    text.insert(place + 1, 1, '\\');
   return text;
 }
 
