@@ -7,9 +7,9 @@
 
 #include "bench/gpu_bench.h"
 #include "graph/error.h"
-#include "graph/rmat.h"
 #include "graph/normalize.h"
 #include "graph/random.h"
+#include "graph/rmat.h"
 
 namespace penchant::bench {
 

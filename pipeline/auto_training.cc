@@ -85,8 +85,8 @@ class MixedScorer final : public models::Scorer {
     users_ = std::move(scaled);
     const models::WeightedScorer other{std::move(filter),
                                        static_cast<float>(mixture.filter_weight)};
-    blended_ = std::make_unique<models::BlendedScorer>(users_.view(), items_.view(),
-                                                       std::vector{other});
+    blended_ =
+        std::make_unique<models::BlendedScorer>(users_.view(), items_.view(), std::vector{other});
   }
   void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
     blended_->score(users, backend, scores);
