@@ -39,7 +39,7 @@ class DeviceArray {
   /// Memory of this size without contents.
   kernels::VectorView<T> view(kernels::Backend& backend, std::int64_t size) {
     if (size > vector_.size()) vector_ = backend.vector<T>(size);
-    return vector_.view().sub(0, size);
+    return {vector_.view().data, size, backend.device()};  // an empty view has a device as well
   }
 
  private:
