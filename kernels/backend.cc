@@ -72,8 +72,7 @@ CudaOptions options_from_environment(CudaOptions options) {
     options.spmm = known->second;
   }
   if (const auto text = switch_of("PENCHANT_TF32"); text && !options.tf32) options.tf32 = *text;
-  if (const auto text = switch_of("PENCHANT_CUDA_GRAPHS"); text && options.graphs)
-    options.graphs = *text;
+  options.graphs = switch_of("PENCHANT_CUDA_GRAPHS").value_or(false) && options.graphs;
   if (const auto text = switch_of("PENCHANT_STREAM_TABLES");
       text && options.table_streaming == TableStreaming::automatic)
     options.table_streaming = *text ? TableStreaming::on : TableStreaming::off;

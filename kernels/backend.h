@@ -403,7 +403,7 @@ enum class TableStreaming : std::uint8_t { automatic, off, on };
 
 /// Of the CUDA backend. The environment decides where a field has its default value:
 /// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_TF32=1, PENCHANT_SPARSE_BYTES=N,
-/// PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1, PENCHANT_CUDA_GRAPHS=0.
+/// PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1, PENCHANT_CUDA_GRAPHS=0|1.
 struct CudaOptions {
   /// Not yet measured on a device: the own kernels until bench/gpu_bench.cc shows otherwise.
   SpmmVariant spmm = SpmmVariant::own;
@@ -418,7 +418,8 @@ struct CudaOptions {
   /// for tables that lie in host memory. automatic: where eight tables of 64 columns, as a model
   /// has, exceed the device's memory.
   TableStreaming table_streaming = TableStreaming::automatic;
-  /// Repeated steps are recorded as CUDA graphs. Not yet measured.
+  /// Repeated steps may be recorded as CUDA graphs: they are with PENCHANT_CUDA_GRAPHS=1 only, as
+  /// long as no device has measured what that gains.
   bool graphs = true;
 };
 
