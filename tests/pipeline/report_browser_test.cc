@@ -3,7 +3,8 @@
 // and at a phone's width. SKIPPED where there is no Chromium (Debian: apt install chromium).
 #include <cstdlib>
 #include <filesystem>
-#include <regex>
+#include <initializer_list>
+#include <string_view>
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
@@ -23,9 +24,15 @@ std::string chromium() {
   return {};
 }
 
-std::int64_t count(const std::string& text, const std::string& pattern) {
-  const std::regex expression(pattern);
-  return std::distance(std::sregex_iterator(text.begin(), text.end(), expression), {});
+/// How often any of these occurs.
+std::int64_t count(std::string_view text, std::initializer_list<std::string_view> patterns) {
+  std::int64_t found = 0;
+  for (const std::string_view pattern : patterns) {
+    for (std::size_t place = text.find(pattern); place != std::string_view::npos;
+         place = text.find(pattern, place + 1))
+      ++found;
+  }
+  return found;
 }
 
 class ReportInBrowser : public ShopTest {};
@@ -44,9 +51,10 @@ TEST_F(ReportInBrowser, DrawsEveryChartWithoutAnError) {
         browser, at("profile"), width, at("shop.html"), theme, at("dom.html"), at("console.txt"));
     ASSERT_EQ(std::system(command.c_str()), 0) << read_text(at("console.txt"));
     const std::string console = read_text(at("console.txt"));
-    EXPECT_EQ(count(console, "CONSOLE|Uncaught|net::ERR"), 0) << console;
+    EXPECT_EQ(count(console, {"CONSOLE", "Uncaught", "net::ERR"}), 0) << console;
     std::string dom = read_text(at("dom.html"));
-    EXPECT_EQ(count(dom, fmt::format("<html[^>]* data-theme=\"{}\"", theme)), 1);
+    const std::string root = dom.substr(dom.find("<html"), dom.find('>', dom.find("<html")));
+    EXPECT_EQ(count(root, {fmt::format(" data-theme=\"{}\"", theme)}), 1);
     dom.resize(dom.find("<script"));  // Plotly's own text names the marks as well
     // Cut the page at its charts; each piece must have drawn marks.
     std::size_t place = dom.find("<div class=\"chart ");
@@ -54,7 +62,8 @@ TEST_F(ReportInBrowser, DrawsEveryChartWithoutAnError) {
     while (place != std::string::npos) {
       const std::size_t next = dom.find("<div class=\"chart ", place + 1);
       const std::string piece = dom.substr(place, next - place);
-      EXPECT_GT(count(piece, "<path class=\"point\"|class=\"point\"><path|class=\"js-line\""), 0)
+      EXPECT_GT(
+          count(piece, {"<path class=\"point\"", "class=\"point\"><path", "class=\"js-line\""}), 0)
           << piece.substr(0, 300);
       ++seen;
       place = next;
