@@ -54,4 +54,19 @@ class Download {
   std::vector<T> memory_;
 };
 
+/// A copy of the values on the backend's device.
+inline Vector<float> to_device(const std::vector<float>& host, Backend& backend) {
+  const auto size = static_cast<std::int64_t>(host.size());
+  Vector<float> copy = backend.vector<float>(size);
+  backend.copy(VectorView<const float>(host.data(), size, Device::cpu), copy.view());
+  return copy;
+}
+
+/// A copy of the values in host memory. Waits.
+inline std::vector<float> to_host(VectorView<const float> values, Backend& backend) {
+  std::vector<float> copy(static_cast<std::size_t>(values.size));
+  backend.copy(values, VectorView<float>(copy.data(), values.size, Device::cpu));
+  return copy;
+}
+
 }  // namespace penchant::kernels

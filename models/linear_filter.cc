@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
 #include "models/sparse_scorer.h"
 
 namespace penchant::models {
@@ -36,14 +37,6 @@ std::vector<float> inverse_powers(std::span<const float> degree, float power) {
   return scale;
 }
 
-kernels::Vector<float> to_device(const std::vector<float>& values, Backend& backend) {
-  const auto size = static_cast<std::int64_t>(values.size());
-  kernels::Vector<float> vector = backend.vector<float>(size);
-  backend.copy(kernels::VectorView<const float>(values.data(), size, kernels::Device::cpu),
-               vector.view());
-  return vector;
-}
-
 }  // namespace
 
 LinearFilter::LinearFilter(const graph::UserItemGraph& graph, const LinearFilterOptions& options,
@@ -59,8 +52,8 @@ LinearFilter::LinearFilter(const graph::UserItemGraph& graph, const LinearFilter
   const std::vector<float> user_degree = degrees(user_items_.view());
   row_scale_ = inverse_powers(user_degree, 0.5F);
   signal_scale_ = inverse_powers(item_degree, options.signal_power);
-  user_scale_ = to_device(inverse_powers(user_degree, options.user_power), backend);
-  item_scale_ = to_device(inverse_powers(item_degree, options.item_power), backend);
+  user_scale_ = kernels::to_device(inverse_powers(user_degree, options.user_power), backend);
+  item_scale_ = kernels::to_device(inverse_powers(item_degree, options.item_power), backend);
 }
 
 void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scores) {

@@ -6,6 +6,7 @@
 
 #include "graph/csr.h"
 #include "graph/error.h"
+#include "kernels/transfer.h"
 
 namespace penchant::models {
 
@@ -15,7 +16,6 @@ using kernels::ConstFloatView;
 using kernels::FloatMatrix;
 using kernels::FloatView;
 using kernels::Vector;
-using kernels::VectorView;
 
 namespace {
 
@@ -57,25 +57,11 @@ Csr rows_where(const Csr& links, const std::vector<float>& kept) {
   return result;
 }
 
-Vector<float> upload(const std::vector<float>& values, Backend& backend) {
-  const auto size = static_cast<std::int64_t>(values.size());
-  Vector<float> vector = backend.vector<float>(size);
-  backend.copy(VectorView<const float>(values.data(), size, kernels::Device::cpu), vector.view());
-  return vector;
-}
-
-std::vector<float> download(VectorView<const float> vector, Backend& backend) {
-  std::vector<float> host(static_cast<std::size_t>(vector.size));
-  backend.copy(vector, VectorView<float>(host.data(), vector.size, kernels::Device::cpu));
-  backend.sync();
-  return host;
-}
-
 /// Sum of the products of all elements.
 double inner_product(ConstFloatView x, ConstFloatView y, Backend& backend) {
   Vector<float> dots = backend.vector<float>(x.rows);  // zeros
   backend.add_row_dots(x, y, dots.view());
-  const std::vector<float> host = download(dots.view(), backend);
+  const std::vector<float> host = kernels::to_host(dots.view(), backend);
   return std::accumulate(host.begin(), host.end(), 0.0);
 }
 
@@ -133,18 +119,19 @@ void fill_new_items(const graph::UserItemGraph& user_item, const graph::ItemGrap
   }
   if (num_touched == 0.0 || num_fresh == 0.0) return;
 
-  const Vector<float> is_touched = upload(touched, backend);
+  const Vector<float> is_touched = kernels::to_device(touched, backend);
   FloatMatrix centered = backend.matrix<float>(items.rows, items.cols);
   backend.scale_rows(items, is_touched.view(), centered.view());
   Vector<float> sums = backend.vector<float>(items.cols);  // zeros
   backend.add_column_sums(centered.view(), sums.view());
-  std::vector<float> mean = download(sums.view(), backend);
+  std::vector<float> mean = kernels::to_host(sums.view(), backend);
   std::vector<float> minus_mean;
   for (float& value : mean) {
     value = static_cast<float>(static_cast<double>(value) / num_touched);
     minus_mean.push_back(-value);
   }
-  backend.add_bias(centered.view(), upload(minus_mean, backend).view(), centered.view());
+  backend.add_bias(centered.view(), kernels::to_device(minus_mean, backend).view(),
+                   centered.view());
   backend.scale_rows(centered.view(), is_touched.view(), centered.view());
   const FloatMatrix of_values =
       solve_ridge(rows_where(links, touched), ConstFloatView(centered.view()), backend);
@@ -152,15 +139,15 @@ void fill_new_items(const graph::UserItemGraph& user_item, const graph::ItemGrap
   FloatMatrix predicted = backend.matrix<float>(items.rows, items.cols);
   const Csr fresh_links = rows_where(links, fresh);
   backend.spmm(*backend.sparse(fresh_links.view()), of_values.view(), predicted.view(), {});
-  backend.add_bias(predicted.view(), upload(mean, backend).view(), predicted.view());
+  backend.add_bias(predicted.view(), kernels::to_device(mean, backend).view(), predicted.view());
   if (unit_length == UnitLength::yes) {
     Vector<float> norms = backend.vector<float>(items.rows);
     backend.normalize_rows(predicted.view(), predicted.view(), norms.view());
   }
-  backend.scale_rows(predicted.view(), upload(fresh, backend).view(), predicted.view());
+  backend.scale_rows(predicted.view(), kernels::to_device(fresh, backend).view(), predicted.view());
   std::vector<float> kept;
   for (const float value : fresh) kept.push_back(1.0F - value);
-  backend.scale_rows(items, upload(kept, backend).view(), items);
+  backend.scale_rows(items, kernels::to_device(kept, backend).view(), items);
   backend.axpby(1.0F, predicted.view(), 1.0F, items);
   backend.sync();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/spectral.h"
 
+#include "kernels/transfer.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -35,12 +37,6 @@ constexpr int kChebyshevRounds = 3;
 constexpr double kLargestGain = 700.0;
 constexpr int kLargestDegree = 8;
 
-std::vector<float> download(VectorView<const float> from, Backend& backend) {
-  std::vector<float> host(static_cast<std::size_t>(from.size));
-  backend.copy(from, VectorView<float>(host.data(), from.size, kernels::Device::cpu));
-  return host;
-}
-
 /// y [N x D] <- x times a D x D matrix: orthonormal columns, those along the largest singular
 /// values of x first; columns behind the rank of x are zero. Returns that rank. With the Gram
 /// matrix x'x = W E W': y = x W E^-1/2.
@@ -51,7 +47,7 @@ std::int64_t orthonormalize(ConstFloatView x, Backend& backend, FloatView y) {
   Vector<float> squared = backend.vector<float>(width);
   backend.gemm(Transpose::yes, Transpose::no, 1.0F, x, x, 0.0F, gram.view());
   backend.symmetric_eigen(gram.view(), squared.view(), map.view());
-  std::vector<float> scale = download(squared.view(), backend);
+  std::vector<float> scale = kernels::to_host(squared.view(), backend);
   const float smallest = kGramTolerance * scale.front();
   std::int64_t rank = 0;
   for (float& value : scale) {
@@ -214,7 +210,7 @@ SingularVectors leading_singular_vectors(const SparseMatrix& matrix, const Spars
   Vector<float> squared = backend.vector<float>(width);
   backend.symmetric_eigen(products.quadratic_form(next.view()).view(), squared.view(),
                           rotation.view());
-  result.squared = download(squared.view(), backend);
+  result.squared = kernels::to_host(squared.view(), backend);
   const float smallest = kGramTolerance * result.squared.front();
   std::int64_t kept = 0;
   while (kept < wanted && result.squared[static_cast<std::size_t>(kept)] > smallest) ++kept;

@@ -17,6 +17,7 @@
 #include "pipeline/filter_blend.h"
 #include "pipeline/filter_training.h"
 #include "pipeline/manifest.h"
+#include "pipeline/model_manifest.h"
 #include "pipeline/names.h"
 #include "pipeline/sampler.h"
 #include "pipeline/training_phase.h"
@@ -35,10 +36,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kKind = "model";
 constexpr const char* kChoice = "choice.json";
 constexpr const char* kMetrics = "metrics.jsonl";
-constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kSelection = "selection";  ///< vectors of the training part
 constexpr const char* kVectors = "vectors";      ///< vectors of what the model is made of
 /// Validation prefers what recommends popular items less than later data do (docs/decisions/0011):
@@ -265,12 +264,12 @@ class AutoTrainer {
                                        choice.string(), key, stored.dump(), value.dump()));
         }
       }
-      begin_artifact(directory_, kKind);
+      begin_artifact(directory_, kModelArtifact);
       return;
     }
     options_.resume = false;
-    begin_artifact(directory_, kKind);
-    for (const char* old : {kChoice, kMetrics, kWeights}) fs::remove(directory_ / old);
+    begin_artifact(directory_, kModelArtifact);
+    for (const char* old : {kChoice, kMetrics, kModelWeights}) fs::remove(directory_ / old);
     for (const char* old : {kSelection, kVectors}) fs::remove_all(directory_ / old);
     write_file_atomically(directory_ / "config.toml", config_toml);
     state_ = {{"course", course()}, {"log", ""}, {"cut_short", false}};
@@ -458,14 +457,14 @@ class AutoTrainer {
       if (!merged && !is_finished(directory_ / kVectors))
         fs::rename(directory_ / kSelection, directory_ / kVectors);
       // The trainer was handed the graphs; what they are made of is known here only.
-      json manifest = read_manifest(directory_ / kVectors, kKind);
+      json manifest = read_manifest(directory_ / kVectors, kModelArtifact);
       manifest["trained_on"] = trained_on();
-      finish_artifact(directory_ / kVectors, kKind, std::move(manifest));
+      finish_artifact(directory_ / kVectors, kModelArtifact, std::move(manifest));
     }
     if (mixture().filter_weight != 0.0) {
       const FilterGraph graph(graphs.user_item.user_items.view(), filter().rank, options_.seed,
                               backend_);
-      write_singular_vectors(directory_ / kWeights, graph, backend_);
+      write_singular_vectors(directory_ / kModelWeights, graph, backend_);
     }
     return true;
   }
@@ -473,9 +472,9 @@ class AutoTrainer {
   void finish(const TrainReport& report) {
     fs::remove_all(directory_ / kSelection);
     std::string hashes;
-    if (mixture().filter_weight != 0.0) hashes += hash_file(directory_ / kWeights);
-    if (mixture().vectors) hashes += hash_file(directory_ / kVectors / kWeights);
-    finish_artifact(directory_, kKind,
+    if (mixture().filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
+    if (mixture().vectors) hashes += hash_file(directory_ / kVectors / kModelWeights);
+    finish_artifact(directory_, kModelArtifact,
                     {{"data_hash", dataset_.hash},
                      {"graph_options", graph_options_to_json(graphs_.options)},
                      {"model",
@@ -534,7 +533,7 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
     filter = std::make_unique<GraphFilter>(
         std::make_shared<FilterGraph>(
             graphs.user_item.user_items.view(),
-            read_singular_vectors(model_directory / kWeights, dataset.num_items(), backend),
+            read_singular_vectors(model_directory / kModelWeights, dataset.num_items(), backend),
             backend),
         filter_from_json(stored.at("filter")), backend);
   }

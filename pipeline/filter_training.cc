@@ -12,6 +12,7 @@
 #include "models/checkpoint.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/manifest.h"
+#include "pipeline/model_manifest.h"
 #include "pipeline/names.h"
 
 namespace penchant::pipeline {
@@ -25,8 +26,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kKind = "model";
-constexpr const char* kWeights = "weights.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kVectors = "singular_vectors";
 constexpr const char* kSquared = "squared_singular_values";
@@ -260,8 +259,8 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
   const auto start = std::chrono::steady_clock::now();
   check_filter_choice(options);
   progress.begin("train");
-  begin_artifact(model_directory, kKind);
-  for (const char* old : {kWeights, kMetrics}) fs::remove(model_directory / old);
+  begin_artifact(model_directory, kModelArtifact);
+  for (const char* old : {kModelWeights, kMetrics}) fs::remove(model_directory / old);
   write_file_atomically(model_directory / "config.toml", config_toml);
 
   const FilterSearchResult search =
@@ -287,13 +286,13 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                                     .user_item.user_items.view()
                               : graphs.user_item.user_items.view(),
                           search.best.rank, options.seed, backend);
-  write_singular_vectors(model_directory / kWeights, graph, backend);
+  write_singular_vectors(model_directory / kModelWeights, graph, backend);
   report.chosen = describe(search.best);
   if (report.validated) {
     report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
                                  report.best_validation, search.trials.size());
   }
-  finish_artifact(model_directory, kKind,
+  finish_artifact(model_directory, kModelArtifact,
                   {{"data_hash", dataset.hash},
                    {"graph_options", graph_options_to_json(graphs.options)},
                    {"model",
@@ -305,7 +304,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                    {"best_validation", report.best_validation},
                    {"validation_metric", options.validation_metric},
                    {"seed", static_cast<std::uint64_t>(options.seed)},
-                   {"hash", hash_file(model_directory / kWeights)},
+                   {"hash", hash_file(model_directory / kModelWeights)},
                    {"resources", resources_since(start)},
                    {"device", backend.description()}});
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -321,7 +320,7 @@ TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
   const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
                                     dataset, graph_options_from_json(manifest.at("graph_options")));
   models::SingularVectors singular =
-      read_singular_vectors(model_directory / kWeights, dataset.num_items(), backend);
+      read_singular_vectors(model_directory / kModelWeights, dataset.num_items(), backend);
   auto scorer = std::make_unique<GraphFilter>(
       std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), std::move(singular),
                                     backend),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // X.model back into memory: the graphs it was trained on, its weights, and what ranks beside its
 // vectors.
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -56,11 +57,10 @@ void propagate_weights(const Dataset& dataset, const Graphs& graphs,
                  model.items);
 }
 
-/// All that is known of the users.
-Histories known_histories(const Dataset& dataset, KnownPart known) {
-  const graph::TrainingPart part =
-      known == KnownPart::train ? dataset.split.train : train_and_validation(dataset);
-  return make_histories(part, dataset, part.interactions.size() + 1);
+/// The last `max_length` events that are known of each user.
+Histories known_histories(const Dataset& dataset, KnownPart known, std::int64_t max_length) {
+  return known == KnownPart::train ? make_histories(dataset.split.train, dataset, max_length)
+                                   : make_histories_with_validation(dataset, max_length);
 }
 
 /// An interest model with these weights, and the vectors of all users by their histories.
@@ -78,10 +78,7 @@ void load_interest(const Dataset& dataset, const Graphs& graphs,
   auto interest = std::make_unique<TrainedInterest>(
       std::move(network), manifest.at("popularity_weight").get<double>() != 0.0,
       calibration_from_json(manifest.at("calibration")));
-  const Histories histories =
-      known == KnownPart::train
-          ? make_histories(dataset.split.train, dataset, options.interest.max_length)
-          : make_histories_with_validation(dataset, options.interest.max_length);
+  const Histories histories = known_histories(dataset, known, options.interest.max_length);
   interest->embeddings(histories, backend, model.users, model.items);
   model.interest = std::move(interest);
 }
@@ -123,7 +120,8 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     RepeatBlend repeats;
     if (manifest.contains("repeats")) repeats = repeats_from_json(manifest.at("repeats"));
     Histories histories;
-    if (repeats.weight != 0.0F) histories = known_histories(dataset, known);
+    if (repeats.weight != 0.0F)
+      histories = known_histories(dataset, known, std::numeric_limits<std::int64_t>::max());
     std::vector<models::WeightedScorer> terms =
         blended_terms(graphs.user_item, histories, blend, repeats, backend);
     if (!terms.empty()) {
