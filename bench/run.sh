@@ -5,18 +5,18 @@ cd "$(dirname "$0")/.."
 
 peers=build/peers
 if ! cmp -s bench/peers/requirements.txt "$peers/requirements.txt"; then
-  echo "==> Creating $peers with PyTorch, SciPy, pandas, MKL, GraphBLAS, PyG and DGL"
+  echo "==> Creating $peers with PyTorch, SciPy, pandas, MKL, GraphBLAS, PyG, DGL, implicit and RecBole"
   python3 -m venv "$peers"
   "$peers/bin/python" -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
   # A peer that cannot be installed is left out; the results say so and why.
   while read -r package; do
-    "$peers/bin/python" -m pip install --quiet --disable-pip-version-check "$package" || echo "==> $package cannot be installed"
+    "$peers/bin/python" -m pip install --quiet --disable-pip-version-check $package || echo "==> $package cannot be installed"
   done < <(grep -v '^#' bench/peers/optional.txt)
   cp bench/peers/requirements.txt "$peers/requirements.txt"
 fi
 : "${PENCHANT_DATA:=$(cd ../shared/data 2>/dev/null && pwd || true)}"
 export PENCHANT_DATA
-for bench in spmm gnn graph_build orders epoch evaluate ingest gowalla gowalla_auto interest beauty hidden_items shops ablation; do
+for bench in spmm gnn graph_build orders epoch recommenders evaluate ingest gowalla gowalla_vectors gowalla_auto interest beauty hidden_items shops ablation; do
   echo "==> $bench"
   "$peers/bin/python" bench/compare.py "$bench" "$@"
 done
