@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the issue of the CUDA backend asks to be measured, on one GPU: sparse products of the own
 // kernels beside the best of cuSPARSE, training steps, a catalogue's vectors, top-k.
-//   gpu_bench [--data FOLDER] [--work FOLDER] [--small] > results.json
+//   gpu_bench [--part NAME] [--data FOLDER] [--work FOLDER] [--small] > results.json
+//     NAME is spmm, steps, topk or catalogue; without it all are measured
 //   gpu_bench --check     prints the device
 //   gpu_bench --profile   two products of the largest graph, for a profiler
 // Needs no library but the module's: bench/gpu.sh carries it to machines that have only CUDA. Exits
 // 3 without a usable GPU, 1 if two variants disagree.
 #include "bench/gpu_bench.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
+#include <string_view>
 
 namespace penchant::bench {
 namespace {
 
+constexpr std::string_view kParts[] = {"spmm", "steps", "topk", "catalogue"};
+
 struct Request {
+  std::string part;  ///< empty: all
   std::string data;
   std::string work = "/tmp/penchant-gpu-bench";
   bool small = false;
@@ -27,29 +34,45 @@ graph::Csr largest_graph(bool small) {
                : power_law(4'000'000, 1'000'000, 50'000'000).adjacency();
 }
 
-json measure(const Request& request, bool& agree) {
-  const bool small = request.small;
-  json results = {{"device", gpu()->description()}, {"spmm", json::array()}};
-  results["copy_tb_per_s"] = copy_tb_per_s(std::int64_t{1} << (small ? 24 : 30));
+Interactions gowalla(const Request& request) {
+  return request.data.empty() ? power_law(29858, 40981, 810128)
+                              : read_lightgcn(request.data + "/gowalla/train.txt");
+}
+
+json products(const Request& request, bool& agree) {
+  json results = json::array();
   const auto add = [&](const std::string& name, const graph::Csr& matrix) {
-    for (json& result : spmm(name, matrix, agree)) results["spmm"].push_back(std::move(result));
+    for (json& result : spmm(name, matrix, agree)) results.push_back(std::move(result));
   };
-  const Interactions gowalla = request.data.empty()
-                                   ? power_law(29858, 40981, 810128)
-                                   : read_lightgcn(request.data + "/gowalla/train.txt");
-  add(request.data.empty() ? "like Gowalla" : "Gowalla", gowalla.adjacency());
+  add(request.data.empty() ? "like Gowalla" : "Gowalla", gowalla(request).adjacency());
   add("R-MAT 1.6 M", rmat(16, 12));
-  add("bipartite 10 M", power_law(500'000, 200'000, small ? 50'000 : 5'000'000).adjacency());
-  if (!small) {
+  add("bipartite 10 M",
+      power_law(500'000, 200'000, request.small ? 50'000 : 5'000'000).adjacency());
+  if (!request.small) {
     add("R-MAT 30 M", rmat(20, 16));
-    add("bipartite 100 M", largest_graph(small));
+    add("bipartite 100 M", largest_graph(request.small));
   }
-  results["lightgcn"] = lightgcn(gowalla, 2048);
-  results["topk"] = topk(50'000, 90'000);
-  results["lstm"] = lstm(256, 50);
-  results["interest"] = interest(256, 50);
-  results["catalogue"] = catalogue(small ? 100'000 : 100'000'000, request.work);
-  results["variants_agree"] = agree;
+  return results;
+}
+
+json measure(const Request& request, bool& agree) {
+  const auto asked = [&](std::string_view part) {
+    return request.part.empty() || request.part == part;
+  };
+  json results = {{"device", gpu()->description()}};
+  if (asked("spmm")) {
+    results["copy_tb_per_s"] = copy_tb_per_s(std::int64_t{1} << (request.small ? 24 : 30));
+    results["spmm"] = products(request, agree);
+    results["variants_agree"] = agree;
+  }
+  if (asked("steps")) {
+    results["lightgcn"] = lightgcn(gowalla(request), 2048);
+    results["lstm"] = lstm(256, 50);
+    results["interest"] = interest(256, 50);
+  }
+  if (asked("topk")) results["topk"] = topk(50'000, 90'000);
+  if (asked("catalogue"))
+    results["catalogue"] = catalogue(request.small ? 100'000 : 100'000'000, request.work);
   return results;
 }
 
@@ -85,13 +108,18 @@ int main(int argc, char** argv) {
       request.check = true;
     } else if (word == "--profile") {
       request.profile = true;
+    } else if (word == "--part" && k + 1 < argc &&
+               std::find(std::begin(penchant::bench::kParts), std::end(penchant::bench::kParts),
+                         std::string_view(argv[k + 1])) != std::end(penchant::bench::kParts)) {
+      request.part = argv[++k];
     } else if (word == "--data" && k + 1 < argc) {
       request.data = argv[++k];
     } else if (word == "--work" && k + 1 < argc) {
       request.work = argv[++k];
     } else {
       std::fprintf(stderr,
-                   "usage: gpu_bench [--data FOLDER] [--work FOLDER] [--small] > results.json\n"
+                   "usage: gpu_bench [--part spmm|steps|topk|catalogue] [--data FOLDER] "
+                   "[--work FOLDER] [--small] > results.json\n"
                    "       gpu_bench --check | --profile [--small]\n");
       return 2;
     }

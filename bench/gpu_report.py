@@ -58,18 +58,23 @@ def dram(copy):
     print(f"DRAM traffic of the largest product {traffic:.2f} TB/s, {100 * traffic / copy:.0f} % of the copy")
 
 
-ours, peers = read("gpu_bench.json"), read("gpu_peers.json")
-if ours:
+ours, peers = {}, read("gpu_peers.json")
+for part in ("spmm", "steps", "topk", "catalogue"):
+    ours.update(read(f"gpu_bench_{part}.json"))
+if "spmm" in ours:
     products(ours["spmm"], ours["copy_tb_per_s"])
     dram(ours["copy_tb_per_s"])
+if "lightgcn" in ours:
     step = median(ours, "lightgcn", "step")
     epoch = step * ours["lightgcn"]["steps_an_epoch"] / 1e3
     print(f"LightGCN step {step:.3f} ms ({epoch:.2f} s an epoch; without graphs {median(ours, 'lightgcn', 'step_without_graphs'):.3f}"
           f" ms), PyG / ours {ratio(median(peers, 'lightgcn', 'step'), step)}")
-    for name, label in (("topk", "top-20, 50,000 x 90,000"), ("lstm", "LSTM forward and backward"),
-                        ("interest", "interest model (LSTM), training step")):
+for name, label in (("topk", "top-20, 50,000 x 90,000"), ("lstm", "LSTM forward and backward"),
+                    ("interest", "interest model (LSTM), training step")):
+    if name in ours:
         own = median(ours, name, "time")
         print(f"{label} {own:.3f} ms, PyTorch / ours {ratio(median(peers, name, 'time'), own)}")
+if "catalogue" in ours:
     shop = ours["catalogue"]
     print(f"catalogue of {shop['nodes']:,} nodes, {shop['entries']:,} entries: {shop['time']['median']:.1f} ms of kernels,"
           f" {shop['from_disk_s']:.2f} s from the CSR on disk; graph built on the device in {shop['graph_build_s']:.2f} s")
