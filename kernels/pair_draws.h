@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every backend's draw_pairs checks before it draws. No fmt: the CUDA module includes it too.
+// What draw_pairs of every backend shares: checks, and the arrays of those that draw on the host.
+// No fmt: the CUDA module includes it too.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "graph/error.h"
 #include "kernels/backend.h"
@@ -12,6 +15,27 @@ namespace penchant::kernels {
 
 /// A negative that the user has is drawn again, so many draws in all (Negatives::own).
 inline constexpr std::uint64_t kNegativeTries = 8;
+
+/// The arrays of a PairSourceOptions in host memory of their own, exactly as large as they are.
+struct PairArrays {
+  explicit PairArrays(const PairSourceOptions& options)
+      : offsets(copied(options.user_items.offsets)),
+        items(copied(options.user_items.columns)),
+        thresholds(copied(options.thresholds)),
+        aliases(copied(options.aliases)),
+        node_ids(copied(options.node_ids)),
+        item_bias(copied(options.item_bias)) {}
+  template <typename T>
+  static std::vector<T> copied(std::span<const T> values) {
+    return {values.begin(), values.end()};
+  }
+
+  std::vector<graph::EdgeOffset> offsets;
+  std::vector<graph::NodeId> items;
+  std::vector<double> thresholds;
+  std::vector<graph::NodeId> aliases, node_ids;
+  std::vector<float> item_bias;
+};
 
 inline void check_pair_source(const PairSourceOptions& options) {
   const auto require = [](const char* name, std::size_t size, std::int64_t expected) {
@@ -27,8 +51,8 @@ inline void check_pair_source(const PairSourceOptions& options) {
   if (!options.item_bias.empty()) require("item_bias", options.item_bias.size(), items);
 }
 
-inline void check_pair_draw(const PairDraw& draw, std::int64_t num_pairs, bool has_bias,
-                            Device device) {
+inline void check_pair_draw(const PairDraw& draw, std::int64_t num_pairs, std::int64_t num_items,
+                            bool has_bias, Device device) {
   const auto require = [device](const char* name, const auto& view, std::int64_t size) {
     const std::string start = "draw_pairs: " + std::string(name);
     if (view.size != size)
@@ -42,6 +66,8 @@ inline void check_pair_draw(const PairDraw& draw, std::int64_t num_pairs, bool h
   require("users", draw.users, batch);
   require("positives", draw.positives, batch);
   require("negatives", draw.negatives, negatives);
+  if (negatives > 0 && num_items == 0)
+    throw InputError("draw_pairs: there are no items to draw negatives from");
   if (draw.positive_bias.size > 0) require("positive_bias", draw.positive_bias, batch);
   if (draw.negative_bias.size > 0) require("negative_bias", draw.negative_bias, negatives);
   if ((draw.positive_bias.size > 0 || draw.negative_bias.size > 0) && !has_bias)

@@ -14,61 +14,52 @@ namespace penchant::kernels {
 
 namespace {
 
-template <typename T>
-std::vector<T> copied(std::span<const T> values) {
-  return {values.begin(), values.end()};
-}
-
 class CpuPairSource final : public PairSource {
  public:
   explicit CpuPairSource(const PairSourceOptions& options)
-      : offsets_(copied(options.user_items.offsets)),
-        items_(copied(options.user_items.columns)),
-        thresholds_(copied(options.thresholds)),
-        aliases_(copied(options.aliases)),
-        node_ids_(copied(options.node_ids)),
-        item_bias_(copied(options.item_bias)),
-        seed_(options.seed) {}
-  std::int64_t num_pairs() const override { return static_cast<std::int64_t>(items_.size()); }
-  bool has_bias() const { return !item_bias_.empty(); }
+      : arrays_(options), seed_(options.seed) {}
+  std::int64_t num_pairs() const override {
+    return static_cast<std::int64_t>(arrays_.items.size());
+  }
+  std::int64_t num_items() const { return static_cast<std::int64_t>(arrays_.aliases.size()); }
+  bool has_bias() const { return !arrays_.item_bias.empty(); }
   graph::Seed seed() const { return seed_; }
 
   /// The user that has pair `pair`.
   std::int64_t user_of(std::int64_t pair) const {
-    return std::upper_bound(offsets_.begin(), offsets_.end(), pair) - offsets_.begin() - 1;
+    return std::upper_bound(arrays_.offsets.begin(), arrays_.offsets.end(), pair) -
+           arrays_.offsets.begin() - 1;
   }
-  graph::NodeId item_of(std::int64_t pair) const { return items_[at(pair)]; }
+  graph::NodeId item_of(std::int64_t pair) const { return arrays_.items[at(pair)]; }
   bool has(std::int64_t user, graph::NodeId item) const {
-    return std::binary_search(items_.begin() + offsets_[at(user)],
-                              items_.begin() + offsets_[at(user + 1)], item);
+    return std::binary_search(arrays_.items.begin() + arrays_.offsets[at(user)],
+                              arrays_.items.begin() + arrays_.offsets[at(user + 1)], item);
   }
   graph::NodeId draw_negative(const graph::Random& random, std::uint64_t position) const {
     const auto word = random.words(position);
     __extension__ using Wide = unsigned __int128;
     const std::uint64_t bits = word[0] | (static_cast<std::uint64_t>(word[1]) << 32);
     const auto slot =
-        static_cast<std::size_t>((static_cast<Wide>(bits) * thresholds_.size()) >> 64);
+        static_cast<std::size_t>((static_cast<Wide>(bits) * arrays_.thresholds.size()) >> 64);
     const double coin =
         (static_cast<double>(word[2]) + static_cast<double>(word[3]) * 0x1p-32) * 0x1p-32;
-    return coin < thresholds_[slot] ? static_cast<graph::NodeId>(slot) : aliases_[slot];
+    return coin < arrays_.thresholds[slot] ? static_cast<graph::NodeId>(slot)
+                                           : arrays_.aliases[slot];
   }
   graph::NodeId user_node(std::int64_t user) const {
-    return node_ids_.empty() ? static_cast<graph::NodeId>(user) : node_ids_[at(user)];
+    return arrays_.node_ids.empty() ? static_cast<graph::NodeId>(user) : arrays_.node_ids[at(user)];
   }
   graph::NodeId item_node(graph::NodeId item) const {
-    return node_ids_.empty() ? item
-                             : node_ids_[offsets_.size() - 1 + static_cast<std::size_t>(item)];
+    return arrays_.node_ids.empty()
+               ? item
+               : arrays_.node_ids[arrays_.offsets.size() - 1 + static_cast<std::size_t>(item)];
   }
-  float bias(graph::NodeId item) const { return item_bias_[static_cast<std::size_t>(item)]; }
+  float bias(graph::NodeId item) const { return arrays_.item_bias[static_cast<std::size_t>(item)]; }
 
  private:
   static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-  std::vector<graph::EdgeOffset> offsets_;
-  std::vector<graph::NodeId> items_;
-  std::vector<double> thresholds_;
-  std::vector<graph::NodeId> aliases_, node_ids_;
-  std::vector<float> item_bias_;
+  PairArrays arrays_;
   graph::Seed seed_;
 };
 
@@ -93,7 +84,7 @@ std::unique_ptr<PairSource> CpuBackend::pair_source(const PairSourceOptions& opt
 void CpuBackend::draw_pairs(const PairSource& source, const PairDraw& draw) {
   const auto* own = dynamic_cast<const CpuPairSource*>(&source);
   if (own == nullptr) throw InputError("draw_pairs: the pairs were prepared by another backend");
-  check_pair_draw(draw, own->num_pairs(), own->has_bias(), Device::cpu);
+  check_pair_draw(draw, own->num_pairs(), own->num_items(), own->has_bias(), Device::cpu);
   const bool shared = draw.kind == Negatives::shared;
   const graph::Random random(own->seed(), graph::Stream::negatives, draw.epoch);
   const bool positive_bias = draw.positive_bias.size > 0;

@@ -56,7 +56,8 @@ std::unique_ptr<PairSource> CudaBackend::pair_source(const PairSourceOptions& op
 void CudaBackend::draw_pairs(const PairSource& source, const PairDraw& draw) {
   const auto* own = dynamic_cast<const CudaPairSource*>(&source);
   if (own == nullptr) refuse("draw_pairs", "the pairs were prepared by another backend");
-  check_pair_draw(draw, own->num_pairs(), own->pairs().item_bias != nullptr, Device::cuda);
+  check_pair_draw(draw, own->num_pairs(), own->pairs().num_items, own->pairs().item_bias != nullptr,
+                  Device::cuda);
   cuda::draw_pairs(own->pairs(), draw, stream_.get());
 }
 

@@ -235,6 +235,19 @@ TEST_P(Sampling, RefusesWhatDoesNotFitTogether) {
   EXPECT_THROW(backend().draw_pairs(*without, biased), InputError) << "no biases to write";
 }
 
+TEST_P(Sampling, NothingIsDrawnFromAnEmptyCatalogue) {
+  const std::vector<graph::EdgeOffset> no_pairs = {0, 0};
+  PairSourceOptions empty;
+  empty.user_items = {1, 0, no_pairs, {}, {}};
+  const auto source = backend().pair_source(empty);
+  EXPECT_NO_THROW(backend().draw_pairs(*source, {}));
+  const Guarded<NodeId> two(backend(), 1, 2);
+  PairDraw draw;
+  draw.kind = Negatives::shared;
+  draw.negatives = two.vector();
+  EXPECT_THROW(backend().draw_pairs(*source, draw), InputError);
+}
+
 class ForeignPairs final : public PairSource {
  public:
   std::int64_t num_pairs() const override { return 100; }
