@@ -10,6 +10,7 @@
 
 #include "graph/csr.h"
 #include "graph/error.h"
+#include "kernels/backend.h"
 #include "kernels/matrix.h"
 
 namespace penchant::kernels::cuda {
@@ -55,6 +56,18 @@ inline void require_rows(std::string_view op, std::string_view name, const graph
     refuse(op, std::string(name) + " is " + shape(rows.num_rows, rows.num_cols) + ", expected " +
                    shape(num_rows, num_cols));
   }
+}
+
+/// Number of sequences. Their offsets start at 0, ascend and end at `rows`.
+inline std::int64_t require_segments(std::string_view op, const Segments& segments,
+                                     std::int64_t rows) {
+  const auto& offsets = segments.offsets;
+  bool valid = offsets.empty() ? rows == 0 : offsets.front() == 0 && offsets.back() == rows;
+  for (std::size_t b = 1; b < offsets.size() && valid; ++b) valid = offsets[b] >= offsets[b - 1];
+  if (!valid)
+    refuse(op, "offsets of the sequences do not ascend from 0 to the " + std::to_string(rows) +
+                   " rows");
+  return offsets.empty() ? 0 : static_cast<std::int64_t>(offsets.size()) - 1;
 }
 
 }  // namespace penchant::kernels::cuda

@@ -104,13 +104,14 @@ void* CudaBackend::allocate_bytes(std::int64_t bytes) {
 }
 
 // An owner knows no stream. The legacy default stream waits for all work that was enqueued on
-// blocking streams before, and work enqueued there later waits for it.
+// blocking streams before, and work enqueued there later waits for it. Pinned memory is given back
+// at once, so that all work must have ended.
 Release CudaBackend::release() const {
   return [](void* memory) noexcept {
     cudaPointerAttributes attributes{};
     if (cudaPointerGetAttributes(&attributes, memory) == cudaSuccess &&
         attributes.type == cudaMemoryTypeHost) {
-      static_cast<void>(cudaStreamSynchronize(cudaStreamLegacy));
+      static_cast<void>(cudaDeviceSynchronize());
       static_cast<void>(cudaFreeHost(memory));
     } else {
       static_cast<void>(cudaFreeAsync(memory, cudaStreamLegacy));

@@ -55,6 +55,8 @@ class CudaBackend final : public Backend {
   /// False where cuBLASLt has no algorithm for the shape with its epilogue.
   bool multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a, ConstFloatView b,
                       const float* bias, float beta, FloatView c);
+  /// Of the device's memory pool.
+  std::int64_t unused_pool_bytes() const;
   void spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatView y,
                      const SpmmOptions& options);
   template <typename T>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernels share: rows of a matrix as device code sees them, 16-byte packs, bf16 bits, sums
-// and maxima of a warp, and the arithmetic of launch shapes. Each kernels/cuda/<op>.cuh holds an
+// of a warp, and the arithmetic of launch shapes. Each kernels/cuda/<op>.cuh holds an
 // op's kernels and, below them, the host functions that launch them; it is included by one .cu of
 // the CUDA module and by one .cc of the emulation. Shapes and devices have been checked by the
 // caller (the backend); launchers return at once for zero sizes, allocate nothing and never wait.
@@ -10,7 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 
+#include "graph/error.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/matrix.h"
 
@@ -89,12 +91,7 @@ __device__ __forceinline__ std::uint16_t bf16_of(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
-// --- warps: every lane gets the result; the order of the sum is fixed
-
-__device__ __forceinline__ int lane_of_thread() {
-  return static_cast<int>((threadIdx.x + threadIdx.y * blockDim.x) %
-                          static_cast<unsigned>(kWarpSize));
-}
+// --- warps: every lane gets the sum, whose order is fixed
 
 __device__ __forceinline__ float warp_sum(float value) {
   for (int distance = kWarpSize / 2; distance > 0; distance /= 2)
@@ -108,12 +105,6 @@ __device__ __forceinline__ int warp_sum(int value) {
   return value;
 }
 
-__device__ __forceinline__ float warp_max(float value) {
-  for (int distance = kWarpSize / 2; distance > 0; distance /= 2)
-    value = fmaxf(value, __shfl_xor_sync(kFullWarp, value, distance));
-  return value;
-}
-
 // --- launch shapes
 
 inline constexpr std::int64_t kLargestGridX = std::numeric_limits<std::int32_t>::max();
@@ -123,12 +114,17 @@ constexpr std::int64_t ceil_div(std::int64_t count, std::int64_t size) {
   return (count + size - 1) / size;
 }
 
-/// Blocks along x or y; what a grid cannot hold is done by loops in the kernel.
-inline unsigned grid_x(std::int64_t blocks) {
-  return static_cast<unsigned>(std::clamp<std::int64_t>(blocks, 1, kLargestGridX));
+/// Blocks along x or y, at least one. Throws InputError for more than a grid holds: kernels without
+/// loops over blocks would leave the rest out.
+inline unsigned grid_blocks(std::int64_t blocks, std::int64_t most, const char* axis) {
+  if (blocks > most)
+    throw InputError("an operand needs " + std::to_string(blocks) + " blocks of threads along " +
+                     axis + ", where a GPU takes " + std::to_string(most));
+  return static_cast<unsigned>(std::max<std::int64_t>(blocks, 1));
 }
+inline unsigned grid_x(std::int64_t blocks) { return grid_blocks(blocks, kLargestGridX, "rows"); }
 inline unsigned grid_y(std::int64_t blocks) {
-  return static_cast<unsigned>(std::clamp<std::int64_t>(blocks, 1, kLargestGridY));
+  return grid_blocks(blocks, kLargestGridY, "columns");
 }
 
 }  // namespace penchant::kernels::cuda

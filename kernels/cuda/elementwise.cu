@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The element-by-element and row-by-row operations of the CUDA backend: checks, then the launchers
-// of elementwise.cuh and reduce.cuh.
+// of elementwise.cuh, random.cuh and reduce.cuh.
 #include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/random.cuh"
 #include "kernels/cuda/reduce.cuh"
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/operands.h"
 
 namespace penchant::kernels::cuda {
 
@@ -103,22 +105,14 @@ void CudaBackend::normalize_rows_backward(ConstFloatView y, VectorView<const flo
 }
 
 void CudaBackend::dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) {
-  require_device("dropout", "x", x);
-  require_shape("dropout", "y", y, x.rows, x.cols);
-  if (!(options.rate >= 0.0F && options.rate < 1.0F))
-    refuse("dropout", "rate is " + std::to_string(options.rate) + ", expected 0 to below 1");
+  check_dropout(options, x, y);
   cuda::dropout(options, x, y, stream_.get());
 }
 
 void CudaBackend::layer_norm(ConstFloatView x, VectorView<const float> gain,
                              VectorView<const float> bias, FloatView unit,
                              VectorView<float> inverse_deviations, FloatView y) {
-  require_device("layer_norm", "x", x);
-  require_size("layer_norm", "gain", gain, x.cols);
-  require_size("layer_norm", "bias", bias, x.cols);
-  require_shape("layer_norm", "unit", unit, x.rows, x.cols);
-  require_size("layer_norm", "inverse_deviations", inverse_deviations, x.rows);
-  require_shape("layer_norm", "y", y, x.rows, x.cols);
+  check_layer_norm(x, gain, bias, unit, inverse_deviations, y);
   cuda::layer_norm(x, gain, bias, unit, inverse_deviations, y, stream_.get());
 }
 
@@ -127,25 +121,14 @@ void CudaBackend::layer_norm_backward(ConstFloatView unit,
                                       VectorView<const float> gain, ConstFloatView d_y,
                                       FloatView d_x, VectorView<float> d_gain,
                                       VectorView<float> d_bias) {
-  const char* op = "layer_norm_backward";
-  require_device(op, "unit", unit);
-  require_size(op, "inverse_deviations", inverse_deviations, unit.rows);
-  require_size(op, "gain", gain, unit.cols);
-  require_shape(op, "d_y", d_y, unit.rows, unit.cols);
-  require_shape(op, "d_x", d_x, unit.rows, unit.cols);
-  require_size(op, "d_gain", d_gain, unit.cols);
-  require_size(op, "d_bias", d_bias, unit.cols);
+  check_layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
   cuda::layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias,
                             column_sums_scratch(unit.rows, unit.cols), stream_.get());
 }
 
 void CudaBackend::adam_step(const AdamOptions& options, ConstFloatView gradient,
                             FloatView parameter, FloatView first_moment, FloatView second_moment) {
-  require_shape("adam_step", "gradient", gradient, parameter.rows, parameter.cols);
-  require_device("adam_step", "parameter", parameter);
-  require_shape("adam_step", "first_moment", first_moment, parameter.rows, parameter.cols);
-  require_shape("adam_step", "second_moment", second_moment, parameter.rows, parameter.cols);
-  if (options.step < 1) refuse("adam_step", "step counts from 1");
+  check_adam_step(options, gradient, parameter, first_moment, second_moment);
   cuda::adam_step(options, gradient, parameter, first_moment, second_moment, stream_.get());
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element by element on the device: one kernel that walks a matrix, and a struct for each op that
-// says what happens to one pack of elements. The optimiser, dropout and the pointwise losses are
-// such ops too. Bandwidth-bound throughout.
+// says what happens to one pack of elements. The optimiser is such an op too; dropout (random.cuh),
+// pointwise losses (loss.cuh) and others stand beside what they belong to. Bandwidth-bound
+// throughout.
 #pragma once
 
 #include <cmath>
 
-#include "graph/random.h"
 #include "kernels/backend.h"
 #include "kernels/cuda/device.cuh"
 
@@ -81,11 +81,6 @@ void map_elements(const Op& op, std::int64_t rows, std::int64_t cols, bool packs
 constexpr float kLeakySlope = 0.2F;
 
 __device__ __forceinline__ float sigmoid(float x) { return 1.0F / (1.0F + expf(-x)); }
-/// log(1 + exp(x)) without overflow.
-__device__ __forceinline__ float softplus(float x) {
-  return log1pf(expf(-fabsf(x))) + fmaxf(x, 0.0F);
-}
-
 /// y_ij = value.
 struct Fill {
   float value;
@@ -289,98 +284,6 @@ struct AdamUpdate {
   }
 };
 
-/// Philox-4x32-10 (Salmon et al. 2011), the words of graph::Random at a position.
-struct Philox {
-  std::uint32_t key[2];
-  std::uint32_t stream[2];
-
-  Philox(graph::Seed seed, graph::Stream name, std::uint64_t substream) {
-    const auto bits = static_cast<std::uint64_t>(seed);
-    key[0] = static_cast<std::uint32_t>(bits);
-    key[1] = static_cast<std::uint32_t>(bits >> 32);
-    const std::uint64_t place = (static_cast<std::uint64_t>(name) << 56) ^ substream;
-    stream[0] = static_cast<std::uint32_t>(place);
-    stream[1] = static_cast<std::uint32_t>(place >> 32);
-  }
-  __device__ uint4 words(std::uint64_t position) const {
-    std::uint32_t c0 = static_cast<std::uint32_t>(position);
-    std::uint32_t c1 = static_cast<std::uint32_t>(position >> 32);
-    std::uint32_t c2 = stream[0];
-    std::uint32_t c3 = stream[1];
-    std::uint32_t k0 = key[0];
-    std::uint32_t k1 = key[1];
-#pragma unroll
-    for (int round = 0; round < 10; ++round) {
-      const std::uint32_t high0 = __umulhi(0xD2511F53U, c0);
-      const std::uint32_t low0 = 0xD2511F53U * c0;
-      const std::uint32_t high1 = __umulhi(0xCD9E8D57U, c2);
-      const std::uint32_t low1 = 0xCD9E8D57U * c2;
-      c0 = high1 ^ c1 ^ k0;
-      c1 = low1;
-      c2 = high0 ^ c3 ^ k1;
-      c3 = low0;
-      k0 += 0x9E3779B9U;
-      k1 += 0xBB67AE85U;
-    }
-    return make_uint4(c0, c1, c2, c3);
-  }
-};
-
-/// y = scale x where the element's word is at least `threshold`, else 0; see DropoutOptions.
-struct Dropout {
-  Philox philox;
-  std::uint32_t threshold;
-  float scale;
-  std::int64_t width;
-  Rows<const float> x;
-  Rows<float> y;
-  template <int N>
-  __device__ void apply(std::int64_t i, std::int64_t j) const {
-    const auto element = static_cast<std::uint64_t>(i * width + j);
-    const uint4 four = philox.words(element / 4);
-    const std::uint32_t words[4] = {four.x, four.y, four.z, four.w};
-    Pack<N> pack = load_pack<N>(&x.at(i, j));
-    for (int k = 0; k < N; ++k) {
-      std::uint32_t word = words[k];
-      if constexpr (N == 1) {  // a run-time index would put the words in local memory
-        const auto place = static_cast<unsigned>(element % 4);
-        word = place < 2 ? (place == 0 ? four.x : four.y) : (place == 2 ? four.z : four.w);
-      }
-      pack.v[k] = word < threshold ? 0.0F : scale * pack.v[k];
-    }
-    store_pack<N>(&y.at(i, j), pack);
-  }
-};
-
-/// losses = softplus(logit) - label logit, d_logits = share (sigmoid(logit) - label).
-struct BinaryCrossEntropy {
-  float share;
-  const float *logits, *labels;
-  float *losses, *d_logits;
-  template <int N>
-  __device__ void apply(std::int64_t, std::int64_t b) const {
-    static_assert(N == 1);
-    const float logit = logits[b];
-    const float label = labels[b];
-    losses[b] = softplus(logit) - label * logit;
-    d_logits[b] = share * (sigmoid(logit) - label);
-  }
-};
-
-/// losses = (x - target)^2 / 2, d_x = share (x - target).
-struct SquaredError {
-  float share;
-  const float *x, *targets;
-  float *losses, *d_x;
-  template <int N>
-  __device__ void apply(std::int64_t, std::int64_t b) const {
-    static_assert(N == 1);
-    const float difference = x[b] - targets[b];
-    losses[b] = 0.5F * difference * difference;
-    d_x[b] = share * difference;
-  }
-};
-
 }  // namespace
 
 inline void fill(FloatView y, float value, Stream stream) {
@@ -461,36 +364,6 @@ inline void adam_step(const AdamOptions& options, ConstFloatView gradient, Float
   const bool packs = packs_fit(gradient, 4) && packs_fit(parameter, 4) &&
                      packs_fit(first_moment, 4) && packs_fit(second_moment, 4);
   map_elements(update, parameter.rows, parameter.cols, packs, stream);
-}
-
-/// options.rate in [0, 1).
-inline void dropout(const DropoutOptions& options, ConstFloatView x, FloatView y, Stream stream) {
-  // An integer word is below rate * 2^32 exactly if it is below the next integer.
-  const auto threshold =
-      static_cast<std::uint32_t>(std::ceil(static_cast<double>(options.rate) * 0x1p32));
-  const Dropout op{Philox(options.seed, graph::Stream::dropout, options.substream),
-                   threshold,
-                   1.0F / (1.0F - options.rate),
-                   x.cols,
-                   Rows(x),
-                   Rows(y)};
-  map_elements(op, x.rows, x.cols, packs_fit(x, 4) && packs_fit(y, 4), stream);
-}
-
-inline void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
-                                 VectorView<float> losses, VectorView<float> d_logits,
-                                 Stream stream) {
-  if (logits.size == 0) return;
-  const float share = 1.0F / static_cast<float>(logits.size);
-  map_elements(BinaryCrossEntropy{share, logits.data, labels.data, losses.data, d_logits.data}, 1,
-               logits.size, stream);
-}
-
-inline void squared_error(VectorView<const float> x, VectorView<const float> targets,
-                          VectorView<float> losses, VectorView<float> d_x, Stream stream) {
-  if (x.size == 0) return;
-  const float share = 1.0F / static_cast<float>(x.size);
-  map_elements(SquaredError{share, x.data, targets.data, losses.data, d_x.data}, 1, x.size, stream);
 }
 
 }  // namespace penchant::kernels::cuda

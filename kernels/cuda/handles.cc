@@ -40,6 +40,7 @@ const char* name_of(cusolverStatus_t status) {
 
 void check(cudaError_t status, const std::source_location& where) {
   if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // reported here, not again by the next launch
   if (status == cudaErrorMemoryAllocation) throw std::bad_alloc();
   fail("CUDA", std::string(cudaGetErrorName(status)) + ", " + cudaGetErrorString(status), where);
 }

@@ -22,6 +22,25 @@ struct Gather {
   }
 };
 
+/// y_i = table[ids_i] of single elements.
+struct GatherElements {
+  Rows<const Bf16> table;
+  const graph::NodeId* ids;
+  Rows<Bf16> y;
+  template <int N>
+  __device__ void apply(std::int64_t i, std::int64_t j) const {
+    static_assert(N == 1);
+    y.at(i, j) = table.at(__ldg(ids + i), j);
+  }
+};
+
+/// Rows of whole 4-byte words.
+template <typename T>
+bool words_fit(const MatrixView<T>& view) {
+  return view.cols % 2 == 0 && view.stride % 2 == 0 &&
+         reinterpret_cast<std::uintptr_t>(view.data) % sizeof(float) == 0;
+}
+
 /// table[ids_i] += alpha x_i, in whatever order.
 struct ScatterAddAtomic {
   float alpha;
@@ -102,6 +121,21 @@ __global__ void __launch_bounds__(kWarpSize* ScatterConfig::kBlockRows)
 inline void gather_rows(ConstFloatView table, IdView ids, FloatView y, Stream stream) {
   map_elements(Gather{Rows(table), ids.data, Rows(y)}, y.rows, y.cols,
                packs_fit(table, 4) && packs_fit(y, 4), stream);
+}
+
+/// Of a bf16 table, bit by bit: as floats where rows are whole words, else one element at a time.
+inline void gather_rows(MatrixView<const Bf16> table, IdView ids, MatrixView<Bf16> y,
+                        Stream stream) {
+  if (words_fit(table) && words_fit(y)) {
+    gather_rows(
+        ConstFloatView(reinterpret_cast<const float*>(table.data), table.rows, table.cols / 2,
+                       table.stride / 2, table.device),
+        ids,
+        FloatView(reinterpret_cast<float*>(y.data), y.rows, y.cols / 2, y.stride / 2, y.device),
+        stream);
+    return;
+  }
+  map_elements(GatherElements{Rows(table), ids.data, Rows(y)}, y.rows, y.cols, stream);
 }
 
 /// sorted_ids [B] ascending, positions [B]: where each stood before a stable sort.

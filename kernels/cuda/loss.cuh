@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranking losses with their gradients on the device: bpr whole, sampled softmax as the row-wise
-// stage between its three matrix products, which are the caller's.
+// Losses with their gradients on the device: bpr and the pointwise ones whole, sampled softmax as
+// the row-wise stage between its three matrix products, which are the caller's.
 #pragma once
 
 #include "kernels/backend.h"
@@ -12,6 +12,11 @@ namespace penchant::kernels::cuda {
 
 namespace {
 
+/// log(1 + exp(x)) without overflow.
+__device__ __forceinline__ float softplus(float x) {
+  return log1pf(expf(-fabsf(x))) + fmaxf(x, 0.0F);
+}
+
 struct SoftmaxConfig {
   static constexpr int kBlockThreads = 128;
 };
@@ -22,8 +27,9 @@ struct SoftmaxConfig {
 // Shapes      all matrices [B x D] float32 row-major, any alignment; losses [B]
 // Mapping     one warp a row, lanes strided over columns; blocks of 8 warps
 // Memory      reads 12 D (again from L1), writes 12 D bytes a row, coalesced: bound by device
-// memory Regime      D >= 32; narrower rows leave lanes idle Numerics    float32; softplus by
-// log1p(exp(-|x|)) + max(-x, 0); deterministic; bound (D + 16) eps
+//             memory
+// Regime      D >= 32; narrower rows leave lanes idle
+// Numerics    float32; softplus by log1p(exp(-|x|)) + max(-x, 0); deterministic; bound (D + 16) eps
 //             sum|terms|
 // Edge cases  B = 0 is not launched; |x| beyond exp's range gives loss 0 or |x|
 // Source      Rendle et al. 2009, "BPR: Bayesian personalized ranking from implicit feedback", 4.1
@@ -142,6 +148,35 @@ __global__ void __launch_bounds__(SoftmaxConfig::kBlockThreads)
   }
 }
 
+/// losses = softplus(logit) - label logit, d_logits = share (sigmoid(logit) - label).
+struct BinaryCrossEntropy {
+  float share;
+  const float *logits, *labels;
+  float *losses, *d_logits;
+  template <int N>
+  __device__ void apply(std::int64_t, std::int64_t b) const {
+    static_assert(N == 1);
+    const float logit = logits[b];
+    const float label = labels[b];
+    losses[b] = softplus(logit) - label * logit;
+    d_logits[b] = share * (sigmoid(logit) - label);
+  }
+};
+
+/// losses = (x - target)^2 / 2, d_x = share (x - target).
+struct SquaredError {
+  float share;
+  const float *x, *targets;
+  float *losses, *d_x;
+  template <int N>
+  __device__ void apply(std::int64_t, std::int64_t b) const {
+    static_assert(N == 1);
+    const float difference = x[b] - targets[b];
+    losses[b] = 0.5F * difference * difference;
+    d_x[b] = share * difference;
+  }
+};
+
 }  // namespace
 
 inline void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
@@ -176,6 +211,22 @@ inline void sampled_softmax_rows(ConstFloatView users, ConstFloatView positives,
   launch(sampled_softmax_rows_kernel,
          {dim3(grid_x(users.rows)), dim3(SoftmaxConfig::kBlockThreads)}, stream, arguments,
          Rows(users), Rows(positives), Rows(scores), losses.data, Rows(d_users), Rows(d_positives));
+}
+
+inline void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
+                                 VectorView<float> losses, VectorView<float> d_logits,
+                                 Stream stream) {
+  if (logits.size == 0) return;
+  const float share = 1.0F / static_cast<float>(logits.size);
+  map_elements(BinaryCrossEntropy{share, logits.data, labels.data, losses.data, d_logits.data}, 1,
+               logits.size, stream);
+}
+
+inline void squared_error(VectorView<const float> x, VectorView<const float> targets,
+                          VectorView<float> losses, VectorView<float> d_x, Stream stream) {
+  if (x.size == 0) return;
+  const float share = 1.0F / static_cast<float>(x.size);
+  map_elements(SquaredError{share, x.data, targets.data, losses.data, d_x.data}, 1, x.size, stream);
 }
 
 }  // namespace penchant::kernels::cuda

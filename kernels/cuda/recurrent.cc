@@ -67,7 +67,7 @@ CudaRecurrentState& own_state(RecurrentState& state) {
 
 void check_sequences(const PackedSequences& sequences, std::int64_t rows) {
   const auto& offsets = sequences.step_offsets;
-  if (offsets.empty() || offsets.front() != 0 || offsets.back() != rows)
+  if (offsets.empty() ? rows != 0 : offsets.front() != 0 || offsets.back() != rows)
     refuse("recurrent", "the steps do not cover the " + std::to_string(rows) + " rows of x");
   std::int64_t before = offsets.size() > 1 ? offsets[1] : 0;
   for (std::size_t t = 1; t < offsets.size(); ++t) {

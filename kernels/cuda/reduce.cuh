@@ -49,7 +49,10 @@ __device__ __forceinline__ float row_sum(std::int64_t cols, Term term) {
 // Memory      8 D bytes a row, coalesced: bound by device memory
 // Regime      D >= 32; narrower rows leave lanes idle
 // Numerics    float32: 32 partial sums, then a butterfly; deterministic; bound (D + 4) eps
-// sum|terms| Edge cases  D = 0 adds 0 Source      own Measured    not yet measured
+//             sum|terms|
+// Edge cases  D = 0 adds 0
+// Source      own
+// Measured    not yet measured
 __global__ void __launch_bounds__(kWarpSize* ReduceConfig::kBlockWarps)
     row_dots_kernel(Rows<const float> x, Rows<const float> y, std::int64_t rows, std::int64_t cols,
                     float* __restrict__ dots) {

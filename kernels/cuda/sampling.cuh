@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/random.cuh"
 #include "kernels/pair_draws.h"
 
 namespace penchant::kernels::cuda {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/sparse.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -24,6 +25,15 @@ cusparseSpMMAlg_t algorithm(SpmmVariant variant) {
   }
 }
 
+SparseDescriptor describe(const CudaSparseMatrix& matrix) {
+  const CusparseArrays& arrays = matrix.state().cusparse;
+  SparseDescriptor descriptor;
+  check(cusparseCreateCsr(descriptor.receive(), matrix.rows(), matrix.cols(), matrix.num_entries(),
+                          arrays.offsets, arrays.columns, arrays.values, CUSPARSE_INDEX_32I,
+                          CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F));
+  return descriptor;
+}
+
 DenseDescriptor describe(std::int64_t rows, std::int64_t cols, std::int64_t stride, void* data) {
   DenseDescriptor descriptor;
   check(cusparseCreateDnMat(descriptor.receive(), rows, cols, stride, data, CUDA_R_32F,
@@ -45,7 +55,7 @@ CudaSparseMatrix::CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t ca
       state_(std::make_unique<SparseState>(stream)) {
   if (most_block_bytes(rows_, entries_, has_values_) <= capacity) {
     add_block(matrix, {0, rows_, 0, entries_}, false, staging);
-    if (variant != SpmmVariant::own && entries_ > 0) make_descriptor(matrix, staging);
+    if (variant != SpmmVariant::own && entries_ > 0) prepare_cusparse(matrix, staging);
     return;
   }
   check(cudaStreamCreateWithFlags(state_->copies.receive(), cudaStreamNonBlocking));
@@ -119,7 +129,7 @@ void CudaSparseMatrix::add_block(const graph::CsrView& matrix, const RowBlock& r
 
 // The one place where cuSPARSE's index widths are chosen: 32 bits for both arrays. Whether it takes
 // 64-bit offsets with 32-bit columns is not known, and 64-bit columns would double what it reads.
-void CudaSparseMatrix::make_descriptor(const graph::CsrView& matrix, Staging& staging) {
+void CudaSparseMatrix::prepare_cusparse(const graph::CsrView& matrix, Staging& staging) {
   if (entries_ > std::numeric_limits<std::int32_t>::max())
     refuse("spmm", "cuSPARSE is used with 32-bit offsets; this matrix has " +
                        std::to_string(entries_) + " entries");
@@ -134,9 +144,7 @@ void CudaSparseMatrix::make_descriptor(const graph::CsrView& matrix, Staging& st
     const std::vector<float> ones(extent(entries_), 1.0F);
     staging.upload(ones.data(), values, entries_);
   }
-  check(cusparseCreateCsr(state_->descriptor.receive(), rows_, cols_, entries_, device_offsets,
-                          memory + layout.columns, values, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
-                          CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F));
+  state_->cusparse = {device_offsets, memory + layout.columns, values};
 }
 
 const CudaSparseMatrix& own_sparse(const SparseMatrix& matrix) {
@@ -150,7 +158,8 @@ std::unique_ptr<SparseMatrix> CudaBackend::sparse(const graph::CsrView& matrix) 
   std::size_t all_bytes = 0;
   check(cudaMemGetInfo(&free_bytes, &all_bytes));
   const std::int64_t capacity =
-      options_.sparse_bytes > 0 ? options_.sparse_bytes : static_cast<std::int64_t>(free_bytes / 2);
+      options_.sparse_bytes > 0 ? options_.sparse_bytes
+                                : (static_cast<std::int64_t>(free_bytes) + unused_pool_bytes()) / 2;
   // A model has about eight tables: vectors, gradients, moments, layers.
   constexpr std::int64_t kModelRowBytes = 8 * 64 * sizeof(float);
   const bool tables_fit = matrix.num_rows <= static_cast<std::int64_t>(all_bytes) / kModelRowBytes;
@@ -158,6 +167,17 @@ std::unique_ptr<SparseMatrix> CudaBackend::sparse(const graph::CsrView& matrix) 
                              (options_.table_streaming == TableStreaming::automatic && !tables_fit);
   return std::make_unique<CudaSparseMatrix>(matrix, capacity, brings_tables, options_.spmm,
                                             stream_.get(), staging_);
+}
+
+// What the pool keeps is not free to the device, but to this process.
+std::int64_t CudaBackend::unused_pool_bytes() const {
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, 0));
+  std::uint64_t reserved = 0;
+  std::uint64_t used = 0;
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved));
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used));
+  return static_cast<std::int64_t>(reserved - std::min(used, reserved));
 }
 
 // cuSPARSE computes alpha A x + beta y; what else SpmmOptions asks for takes passes of its own.
@@ -176,10 +196,11 @@ void CudaBackend::spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatVi
   void* x_data = const_cast<float*>(x.data);  // the API has no const descriptor for both uses
   const auto multiply = [&](auto call) {
     return call(sparse_.get(), CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
-                &alpha, state.descriptor.get(), cached.x.get(), &beta, cached.y.get(), CUDA_R_32F,
+                &alpha, cached.a.get(), cached.x.get(), &beta, cached.y.get(), CUDA_R_32F,
                 algorithm(options_.spmm));
   };
   if (cached.workspace == nullptr) {
+    cached.a = describe(sparse);
     cached.x = describe(x.rows, x.cols, x.stride, x_data);
     cached.y = describe(product.rows, product.cols, product.stride, product.data);
     cached.workspace = std::make_unique<Scratch>(stream_.get());

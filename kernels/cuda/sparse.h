@@ -29,8 +29,18 @@ struct SparseBlock {
   PinnedMemory host;  ///< of a streamed block; else empty
 };
 
-/// cuSPARSE's view of one product: shapes and strides decide descriptors and workspace.
+/// The matrix as cuSPARSE takes it, in device memory: offsets and columns of one width, and values.
+struct CusparseArrays {
+  std::int32_t* offsets = nullptr;  ///< null: own kernels multiply
+  void* columns = nullptr;
+  float* values = nullptr;
+};
+
+/// cuSPARSE's view of one product: shapes and strides decide descriptors and workspace. It has a
+/// descriptor of the matrix of its own, because one descriptor remembers the workspace of its last
+/// preprocessing only (cuSPARSE manual, cusparseSpMM: "active buffer").
 struct CusparseProduct {
+  SparseDescriptor a;
   DenseDescriptor x;
   DenseDescriptor y;
   std::unique_ptr<Scratch> workspace;
@@ -52,9 +62,9 @@ struct SparseState {
   std::array<Event, kStreamBuffers> copied;
   std::array<Event, kStreamBuffers> multiplied;
 
-  Scratch int_offsets;  ///< of cuSPARSE, which takes offsets and columns of one width
-  Scratch ones;         ///< and needs values
-  SparseDescriptor descriptor;
+  Scratch int_offsets;  ///< of cusparse
+  Scratch ones;         ///< values where the matrix has none
+  CusparseArrays cusparse;
   std::map<CusparseKey, CusparseProduct> products;
 };
 
@@ -79,7 +89,7 @@ class CudaSparseMatrix final : public SparseMatrix {
 
  private:
   void add_block(const graph::CsrView& matrix, const RowBlock& rows, bool pinned, Staging& staging);
-  void make_descriptor(const graph::CsrView& matrix, Staging& staging);
+  void prepare_cusparse(const graph::CsrView& matrix, Staging& staging);
 
   std::int64_t rows_, cols_, entries_;
   HasValues has_values_;

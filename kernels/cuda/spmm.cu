@@ -6,25 +6,12 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/indexing.cuh"
+#include "kernels/cuda/operands.h"
 #include "kernels/cuda/sparse.h"
 
 namespace penchant::kernels::cuda {
 
 namespace {
-
-template <typename T>
-void check_product(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
-                   const SpmmOptions& options) {
-  require_shape("spmm", "x", x, a.cols(), y.cols);
-  require_shape("spmm", "y", y, a.rows(), y.cols);
-  if (options.row_scale.data != nullptr)
-    require_size("spmm", "row_scale", options.row_scale, a.rows());
-  if (options.layer_sum.data != nullptr)
-    require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
-  if (options.addend.data != nullptr)
-    require_shape("spmm", "addend", options.addend, a.rows(), y.cols);
-  if (options.bias.data != nullptr) require_size("spmm", "bias", options.bias, y.cols);
-}
 
 SpmmOperand operand(const SparseBlock& block, const char* memory, bool has_values) {
   SpmmOperand operand;
@@ -48,15 +35,6 @@ SpmmOptions rows_of(const SpmmOptions& options, const RowBlock& rows) {
     part.layer_sum = part.layer_sum.rows_of(rows.first_row, rows.num_rows);
   if (part.addend.data != nullptr) part.addend = part.addend.rows_of(rows.first_row, rows.num_rows);
   return part;
-}
-
-/// A table's rows as floats, for a copy that keeps their bits.
-ConstFloatView as_floats(ConstFloatView x) { return x; }
-ConstFloatView as_floats(MatrixView<const Bf16> x) {
-  if (x.cols % 2 != 0 || x.stride % 2 != 0 || reinterpret_cast<std::uintptr_t>(x.data) % 4 != 0)
-    refuse("spmm", "a bf16 table that is streamed needs rows of whole 4-byte words; it has " +
-                       std::to_string(x.cols) + " columns");
-  return {reinterpret_cast<const float*>(x.data), x.rows, x.cols / 2, x.stride / 2, x.device};
 }
 
 /// stream_blocks() on two CUDA streams.
@@ -91,15 +69,12 @@ struct Products {
                           a.state().copies.get()));
     if (part.num_table_rows == 0) return;
     // Rows in host memory come over the bus, each once a block.
-    const ConstFloatView rows = as_floats(x);
-    const std::int64_t stride =
-        table_stride * static_cast<std::int64_t>(sizeof(T)) / static_cast<std::int64_t>(4);
     const auto* ids =
         reinterpret_cast<const graph::NodeId*>(memory(buffer) + part.layout.table_ids);
-    gather_rows(rows, {ids, part.num_table_rows, Device::cuda},
-                {reinterpret_cast<float*>(table(buffer)), part.num_table_rows, rows.cols, stride,
-                 Device::cuda},
-                a.state().copies.get());
+    gather_rows(
+        x, IdView(ids, part.num_table_rows, Device::cuda),
+        MatrixView<T>(table(buffer), part.num_table_rows, x.cols, table_stride, Device::cuda),
+        a.state().copies.get());
   }
   void record_copy(int buffer) {
     check(cudaEventRecord(event(a.state().copied, buffer), a.state().copies.get()));
@@ -151,7 +126,7 @@ void CudaBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
                        const SpmmOptions& options) {
   check_product(a, x, y, options);
   if (y.rows == 0 || y.cols == 0) return;
-  if (own_sparse(a).state().descriptor)
+  if (own_sparse(a).state().cusparse.offsets != nullptr)
     spmm_cusparse(a, x, y, options);
   else
     spmm_own(a, x, y, options);

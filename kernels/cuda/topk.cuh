@@ -288,7 +288,7 @@ __global__ void __launch_bounds__(256)
 // Computes    tile_qi = table_(first_item + i, first_query + q)
 // Shapes      table [N x B], tile [Q x T] float32 row-major, any alignment
 // Mapping     blocks of 32 x 8 threads move tiles of 32 x 32 through shared memory, so that both
-//             sides are coalesced; grid (T / 32, Q / 32), strided along T
+//             sides are coalesced; grid (T / 32, Q / 32)
 // Memory      4.1 KiB shared, rows of 33 against bank conflicts; 8 bytes an element: bound by
 //             device memory
 // Regime      any

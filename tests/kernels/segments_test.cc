@@ -149,6 +149,16 @@ TEST_P(Segmented, SameBitsAtOneAndTwoThreads) {
   expect_same_bits_at_any_thread_count([&](Backend&) { return segment_max(offsets, x).rows; });
 }
 
+TEST_P(Segmented, NoOffsetsAreNoSequences) {
+  const Guarded<float> none(backend(), 0, 3);
+  const Guarded<NodeId> rows(backend(), 0, 3);
+  EXPECT_NO_THROW(backend().segment_max({}, none.view(), none.view(), rows.view()));
+  EXPECT_NO_THROW(backend().running_sum(TimeOrder::forward, {}, 0.5F, none.view(), none.view()));
+  const Guarded<float> one(backend(), Dense(1, 3, 1.0));
+  EXPECT_THROW(backend().running_sum(TimeOrder::forward, {}, 0.5F, one.view(), one.view()),
+               InputError);
+}
+
 TEST_P(Segmented, RefusesWhatDoesNotFit) {
   const Guarded<float> x(backend(), Dense(4, 3, 1.0));
   const Guarded<float> y(backend(), Dense(2, 3, 1.0));

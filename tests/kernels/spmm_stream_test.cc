@@ -96,11 +96,18 @@ TEST(SpmmStreamed, OnTheDeviceHasTheBitsOfTheWhole) {
   for (const StreamCase& c : kCases) {
     const graph::Csr matrix = support::random_sparse(c.rows, c.cols, c.mean, c.values, 5);
     const Dense table = support::random_dense(c.cols, c.width, 6);
+    // By a float32 table, then, below it, by a bf16 one.
     const auto product = [&](Backend& on) {
       const Guarded<float> x(on, table);
-      const Guarded<float> y(on, c.rows, c.width);
+      const Guarded<float> y(on, 2 * c.rows, c.width);
+      Matrix<Bf16> narrow = on.matrix<Bf16>(c.cols, c.width);
+      on.convert(x.view(), narrow.view());
+      const MatrixView<const Bf16> narrow_view = narrow.view();
       const auto sparse = on.sparse(matrix.view());
-      for (int repeat = 0; repeat < 3; ++repeat) on.spmm(*sparse, x.view(), y.view(), {});
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        on.spmm(*sparse, x.view(), y.view().rows_of(0, c.rows), {});
+        on.spmm(*sparse, narrow_view, y.view().rows_of(c.rows, c.rows), {});
+      }
       EXPECT_TRUE(y.intact());
       return y.dense();
     };

@@ -9,6 +9,8 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/operands.h"
+#include "kernels/cuda/random.cuh"
 #include "kernels/cuda/reduce.cuh"
 
 namespace penchant::simt {
@@ -158,22 +160,14 @@ void SimtBackend::normalize_rows_backward(ConstFloatView y, VectorView<const flo
 }
 
 void SimtBackend::dropout(const kernels::DropoutOptions& options, ConstFloatView x, FloatView y) {
-  require_device("dropout", "x", x);
-  require_shape("dropout", "y", y, x.rows, x.cols);
-  if (!(options.rate >= 0.0F && options.rate < 1.0F))
-    cuda::refuse("dropout", "rate is " + std::to_string(options.rate));
+  cuda::check_dropout(options, x, y);
   cuda::dropout(options, x, y, &machine_);
 }
 
 void SimtBackend::layer_norm(ConstFloatView x, VectorView<const float> gain,
                              VectorView<const float> bias, FloatView unit,
                              VectorView<float> inverse_deviations, FloatView y) {
-  require_device("layer_norm", "x", x);
-  require_size("layer_norm", "gain", gain, x.cols);
-  require_size("layer_norm", "bias", bias, x.cols);
-  require_shape("layer_norm", "unit", unit, x.rows, x.cols);
-  require_size("layer_norm", "inverse_deviations", inverse_deviations, x.rows);
-  require_shape("layer_norm", "y", y, x.rows, x.cols);
+  cuda::check_layer_norm(x, gain, bias, unit, inverse_deviations, y);
   cuda::layer_norm(x, gain, bias, unit, inverse_deviations, y, &machine_);
 }
 
@@ -182,46 +176,15 @@ void SimtBackend::layer_norm_backward(ConstFloatView unit,
                                       VectorView<const float> gain, ConstFloatView d_y,
                                       FloatView d_x, VectorView<float> d_gain,
                                       VectorView<float> d_bias) {
-  const char* op = "layer_norm_backward";
-  require_device(op, "unit", unit);
-  require_size(op, "inverse_deviations", inverse_deviations, unit.rows);
-  require_size(op, "gain", gain, unit.cols);
-  require_shape(op, "d_y", d_y, unit.rows, unit.cols);
-  require_shape(op, "d_x", d_x, unit.rows, unit.cols);
-  require_size(op, "d_gain", d_gain, unit.cols);
-  require_size(op, "d_bias", d_bias, unit.cols);
+  cuda::check_layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
   std::vector<float> memory = scratch(cuda::column_sums_scratch_size(unit.rows, unit.cols));
   cuda::layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias, view(memory),
                             &machine_);
 }
 
-void SimtBackend::binary_cross_entropy(VectorView<const float> logits,
-                                       VectorView<const float> labels, VectorView<float> losses,
-                                       VectorView<float> d_logits) {
-  const char* op = "binary_cross_entropy";
-  require_device(op, "logits", logits);
-  require_size(op, "labels", labels, logits.size);
-  require_size(op, "losses", losses, logits.size);
-  require_size(op, "d_logits", d_logits, logits.size);
-  cuda::binary_cross_entropy(logits, labels, losses, d_logits, &machine_);
-}
-
-void SimtBackend::squared_error(VectorView<const float> x, VectorView<const float> targets,
-                                VectorView<float> losses, VectorView<float> d_x) {
-  require_device("squared_error", "x", x);
-  require_size("squared_error", "targets", targets, x.size);
-  require_size("squared_error", "losses", losses, x.size);
-  require_size("squared_error", "d_x", d_x, x.size);
-  cuda::squared_error(x, targets, losses, d_x, &machine_);
-}
-
 void SimtBackend::adam_step(const kernels::AdamOptions& options, ConstFloatView gradient,
                             FloatView parameter, FloatView first_moment, FloatView second_moment) {
-  require_device("adam_step", "parameter", parameter);
-  require_shape("adam_step", "gradient", gradient, parameter.rows, parameter.cols);
-  require_shape("adam_step", "first_moment", first_moment, parameter.rows, parameter.cols);
-  require_shape("adam_step", "second_moment", second_moment, parameter.rows, parameter.cols);
-  if (options.step < 1) cuda::refuse("adam_step", "step counts from 1");
+  cuda::check_adam_step(options, gradient, parameter, first_moment, second_moment);
   cuda::adam_step(options, gradient, parameter, first_moment, second_moment, &machine_);
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/indexing.cuh"
 #include "kernels/cuda/loss.cuh"
+#include "kernels/cuda/operands.h"
 #include "kernels/cuda/spmm.cuh"
 #include "tests/simt/on_host.h"
 #include "tests/simt/simt_backend.h"
@@ -60,15 +61,7 @@ const SimtSparseMatrix& checked_product(const kernels::SparseMatrix& a, MatrixVi
                                         FloatView y, const kernels::SpmmOptions& options) {
   const auto* sparse = dynamic_cast<const SimtSparseMatrix*>(&a);
   if (sparse == nullptr) cuda::refuse("spmm", "the sparse matrix was prepared by another backend");
-  require_shape("spmm", "x", x, a.cols(), y.cols);
-  require_shape("spmm", "y", y, a.rows(), y.cols);
-  if (options.row_scale.data != nullptr)
-    require_size("spmm", "row_scale", options.row_scale, a.rows());
-  if (options.layer_sum.data != nullptr)
-    require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
-  if (options.addend.data != nullptr)
-    require_shape("spmm", "addend", options.addend, a.rows(), y.cols);
-  if (options.bias.data != nullptr) require_size("spmm", "bias", options.bias, y.cols);
+  cuda::check_product(a, x, y, options);
   return *sparse;
 }
 
@@ -148,13 +141,7 @@ void SimtBackend::scatter_add_rows_atomic(float alpha, ConstFloatView x, IdView 
 void SimtBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
                       VectorView<float> losses, FloatView d_users, FloatView d_positives,
                       FloatView d_negatives) {
-  require_device("bpr", "users", users);
-  require_shape("bpr", "positives", positives, users.rows, users.cols);
-  require_shape("bpr", "negatives", negatives, users.rows, users.cols);
-  require_shape("bpr", "d_users", d_users, users.rows, users.cols);
-  require_shape("bpr", "d_positives", d_positives, users.rows, users.cols);
-  require_shape("bpr", "d_negatives", d_negatives, users.rows, users.cols);
-  require_size("bpr", "losses", losses, users.rows);
+  cuda::check_bpr(users, positives, negatives, losses, d_users, d_positives, d_negatives);
   cuda::bpr(users, positives, negatives, losses, d_users, d_positives, d_negatives, &machine_);
 }
 
@@ -163,27 +150,10 @@ void SimtBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
                                   const kernels::SampledSoftmaxOptions& options,
                                   VectorView<float> losses, FloatView d_users,
                                   FloatView d_positives, FloatView d_negatives) {
+  cuda::check_sampled_softmax(users, positives, negatives, options, losses, d_users, d_positives,
+                              d_negatives);
   const std::int64_t batch = users.rows;
-  const std::int64_t width = users.cols;
   const std::int64_t count = negatives.rows;
-  const char* op = "sampled_softmax";
-  require_device(op, "users", users);
-  require_shape(op, "positives", positives, batch, width);
-  require_shape(op, "negatives", negatives, count, width);
-  require_shape(op, "d_users", d_users, batch, width);
-  require_shape(op, "d_positives", d_positives, batch, width);
-  require_shape(op, "d_negatives", d_negatives, count, width);
-  require_size(op, "losses", losses, batch);
-  if (options.positive_ids.size > 0 || options.negative_ids.size > 0) {
-    require_size(op, "positive_ids", options.positive_ids, batch);
-    require_size(op, "negative_ids", options.negative_ids, count);
-  }
-  if (options.positive_bias.size > 0)
-    require_size(op, "positive_bias", options.positive_bias, batch);
-  if (options.negative_bias.size > 0)
-    require_size(op, "negative_bias", options.negative_bias, count);
-  if (!(options.temperature > 0.0F))
-    cuda::refuse(op, "temperature is " + std::to_string(options.temperature));
   if (batch == 0) {
     fill(d_negatives, 0.0F);
     return;
@@ -196,6 +166,20 @@ void SimtBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
   if (count == 0) return;
   gemm(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F, d_users);
   gemm(Transpose::yes, Transpose::no, 1.0F, scores, users, 0.0F, d_negatives);
+}
+
+void SimtBackend::binary_cross_entropy(VectorView<const float> logits,
+                                       VectorView<const float> labels, VectorView<float> losses,
+                                       VectorView<float> d_logits) {
+  cuda::check_pointwise("binary_cross_entropy", "logits", logits, "labels", labels, losses,
+                        d_logits);
+  cuda::binary_cross_entropy(logits, labels, losses, d_logits, &machine_);
+}
+
+void SimtBackend::squared_error(VectorView<const float> x, VectorView<const float> targets,
+                                VectorView<float> losses, VectorView<float> d_x) {
+  cuda::check_pointwise("squared_error", "x", x, "targets", targets, losses, d_x);
+  cuda::squared_error(x, targets, losses, d_x, &machine_);
 }
 
 }  // namespace penchant::simt
