@@ -159,6 +159,7 @@ if wanted variants; then
   tests spmm_streamed kernels_test '*Spmm*/cuda' PENCHANT_SPARSE_BYTES=4096
   # Tables of node vectors in host memory as well: every op, and products that bring the rows they need.
   tests tables_streamed kernels_test "$on_gpu" PENCHANT_SPARSE_BYTES=20000 PENCHANT_TABLE_BYTES=64 PENCHANT_STREAM_TABLES=1
+  tests convolution_cudnn kernels_test '*Convolution*/cuda' PENCHANT_CONVOLUTION=cudnn
   # Of cuSPARSE's algorithms only the third promises bits.
   tests spmm_alg1 kernels_test '*Spmm*/cuda-*SameBits*' PENCHANT_SPMM=alg1
   tests spmm_alg2 kernels_test '*Spmm*/cuda-*SameBits*' PENCHANT_SPMM=alg2

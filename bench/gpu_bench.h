@@ -25,6 +25,9 @@ std::unique_ptr<kernels::Backend> gpu(const kernels::CudaOptions& options = {});
 /// Uniform numbers in [-1, 1).
 kernels::FloatMatrix random_matrix(std::int64_t rows, std::int64_t cols, std::uint64_t seed,
                                    kernels::Backend& backend);
+/// Largest difference over the first rows, on the scale of the values; infinite for NaN.
+double disagreement(kernels::ConstFloatView a, kernels::Backend& on_a, kernels::ConstFloatView b,
+                    kernels::Backend& on_b);
 /// Bytes read and written a second by a copy on the device, over 10^12.
 double copy_tb_per_s(std::int64_t bytes);
 
@@ -55,6 +58,8 @@ json lightgcn(const Interactions& data, std::int64_t batch_size);
 /// A training step of the interest model's sequence half.
 json interest(std::int64_t batch, std::int64_t longest);
 json lstm(std::int64_t batch, std::int64_t longest);
+/// Forward and backward of a causal convolution by both variants; agree as in spmm().
+json convolution(std::int64_t batch, std::int64_t longest, bool& agree);
 json topk(std::int64_t users, std::int64_t items);
 /// Vectors of a whole catalogue, three layers, d = 64: kernel time, and from a CSR in `folder` on.
 json catalogue(std::int64_t events, const std::string& folder);

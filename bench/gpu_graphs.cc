@@ -2,6 +2,7 @@
 // Timing, tables and graphs of gpu_bench.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -10,6 +11,7 @@
 #include "graph/normalize.h"
 #include "graph/random.h"
 #include "graph/rmat.h"
+#include "kernels/transfer.h"
 
 namespace penchant::bench {
 
@@ -82,6 +84,24 @@ FloatMatrix random_matrix(std::int64_t rows, std::int64_t cols, std::uint64_t se
     backend.copy(ConstFloatView(view.rows_of(0, count)), view.rows_of(row, count));
   }
   return matrix;
+}
+
+double disagreement(ConstFloatView a, Backend& on_a, ConstFloatView b, Backend& on_b) {
+  const std::int64_t rows = std::min<std::int64_t>(a.rows, 100'000);
+  kernels::Download<float> download_a, download_b;
+  const ConstFloatView x = download_a(a.rows_of(0, rows), on_a);
+  const ConstFloatView y = download_b(b.rows_of(0, rows), on_b);
+  double largest = 1e-30;
+  double difference = 0.0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < x.cols; ++j) {
+      const double apart = std::abs(static_cast<double>(x(i, j)) - static_cast<double>(y(i, j)));
+      if (!(apart < 1e30)) return HUGE_VAL;
+      difference = std::max(difference, apart);
+      largest = std::max(largest, std::abs(static_cast<double>(x(i, j))));
+    }
+  }
+  return difference / largest;
 }
 
 double copy_tb_per_s(std::int64_t bytes) {

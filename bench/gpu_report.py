@@ -74,6 +74,10 @@ for name, label in (("topk", "top-20, 50,000 x 90,000"), ("lstm", "LSTM forward 
     if name in ours:
         own = median(ours, name, "time")
         print(f"{label} {own:.3f} ms, PyTorch / ours {ratio(median(peers, name, 'time'), own)}")
+if "convolution" in ours:
+    unfolded, by_cudnn = median(ours, "convolution", "unfolded"), median(ours, "convolution", "cudnn")
+    print(f"causal convolution of width {ours['convolution']['width']}, forward and backward {unfolded:.3f} ms unfolded,"
+          f" {by_cudnn:.3f} ms by cuDNN")
 if "catalogue" in ours:
     shop = ours["catalogue"]
     print(f"catalogue of {shop['nodes']:,} nodes, {shop['entries']:,} entries: {shop['time']['median']:.1f} ms of kernels,"

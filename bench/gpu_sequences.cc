@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recurrent layers and the interest model's training step.
+// Recurrent layers, convolutions and the interest model's training step.
 #include <algorithm>
 
 #include "bench/gpu_bench.h"
@@ -69,6 +69,43 @@ json lstm(std::int64_t batch, std::int64_t longest) {
              backend->recurrent_backward(*state, {offsets}, x.view(), weights, h.view(), d_h.view(),
                                          d_x.view(), gradients);
            })}};
+}
+
+json convolution(std::int64_t batch, std::int64_t longest, bool& agree) {
+  constexpr std::int64_t kWidth = 3, kInputs = 64, kOutputs = 128;
+  std::vector<std::int64_t> offsets = {0};
+  for (std::int64_t b = 0; b < batch; ++b)
+    offsets.push_back(offsets.back() + length_of(b, batch, longest));
+  const std::int64_t rows = offsets.back();
+  json result = {{"rows", rows}, {"width", kWidth}};
+  std::unique_ptr<Backend> backends[2];
+  FloatMatrix outputs[2];
+  const char* const names[] = {"unfolded", "cudnn"};
+  for (int variant = 0; variant < 2; ++variant) {
+    kernels::CudaOptions cuda;
+    if (variant == 1) cuda.convolution = kernels::ConvolutionVariant::cudnn;
+    backends[variant] = gpu(cuda);
+    Backend& backend = *backends[variant];
+    const FloatMatrix x = random_matrix(rows, kInputs, 1, backend);
+    const FloatMatrix weight = random_matrix(kWidth * kInputs, kOutputs, 2, backend);
+    const FloatMatrix d_y = random_matrix(rows, kOutputs, 3, backend);
+    const kernels::Vector<float> bias = backend.vector<float>(kOutputs);
+    FloatMatrix& y = outputs[variant] = backend.matrix<float>(rows, kOutputs);
+    FloatMatrix d_x = backend.matrix<float>(rows, kInputs);
+    FloatMatrix d_weight = backend.matrix<float>(kWidth * kInputs, kOutputs);
+    kernels::Vector<float> d_bias = backend.vector<float>(kOutputs);
+    result[names[variant]] = time_ms(backend, [&] {
+      backend.convolution_forward({offsets}, kWidth, x.view(), weight.view(), bias.view(),
+                                  y.view());
+      backend.convolution_backward({offsets}, kWidth, x.view(), weight.view(), d_y.view(),
+                                   d_x.view(), d_weight.view(), d_bias.view());
+    });
+  }
+  const double apart =
+      disagreement(outputs[0].view(), *backends[0], outputs[1].view(), *backends[1]);
+  result["disagreement"] = apart;
+  if (!(apart < 1e-4)) agree = false;
+  return result;
 }
 
 // The model of bench/peers/gpu.py: an LSTM of 128 over 64-wide item vectors, a hidden layer of 128,

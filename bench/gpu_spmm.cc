@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sparse products: the own kernels beside the best of cuSPARSE.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <map>
 
 #include "bench/gpu_bench.h"
-#include "kernels/transfer.h"
 
 namespace penchant::bench {
 
 using graph::Csr;
-using kernels::Backend;
-using kernels::ConstFloatView;
 using kernels::FloatMatrix;
 using kernels::SpmmVariant;
 
 namespace {
-
-/// Largest difference over the first rows, on the scale of the values; infinite for NaN.
-double disagreement(ConstFloatView a, Backend& on_a, ConstFloatView b, Backend& on_b) {
-  const std::int64_t rows = std::min<std::int64_t>(a.rows, 100'000);
-  kernels::Download<float> download_a, download_b;
-  const ConstFloatView x = download_a(a.rows_of(0, rows), on_a);
-  const ConstFloatView y = download_b(b.rows_of(0, rows), on_b);
-  double largest = 1e-30;
-  double difference = 0.0;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = 0; j < x.cols; ++j) {
-      const double apart = std::abs(static_cast<double>(x(i, j)) - static_cast<double>(y(i, j)));
-      if (!(apart < 1e30)) return HUGE_VAL;
-      difference = std::max(difference, apart);
-      largest = std::max(largest, std::abs(static_cast<double>(x(i, j))));
-    }
-  }
-  return difference / largest;
-}
 
 const std::map<SpmmVariant, const char*> kVariants = {{SpmmVariant::own, "own"},
                                                       {SpmmVariant::cusparse_alg1, "alg1"},

@@ -71,6 +71,13 @@ CudaOptions options_from_environment(CudaOptions options) {
           fmt::format("PENCHANT_SPMM is '{}', expected own, alg1, alg2 or alg3", name));
     options.spmm = known->second;
   }
+  if (const std::string_view name = variable("PENCHANT_CONVOLUTION");
+      options.convolution == ConvolutionVariant::unfolded && !name.empty()) {
+    if (name != "unfolded" && name != "cudnn")
+      throw InputError(
+          fmt::format("PENCHANT_CONVOLUTION is '{}', expected unfolded or cudnn", name));
+    if (name == "cudnn") options.convolution = ConvolutionVariant::cudnn;
+  }
   if (const auto text = switch_of("PENCHANT_TF32"); text && !options.tf32) options.tf32 = *text;
   options.graphs = switch_of("PENCHANT_CUDA_GRAPHS").value_or(false) && options.graphs;
   if (const auto text = switch_of("PENCHANT_STREAM_TABLES");

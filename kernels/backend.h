@@ -6,6 +6,8 @@
 //   - outputs are overwritten and never read; outputs do not alias inputs
 //   - the result does not depend on the number of threads and is the same in every run, bit by bit
 //   - zero-size operands return at once
+//   - what a backend prepares (SparseMatrix, PairSource, RecurrentState, RepeatedStep) does not
+//   outlive it; its matrices and vectors may
 //   - arithmetic and accumulation are float32; sums over rows of a batch are accumulated in a fixed
 //   order
 // Letters: N rows of a table, D embedding width, B batch rows, M shared negatives, K cut-off, F
@@ -396,17 +398,25 @@ class Backend {
 enum class DeviceChoice : std::uint8_t { automatic, cpu, cuda };
 
 /// Which routine multiplies sparse by dense on the GPU: Penchant's kernels or one of cuSPARSE's
-/// algorithms (CUSPARSE_SPMM_CSR_ALG1 to ALG3). A table in bf16 is always read by the own kernels.
+/// algorithms (CUSPARSE_SPMM_CSR_ALG1 to ALG3, of which only the last promises the same bits in
+/// every run). A table in bf16 is always read by the own kernels.
 enum class SpmmVariant : std::uint8_t { own, cusparse_alg1, cusparse_alg2, cusparse_alg3 };
+
+/// How the GPU convolves over time: as one product of unfolded inputs, or by cuDNN over sequences
+/// that lie in one row with zeros between them (docs/decisions/0017-convolution-by-unfolding.md).
+enum class ConvolutionVariant : std::uint8_t { unfolded, cudnn };
 
 enum class TableStreaming : std::uint8_t { automatic, off, on };
 
 /// Of the CUDA backend. The environment decides where a field has its default value:
-/// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_TF32=1, PENCHANT_SPARSE_BYTES=N,
-/// PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1, PENCHANT_CUDA_GRAPHS=0|1.
+/// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_CONVOLUTION=unfolded|cudnn, PENCHANT_TF32=1,
+/// PENCHANT_SPARSE_BYTES=N, PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1,
+/// PENCHANT_CUDA_GRAPHS=0|1.
 struct CudaOptions {
   /// Not yet measured on a device: the own kernels until bench/gpu_bench.cc shows otherwise.
   SpmmVariant spmm = SpmmVariant::own;
+  /// Not yet measured either.
+  ConvolutionVariant convolution = ConvolutionVariant::unfolded;
   bool tf32 = false;  ///< dense products may round their operands to 10 bits of mantissa
   /// Device memory that one sparse matrix may take; a larger one stays in pinned host memory and is
   /// streamed through two buffers of this size together. 0: half of what is free.

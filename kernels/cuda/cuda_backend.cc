@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/dnn_convolution.h"
 
 namespace penchant::kernels::cuda {
 
@@ -44,6 +45,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       iota_(stream_.get()),
       sort_(stream_.get()),
       unfolded_(stream_.get()),
+      convolution_(stream_.get()),
       ranking_(stream_.get()) {
   description_ = describe_device();
   // Memory that is given back stays with the process: a later allocation is a pointer operation.
@@ -164,11 +166,11 @@ void CudaBackend::copy(IdView from, VectorView<graph::NodeId> to) {
                              {to.data, 1, to.size, to.size, to.device});
 }
 
-VectorView<const std::int64_t> CudaBackend::upload(const Segments& segments) {
+DeviceSegments CudaBackend::upload(const Segments& segments) {
   const auto count = static_cast<std::int64_t>(segments.offsets.size());
   auto* memory = offsets_.reserve<std::int64_t>(count);
   staging_.upload(segments.offsets.data(), memory, count);
-  return {memory, count, Device::cuda};
+  return {memory, count - 1};
 }
 
 }  // namespace penchant::kernels::cuda

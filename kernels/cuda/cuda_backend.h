@@ -12,9 +12,12 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/handles.h"
+#include "kernels/cuda/segments.h"
 #include "kernels/cuda/staging.h"
 
 namespace penchant::kernels::cuda {
+
+class RowConvolutions;  // dnn_convolution.h
 
 /// What cuBLAS recommends for Hopper; given to it once, so that no product allocates and equal
 /// products have equal bits.
@@ -29,6 +32,17 @@ struct RankingScratch {
   Scratch excluded;    ///< CSR of excluded items
   Scratch targets;     ///< and of targets
   Scratch own;         ///< the targets' scores
+};
+
+/// Of convolutions by cuDNN (convolution.cu).
+struct ConvolutionScratch {
+  explicit ConvolutionScratch(cudaStream_t stream)
+      : inputs(stream), d_inputs(stream), outputs(stream), filter(stream), d_filter(stream) {}
+  Scratch inputs;    ///< x in one row of positions
+  Scratch d_inputs;  ///< and its gradient
+  Scratch outputs;   ///< y, or its gradient
+  Scratch filter;    ///< the weight as cuDNN has it
+  Scratch d_filter;  ///< and its gradient
 };
 
 class CudaBackend final : public Backend {
@@ -52,6 +66,7 @@ class CudaBackend final : public Backend {
   void copy_matrix(MatrixView<const T> from, MatrixView<T> to);
   /// The library handles that only some programs need are made by the first call.
   cudnnHandle_t dnn();
+  RowConvolutions& row_convolutions();
   /// False where cuBLASLt has no algorithm for the shape with its epilogue.
   bool multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a, ConstFloatView b,
                       const float* bias, float beta, FloatView c);
@@ -63,7 +78,7 @@ class CudaBackend final : public Backend {
   void spmm_own(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
                 const SpmmOptions& options);
   /// Device copy of the segments' offsets, valid until the next call.
-  VectorView<const std::int64_t> upload(const Segments& segments);
+  DeviceSegments upload(const Segments& segments);
   VectorView<float> column_sums_scratch(std::int64_t rows, std::int64_t cols);
 
   CudaOptions options_;
@@ -77,6 +92,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<ProductPlans> products_;
   SparseHandle sparse_;
   DnnHandle dnn_;
+  std::unique_ptr<RowConvolutions> row_convolutions_;
   // Scratch memory by use.
   Scratch offsets_;        ///< of segments
   Scratch product_;        ///< spmm: partial rows, or the product before its row scale
@@ -84,8 +100,9 @@ class CudaBackend final : public Backend {
   Scratch probabilities_;  ///< sampled_softmax: [B x M]
   Scratch iota_;           ///< scatter_add_rows: 0, 1, 2, ...
   std::int64_t iota_size_ = 0;
-  Scratch sort_;            ///< and its sorted ids, their positions, CUB's memory
-  Scratch unfolded_;        ///< convolution: [S x width F]
+  Scratch sort_;      ///< and its sorted ids, their positions, CUB's memory
+  Scratch unfolded_;  ///< convolution: [S x width F]
+  ConvolutionScratch convolution_;
   RankingScratch ranking_;  ///< topk and rank_counts: tiles and lists
 };
 

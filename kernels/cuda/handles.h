@@ -73,6 +73,9 @@ using DnnHandle = Unique<cudnnHandle_t, cudnnDestroy>;
 using RnnDescriptor = Unique<cudnnRNNDescriptor_t, cudnnDestroyRNNDescriptor>;
 using RnnDataDescriptor = Unique<cudnnRNNDataDescriptor_t, cudnnDestroyRNNDataDescriptor>;
 using TensorDescriptor = Unique<cudnnTensorDescriptor_t, cudnnDestroyTensorDescriptor>;
+using FilterDescriptor = Unique<cudnnFilterDescriptor_t, cudnnDestroyFilterDescriptor>;
+using ConvolutionDescriptor =
+    Unique<cudnnConvolutionDescriptor_t, cudnnDestroyConvolutionDescriptor>;
 using DropoutDescriptor = Unique<cudnnDropoutDescriptor_t, cudnnDestroyDropoutDescriptor>;
 
 /// An event without timing, for order between streams and for waiting on the host.

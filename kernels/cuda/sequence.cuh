@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernels of sequence models on the device that no vendor library has: causal convolution as a
-// matrix product (unfold and fold around the caller's GEMM), maximum over a sequence, running sums.
-// Sequences lie one after another; `offsets` [B + 1] is in device memory.
+// Kernels of sequence models on the device that no vendor library has: maximum over a sequence,
+// running sums. Sequences lie one after another; `offsets` [B + 1] is in device memory.
 #pragma once
 
 #include "kernels/backend.h"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/segments.h"
 
 namespace penchant::kernels::cuda {
-
-/// Segments in device memory.
-struct DeviceSegments {
-  const std::int64_t* offsets = nullptr;  ///< [B + 1]
-  std::int64_t num_segments = 0;          ///< B
-};
 
 namespace {
 
@@ -35,54 +29,6 @@ __device__ __forceinline__ std::int64_t segment_of(const DeviceSegments& segment
       last = middle;
   }
   return first;
-}
-
-// unfold: one row of inputs that a causal convolution reads.
-// Computes    u_(t, k F + f) = x_(t - k, f), 0 before the start of the sequence
-// Shapes      x [S x F], u [S x width F] float32 row-major, any alignment; offsets [B + 1] int64
-// Mapping     one warp a row, lanes strided over the row of u; the row's sequence by binary search;
-//             blocks of 8 warps
-// Memory      reads 4 F bytes a row (width times, from L1 and L2), writes 4 width F: bound by
-//             device memory
-// Regime      narrow kernels (width <= 8): u is width times x
-// Numerics    exact
-// Edge cases  rows nearer to the start than width; empty sequences have no rows
-// Source      Chellapilla et al. 2006, "High performance convolutional neural networks for document
-//             processing", section 4 (im2col)
-// Measured    not yet measured
-__global__ void __launch_bounds__(kWarpSize* SequenceConfig::kBlockRows)
-    unfold_kernel(DeviceSegments segments, std::int64_t width, Rows<const float> x,
-                  std::int64_t rows, std::int64_t cols, Rows<float> u) {
-  const std::int64_t t = std::int64_t{blockIdx.x} * SequenceConfig::kBlockRows + threadIdx.y;
-  if (t >= rows) return;
-  const std::int64_t start = segments.offsets[segment_of(segments, t)];
-  for (std::int64_t k = 0; k < width; ++k) {
-    for (std::int64_t f = threadIdx.x; f < cols; f += kWarpSize)
-      u.at(t, k * cols + f) = t - k >= start ? x.at(t - k, f) : 0.0F;
-  }
-}
-
-// fold: one row of the gradient of unfold.
-// Computes    d_x_(t, f) = sum_(k < width, t + k in the sequence) d_u_(t + k, k F + f)
-// Shapes      d_u [S x width F], d_x [S x F] float32 row-major, any alignment
-// Mapping     as unfold, over the rows of d_x
-// Memory      reads 4 width F bytes a row, each once: bound by device memory
-// Regime      as unfold
-// Numerics    float32, ascending k: deterministic; bound (width + 4) eps sum|terms|
-// Edge cases  as unfold, at the end of the sequence
-// Source      as unfold
-// Measured    not yet measured
-__global__ void __launch_bounds__(kWarpSize* SequenceConfig::kBlockRows)
-    fold_kernel(DeviceSegments segments, std::int64_t width, Rows<const float> d_u,
-                std::int64_t rows, std::int64_t cols, Rows<float> d_x) {
-  const std::int64_t t = std::int64_t{blockIdx.x} * SequenceConfig::kBlockRows + threadIdx.y;
-  if (t >= rows) return;
-  const std::int64_t end = segments.offsets[segment_of(segments, t) + 1];
-  for (std::int64_t f = threadIdx.x; f < cols; f += kWarpSize) {
-    float sum = 0.0F;
-    for (std::int64_t k = 0; k < width && t + k < end; ++k) sum += d_u.at(t + k, k * cols + f);
-    d_x.at(t, f) = sum;
-  }
 }
 
 // segment_max: one column's largest value of one sequence, and where it stands.
@@ -164,26 +110,6 @@ inline LaunchShape warp_per_segment_shape(std::int64_t segments, std::int64_t co
 }
 
 }  // namespace
-
-/// u [S x width F]; the convolution is u weight + bias.
-inline void unfold(const DeviceSegments& segments, std::int64_t width, ConstFloatView x,
-                   FloatView u, Stream stream) {
-  if (u.rows == 0 || u.cols == 0) return;
-  launch(unfold_kernel,
-         {dim3(grid_x(ceil_div(x.rows, SequenceConfig::kBlockRows))),
-          dim3(kWarpSize, SequenceConfig::kBlockRows)},
-         stream, segments, width, Rows(x), x.rows, x.cols, Rows(u));
-}
-
-/// d_x [S x F] from d_u [S x width F] = d_y weight'.
-inline void fold(const DeviceSegments& segments, std::int64_t width, ConstFloatView d_u,
-                 FloatView d_x, Stream stream) {
-  if (d_x.rows == 0 || d_x.cols == 0) return;
-  launch(fold_kernel,
-         {dim3(grid_x(ceil_div(d_x.rows, SequenceConfig::kBlockRows))),
-          dim3(kWarpSize, SequenceConfig::kBlockRows)},
-         stream, segments, width, Rows(d_u), d_x.rows, d_x.cols, Rows(d_x));
-}
 
 inline void segment_max(const DeviceSegments& segments, ConstFloatView x, FloatView y,
                         MatrixView<graph::NodeId> rows, Stream stream) {

@@ -81,9 +81,10 @@ TEST(MakeBackend, EnvironmentDecidesWhatTheCallerLeavesOpen) {
 
 TEST(MakeBackend, RefusesCudaOptionsThatItDoesNotKnow) {
   for (const auto& [name, value] :
-       {std::pair("PENCHANT_SPMM", "alg4"), std::pair("PENCHANT_TF32", "yes"),
-        std::pair("PENCHANT_SPARSE_BYTES", "1G"), std::pair("PENCHANT_TABLE_BYTES", "-1"),
-        std::pair("PENCHANT_STREAM_TABLES", "on"), std::pair("PENCHANT_CUDA_GRAPHS", "2")}) {
+       {std::pair("PENCHANT_SPMM", "alg4"), std::pair("PENCHANT_CONVOLUTION", "fft"),
+        std::pair("PENCHANT_TF32", "yes"), std::pair("PENCHANT_SPARSE_BYTES", "1G"),
+        std::pair("PENCHANT_TABLE_BYTES", "-1"), std::pair("PENCHANT_STREAM_TABLES", "on"),
+        std::pair("PENCHANT_CUDA_GRAPHS", "2")}) {
     const Variable variable(name, value);
     try {
       make_backend(options_for(DeviceChoice::automatic));

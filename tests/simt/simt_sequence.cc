@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops on sequences of the emulated backend.
-#include <algorithm>
 #include <vector>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/convolution.cuh"
+#include "kernels/cuda/operands.h"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/sequence.cuh"
 #include "tests/simt/on_host.h"
@@ -25,10 +26,8 @@ class DeviceOffsets {
  public:
   DeviceOffsets(const char* op, const Segments& segments, std::int64_t rows)
       : offsets_(segments.offsets.begin(), segments.offsets.end()) {
+    cuda::require_segments(op, segments, rows);
     if (offsets_.empty()) offsets_.push_back(0);
-    if (offsets_.front() != 0 || offsets_.back() != rows ||
-        !std::is_sorted(offsets_.begin(), offsets_.end()))
-      cuda::refuse(op, "offsets of the sequences do not ascend from 0 to the number of rows");
   }
   std::int64_t count() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
   cuda::DeviceSegments segments() const { return {offsets_.data(), count()}; }
@@ -84,12 +83,8 @@ void SimtBackend::recurrent_backward(kernels::RecurrentState& state,
 void SimtBackend::convolution_forward(const Segments& segments, std::int64_t width,
                                       ConstFloatView x, ConstFloatView weight,
                                       VectorView<const float> bias, FloatView y) {
-  const char* op = "convolution_forward";
-  require_device(op, "x", x);
-  const DeviceOffsets offsets(op, segments, x.rows);
-  require_shape(op, "weight", weight, width * x.cols, y.cols);
-  require_size(op, "bias", bias, y.cols);
-  require_shape(op, "y", y, x.rows, y.cols);
+  cuda::check_convolution_forward(segments, width, x, weight, bias, y);
+  const DeviceOffsets offsets("convolution_forward", segments, x.rows);
   if (y.rows == 0) return;
   std::vector<float> memory = scratch(x.rows * width * x.cols);
   const FloatView inputs(memory.data(), x.rows, width * x.cols, width * x.cols,
@@ -103,14 +98,8 @@ void SimtBackend::convolution_backward(const Segments& segments, std::int64_t wi
                                        ConstFloatView x, ConstFloatView weight, ConstFloatView d_y,
                                        FloatView d_x, FloatView d_weight,
                                        VectorView<float> d_bias) {
-  const char* op = "convolution_backward";
-  require_device(op, "x", x);
-  const DeviceOffsets offsets(op, segments, x.rows);
-  require_shape(op, "weight", weight, width * x.cols, d_y.cols);
-  require_shape(op, "d_y", d_y, x.rows, d_y.cols);
-  require_shape(op, "d_x", d_x, x.rows, x.cols);
-  require_shape(op, "d_weight", d_weight, width * x.cols, d_y.cols);
-  require_size(op, "d_bias", d_bias, d_y.cols);
+  cuda::check_convolution_backward(segments, width, x, weight, d_y, d_x, d_weight, d_bias);
+  const DeviceOffsets offsets("convolution_backward", segments, x.rows);
   if (x.rows == 0) return;
   std::vector<float> memory = scratch(x.rows * width * x.cols);
   const FloatView inputs(memory.data(), x.rows, width * x.cols, width * x.cols,
