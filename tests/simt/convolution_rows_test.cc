@@ -56,7 +56,11 @@ const RowCase kCases[] = {
 
 class ConvolutionRows : public testing::TestWithParam<simt::Schedule> {};
 INSTANTIATE_TEST_SUITE_P(Order, ConvolutionRows,
-                         testing::Values(simt::Schedule::ascending, simt::Schedule::descending));
+                         testing::Values(simt::Schedule::ascending, simt::Schedule::descending),
+                         [](const testing::TestParamInfo<simt::Schedule>& schedule) {
+                           return schedule.param == simt::Schedule::ascending ? "ascending"
+                                                                              : "descending";
+                         });
 
 TEST_P(ConvolutionRows, AgreeWithTheOracleAroundPlainLoops) {
   for (const RowCase& c : kCases) {

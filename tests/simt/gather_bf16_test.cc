@@ -15,7 +15,7 @@ struct Shape {
   std::int64_t width, table_stride, first, stride;  ///< elements; first: start of the table
 };
 // In packs, in words, and of odd widths, strides and starts.
-constexpr Shape kShapes[] = {{8, 8, 0, 8},  {6, 8, 0, 32}, {7, 7, 0, 32},
+constexpr Shape kShapes[] = {{8, 8, 0, 8},  {6, 8, 0, 32}, {7, 7, 0, 32}, {7, 8, 0, 32},
                              {7, 10, 1, 8}, {4, 5, 0, 32}, {4, 4, 1, 32}};
 
 TEST(GatherBf16, TakesEveryBitOfEveryRow) {
