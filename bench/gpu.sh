@@ -110,7 +110,8 @@ esac
 wheel_folders=$(wheels)
 libraries=/usr/local/cuda/lib64
 for folder in $wheel_folders; do libraries+=:$folder/lib; done
-export LD_LIBRARY_PATH="$bin:$libraries:${LD_LIBRARY_PATH:-}"
+library_path=${LD_LIBRARY_PATH:-}
+export LD_LIBRARY_PATH="$bin:$libraries:$library_path"
 export PENCHANT_CUDA_MODULE="$bin/libpenchant_cuda.so" PENCHANT_REQUIRE_GPU=1 PENCHANT_SOURCE_DIR="$PWD"
 if [ $own_module = yes ]; then
   {
@@ -190,7 +191,8 @@ if wanted bench; then
 fi
 if wanted peers; then
   if python3 -c 'import torch' 2> /dev/null; then
-    peers() { timeout "$limit" python3 bench/peers/gpu.py "${data[@]}" > "$out/gpu_peers.json"; }
+    # By PyTorch's own libraries, not by those that were packed.
+    peers() { LD_LIBRARY_PATH=$library_path timeout "$limit" python3 bench/peers/gpu.py "${data[@]}" > "$out/gpu_peers.json"; }
     check peers peers
   else
     skip peers 'no PyTorch'
