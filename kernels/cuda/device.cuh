@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernels share: rows of a matrix as device code sees them, 16-byte packs, bf16 bits, sums
-// of a warp, and the arithmetic of launch shapes. Each kernels/cuda/<op>.cuh holds an
-// op's kernels and, below them, the host functions that launch them; it is included by one .cu of
-// the CUDA module and by one .cc of the emulation. Shapes and devices have been checked by the
+// of a warp, and the arithmetic of launch shapes. Each kernels/cuda/<op>.cuh holds an op's kernels
+// and, below them, the host functions that launch them. Shapes and devices have been checked by the
 // caller (the backend); launchers return at once for zero sizes, allocate nothing and never wait.
 #pragma once
 

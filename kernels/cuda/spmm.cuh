@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sparse times dense on the device: y_i = act(alpha row_scale_i sum_j a_ij x_j + beta y_i + delta
 // addend_i + bias), layer_sum_i += gamma y_i. Rows are divided by spmm_plan.h, summed by
-// spmm_rows.cuh; why the kernel looks
-// like this: docs/kernels.md#spmm-on-the-device.
+// spmm_rows.cuh; why the kernel looks like this: docs/kernels.md#spmm-on-the-device.
 #pragma once
 
 #include "kernels/backend.h"
