@@ -131,11 +131,14 @@ TEST_F(PlainText, ManyEmptyLines) {
 
 TEST_F(PlainText, WhatFollowsAQuoteAnywhereIsReadByArrow) {
   // Quotes just before and behind the border of the first block, and far from it.
+  // Far from a quote lines are long, so that there are few to compare.
   const std::string line = "abcdefgh,12345678\n";
+  const std::string long_line = "abcdefgh," + std::string(4000, '8') + "\n";
   for (const std::ptrdiff_t from_border : {-40, -1, 0, 1, 40, 900000}) {
     std::string text = "a,b\n";
     const auto place =
         static_cast<std::size_t>(static_cast<std::ptrdiff_t>(kTextBlock) + from_border);
+    while (text.size() + 2 * long_line.size() < place) text += long_line;
     while (text.size() + line.size() < place) text += line;
     text += "\"q,\n\"\"\",x\n1\n";
     for (int i = 0; i < 1000; ++i) text += line;
@@ -148,10 +151,16 @@ TEST_F(PlainText, WhatFollowsAQuoteAnywhereIsReadByArrow) {
 }
 
 TEST_F(PlainText, LinesThatCrossTheBorderOfABlock) {
+  const std::string filler(4000, 'x');
   for (std::size_t shift = 0; shift < 12; ++shift) {
     std::string text = "a,b\n" + std::string(shift, 'x') + ",y\n";
-    for (int row = 0; text.size() < 2 * kTextBlock + 100; ++row)
-      text += fmt::format("u{},v\n", row);
+    for (int row = 0; text.size() < 2 * kTextBlock + 100; ++row) {
+      // Lines are short about the borders, and once everywhere: elsewhere they need not be many.
+      const std::size_t behind_border = text.size() % kTextBlock;
+      const bool is_short =
+          shift == 5 || behind_border < 100 || behind_border > kTextBlock - 2 * filler.size();
+      text += fmt::format("u{}{},v\n", row, is_short ? "" : filler);
+    }
     const Lines plain = read("log.csv", text, {',', true, '"'}, {"a"});
     ASSERT_EQ(plain.size(),
               static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) - 1);
