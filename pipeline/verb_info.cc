@@ -28,10 +28,10 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
                                                               {"highway", kHighwayVersion}};
     const std::vector<std::string> gpus = kernels::cuda_devices();
     if (invocation.json) {
-      nlohmann::json json;
-      for (const auto& [name, value] : facts) json[name] = value;
-      json["gpus"] = gpus;
-      print(json.dump(2) + "\n");
+      nlohmann::json output;
+      for (const auto& [name, value] : facts) output[name] = value;
+      output["gpus"] = gpus;
+      print(output.dump(2) + "\n");
       return;
     }
     for (std::size_t gpu = 0; gpu < gpus.size(); ++gpu)
