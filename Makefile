@@ -28,6 +28,8 @@ demo: build
 	@cmake/demo.sh
 
 test: check-release check-dev
+	@[ $(CUDA) = OFF ] || { echo "==> The CUDA module configures without any other library"; \
+	  cmake --preset cuda > build/configure.log || { cat build/configure.log; exit 1; }; }
 
 check-release: setup
 	@echo "==> Release build and tests $(if $(filter ON,$(CUDA)),(CUDA module for sm_80 and sm_90),(CUDA module skipped: no nvcc and cuDNN))"
