@@ -24,3 +24,12 @@ function(penchant_library name)
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC_LINKS} PRIVATE $<BUILD_INTERFACE:penchant_options> ${ARG_PRIVATE_LINKS})
   set_property(GLOBAL APPEND PROPERTY PENCHANT_LIBRARIES ${name})
 endfunction()
+
+# penchant_precompile(TARGET HEADERS ...): headers of other libraries that most files of a target include. Each file still includes what
+# it uses; PENCHANT_PRECOMPILE=OFF compiles it so.
+function(penchant_precompile name)
+  if(PENCHANT_PRECOMPILE)
+    target_precompile_headers(${name} PRIVATE ${ARGN})
+    target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)  # for ccache
+  endif()
+endfunction()

@@ -22,8 +22,8 @@ double sigmoid(double z) { return 1.0 / (1.0 + std::exp(-z)); }
 double softplus(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }
 
 Row row_of(const Dense& table, std::int64_t i) {
-  Row row;
-  for (std::int64_t j = 0; j < table.cols; ++j) row.push_back(table(i, j));
+  Row row(static_cast<std::size_t>(table.cols));
+  for (std::size_t j = 0; j < row.size(); ++j) row[j] = table(i, static_cast<std::int64_t>(j));
   return row;
 }
 
@@ -101,9 +101,11 @@ class Model {
     for (std::int64_t l = 0;; ++l) {
       const std::string prefix = name + ".layer" + std::to_string(l);
       const Dense& weight = p_.at(prefix + ".weight");
+      const Dense& bias = p_.at(prefix + ".bias");
       Row y;
+      y.reserve(static_cast<std::size_t>(weight.cols));
       for (std::int64_t j = 0; j < weight.cols; ++j) {
-        double sum = p_.at(prefix + ".bias")(0, j);
+        double sum = bias(0, j);
         for (std::int64_t k = 0; k < weight.rows; ++k)
           sum += x[static_cast<std::size_t>(k)] * weight(k, j);
         y.push_back(sum);
@@ -191,14 +193,16 @@ class Model {
       const std::string prefix = "sequence.layer" + std::to_string(l);
       const Dense& input = p_.at(prefix + ".input");
       const Dense& hidden = p_.at(prefix + ".hidden");
+      const Dense& bias = p_.at(prefix + ".bias");
       Row h(width, 0.0), c(width, 0.0);
       for (std::size_t t = 0; t < x.size(); ++t) {
         if (l > 0)
           x[t] = dropout_(8 + static_cast<std::uint64_t>(l),
                           packed_row(first, static_cast<std::int64_t>(t)), x[t]);
         Row z;
+        z.reserve(static_cast<std::size_t>(input.cols));
         for (std::int64_t j = 0; j < input.cols; ++j) {
-          double sum = p_.at(prefix + ".bias")(0, j);
+          double sum = bias(0, j);
           for (std::int64_t k = 0; k < input.rows; ++k)
             sum += x[t][static_cast<std::size_t>(k)] * input(k, j);
           for (std::int64_t k = 0; k < hidden.rows; ++k)
@@ -224,10 +228,11 @@ class Model {
     for (const std::int64_t width : options_.interest.cnn_widths) {
       const std::string prefix = "sequence.width" + std::to_string(width);
       const Dense& weight = p_.at(prefix + ".weight");
+      const Dense& bias = p_.at(prefix + ".bias");
       const std::int64_t dim = weight.rows / width;
       for (std::int64_t t = 0; t < static_cast<std::int64_t>(x.size()); ++t) {
         for (std::int64_t j = 0; j < weight.cols; ++j) {
-          double sum = p_.at(prefix + ".bias")(0, j);
+          double sum = bias(0, j);
           for (std::int64_t k = 0; k < width && k <= t; ++k) {
             for (std::int64_t f = 0; f < dim; ++f)
               sum += x[static_cast<std::size_t>(t - k)][static_cast<std::size_t>(f)] *
