@@ -230,7 +230,7 @@ class Bench:
                 "ratios": {"torch_csr": result["torch_csr"]["median"] / result["penchant"]["median"]}}
 
     def recommenders(self):
-        """RecBole's LightGCN step beside ours, and what `implicit` reaches in the time that the default filter takes."""
+        """RecBole's LightGCN step beside ours, and time and quality of `implicit` beside the graph filter's."""
         data = self.gowalla()
         threads, missing, versions = self.options.threads, {}, {}
 

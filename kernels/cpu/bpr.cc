@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -24,15 +24,9 @@ namespace penchant::kernels {
 void CpuBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
                      VectorView<float> losses, FloatView d_users, FloatView d_positives,
                      FloatView d_negatives) {
+  check_bpr(Device::cpu, users, positives, negatives, losses, d_users, d_positives, d_negatives);
   const std::int64_t batch = users.rows;
   const std::int64_t width = users.cols;
-  require_shape("bpr", "users", users, batch, width);
-  require_shape("bpr", "positives", positives, batch, width);
-  require_shape("bpr", "negatives", negatives, batch, width);
-  require_shape("bpr", "d_users", d_users, batch, width);
-  require_shape("bpr", "d_positives", d_positives, batch, width);
-  require_shape("bpr", "d_negatives", d_negatives, batch, width);
-  require_size("bpr", "losses", losses, batch);
   const float share = batch > 0 ? 1.0F / static_cast<float>(batch) : 0.0F;
 #pragma omp parallel for schedule(static)
   for (std::int64_t b = 0; b < batch; ++b) {

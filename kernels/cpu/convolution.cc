@@ -6,7 +6,7 @@
 #include <omp.h>
 
 #include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/segments.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -33,10 +33,6 @@ void copy_shifted(const Segments& segments, ConstFloatView from, std::int64_t fi
   }
 }
 
-void require_width(const char* op, std::int64_t width) {
-  if (width < 1) throw InputError(fmt::format("{}: width is {}, expected 1 or more", op, width));
-}
-
 }  // namespace
 
 // convolution_forward: each step from the `width` steps up to it.
@@ -53,14 +49,8 @@ void require_width(const char* op, std::int64_t width) {
 void CpuBackend::convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
                                      ConstFloatView weight, VectorView<const float> bias,
                                      FloatView y) {
-  const char* op = "convolution_forward";
-  require_width(op, width);
+  check_convolution_forward(Device::cpu, segments, width, x, weight, bias, y);
   const std::int64_t features = x.cols;
-  require_host(op, "x", x);
-  require_shape(op, "y", y, x.rows, y.cols);
-  require_shape(op, "weight", weight, width * features, y.cols);
-  require_size(op, "bias", bias, y.cols);
-  require_segments(op, segments, x.rows);
   const FloatView buffers =
       scratch(convolution_rows_, omp_get_max_threads() * kTileRows, features).view();
 #pragma omp parallel for schedule(dynamic, 1)
@@ -95,17 +85,9 @@ void CpuBackend::convolution_forward(const Segments& segments, std::int64_t widt
 void CpuBackend::convolution_backward(const Segments& segments, std::int64_t width,
                                       ConstFloatView x, ConstFloatView weight, ConstFloatView d_y,
                                       FloatView d_x, FloatView d_weight, VectorView<float> d_bias) {
-  const char* op = "convolution_backward";
-  require_width(op, width);
+  check_convolution_backward(Device::cpu, segments, width, x, weight, d_y, d_x, d_weight, d_bias);
   const std::int64_t features = x.cols;
   const std::int64_t outputs = d_y.cols;
-  require_host(op, "x", x);
-  require_shape(op, "d_y", d_y, x.rows, outputs);
-  require_shape(op, "weight", weight, width * features, outputs);
-  require_shape(op, "d_x", d_x, x.rows, features);
-  require_shape(op, "d_weight", d_weight, width * features, outputs);
-  require_size(op, "d_bias", d_bias, outputs);
-  require_segments(op, segments, x.rows);
   add_column_sums(d_y, d_bias);
   const FloatView buffers =
       scratch(convolution_rows_, omp_get_max_threads() * kTileRows, std::max(features, outputs))

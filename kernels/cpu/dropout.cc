@@ -90,8 +90,8 @@ HWY_AFTER_NAMESPACE();
 #include <cmath>
 
 #include "graph/random.h"
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -110,10 +110,7 @@ HWY_EXPORT(drop);
 //             one-position form is graph/random.h
 // Measured    not yet measured by itself
 void CpuBackend::dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) {
-  require_host("dropout", "x", x);
-  require_shape("dropout", "y", y, x.rows, x.cols);
-  if (!(options.rate >= 0.0F && options.rate < 1.0F))
-    throw InputError(fmt::format("dropout: rate is {}, expected [0, 1)", options.rate));
+  check_dropout(Device::cpu, options, x, y);
   const graph::Random random(options.seed, graph::Stream::dropout, options.substream);
   // A word is below rate 2^32 if it is below its ceiling, which fits because rate <= 1 - 2^-24.
   const DropoutStream stream{

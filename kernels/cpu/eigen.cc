@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
 

@@ -7,6 +7,7 @@
 #include "kernels/cpu/activate.h"
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -167,11 +168,7 @@ void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const floa
 
 void CpuBackend::adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
                            FloatView first_moment, FloatView second_moment) {
-  require_shape("adam_step", "gradient", gradient, parameter.rows, parameter.cols);
-  require_shape("adam_step", "parameter", parameter, parameter.rows, parameter.cols);
-  require_shape("adam_step", "first_moment", first_moment, parameter.rows, parameter.cols);
-  require_shape("adam_step", "second_moment", second_moment, parameter.rows, parameter.cols);
-  if (options.step < 1) throw InputError("adam_step: step counts from 1");
+  check_adam_step(Device::cpu, options, gradient, parameter, first_moment, second_moment);
   // Bias corrections folded into two scalars (Kingma and Ba 2015, end of section 2).
   const double step = static_cast<double>(options.step);
   const double correction1 = 1.0 - std::pow(static_cast<double>(options.beta1), step);

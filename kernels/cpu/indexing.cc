@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fmt/core.h>
+
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -33,14 +33,8 @@ constexpr std::int64_t kSumBlock = 256;
 void CpuBackend::layer_norm(ConstFloatView x, VectorView<const float> gain,
                             VectorView<const float> bias, FloatView unit,
                             VectorView<float> inverse_deviations, FloatView y) {
-  const char* op = "layer_norm";
+  check_layer_norm(Device::cpu, x, gain, bias, unit, inverse_deviations, y);
   const std::int64_t width = x.cols;
-  require_host(op, "x", x);
-  require_size(op, "gain", gain, width);
-  require_size(op, "bias", bias, width);
-  require_shape(op, "unit", unit, x.rows, width);
-  require_size(op, "inverse_deviations", inverse_deviations, x.rows);
-  require_shape(op, "y", y, x.rows, width);
   if (width == 0) return;
   const auto count = static_cast<float>(width);
 #pragma omp parallel for schedule(static)
@@ -82,15 +76,8 @@ void CpuBackend::layer_norm_backward(ConstFloatView unit,
                                      VectorView<const float> gain, ConstFloatView d_y,
                                      FloatView d_x, VectorView<float> d_gain,
                                      VectorView<float> d_bias) {
-  const char* op = "layer_norm_backward";
+  check_layer_norm_backward(Device::cpu, unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
   const std::int64_t width = unit.cols;
-  require_host(op, "unit", unit);
-  require_size(op, "inverse_deviations", inverse_deviations, unit.rows);
-  require_size(op, "gain", gain, width);
-  require_shape(op, "d_y", d_y, unit.rows, width);
-  require_shape(op, "d_x", d_x, unit.rows, width);
-  require_size(op, "d_gain", d_gain, width);
-  require_size(op, "d_bias", d_bias, width);
   if (width == 0) return;
   const std::int64_t blocks = (unit.rows + kSumBlock - 1) / kSumBlock;
   const FloatView sums = scratch(row_sums_, 2 * blocks, width).view();

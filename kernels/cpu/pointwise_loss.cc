@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/check.h"
+#include <fmt/core.h>
+
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -22,11 +24,8 @@ void CpuBackend::binary_cross_entropy(VectorView<const float> logits,
                                       VectorView<const float> labels, VectorView<float> losses,
                                       VectorView<float> d_logits) {
   const char* op = "binary_cross_entropy";
+  check_pointwise(Device::cpu, op, "logits", logits, "labels", labels, losses, d_logits);
   const std::int64_t batch = logits.size;
-  require_host(op, "logits", logits);
-  require_size(op, "labels", labels, batch);
-  require_size(op, "losses", losses, batch);
-  require_size(op, "d_logits", d_logits, batch);
   for (std::int64_t b = 0; b < batch; ++b) {
     if (!(labels[b] >= 0.0F && labels[b] <= 1.0F))
       throw InputError(fmt::format("{}: label {} is {}, expected [0, 1]", op, b, labels[b]));
@@ -54,12 +53,8 @@ void CpuBackend::binary_cross_entropy(VectorView<const float> logits,
 // Measured    not yet measured by itself
 void CpuBackend::squared_error(VectorView<const float> x, VectorView<const float> targets,
                                VectorView<float> losses, VectorView<float> d_x) {
-  const char* op = "squared_error";
+  check_pointwise(Device::cpu, "squared_error", "x", x, "targets", targets, losses, d_x);
   const std::int64_t batch = x.size;
-  require_host(op, "x", x);
-  require_size(op, "targets", targets, batch);
-  require_size(op, "losses", losses, batch);
-  require_size(op, "d_x", d_x, batch);
   const float share = batch > 0 ? 1.0F / static_cast<float>(batch) : 0.0F;
 #pragma omp parallel for schedule(static)
   for (std::int64_t b = 0; b < batch; ++b) {

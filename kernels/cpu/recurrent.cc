@@ -202,6 +202,8 @@ HWY_AFTER_NAMESPACE();
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 #include "kernels/cpu/check.h"
 
 namespace penchant::kernels {

@@ -76,7 +76,7 @@ HWY_AFTER_NAMESPACE();
 
 #include <omp.h>
 
-#include "kernels/cpu/check.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -112,32 +112,6 @@ std::int64_t chunk_rows(std::int64_t count) {
   return std::max(kKeptScores / columns / kTileRows * kTileRows, kFewestRows);
 }
 
-void require_operands(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
-                      const SampledSoftmaxOptions& options, VectorView<float> losses,
-                      FloatView d_users, FloatView d_positives, FloatView d_negatives) {
-  const char* op = "sampled_softmax";
-  const std::int64_t batch = users.rows;
-  const std::int64_t count = negatives.rows;
-  require_shape(op, "users", users, batch, users.cols);
-  require_shape(op, "positives", positives, batch, users.cols);
-  require_shape(op, "negatives", negatives, count, users.cols);
-  require_shape(op, "d_users", d_users, batch, users.cols);
-  require_shape(op, "d_positives", d_positives, batch, users.cols);
-  require_shape(op, "d_negatives", d_negatives, count, users.cols);
-  require_size(op, "losses", losses, batch);
-  if (options.positive_ids.size > 0 || options.negative_ids.size > 0) {
-    require_size(op, "positive_ids", options.positive_ids, batch);
-    require_size(op, "negative_ids", options.negative_ids, count);
-  }
-  if (options.positive_bias.size > 0)
-    require_size(op, "positive_bias", options.positive_bias, batch);
-  if (options.negative_bias.size > 0)
-    require_size(op, "negative_bias", options.negative_bias, count);
-  if (!(options.temperature > 0.0F))
-    throw InputError(
-        fmt::format("{}: temperature is {}, expected more than 0", op, options.temperature));
-}
-
 }  // namespace
 
 // sampled_softmax: one loss per batch row against its positive and M shared negatives, and the
@@ -165,7 +139,8 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
                                  ConstFloatView negatives, const SampledSoftmaxOptions& options,
                                  VectorView<float> losses, FloatView d_users, FloatView d_positives,
                                  FloatView d_negatives) {
-  require_operands(users, positives, negatives, options, losses, d_users, d_positives, d_negatives);
+  check_sampled_softmax(Device::cpu, users, positives, negatives, options, losses, d_users,
+                        d_positives, d_negatives);
   const std::int64_t batch = users.rows;
   const std::int64_t width = users.cols;
   const std::int64_t count = negatives.rows;

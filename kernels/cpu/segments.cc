@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums and maxima over the steps of sequences that lie one after another. See the kernels' comments
 // below.
-#include "kernels/cpu/segments.h"
-
 #include <algorithm>
 
+#include <fmt/core.h>
+
+#include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
 
 namespace penchant::kernels {

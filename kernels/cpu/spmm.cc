@@ -183,7 +183,7 @@ HWY_AFTER_NAMESPACE();
 
 #include <algorithm>
 
-#include "kernels/cpu/check.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -246,15 +246,7 @@ void spmm_row_chunks(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
   const auto* sparse = dynamic_cast<const CpuSparseMatrix*>(&a);
   if (sparse == nullptr)
     throw InputError("spmm: the sparse matrix was prepared by another backend");
-  require_shape("spmm", "x", x, a.cols(), y.cols);
-  require_shape("spmm", "y", y, a.rows(), y.cols);
-  if (options.row_scale.data != nullptr)
-    require_size("spmm", "row_scale", options.row_scale, a.rows());
-  if (options.layer_sum.data != nullptr)
-    require_shape("spmm", "layer_sum", options.layer_sum, a.rows(), y.cols);
-  if (options.addend.data != nullptr)
-    require_shape("spmm", "addend", options.addend, a.rows(), y.cols);
-  if (options.bias.data != nullptr) require_size("spmm", "bias", options.bias, y.cols);
+  check_product(Device::cpu, a, x, y, options);
   if (a.rows() == 0 || y.cols == 0) return;
   const SpmmArguments<T> arguments{sparse->view(), x, y, options};
   const std::vector<std::int64_t>& chunks = sparse->chunks();

@@ -104,14 +104,6 @@ std::span<const NodeId> row_or_empty(const graph::CsrView& rows, std::int64_t b)
   return rows.num_rows == 0 ? std::span<const NodeId>{} : rows.row(b);
 }
 
-void require_rows(const char* op, const char* name, const graph::CsrView& rows,
-                  std::int64_t queries, std::int64_t items) {
-  if (rows.num_rows != queries || rows.num_cols != items) {
-    throw InputError(fmt::format("{}: {} is {} x {}, expected {} x {}", op, name, rows.num_rows,
-                                 rows.num_cols, queries, items));
-  }
-}
-
 /// Memory of one thread.
 struct TileBuffers {
   std::vector<float> scores;

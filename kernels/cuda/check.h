@@ -1,73 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shape and device checks of the CUDA operations, before anything is enqueued. A violation is the
-// caller's mistake: InputError naming op and shapes. No fmt here: the module is also built and run
-// where only the CUDA toolkit is installed.
+// kernels/check.h for operands in the GPU's memory.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
-#include "graph/csr.h"
-#include "graph/error.h"
-#include "kernels/backend.h"
-#include "kernels/matrix.h"
+#include "kernels/check.h"
 
 namespace penchant::kernels::cuda {
 
-[[noreturn]] inline void refuse(std::string_view op, const std::string& what) {
-  throw InputError(std::string(op) + ": " + what);
-}
-
-inline std::string shape(std::int64_t rows, std::int64_t cols) {
-  return std::to_string(rows) + " x " + std::to_string(cols);
-}
+using kernels::refuse;
+using kernels::require_rows;
+using kernels::require_segments;
+using kernels::shape;
 
 template <typename View>
 void require_device(std::string_view op, std::string_view name, const View& view) {
-  if (view.device != Device::cuda)
-    refuse(op, std::string(name) + " does not lie in the GPU's memory");
+  kernels::require_device(Device::cuda, op, name, view);
 }
 
 template <typename T>
 void require_shape(std::string_view op, std::string_view name, const MatrixView<T>& matrix,
                    std::int64_t rows, std::int64_t cols) {
-  require_device(op, name, matrix);
-  if (matrix.rows != rows || matrix.cols != cols) {
-    refuse(op, std::string(name) + " is " + shape(matrix.rows, matrix.cols) + ", expected " +
-                   shape(rows, cols));
-  }
+  kernels::require_shape(Device::cuda, op, name, matrix, rows, cols);
 }
 
 template <typename T>
 void require_size(std::string_view op, std::string_view name, const VectorView<T>& vector,
                   std::int64_t size) {
-  require_device(op, name, vector);
-  if (vector.size != size) {
-    refuse(op, std::string(name) + " has " + std::to_string(vector.size) + " elements, expected " +
-                   std::to_string(size));
-  }
-}
-
-/// Of a CSR operand in host memory.
-inline void require_rows(std::string_view op, std::string_view name, const graph::CsrView& rows,
-                         std::int64_t num_rows, std::int64_t num_cols) {
-  if (rows.num_rows != num_rows || rows.num_cols != num_cols) {
-    refuse(op, std::string(name) + " is " + shape(rows.num_rows, rows.num_cols) + ", expected " +
-                   shape(num_rows, num_cols));
-  }
-}
-
-/// Number of sequences. Their offsets start at 0, ascend and end at `rows`.
-inline std::int64_t require_segments(std::string_view op, const Segments& segments,
-                                     std::int64_t rows) {
-  const auto& offsets = segments.offsets;
-  bool valid = offsets.empty() ? rows == 0 : offsets.front() == 0 && offsets.back() == rows;
-  for (std::size_t b = 1; b < offsets.size() && valid; ++b) valid = offsets[b] >= offsets[b - 1];
-  if (!valid)
-    refuse(op, "offsets of the sequences do not ascend from 0 to the " + std::to_string(rows) +
-                   " rows");
-  return offsets.empty() ? 0 : static_cast<std::int64_t>(offsets.size()) - 1;
+  kernels::require_size(Device::cuda, op, name, vector, size);
 }
 
 }  // namespace penchant::kernels::cuda

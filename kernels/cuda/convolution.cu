@@ -6,7 +6,7 @@
 
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/dnn_convolution.h"
-#include "kernels/cuda/operands.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels::cuda {
 
@@ -36,7 +36,8 @@ RowConvolutions& CudaBackend::row_convolutions() {
 void CudaBackend::convolution_forward(const Segments& segments, std::int64_t width,
                                       ConstFloatView x, ConstFloatView weight,
                                       VectorView<const float> bias, FloatView y) {
-  const std::int64_t batch = check_convolution_forward(segments, width, x, weight, bias, y);
+  const std::int64_t batch =
+      check_convolution_forward(Device::cuda, segments, width, x, weight, bias, y);
   if (y.rows == 0 || y.cols == 0) return;
   const DeviceSegments on_device = upload(segments);
   if (options_.convolution == ConvolutionVariant::unfolded || x.cols == 0) {
@@ -63,8 +64,8 @@ void CudaBackend::convolution_backward(const Segments& segments, std::int64_t wi
                                        ConstFloatView x, ConstFloatView weight, ConstFloatView d_y,
                                        FloatView d_x, FloatView d_weight,
                                        VectorView<float> d_bias) {
-  const std::int64_t batch =
-      check_convolution_backward(segments, width, x, weight, d_y, d_x, d_weight, d_bias);
+  const std::int64_t batch = check_convolution_backward(Device::cuda, segments, width, x, weight,
+                                                        d_y, d_x, d_weight, d_bias);
   if (x.rows == 0) return;
   const DeviceSegments on_device = upload(segments);
   add_column_sums(d_y, d_bias);

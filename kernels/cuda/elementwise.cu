@@ -7,7 +7,7 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
-#include "kernels/cuda/operands.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels::cuda {
 
@@ -105,14 +105,14 @@ void CudaBackend::normalize_rows_backward(ConstFloatView y, VectorView<const flo
 }
 
 void CudaBackend::dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) {
-  check_dropout(options, x, y);
+  check_dropout(Device::cuda, options, x, y);
   cuda::dropout(options, x, y, stream_.get());
 }
 
 void CudaBackend::layer_norm(ConstFloatView x, VectorView<const float> gain,
                              VectorView<const float> bias, FloatView unit,
                              VectorView<float> inverse_deviations, FloatView y) {
-  check_layer_norm(x, gain, bias, unit, inverse_deviations, y);
+  check_layer_norm(Device::cuda, x, gain, bias, unit, inverse_deviations, y);
   cuda::layer_norm(x, gain, bias, unit, inverse_deviations, y, stream_.get());
 }
 
@@ -121,14 +121,14 @@ void CudaBackend::layer_norm_backward(ConstFloatView unit,
                                       VectorView<const float> gain, ConstFloatView d_y,
                                       FloatView d_x, VectorView<float> d_gain,
                                       VectorView<float> d_bias) {
-  check_layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
+  check_layer_norm_backward(Device::cuda, unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
   cuda::layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias,
                             column_sums_scratch(unit.rows, unit.cols), stream_.get());
 }
 
 void CudaBackend::adam_step(const AdamOptions& options, ConstFloatView gradient,
                             FloatView parameter, FloatView first_moment, FloatView second_moment) {
-  check_adam_step(options, gradient, parameter, first_moment, second_moment);
+  check_adam_step(Device::cuda, options, gradient, parameter, first_moment, second_moment);
   cuda::adam_step(options, gradient, parameter, first_moment, second_moment, stream_.get());
 }
 

@@ -6,8 +6,8 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/indexing.cuh"
-#include "kernels/cuda/operands.h"
 #include "kernels/cuda/sparse.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels::cuda {
 
@@ -124,7 +124,7 @@ void CudaBackend::spmm_own(const SparseMatrix& a, MatrixView<const T> x, FloatVi
 
 void CudaBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
                        const SpmmOptions& options) {
-  check_product(a, x, y, options);
+  check_product(Device::cuda, a, x, y, options);
   if (y.rows == 0 || y.cols == 0) return;
   if (own_sparse(a).state().cusparse.offsets != nullptr)
     spmm_cusparse(a, x, y, options);
@@ -134,7 +134,7 @@ void CudaBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
 
 void CudaBackend::spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y,
                        const SpmmOptions& options) {
-  check_product(a, x, y, options);
+  check_product(Device::cuda, a, x, y, options);
   if (y.rows == 0 || y.cols == 0) return;
   spmm_own(a, x, y, options);
 }

@@ -9,9 +9,9 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/elementwise.cuh"
-#include "kernels/cuda/operands.h"
 #include "kernels/cuda/random.cuh"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/operands.h"
 
 namespace penchant::simt {
 
@@ -160,14 +160,14 @@ void SimtBackend::normalize_rows_backward(ConstFloatView y, VectorView<const flo
 }
 
 void SimtBackend::dropout(const kernels::DropoutOptions& options, ConstFloatView x, FloatView y) {
-  cuda::check_dropout(options, x, y);
+  kernels::check_dropout(kernels::Device::cuda, options, x, y);
   cuda::dropout(options, x, y, &machine_);
 }
 
 void SimtBackend::layer_norm(ConstFloatView x, VectorView<const float> gain,
                              VectorView<const float> bias, FloatView unit,
                              VectorView<float> inverse_deviations, FloatView y) {
-  cuda::check_layer_norm(x, gain, bias, unit, inverse_deviations, y);
+  kernels::check_layer_norm(kernels::Device::cuda, x, gain, bias, unit, inverse_deviations, y);
   cuda::layer_norm(x, gain, bias, unit, inverse_deviations, y, &machine_);
 }
 
@@ -176,7 +176,8 @@ void SimtBackend::layer_norm_backward(ConstFloatView unit,
                                       VectorView<const float> gain, ConstFloatView d_y,
                                       FloatView d_x, VectorView<float> d_gain,
                                       VectorView<float> d_bias) {
-  cuda::check_layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
+  kernels::check_layer_norm_backward(kernels::Device::cuda, unit, inverse_deviations, gain, d_y,
+                                     d_x, d_gain, d_bias);
   std::vector<float> memory = scratch(cuda::column_sums_scratch_size(unit.rows, unit.cols));
   cuda::layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias, view(memory),
                             &machine_);
@@ -184,7 +185,8 @@ void SimtBackend::layer_norm_backward(ConstFloatView unit,
 
 void SimtBackend::adam_step(const kernels::AdamOptions& options, ConstFloatView gradient,
                             FloatView parameter, FloatView first_moment, FloatView second_moment) {
-  cuda::check_adam_step(options, gradient, parameter, first_moment, second_moment);
+  kernels::check_adam_step(kernels::Device::cuda, options, gradient, parameter, first_moment,
+                           second_moment);
   cuda::adam_step(options, gradient, parameter, first_moment, second_moment, &machine_);
 }
 

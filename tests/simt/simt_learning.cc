@@ -6,8 +6,8 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/indexing.cuh"
 #include "kernels/cuda/loss.cuh"
-#include "kernels/cuda/operands.h"
 #include "kernels/cuda/spmm.cuh"
+#include "kernels/operands.h"
 #include "tests/simt/on_host.h"
 #include "tests/simt/simt_backend.h"
 
@@ -61,7 +61,7 @@ const SimtSparseMatrix& checked_product(const kernels::SparseMatrix& a, MatrixVi
                                         FloatView y, const kernels::SpmmOptions& options) {
   const auto* sparse = dynamic_cast<const SimtSparseMatrix*>(&a);
   if (sparse == nullptr) cuda::refuse("spmm", "the sparse matrix was prepared by another backend");
-  cuda::check_product(a, x, y, options);
+  kernels::check_product(kernels::Device::cuda, a, x, y, options);
   return *sparse;
 }
 
@@ -141,7 +141,8 @@ void SimtBackend::scatter_add_rows_atomic(float alpha, ConstFloatView x, IdView 
 void SimtBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
                       VectorView<float> losses, FloatView d_users, FloatView d_positives,
                       FloatView d_negatives) {
-  cuda::check_bpr(users, positives, negatives, losses, d_users, d_positives, d_negatives);
+  kernels::check_bpr(kernels::Device::cuda, users, positives, negatives, losses, d_users,
+                     d_positives, d_negatives);
   cuda::bpr(users, positives, negatives, losses, d_users, d_positives, d_negatives, &machine_);
 }
 
@@ -150,8 +151,8 @@ void SimtBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
                                   const kernels::SampledSoftmaxOptions& options,
                                   VectorView<float> losses, FloatView d_users,
                                   FloatView d_positives, FloatView d_negatives) {
-  cuda::check_sampled_softmax(users, positives, negatives, options, losses, d_users, d_positives,
-                              d_negatives);
+  kernels::check_sampled_softmax(kernels::Device::cuda, users, positives, negatives, options,
+                                 losses, d_users, d_positives, d_negatives);
   const std::int64_t batch = users.rows;
   const std::int64_t count = negatives.rows;
   if (batch == 0) {
@@ -171,14 +172,15 @@ void SimtBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
 void SimtBackend::binary_cross_entropy(VectorView<const float> logits,
                                        VectorView<const float> labels, VectorView<float> losses,
                                        VectorView<float> d_logits) {
-  cuda::check_pointwise("binary_cross_entropy", "logits", logits, "labels", labels, losses,
-                        d_logits);
+  kernels::check_pointwise(kernels::Device::cuda, "binary_cross_entropy", "logits", logits,
+                           "labels", labels, losses, d_logits);
   cuda::binary_cross_entropy(logits, labels, losses, d_logits, &machine_);
 }
 
 void SimtBackend::squared_error(VectorView<const float> x, VectorView<const float> targets,
                                 VectorView<float> losses, VectorView<float> d_x) {
-  cuda::check_pointwise("squared_error", "x", x, "targets", targets, losses, d_x);
+  kernels::check_pointwise(kernels::Device::cuda, "squared_error", "x", x, "targets", targets,
+                           losses, d_x);
   cuda::squared_error(x, targets, losses, d_x, &machine_);
 }
 

@@ -4,9 +4,9 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/convolution.cuh"
-#include "kernels/cuda/operands.h"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/sequence.cuh"
+#include "kernels/operands.h"
 #include "tests/simt/on_host.h"
 #include "tests/simt/simt_backend.h"
 
@@ -83,7 +83,7 @@ void SimtBackend::recurrent_backward(kernels::RecurrentState& state,
 void SimtBackend::convolution_forward(const Segments& segments, std::int64_t width,
                                       ConstFloatView x, ConstFloatView weight,
                                       VectorView<const float> bias, FloatView y) {
-  cuda::check_convolution_forward(segments, width, x, weight, bias, y);
+  kernels::check_convolution_forward(kernels::Device::cuda, segments, width, x, weight, bias, y);
   const DeviceOffsets offsets("convolution_forward", segments, x.rows);
   if (y.rows == 0) return;
   std::vector<float> memory = scratch(x.rows * width * x.cols);
@@ -98,7 +98,8 @@ void SimtBackend::convolution_backward(const Segments& segments, std::int64_t wi
                                        ConstFloatView x, ConstFloatView weight, ConstFloatView d_y,
                                        FloatView d_x, FloatView d_weight,
                                        VectorView<float> d_bias) {
-  cuda::check_convolution_backward(segments, width, x, weight, d_y, d_x, d_weight, d_bias);
+  kernels::check_convolution_backward(kernels::Device::cuda, segments, width, x, weight, d_y, d_x,
+                                      d_weight, d_bias);
   const DeviceOffsets offsets("convolution_backward", segments, x.rows);
   if (x.rows == 0) return;
   std::vector<float> memory = scratch(x.rows * width * x.cols);
