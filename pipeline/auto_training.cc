@@ -21,6 +21,7 @@
 #include "pipeline/names.h"
 #include "pipeline/sampler.h"
 #include "pipeline/training_phase.h"
+#include "pipeline/validation_choice.h"
 
 namespace penchant::pipeline {
 
@@ -40,10 +41,6 @@ constexpr const char* kChoice = "choice.json";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSelection = "selection";  ///< vectors of the training part
 constexpr const char* kVectors = "vectors";      ///< vectors of what the model is made of
-/// Validation prefers what recommends popular items less than later data do (docs/decisions/0011):
-/// of the candidates within this share of the best one, the one whose lists are most popular wins.
-constexpr double kTolerance = 0.01;
-
 /// What the scores are made of.
 struct Mixture {
   bool vectors = false;
@@ -123,34 +120,6 @@ class ScoreTable final : public models::Scorer {
   FloatMatrix table_;
 };
 
-/// One way to score, and what the validation part says of it.
-struct Candidate {
-  Mixture mixture;
-  double value = 0.0;
-  double popularity = 0.0;  ///< mean training count of what is recommended
-};
-
-/// The most popular of those nearly as good as the best.
-template <typename T, typename Value, typename Popularity>
-const T& choose(const std::vector<T>& candidates, Value value, Popularity popularity) {
-  double best = 0.0;
-  for (const T& candidate : candidates) best = std::max(best, value(candidate));
-  const T* chosen = nullptr;
-  for (const T& candidate : candidates) {
-    if (value(candidate) < (1.0 - kTolerance) * best) continue;
-    if (chosen == nullptr || popularity(candidate) > popularity(*chosen)) chosen = &candidate;
-  }
-  PENCHANT_ASSERT(chosen != nullptr);
-  return *chosen;
-}
-
-double popularity_of(const std::map<std::string, double>& metrics) {
-  for (const auto& [name, value] : metrics) {
-    if (name.starts_with("popularity@")) return value;
-  }
-  return 0.0;
-}
-
 class AutoTrainer {
  public:
   AutoTrainer(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
@@ -164,6 +133,7 @@ class AutoTrainer {
         start_(std::chrono::steady_clock::now()) {
     check_filter_choice(options);
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
+    tolerance_ = popularity_tolerance(dataset.split);
     options_.model.kind = models::ModelKind::lightgcn;
     const graph::CsrView rows = graphs.user_item.user_items.view();
     PlanSizes sizes;
@@ -312,10 +282,10 @@ class AutoTrainer {
       return true;
     }
     for (const FilterTrial& trial : search.trials) log(trial_line(trial));
-    const FilterTrial& chosen = choose(
-        search.trials,
-        [&](const FilterTrial& trial) { return trial.metrics.at(options_.validation_metric); },
-        [](const FilterTrial& trial) { return popularity_of(trial.metrics); });
+    std::vector<Judgement> judgements;
+    for (const FilterTrial& trial : search.trials)
+      judgements.push_back(judgement(trial.metrics, options_.validation_metric));
+    const FilterTrial& chosen = search.trials[choose(judgements, tolerance_)];
     state_["filter"] = filter_to_json(chosen.filter);
     state_["value"] = chosen.metrics.at(options_.validation_metric);
     if (out_of_time()) state_["cut_short"] = true;
@@ -353,12 +323,13 @@ class AutoTrainer {
     GraphFilter scorer(graph_, filter(), backend_);
     const auto table = std::make_shared<ScoreTable>(scorer, task, backend_);
     const EvaluateOptions evaluation = validation_options(options_.validation_metric);
-    std::vector<Candidate> tried;
+    std::vector<Mixture> mixtures;
+    std::vector<Judgement> tried;
     const auto rank = [&](models::Scorer& mixed, const Mixture& mixture) {
       const EvaluateReport report = evaluate_scorer(mixed, task, dataset_.item_statistics.count,
                                                     evaluation, backend_, silent_progress());
-      tried.push_back({mixture, validation_value(report, options_.validation_metric),
-                       popularity_of(report.metrics)});
+      mixtures.push_back(mixture);
+      tried.push_back(judgement(report.metrics, options_.validation_metric));
       json line;
       line["phase"] = "mix";
       line["mixture"] = mixture.to_json();
@@ -402,15 +373,13 @@ class AutoTrainer {
       }
     }
     double best = 0.0;
-    for (const Candidate& candidate : tried) best = std::max(best, candidate.value);
-    while (j + 1 < popularities.size() && value_at(i, j + 1) >= (1.0 - kTolerance) * best) ++j;
-    while (i + 1 < shares.size() && value_at(i + 1, j) >= (1.0 - kTolerance) * best) ++i;
+    for (const Judgement& one : tried) best = std::max(best, one.value);
+    while (j + 1 < popularities.size() && value_at(i, j + 1) >= (1.0 - tolerance_) * best) ++j;
+    while (i + 1 < shares.size() && value_at(i + 1, j) >= (1.0 - tolerance_) * best) ++i;
 
-    const Candidate& chosen = choose(
-        tried, [](const Candidate& candidate) { return candidate.value; },
-        [](const Candidate& candidate) { return candidate.popularity; });
-    state_["mixture"] = chosen.mixture.to_json();
-    state_["value"] = chosen.value;
+    const std::size_t chosen = choose(tried, tolerance_);
+    state_["mixture"] = mixtures[chosen].to_json();
+    state_["value"] = tried[chosen].value;
     state_["filter_alone"] = tried.front().value;
     state_["tried"] = tried.size();
   }
@@ -507,6 +476,7 @@ class AutoTrainer {
   Progress& progress_;
   std::chrono::steady_clock::time_point start_;
   bool validates_ = false;
+  double tolerance_ = 0.0;  ///< pipeline/validation_choice.h
   AutoPlan plan_;
   json state_;
   std::shared_ptr<const FilterGraph> graph_;  ///< of the training part, once the search made it

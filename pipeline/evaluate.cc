@@ -293,9 +293,9 @@ EvaluateOptions validation_options(const std::string& metric) {
   return options;
 }
 
-double validation_value(const EvaluateReport& report, const std::string& metric) {
-  const auto found = report.metrics.find(metric);
-  if (found == report.metrics.end()) {
+double validation_value(const std::map<std::string, double>& metrics, const std::string& metric) {
+  const auto found = metrics.find(metric);
+  if (found == metrics.end()) {
     throw InputError(fmt::format(
         "train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc",
         metric));

@@ -70,7 +70,7 @@ RankingTask sample_task(const RankingTask& task, std::int64_t count, graph::Seed
 /// How to evaluate for one metric ("ndcg@20", "auc") of the validation part.
 EvaluateOptions validation_options(const std::string& metric);
 /// The metric's value. Throws InputError if there is none of that name.
-double validation_value(const EvaluateReport& report, const std::string& metric);
+double validation_value(const std::map<std::string, double>& metrics, const std::string& metric);
 
 /// What a user has seen is the training part and, when test is evaluated, validation. Probabilities
 /// are judged in the same run if the model gives them.

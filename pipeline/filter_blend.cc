@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <vector>
 
 #include "models/blended_scorer.h"
+#include "pipeline/validation_choice.h"
 
 namespace penchant::pipeline {
 
@@ -39,39 +41,38 @@ double score_size(models::Scorer& scorer, const RankingTask& task, Backend& back
 FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, ConstFloatView users,
                                 ConstFloatView items, const RankingTask& task,
                                 std::span<const std::int64_t> item_counts,
-                                const std::string& metric, Backend& backend) {
+                                const std::string& metric, double tolerance, Backend& backend) {
   const EvaluateOptions options = validation_options(metric);
-  const auto value_of = [&](models::Scorer& scorer) {
-    return validation_value(
-        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()), metric);
+  const auto judge = [&](models::Scorer& scorer) {
+    return judgement(
+        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()).metrics,
+        metric);
   };
-  FilterBlend best;
-  double best_value = -1.0;
+  std::vector<FilterBlend> blends;
+  std::vector<Judgement> judgements;
   for (const float user_power : {0.5F, 0.7F, 1.0F}) {
     for (const float item_power : {0.2F, 0.35F, 0.5F}) {
       const models::LinearFilterOptions powers{1.0F - item_power, user_power, item_power};
       LinearFilter filter(graph, powers, backend);
-      const double value = value_of(filter);
-      if (value <= best_value) continue;
-      best_value = value;
-      best.options = powers;
+      blends.push_back({powers, 0.0F});
+      judgements.push_back(judge(filter));
     }
   }
-  const auto filter = std::make_shared<LinearFilter>(graph, best.options, backend);
+  const FilterBlend alone = blends[choose(judgements, tolerance)];
+  const auto filter = std::make_shared<LinearFilter>(graph, alone.options, backend);
   BlendedScorer vectors(users, items, {});
   const double filter_size = score_size(*filter, task, backend);
-  if (!(filter_size > 0.0)) return best;
+  if (!(filter_size > 0.0)) return alone;
   const double unit = score_size(vectors, task, backend) / filter_size;
-  best_value = value_of(vectors);
+  blends = {alone};
+  judgements = {judge(vectors)};
   for (const double share : {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
     const auto weight = static_cast<float>(share * unit);
     BlendedScorer blend(users, items, {{filter, weight}});
-    const double value = value_of(blend);
-    if (value <= best_value) continue;
-    best_value = value;
-    best.weight = weight;
+    blends.push_back({alone.options, weight});
+    judgements.push_back(judge(blend));
   }
-  return best;
+  return blends[choose(judgements, tolerance)];
 }
 
 }  // namespace penchant::pipeline

@@ -21,10 +21,11 @@ double score_size(models::Scorer& scorer, const RankingTask& task, kernels::Back
 
 /// Tries powers of the degrees for the filter alone, then weights of the best one beside the
 /// vectors [U x D], [I x D], for the users of `task`. `graph` must be what the vectors were trained
-/// on. Of `metric` larger is better.
+/// on. Of `metric` larger is better; `tolerance`: pipeline/validation_choice.h.
 FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, kernels::ConstFloatView users,
                                 kernels::ConstFloatView items, const RankingTask& task,
                                 std::span<const std::int64_t> item_counts,
-                                const std::string& metric, kernels::Backend& backend);
+                                const std::string& metric, double tolerance,
+                                kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -172,7 +172,7 @@ class FilterSearch {
     const EvaluateReport report =
         evaluate_scorer(scorer, task_, item_counts_, validation_options(options_.validation_metric),
                         backend_, silent_progress());
-    const double value = validation_value(report, options_.validation_metric);
+    const double value = validation_value(report.metrics, options_.validation_metric);
     result_.trials.push_back({filter, report.metrics});
     progress_.update(
         static_cast<std::int64_t>(result_.trials.size()), 0,

@@ -72,7 +72,8 @@ RepeatBlend choose_repeat_blend(const graph::UserItemGraph& graph, const Histori
   const auto value_with = [&](std::vector<WeightedScorer> terms) {
     BlendedScorer scorer(users, items, std::move(terms));
     return validation_value(
-        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()), metric);
+        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()).metrics,
+        metric);
   };
   BlendedScorer plain(users, items, without);
   const double plain_size = score_size(plain, task, backend);

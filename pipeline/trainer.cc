@@ -32,6 +32,7 @@
 #include "pipeline/repeat_blend.h"
 #include "pipeline/training_phase.h"
 #include "pipeline/training_position.h"
+#include "pipeline/validation_choice.h"
 
 namespace penchant::pipeline {
 
@@ -419,7 +420,7 @@ class Trainer {
     const EvaluateReport report = evaluate_vectors(
         users.view(), items.view(), task_, dataset_.item_statistics.count,
         validation_options(options_.validation_metric), backend_, silent_progress());
-    validation_value(report, options_.validation_metric);
+    validation_value(report.metrics, options_.validation_metric);
     return report.metrics;
   }
 
@@ -429,34 +430,44 @@ class Trainer {
     return metrics.at(options_.validation_metric);
   }
 
+  Judgement judge_vectors(double popularity_weight) {
+    return judgement(validation_metrics(popularity_weight), options_.validation_metric);
+  }
+
   /// The weight of log popularity in the score that validation likes best, 0 included. Unit: what
   /// one unit of log probability is in scores.
   void choose_popularity_weight() {
     const double unit = options_.model.loss == models::LossKind::sampled_softmax
                             ? static_cast<double>(options_.model.temperature)
                             : 1.0;
-    for (const double share : {0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
-      const double value = validation_metrics(share * unit).at(options_.validation_metric);
-      if (value <= position_.best_value) continue;
-      position_.best_value = value;
-      position_.popularity_weight = share * unit;
+    std::vector<double> weights;
+    std::vector<Judgement> judgements;
+    for (const double share : {0.0, 0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0}) {
+      weights.push_back(share * unit);
+      judgements.push_back(judge_vectors(weights.back()));
     }
+    const std::size_t chosen = choose(judgements, popularity_tolerance(dataset_.split));
+    position_.best_value = judgements[chosen].value;
+    position_.popularity_weight = weights[chosen];
   }
 
-  /// Takes the blend that a sample of the validation users likes best, if all of them like it
-  /// better than the vectors with popularity.
+  /// Takes the blend that a sample of the validation users likes best, if all of them prefer it to
+  /// the vectors with popularity.
   void blend_filter() {
     FloatMatrix users;
     FloatMatrix items;
     phase_->embeddings(users, items);
+    const double tolerance = popularity_tolerance(dataset_.split);
     const std::vector<std::int64_t>& counts = dataset_.item_statistics.count;
-    const FilterBlend blend = choose_filter_blend(graphs_.user_item, users.view(), items.view(),
-                                                  sample_task(task_, kBlendUsers, options_.seed),
-                                                  counts, options_.validation_metric, backend_);
+    const FilterBlend blend =
+        choose_filter_blend(graphs_.user_item, users.view(), items.view(),
+                            sample_task(task_, kBlendUsers, options_.seed), counts,
+                            options_.validation_metric, tolerance, backend_);
     if (blend.weight == 0.0F) return;
-    const double value = blended_value(users, items, {}, blend, {});
-    if (value <= position_.best_value) return;
-    position_.best_value = value;
+    const Judgement judgements[] = {judge_vectors(position_.popularity_weight),
+                                    judge_blend(users, items, {}, blend, {})};
+    if (choose(judgements, tolerance) == 0) return;
+    position_.best_value = judgements[1].value;
     position_.blend = blend;
   }
 
@@ -474,23 +485,24 @@ class Trainer {
                             position_.blend, sample_task(task_, kBlendUsers, options_.seed),
                             dataset_.item_statistics.count, options_.validation_metric, backend_);
     if (repeats.weight == 0.0F) return;
-    const double value = blended_value(users, items, histories, position_.blend, repeats);
+    const double value = judge_blend(users, items, histories, position_.blend, repeats).value;
     if (value <= position_.best_value) return;
     position_.best_value = value;
     position_.repeats = repeats;
   }
 
-  /// The validation metric of the vectors with these terms beside them.
-  double blended_value(const FloatMatrix& users, const FloatMatrix& items,
-                       const Histories& histories, const FilterBlend& blend,
-                       const RepeatBlend& repeats) {
+  /// The vectors with these terms beside them.
+  Judgement judge_blend(const FloatMatrix& users, const FloatMatrix& items,
+                        const Histories& histories, const FilterBlend& blend,
+                        const RepeatBlend& repeats) {
     models::BlendedScorer scorer(
         users.view(), items.view(),
         blended_terms(graphs_.user_item, histories, blend, repeats, backend_));
-    return validation_value(evaluate_scorer(scorer, task_, dataset_.item_statistics.count,
-                                            validation_options(options_.validation_metric),
-                                            backend_, silent_progress()),
-                            options_.validation_metric);
+    return judgement(
+        evaluate_scorer(scorer, task_, dataset_.item_statistics.count,
+                        validation_options(options_.validation_metric), backend_, silent_progress())
+            .metrics,
+        options_.validation_metric);
   }
 
   /// Validation that is best in the first epochs says that the rate is too high for this data, if
