@@ -54,7 +54,8 @@ def run(command, **options):
 
 def peer(name, *arguments):
     """One round of bench/peers/NAME.py: the JSON it prints, with seconds and peak bytes of the whole process."""
-    output, seconds, peak = run([sys.executable, ROOT / "bench/peers" / f"{name}.py", *arguments])
+    output, seconds, peak = run([sys.executable, ROOT / "bench/peers" / f"{name}.py", *arguments],
+                                env=os.environ | {"DGLBACKEND": "pytorch"})  # or it writes to stdout that it assumes so
     return json.loads(output) | {"process_seconds": seconds, "peak_bytes": peak}
 
 

@@ -51,6 +51,8 @@ constexpr const char* kBest = "best.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
 /// Validation users that a filter beside the vectors is chosen on.
 constexpr std::int64_t kBlendUsers = 4096;
+/// Weights of popularity that are tried to an octave around the best power of 2.
+constexpr int kFineSteps = 6;
 /// Selection is tried so often again, each time at this share of the rate before.
 constexpr std::int64_t kMaxRetries = 2;
 constexpr float kRetryRate = 0.25F;
@@ -434,19 +436,30 @@ class Trainer {
     return judgement(validation_metrics(popularity_weight), options_.validation_metric);
   }
 
-  /// The weight of log popularity in the score that validation likes best, 0 included. Unit: what
-  /// one unit of log probability is in scores.
+  /// The weight of log popularity in the score by validation, 0 included: powers of 2, then a finer
+  /// step around the best of them. Unit: what one unit of log probability is in scores.
   void choose_popularity_weight() {
     const double unit = options_.model.loss == models::LossKind::sampled_softmax
                             ? static_cast<double>(options_.model.temperature)
                             : 1.0;
+    const double tolerance = popularity_tolerance(dataset_.split);
     std::vector<double> weights;
     std::vector<Judgement> judgements;
-    for (const double share : {0.0, 0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0}) {
-      weights.push_back(share * unit);
-      judgements.push_back(judge_vectors(weights.back()));
+    const auto judge = [&](double weight) {
+      weights.push_back(weight);
+      judgements.push_back(judge_vectors(weight));
+      return judgements.back().value;
+    };
+    for (const double share : {0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) judge(share * unit);
+    const std::size_t coarse = choose(judgements, 0.0);
+    const double best = judgements[coarse].value;
+    const double around = weights[coarse];
+    const double step = std::exp2(1.0 / kFineSteps);
+    for (int k = 1; around > 0.0 && k < kFineSteps; ++k) judge(around * std::pow(step, -k));
+    for (int k = 1; around > 0.0 && k < 3 * kFineSteps; ++k) {
+      if (judge(around * std::pow(step, k)) < (1.0 - tolerance) * best) break;
     }
-    const std::size_t chosen = choose(judgements, popularity_tolerance(dataset_.split));
+    const std::size_t chosen = choose(judgements, tolerance);
     position_.best_value = judgements[chosen].value;
     position_.popularity_weight = weights[chosen];
   }

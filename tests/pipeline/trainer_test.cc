@@ -11,6 +11,7 @@
 #include "pipeline/evaluate.h"
 #include "pipeline/sampler.h"
 #include "pipeline/train.h"
+#include "pipeline/validation_choice.h"
 #include "tests/pipeline/shop.h"
 
 namespace penchant::pipeline {
@@ -318,6 +319,39 @@ TEST_F(Trainer, CalibrationAddsPopularityWhereValidationLikesIt) {
   for (graph::NodeId user = 0; user < dataset().num_users(); ++user) {
     EXPECT_EQ(model.users.view()(user, 16), 1.0F);
   }
+}
+
+TEST_F(Trainer, PopularityWeighsAsMuchAsTheToleranceAllows) {
+  TrainOptions options = recipe();
+  options.refit = false;
+  options.calibrate_popularity = true;
+  Dataset timeless = read_dataset(data_path());
+  timeless.split.train.interactions.time_ms.clear();
+  timeless.split.validation.time_ms.clear();
+  ASSERT_GT(popularity_tolerance(timeless.split), 0.0);
+  const TrainReport report =
+      pipeline::train(timeless, graphs(), options, "", at("m"), backend(), silent_progress());
+
+  // With times again: the graphs above have co-occurrence.
+  const TrainedModel model = load_model(at("m"), dataset(), backend());
+  ASSERT_TRUE(model.popularity_column);
+  const RankingTask task = make_ranking_task(timeless, HeldOut::validation, SeenItems::automatic);
+  /// The validation metric with so many times the chosen weight.
+  const auto value = [&](double factor) {
+    kernels::FloatMatrix items = backend().matrix<float>(model.items.rows(), model.items.cols());
+    backend().copy(model.items.view(), items.view());
+    for (std::int64_t item = 0; item < items.rows(); ++item)
+      items.view()(item, 16) *= static_cast<float>(factor);
+    return evaluate_vectors(model.users.view(), items.view(), task, timeless.item_statistics.count,
+                            validation_options(options.validation_metric), backend(),
+                            silent_progress())
+        .metrics.at(options.validation_metric);
+  };
+  EXPECT_NEAR(value(1.0), report.best_validation, 1e-6);
+  double best = 0.0;
+  for (int k = -24; k <= 12; ++k) best = std::max(best, value(std::exp2(k / 6.0)));
+  EXPECT_GE(value(1.0), 0.99 * best - 1e-6);
+  EXPECT_LT(value(std::exp2(1.0 / 6.0)), 0.99 * best) << "more popularity was as good";
 }
 
 TEST_F(Trainer, BlendingAddsAFilterWhereValidationLikesIt) {
