@@ -27,8 +27,8 @@ Judgement judgement(const std::map<std::string, double>& metrics, const std::str
 /// rows are later than all training rows of their user, so that validation is later data itself.
 double popularity_tolerance(const graph::SplitInteractions& split);
 
-/// The most popular of those whose value is at least (1 - tolerance) times the best; of equals the
-/// first. `tried` must not be empty.
+/// The most popular of those whose value is at least (1 - tolerance) times the best, of equals the
+/// first; without tolerance the first of the best. `tried` must not be empty.
 std::size_t choose(std::span<const Judgement> tried, double tolerance);
 
 }  // namespace penchant::pipeline
