@@ -361,11 +361,12 @@ class Bench:
                                                   "evaluate.cutoffs=[20]", "--set", "evaluate.rank_metrics=false"])
             seconds = time.perf_counter() - start
             shutil.rmtree(data)
-            training = json.loads(output)
+            training = json.loads(output) | json.loads((model / "manifest.json").read_text())
             runs.append({"seed": seed, "seconds": seconds, "train_seconds": train_seconds,
                          "evaluate_seconds": evaluate_seconds, "peak_bytes": max(train_peak, peak),
                          "metrics": json.loads(report)["metrics"]} |
-                        {name: training[name] for name in ("chosen", "best_epoch", "best_validation") if name in training})
+                        {name: training[name] for name in ("chosen", "best_epoch", "best_validation", "popularity_weight")
+                         if training.get(name, "") != ""})
         return {"unit": "s", "runs": runs,
                 "median": {name: statistics.median(run["metrics"][name] for run in runs)
                            for name in ("recall@20", "ndcg@20")} |
