@@ -30,10 +30,16 @@ HWY_BEFORE_NAMESPACE();
 namespace penchant::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows of x that lie this many nonzeros ahead are prefetched. bench/spmm_bench, Gowalla, D = 64,
-// two Sapphire Rapids cores, median ms: none 4.7, 8 ahead 4.5, 16 3.9, 32 4.0, 64 4.4; into L2
-// instead of L1 7.9.
-constexpr std::int64_t kPrefetchDistance = 16;
+/// How the entries of a row are walked for kVectors vectors of its columns.
+// Rows of x that lie kAhead nonzeros ahead are prefetched: bench/spmm_bench, Gowalla, D = 64, two
+// Sapphire Rapids cores, median ms: none 4.7, 8 ahead 4.5, 16 3.9, 32 4.0, 64 4.4; into L2 instead
+// of L1 7.9. Few vectors wait for each other's sums, so that entries alternate between two of them,
+// and ask for less at once, so that twice as many are ahead: docs/benchmarks.md#prefetch-distance.
+template <int kVectors>
+struct RowWalk {
+  static constexpr int kSums = kVectors <= 4 ? 2 : 1;
+  static constexpr std::int64_t kAhead = kVectors <= 4 ? 32 : 16;
+};
 
 using FloatTag = hn::ScalableTag<float>;
 
@@ -88,39 +94,53 @@ HWY_INLINE void store(FloatTag tag, hn::VFromD<FloatTag> sum, float scale, std::
   }
 }
 
+/// sum_v += a_e x(column of e)_v of a table whose first wanted column x points to.
+template <int kVectors, typename T>
+HWY_INLINE void add_entry(const graph::CsrView& a, graph::EdgeOffset e, const T* HWY_RESTRICT x,
+                          std::int64_t stride, hn::VFromD<FloatTag>* sum) {
+  constexpr std::int64_t kAhead = RowWalk<kVectors>::kAhead;
+  const FloatTag tag;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
+  const graph::NodeId* HWY_RESTRICT columns = a.columns.data();
+  if (e + kAhead < a.num_entries()) {
+    const char* ahead = reinterpret_cast<const char*>(x + columns[e + kAhead] * stride);
+    for (std::size_t line = 0; line < static_cast<std::size_t>(kVectors * lanes) * sizeof(T);
+         line += 64) {
+      hwy::Prefetch(ahead + line);
+    }
+  }
+  const T* HWY_RESTRICT row = x + columns[e] * stride;
+  const auto weight = hn::Set(tag, a.values.empty() ? 1.0F : a.values.data()[e]);
+  for (int v = 0; v < kVectors; ++v)
+    sum[v] = hn::MulAdd(weight, load(tag, row + v * lanes), sum[v]);
+}
+
 /// Columns [column, column + kVectors * lanes) of row i.
 template <int kVectors, typename T>
 HWY_INLINE void row_block(const SpmmArguments<T>& arguments, std::int64_t i, std::int64_t column,
                           float scale) {
+  constexpr int kSums = RowWalk<kVectors>::kSums;
   const FloatTag tag;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
-  const graph::EdgeOffset first = arguments.a.offsets[static_cast<std::size_t>(i)];
-  const graph::EdgeOffset last = arguments.a.offsets[static_cast<std::size_t>(i) + 1];
-  const graph::NodeId* HWY_RESTRICT columns = arguments.a.columns.data();
-  const float* HWY_RESTRICT values =
-      arguments.a.values.empty() ? nullptr : arguments.a.values.data();
-  const std::int64_t num_entries = arguments.a.num_entries();
+  const graph::CsrView a = arguments.a;
+  const graph::EdgeOffset last = a.offsets[static_cast<std::size_t>(i) + 1];
   const T* HWY_RESTRICT x = arguments.x.data + column;
   const std::int64_t stride = arguments.x.stride;
 
-  hn::VFromD<FloatTag> sum[kVectors];
-  for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(tag);
-  for (graph::EdgeOffset e = first; e < last; ++e) {
-    if (e + kPrefetchDistance < num_entries) {
-      const char* ahead =
-          reinterpret_cast<const char*>(x + columns[e + kPrefetchDistance] * stride);
-      for (std::size_t line = 0; line < static_cast<std::size_t>(kVectors * lanes) * sizeof(T);
-           line += 64) {
-        hwy::Prefetch(ahead + line);
-      }
-    }
-    const T* HWY_RESTRICT row = x + columns[e] * stride;
-    const auto weight = hn::Set(tag, values == nullptr ? 1.0F : values[e]);
-    for (int v = 0; v < kVectors; ++v)
-      sum[v] = hn::MulAdd(weight, load(tag, row + v * lanes), sum[v]);
+  hn::VFromD<FloatTag> sum[kSums][kVectors];
+  for (int s = 0; s < kSums; ++s) {
+    for (int v = 0; v < kVectors; ++v) sum[s][v] = hn::Zero(tag);
   }
-  for (int v = 0; v < kVectors; ++v)
-    store(tag, sum[v], scale, i, column + v * lanes, arguments.options, arguments.y);
+  graph::EdgeOffset e = a.offsets[static_cast<std::size_t>(i)];
+  for (; e + kSums <= last; e += kSums) {
+    for (int s = 0; s < kSums; ++s) add_entry<kVectors>(a, e + s, x, stride, sum[s]);
+  }
+  for (; e < last; ++e) add_entry<kVectors>(a, e, x, stride, sum[0]);
+  for (int v = 0; v < kVectors; ++v) {
+    auto total = sum[0][v];
+    for (int s = 1; s < kSums; ++s) total = hn::Add(total, sum[s][v]);
+    store(tag, total, scale, i, column + v * lanes, arguments.options, arguments.y);
+  }
 }
 
 /// The columns behind the last full vector.
@@ -162,7 +182,14 @@ void spmm_rows(const SpmmArguments<T>& arguments, std::int64_t first_row, std::i
       row_block<4>(arguments, i, column, scale);
       column += 4 * lanes;
     }
-    for (; column + lanes <= width; column += lanes) row_block<1>(arguments, i, column, scale);
+    if (column + 2 * lanes <= width) {
+      row_block<2>(arguments, i, column, scale);
+      column += 2 * lanes;
+    }
+    if (column + lanes <= width) {
+      row_block<1>(arguments, i, column, scale);
+      column += lanes;
+    }
     if (column < width) row_tail(arguments, i, column, scale);
   }
 }
@@ -227,16 +254,16 @@ class CpuSparseMatrix final : public SparseMatrix {
 // Shapes      a [N x C] CSR, int64 offsets, int32 columns, float32 values or none; x [C x D]
 // float32 or bf16, y, layer_sum [N x D]
 //             float32, row-major; rows on 64-byte boundaries are faster, any alignment is right
-// Mapping     a thread owns a chunk of rows of about 8192 entries (dynamic); eight vectors of
-// columns (64 floats with AVX2) stay in
-//             registers over the entries of a row; wider D repeats the row per 8 vectors
-// Memory      gathers 4 * D bytes an entry (2 * D in bf16); x rows 16 entries ahead are prefetched;
-// bound: L3 bandwidth
-//             while x fits it, DRAM beyond
+// Mapping     a thread owns a chunk of rows of about 8192 entries (dynamic); up to eight vectors of
+//             columns (64 floats with AVX2, 128 with AVX-512) stay in registers over the entries of
+//             a row; wider D repeats the row per 8 vectors
+// Memory      gathers 4 * D bytes an entry (2 * D in bf16); x rows 16 or 32 entries ahead are
+//             prefetched; bound: L3 bandwidth while x fits it, DRAM beyond
 // Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads)
-// entries limits scaling Numerics    float32 fused multiply-add, ascending column order; every row
-// by one thread: deterministic at any thread count;
-//             error bound (row length + 5) eps sum|terms|
+// entries limits scaling
+// Numerics    float32 fused multiply-add, ascending column order, in one sum or, for up to four
+//             vectors, in alternation in two; every row by one thread: deterministic at any thread
+//             count; error bound (row length + 5) eps sum|terms|
 // Edge cases  empty rows store beta * y; D not a multiple of the vector width ends in a scalar tail
 // Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm_peers.py
 // Measured    docs/benchmarks.md#spmm
