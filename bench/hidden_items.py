@@ -3,7 +3,8 @@
 
 A tenth of the items loses all its rows before anything is made of them. Users' vectors rank the hidden items (Recall@20 among
 them, mean over users with a hidden item); the vectors of hidden items come from
-  penchant            the item graph, in training
+  penchant            the item graph, in training, and columns for new items
+  embedding_alone     the same without those columns
   attribute_average   mean of the vectors of the items with the same attribute values, trained without an item graph; each
                       value counts 1 / (number of its items)
   popularity          mean training count of the items with the same attribute values; the same for every user
@@ -50,9 +51,12 @@ def recall_at_20(scores_of, data, hidden):
     return float(np.mean(recalls)), len(recalls)
 
 
-def vectors(folder):
-    """Of users and items, without the column for popularity, of which hidden items have none."""
-    width = -1 if json.loads((folder / "manifest.json").read_text())["popularity_column"] else None
+def vectors(folder, embedding_only=False):
+    """Of users and items; only the embedding, without the columns of popularity and of new items, to average over items."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    width = manifest["dimension"]
+    if embedding_only:
+        width -= manifest["new_item_columns"] + manifest["popularity_column"]
     return np.load(folder / "users.npy")[:, :width], np.load(folder / "items.npy")[:, :width]
 
 
@@ -72,7 +76,9 @@ def compare(data, with_graph, without_graph):
     result = {}
     users, table = vectors(with_graph)
     result["penchant"], num_users = recall_at_20(lambda user: table[hidden] @ users[user], data, hidden)
-    users_alone, table_alone = vectors(without_graph)
+    users, table = vectors(with_graph, embedding_only=True)
+    result["embedding_alone"], _ = recall_at_20(lambda user: table[hidden] @ users[user], data, hidden)
+    users_alone, table_alone = vectors(without_graph, embedding_only=True)
     average = np.asarray(of_item @ (of_value @ table_alone))[hidden]
     result["attribute_average"], _ = recall_at_20(lambda user: average @ users_alone[user], data, hidden)
     popularity = np.asarray(of_item @ (of_value @ count))[hidden]

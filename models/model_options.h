@@ -51,7 +51,8 @@ struct ModelOptions {
   kernels::Activation activation = kernels::Activation::leaky_relu;  ///< gcn and node_weighted
   LossKind loss = LossKind::sampled_softmax;
   float temperature = 0.1F;
-  bool normalize = true;  ///< scores are cosines; final embeddings have length 1
+  bool normalize = true;              ///< scores are cosines; final embeddings have length 1
+  std::int64_t new_item_columns = 0;  ///< further columns for new items: models/new_items.h
   Initializer initializer = Initializer::spectral;
   float initial_scale = 0.1F;  ///< standard deviation of the initial embeddings
   float own_share = 0.0F;      ///< lightgcn: weight of a node's own embedding in the mean of the

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectors of items that nobody has touched yet, from the attributes that they share with others:
-// ridge regression of the others' vectors on their attribute values (Gantner et al., "Learning
-// attribute-to-feature mappings for cold-start recommendations", ICDM 2010, section 3.2),
-//   C = argmin sum_(i touched) |z_i - m - sum_v a_iv c_v|^2 + lambda sum_v |c_v|^2
-//   z_i = m + sum_v a_iv c_v   for the others that have an attribute value
-// with m the mean of the touched items' vectors and a_iv = 1 where item i is linked to hub v.
+// Items that nobody has touched yet, from the attributes that they share with others. Their vectors
+// are predicted from their attribute values by regression (models/attribute_regression.h). Further
+// columns say what a vector of D trained numbers can't hold: which attribute values a user's items
+// had. With a_iv = 1 where item i is linked to hub v, w_v = (number of items with v)^-1/2,
+//   p_u = sum_(i of u) sum_v a_iv w_v b_v,  p_u / |p_u|     users
+//   q_i = share sum_v a_iv b_v                              items without a user
+// where b_v [R] are rows of the leading right singular vectors of c_i^1/2 a_iv w_v / |a_i w|, c_i
+// an item's number of users: the space that holds most of the users' profiles. One more column is
+// the regression of log(1 + c_i) on the attributes. Columns of new items have mean zero, so that
+// they say which of them to take and not how many; items with a user have zeros. Source: own;
+// measured in docs/decisions/0023-new-items.md.
 #pragma once
 
 #include "graph/item_graph.h"
+#include "graph/random.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 
@@ -20,5 +26,13 @@ enum class UnitLength { no, yes };
 /// no such item, or no touched one. Waits for the device.
 void fill_new_items(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
                     UnitLength unit_length, kernels::Backend& backend, kernels::FloatView items);
+
+/// Appends R + 1 columns to `users` [U x D] and `items` [I x D], with R the smaller of
+/// `num_columns` and the rank of the profiles; none where fill_new_items does nothing or
+/// `num_columns` is 0. Returns how many it appended. Waits for the device.
+std::int64_t append_new_item_columns(const graph::UserItemGraph& user_item,
+                                     const graph::ItemGraph& item_graph, std::int64_t num_columns,
+                                     kernels::Backend& backend, kernels::FloatMatrix& users,
+                                     kernels::FloatMatrix& items);
 
 }  // namespace penchant::models

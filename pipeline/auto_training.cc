@@ -524,6 +524,7 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
     model.items = std::move(vectors.items);
     append_popularity(graphs.user_item, mixture.popularity_weight, backend, model.users,
                       model.items);
+    model.new_item_columns = vectors.new_item_columns;
     model.popularity_column = mixture.popularity_weight != 0.0;
     model.normalized = vectors.normalized && !model.popularity_column;
     model.model_name =

@@ -142,6 +142,9 @@ const std::vector<Setting>& all_settings() {
                        "sampled_softmax: divisor of the scores"),
       PENCHANT_SETTING("model.normalize", train.model.normalize,
                        "scores are cosines; embeddings have length 1"),
+      PENCHANT_SETTING("model.new_item_columns", train.model.new_item_columns,
+                       "lightgcn, gcn, node_weighted: columns behind the embedding that rank items "
+                       "nobody has touched by their attributes; 0: none"),
       PENCHANT_SETTING(
           "model.own_share", train.model.own_share,
           "lightgcn: weight of a node's own embedding among the layers'; the paper's is 1"),

@@ -139,7 +139,8 @@ void require_vectors(const TrainedModel& model, const char* verb) {
   }
 }
 
-/// Mean of the items' vectors, as long as they are on average; 1 in the column of popularity.
+/// Mean of the items' embeddings, as long as they are on average; 1 in the column of popularity,
+/// 0 in those of new items.
 kernels::FloatMatrix mean_vector(const TrainedModel& model, std::span<const NodeId> items,
                                  kernels::Backend& backend) {
   const auto count = static_cast<std::int64_t>(items.size());
@@ -165,7 +166,8 @@ kernels::FloatMatrix mean_vector(const TrainedModel& model, std::span<const Node
   }
   double squares = 0.0;
   for (const double value : sum) squares += value * value;
-  std::vector<float> mean(static_cast<std::size_t>(model.items.cols()), 1.0F);
+  std::vector<float> mean(static_cast<std::size_t>(model.items.cols()), 0.0F);
+  if (model.popularity_column) mean.back() = 1.0F;
   for (std::size_t j = 0; j < sum.size(); ++j)
     mean[j] = squares > 0.0 ? static_cast<float>(sum[j] * length / std::sqrt(squares)) : 0.0F;
   kernels::FloatMatrix query = backend.matrix<float>(1, model.items.cols());
@@ -228,6 +230,7 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
                    {"dimension", model.items.cols()},
                    {"dtype", enum_name(options.type)},
                    {"normalized", model.normalized},
+                   {"new_item_columns", model.new_item_columns},
                    {"popularity_column", model.popularity_column},
                    {"score", "inner product"},
                    {"model_hash", model.model_hash},

@@ -53,8 +53,8 @@ void propagate_weights(const Dataset& dataset, const Graphs& graphs,
   model.items = backend.matrix<float>(dataset.num_items(), final.cols);
   backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
   backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
-  finish_vectors(graphs.user_item, graphs.item, options.normalize, backend, model.users,
-                 model.items);
+  model.new_item_columns =
+      finish_vectors(graphs.user_item, graphs.item, options, backend, model.users, model.items);
 }
 
 /// The last `max_length` events that are known of each user.
@@ -126,12 +126,14 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
         blended_terms(graphs.user_item, histories, blend, repeats, backend);
     if (!terms.empty()) {
       // A filter knows of popularity itself.
-      const std::int64_t width = blend.weight != 0.0F ? model.embedding_dim() : model.items.cols();
+      const std::int64_t popularity_columns = model.popularity_column ? 1 : 0;
+      const std::int64_t width =
+          model.items.cols() - (blend.weight != 0.0F ? popularity_columns : 0);
       model.scorer = std::make_unique<models::BlendedScorer>(model.users.view().cols_of(0, width),
                                                              model.items.view().cols_of(0, width),
                                                              std::move(terms));
     }
-    model.normalized = options.normalize && !model.popularity_column;
+    model.normalized = options.normalize && !model.popularity_column && model.new_item_columns == 0;
     model.model_hash = manifest.at("hash").get<std::string>();
     model.model_name = enum_name(options.kind);
   } catch (const json::exception& error) {

@@ -74,17 +74,12 @@ models::InterestOptions interest_from_json(const json& stored) {
 }  // namespace
 
 json model_to_json(const models::ModelOptions& model) {
-  return {{"kind", enum_name(model.kind)},
-          {"embedding_dim", model.embedding_dim},
-          {"num_layers", model.num_layers},
-          {"activation", enum_name(model.activation)},
-          {"loss", enum_name(model.loss)},
-          {"temperature", model.temperature},
-          {"normalize", model.normalize},
-          {"own_share", model.own_share},
-          {"initializer", enum_name(model.initializer)},
-          {"initial_scale", model.initial_scale},
-          {"interest", interest_to_json(model.interest)}};
+  return {{"kind", enum_name(model.kind)},        {"embedding_dim", model.embedding_dim},
+          {"num_layers", model.num_layers},       {"activation", enum_name(model.activation)},
+          {"loss", enum_name(model.loss)},        {"temperature", model.temperature},
+          {"normalize", model.normalize},         {"new_item_columns", model.new_item_columns},
+          {"own_share", model.own_share},         {"initializer", enum_name(model.initializer)},
+          {"initial_scale", model.initial_scale}, {"interest", interest_to_json(model.interest)}};
 }
 
 models::ModelOptions model_from_json(const json& stored) {
@@ -101,7 +96,8 @@ models::ModelOptions model_from_json(const json& stored) {
   model.initializer = parse_enum<models::Initializer>(stored.at("initializer").get<std::string>(),
                                                       "model.initializer");
   model.initial_scale = stored.at("initial_scale").get<float>();
-  // Models of earlier versions have none.
+  // Models of earlier versions have none of these.
+  model.new_item_columns = stored.value("new_item_columns", std::int64_t{0});
   if (stored.contains("interest")) model.interest = interest_from_json(stored.at("interest"));
   return model;
 }

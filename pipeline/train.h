@@ -112,12 +112,14 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
 /// A trained model ready to score: final embeddings in the data set's dense ids. score(u, i) =
 /// <users_u, items_i>.
 struct TrainedModel {
-  kernels::FloatMatrix
-      users;  ///< [U x D], or [U x (D + 1)] with a last column of ones if popularity is weighed in
-  kernels::FloatMatrix items;  ///< the same for all items of the catalogue; last column: weight *
-                               ///< log(1 + users of the item)
-  bool popularity_column = false;  ///< whether there is that last column
-  std::int64_t embedding_dim() const { return items.cols() - (popularity_column ? 1 : 0); }  ///< D
+  kernels::FloatMatrix users;  ///< [U x (D + R + P)]; the column of popularity, if any, holds ones
+  kernels::FloatMatrix items;  ///< the same for all items of the catalogue; column of popularity:
+                               ///< weight * log(1 + users of the item)
+  std::int64_t new_item_columns = 0;  ///< R, behind the embedding: models/new_items.h
+  bool popularity_column = false;     ///< P, the last column: 0 or 1
+  std::int64_t embedding_dim() const {
+    return items.cols() - new_item_columns - (popularity_column ? 1 : 0);
+  }                         ///< D
   bool normalized = false;  ///< rows have length 1
   std::string model_hash;
   std::string model_name;

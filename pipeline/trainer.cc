@@ -190,6 +190,7 @@ class Trainer {
     require(options_.learning_rate > 0.0F, "train.learning_rate must be above 0");
     require(options_.l2 >= 0.0F, "train.l2 must not be negative");
     require(options_.model.temperature > 0.0F, "model.temperature must be above 0");
+    require(options_.model.new_item_columns >= 0, "model.new_item_columns must not be negative");
     require(options_.checkpoint_every >= 1, "train.checkpoint_every must be at least 1");
   }
 

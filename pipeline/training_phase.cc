@@ -49,17 +49,22 @@ Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind
   return graph.adjacency;
 }
 
-void finish_vectors(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
-                    bool normalize, Backend& backend, FloatMatrix& users, FloatMatrix& items) {
-  if (normalize) {
+std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
+                            const graph::ItemGraph& item_graph, const models::ModelOptions& options,
+                            Backend& backend, FloatMatrix& users, FloatMatrix& items) {
+  if (options.normalize) {
     for (FloatMatrix* matrix : {&users, &items}) {
       kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
       backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
     }
   }
+  // Beside further columns the length of a prediction counts: how sure it is.
+  const bool unit_length = options.normalize && options.new_item_columns == 0;
   models::fill_new_items(user_item, item_graph,
-                         normalize ? models::UnitLength::yes : models::UnitLength::no, backend,
+                         unit_length ? models::UnitLength::yes : models::UnitLength::no, backend,
                          items.view());
+  return models::append_new_item_columns(user_item, item_graph, options.new_item_columns, backend,
+                                         users, items);
 }
 
 void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,
@@ -146,7 +151,7 @@ void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   const kernels::IdView ids = upload(new_id_, backend_);
   backend_.gather_rows(final, ids.sub(0, num_users_), users.view());
   backend_.gather_rows(final, ids.sub(num_users_, num_items_), items.view());
-  finish_vectors(user_item_, item_graph_, options_.model.normalize, backend_, users, items);
+  finish_vectors(user_item_, item_graph_, options_.model, backend_, users, items);
 }
 
 void GraphPhase::write_weights(const fs::path& path) {

@@ -25,10 +25,12 @@ namespace penchant::pipeline {
 graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind);
 
 /// The last steps from propagated to final vectors [U x D], [I x D]: length 1 if the model
-/// normalizes, and vectors for items that nobody has touched (models/new_items.h).
-void finish_vectors(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
-                    bool normalize, kernels::Backend& backend, kernels::FloatMatrix& users,
-                    kernels::FloatMatrix& items);
+/// normalizes, and vectors for items that nobody has touched (models/new_items.h). Returns how many
+/// columns it appended for them.
+std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
+                            const graph::ItemGraph& item_graph, const models::ModelOptions& options,
+                            kernels::Backend& backend, kernels::FloatMatrix& users,
+                            kernels::FloatMatrix& items);
 
 /// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item
 /// (Koenigstein et al. 2012's form of a bias in an inner product); nothing at weight 0.

@@ -3,11 +3,13 @@
 
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
 #include "graph/random.h"
+#include "kernels/transfer.h"
 #include "tests/models/model_data.h"
 #include "tests/support/backends.h"
 #include "tests/support/guarded.h"
@@ -21,7 +23,9 @@ using support::Guarded;
 
 constexpr std::int64_t kItems = 40;
 constexpr std::int64_t kWidth = 6;
-constexpr double kRidge = 3.0;  // as in new_items.cc
+constexpr double kRidge = 3.0;         // as in attribute_regression.cc
+constexpr double kProfileShare = 0.5;  // these as in new_items.cc
+constexpr double kPopularityShare = 0.1;
 
 /// Items 31 to 39 are new; 39 has no attribute, 30 no attribute and a user.
 graph::UserItemGraph shop() {
@@ -80,32 +84,53 @@ Dense solve(Dense a, Dense b) {
   return b;
 }
 
-/// The equation in new_items.h.
-Dense oracle_vectors(Dense z, UnitLength unit_length) {
-  Dense a(kItems, 8);
+constexpr std::int64_t kValues = 8;
+
+Dense links() {
+  Dense a(kItems, kValues);
   for (NodeId item = 0; item < kItems; ++item) {
     for (NodeId hub = 0; hub < 5; ++hub) a(item, hub) = linked(item, 0, hub) ? 1.0 : 0.0;
     for (NodeId hub = 0; hub < 3; ++hub) a(item, 5 + hub) = linked(item, 1, hub) ? 1.0 : 0.0;
   }
-  Dense mean(1, kWidth);
-  for (std::int64_t i = 0; i <= 30; ++i) {
-    for (std::int64_t j = 0; j < kWidth; ++j) mean(0, j) += z(i, j) / 31.0;
+  return a;
+}
+
+/// The equation in attribute_regression.h: what the rows of z that are known predict for all.
+template <typename Known>
+Dense oracle_prediction(const Dense& z, Known known) {
+  const Dense a = links();
+  Dense mean(1, z.cols);
+  double count = 0.0;
+  for (std::int64_t i = 0; i < kItems; ++i) count += known(i) ? 1.0 : 0.0;
+  for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t j = 0; known(i) && j < z.cols; ++j) mean(0, j) += z(i, j) / count;
   }
-  Dense gram(8, 8);
-  Dense right(8, kWidth);
-  for (std::int64_t i = 0; i <= 30; ++i) {
-    for (std::int64_t v = 0; v < 8; ++v) {
-      for (std::int64_t w = 0; w < 8; ++w) gram(v, w) += a(i, v) * a(i, w);
-      for (std::int64_t j = 0; j < kWidth; ++j) right(v, j) += a(i, v) * (z(i, j) - mean(0, j));
+  Dense gram(kValues, kValues);
+  Dense right(kValues, z.cols);
+  for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t v = 0; known(i) && v < kValues; ++v) {
+      for (std::int64_t w = 0; w < kValues; ++w) gram(v, w) += a(i, v) * a(i, w);
+      for (std::int64_t j = 0; j < z.cols; ++j) right(v, j) += a(i, v) * (z(i, j) - mean(0, j));
     }
   }
-  for (std::int64_t v = 0; v < 8; ++v) gram(v, v) += kRidge;
+  for (std::int64_t v = 0; v < kValues; ++v) gram(v, v) += kRidge;
   const Dense c = solve(gram, right);
+  Dense predicted(kItems, z.cols);
+  for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t j = 0; j < z.cols; ++j) {
+      predicted(i, j) = mean(0, j);
+      for (std::int64_t v = 0; v < kValues; ++v) predicted(i, j) += a(i, v) * c(v, j);
+    }
+  }
+  return predicted;
+}
+
+Dense oracle_vectors(Dense z, UnitLength unit_length) {
+  const Dense predicted = oracle_prediction(z, [](std::int64_t i) { return i <= 30; });
   for (std::int64_t i = 31; i < 39; ++i) {
     double squared = 0.0;
     for (std::int64_t j = 0; j < kWidth; ++j) {
-      z(i, j) = mean(0, j);
-      for (std::int64_t v = 0; v < 8; ++v) z(i, j) += a(i, v) * c(v, j);
+      z(i, j) = predicted(i, j);
       squared += z(i, j) * z(i, j);
     }
     if (unit_length == UnitLength::no) continue;
@@ -114,7 +139,60 @@ Dense oracle_vectors(Dense z, UnitLength unit_length) {
   return z;
 }
 
-class NewItems : public support::BackendTest {};
+/// What the further columns add to the score of a user and a new item, by the equation in
+/// new_items.h with as many singular vectors as there are: they then span every profile.
+Dense oracle_scores() {
+  const Dense a = links();
+  Dense log_count(kItems, 1);
+  for (std::int64_t i = 0; i <= 30; ++i) log_count(i, 0) = std::log(2.0);
+  const Dense popularity =
+      oracle_prediction(log_count, [](std::int64_t i) { return i != 30 && i != 39; });
+  Dense scores(2, kItems);
+  for (std::int64_t user = 0; user < 2; ++user) {
+    std::vector<double> profile(kValues, 0.0);
+    double squared = 0.0;
+    for (std::int64_t v = 0; v < kValues; ++v) {
+      double num_items = 0.0;
+      for (std::int64_t i = 0; i < kItems; ++i) num_items += a(i, v);
+      for (std::int64_t i = user; i <= 30; i += 2)
+        profile[static_cast<std::size_t>(v)] += a(i, v) / std::sqrt(num_items);
+      squared += std::pow(profile[static_cast<std::size_t>(v)], 2);
+    }
+    double mean = 0.0;
+    for (std::int64_t i = 31; i < 39; ++i) {
+      scores(user, i) = kPopularityShare * popularity(i, 0);
+      for (std::int64_t v = 0; v < kValues; ++v) {
+        scores(user, i) +=
+            kProfileShare * profile[static_cast<std::size_t>(v)] * a(i, v) / std::sqrt(squared);
+      }
+      mean += scores(user, i) / 8.0;
+    }
+    for (std::int64_t i = 31; i < 39; ++i) scores(user, i) -= mean;
+  }
+  return scores;
+}
+
+class NewItems : public support::BackendTest {
+ protected:
+  kernels::FloatMatrix device_matrix(const Dense& dense) {
+    kernels::FloatMatrix matrix = backend().matrix<float>(dense.rows, dense.cols);
+    const std::vector<float> values(dense.values.begin(), dense.values.end());
+    backend().copy(kernels::ConstFloatView(values.data(), dense.rows, dense.cols, dense.cols,
+                                           kernels::Device::cpu),
+                   matrix.view());
+    backend().sync();
+    return matrix;
+  }
+  Dense host(const kernels::FloatMatrix& matrix) {
+    kernels::Download<float> download;
+    const kernels::ConstFloatView view = download(matrix.view(), backend());
+    Dense dense(view.rows, view.cols);
+    for (std::int64_t i = 0; i < view.rows; ++i) {
+      for (std::int64_t j = 0; j < view.cols; ++j) dense(i, j) = view(i, j);
+    }
+    return dense;
+  }
+};
 PENCHANT_INSTANTIATE_BACKENDS(NewItems);
 
 TEST_P(NewItems, GetTheVectorThatTheirAttributesPredict) {
@@ -149,6 +227,52 @@ TEST_P(NewItems, NothingChangesWithoutAttributesOrWithoutNewItems) {
   untouched.item_users.offsets.assign(kItems + 1, 0);
   fill_new_items(untouched, catalogue(), UnitLength::yes, backend(), items.view());
   EXPECT_EQ(items.dense().values, start.values);
+}
+
+TEST_P(NewItems, FurtherColumnsAddWhatAttributesShareWithTheUsersItems) {
+  const Dense of_users = support::random_dense(2, kWidth, 73);
+  const Dense of_items = support::random_dense(kItems, kWidth, 74);
+  kernels::FloatMatrix users = device_matrix(of_users);
+  kernels::FloatMatrix items = device_matrix(of_items);
+  const std::int64_t added =
+      append_new_item_columns(shop(), catalogue(), kValues, backend(), users, items);
+  ASSERT_GT(added, 2);
+  ASSERT_LE(added, kValues + 1);
+  const Dense got_users = host(users);
+  const Dense got_items = host(items);
+  ASSERT_EQ(got_users.cols, kWidth + added);
+  ASSERT_EQ(got_items.cols, kWidth + added);
+  const Dense want = oracle_scores();
+  for (std::int64_t user = 0; user < 2; ++user) {
+    for (std::int64_t j = 0; j < kWidth; ++j) EXPECT_EQ(got_users(user, j), of_users(user, j));
+    for (std::int64_t i = 0; i < kItems; ++i) {
+      double score = 0.0;
+      for (std::int64_t j = kWidth; j < kWidth + added; ++j)
+        score += got_users(user, j) * got_items(i, j);
+      EXPECT_NEAR(score, want(user, i), 1e-3) << user << " " << i;
+    }
+  }
+  for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t j = 0; j < kWidth; ++j) EXPECT_EQ(got_items(i, j), of_items(i, j));
+  }
+}
+
+TEST_P(NewItems, FurtherColumnsAreAsManyAsAskedForOrNone) {
+  const auto added = [&](const graph::UserItemGraph& graph, std::int64_t num_columns) {
+    kernels::FloatMatrix users = device_matrix(support::random_dense(2, kWidth, 75));
+    kernels::FloatMatrix items = device_matrix(support::random_dense(kItems, kWidth, 76));
+    const std::int64_t count =
+        append_new_item_columns(graph, catalogue(), num_columns, backend(), users, items);
+    EXPECT_EQ(users.cols(), kWidth + count);
+    EXPECT_EQ(items.cols(), kWidth + count);
+    return count;
+  };
+  EXPECT_EQ(added(shop(), 3), 4);
+  EXPECT_EQ(added(shop(), 0), 0);
+  graph::UserItemGraph untouched = shop();
+  untouched.item_users.columns.clear();
+  untouched.item_users.offsets.assign(kItems + 1, 0);
+  EXPECT_EQ(added(untouched, 3), 0);
 }
 
 TEST_P(NewItems, RefusesGraphsOfOtherItems) {

@@ -321,8 +321,41 @@ TEST_F(Trainer, CalibrationAddsPopularityWhereValidationLikesIt) {
   }
 }
 
+TEST_F(Trainer, ColumnsOfNewItemsStandBehindTheEmbedding) {
+  TrainOptions options = recipe();
+  options.refit = false;
+  options.calibrate_popularity = true;
+  options.model.new_item_columns = 4;
+  const TrainReport report = train(options, "m");
+  EXPECT_NEAR(validation_of("m"), report.best_validation, 1e-6);
+
+  const TrainedModel model = load_model(at("m"), dataset(), backend());
+  EXPECT_EQ(model.embedding_dim(), 16);
+  EXPECT_EQ(model.new_item_columns, 5);
+  ASSERT_EQ(model.items.cols(), model.popularity_column ? 22 : 21);
+  EXPECT_FALSE(model.normalized);
+  double of_new = 0.0;
+  for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
+    const bool touched = graphs().user_item.item_users.view().row_size(item) > 0;
+    for (std::int64_t column = 16; column < 21; ++column) {
+      const auto value = static_cast<double>(model.items.view()(item, column));
+      if (touched) {
+        EXPECT_EQ(value, 0.0) << item;
+      }
+      of_new += std::abs(value);
+    }
+  }
+  EXPECT_GT(of_new, 0.0);
+
+  options.model.new_item_columns = -1;
+  EXPECT_THAT(input_error_of([&] { train(options, "wrong"); }),
+              HasSubstr("model.new_item_columns must not be negative"));
+}
+
 TEST_F(Trainer, PopularityWeighsAsMuchAsTheToleranceAllows) {
   TrainOptions options = recipe();
+  options.epochs = 1;  // where the best weight and the largest that is allowed differ
+  options.learning_rate = 0.01F;
   options.refit = false;
   options.calibrate_popularity = true;
   Dataset timeless = read_dataset(data_path());
