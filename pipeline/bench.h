@@ -45,7 +45,7 @@ enum class BenchType : std::uint8_t { f32, bf16 };
 /// Lists are swept: one row for every combination that has a meaning.
 struct BenchOptions {
   std::vector<BenchWorkload> workloads = {BenchWorkload::spmm};
-  std::vector<std::string> graphs = {"rmat"};  ///< rmat, bipartite, or a path
+  std::vector<std::string> graphs = {"rmat"};  ///< rmat, bipartite, lattice, or a path
   graph::GraphFormat format = graph::GraphFormat::automatic;
   std::vector<int> scales = {16};
   std::vector<std::int64_t> edge_factors = {16};

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/lattice.h"
 #include "graph/normalize.h"
 #include "graph/npy.h"
 #include "graph/rmat.h"
@@ -24,13 +25,22 @@ using graph::NodeId;
 namespace {
 
 GraphSource generated(GraphSource::Kind kind, int scale, std::int64_t edge_factor) {
-  const bool rmat = kind == GraphSource::Kind::rmat;
-  const char* name = rmat ? "rmat" : "bipartite";
-  if (scale < (rmat ? 0 : 1) || scale > 30)
+  const char* name = "rmat";
+  int least_scale = 0;
+  int most_log_factor = 20;
+  if (kind == GraphSource::Kind::bipartite) {
+    name = "bipartite";
+    least_scale = 1;
+  } else if (kind == GraphSource::Kind::lattice) {
+    name = "lattice";
+    most_log_factor = 10;
+  }
+  if (scale < least_scale || scale > 30)
     throw InputError(
-        fmt::format("bench: --scale {} of {}, expected {} to 30", scale, name, rmat ? 0 : 1));
-  if (edge_factor < 1 || edge_factor > (std::int64_t{1} << 20))
-    throw InputError(fmt::format("bench: --edge-factor {}, expected 1 to 2^20", edge_factor));
+        fmt::format("bench: --scale {} of {}, expected {} to 30", scale, name, least_scale));
+  if (edge_factor < 1 || edge_factor > (std::int64_t{1} << most_log_factor))
+    throw InputError(fmt::format("bench: --edge-factor {} of {}, expected 1 to 2^{}", edge_factor,
+                                 name, most_log_factor));
   GraphSource source;
   source.kind = kind;
   source.name = fmt::format("{} 2^{} x {}", name, scale, edge_factor);
@@ -50,7 +60,8 @@ GraphSource given(const std::string& text, graph::GraphFormat format) {
   source.name = name.filename().string();
   if (!fs::exists(source.path)) {
     throw InputError(fmt::format(
-        "{}: no such file or folder, expected rmat, bipartite or the path of a graph", text));
+        "{}: no such file or folder, expected rmat, bipartite, lattice or the path of a graph",
+        text));
   }
   if (fs::is_directory(source.path) && is_finished(source.path)) {
     source.kind = GraphSource::Kind::data;
@@ -86,16 +97,18 @@ BenchGraph load_data(const fs::path& path) {
 std::vector<GraphSource> graph_sources(const BenchOptions& options) {
   std::vector<GraphSource> sources;
   for (const std::string& graph : options.graphs) {
-    if (graph != "rmat" && graph != "bipartite") {
+    auto kind = GraphSource::Kind::rmat;
+    if (graph == "bipartite") {
+      kind = GraphSource::Kind::bipartite;
+    } else if (graph == "lattice") {
+      kind = GraphSource::Kind::lattice;
+    } else if (graph != "rmat") {
       sources.push_back(given(graph, options.format));
       continue;
     }
     for (const int scale : options.scales) {
-      for (const std::int64_t edge_factor : options.edge_factors) {
-        sources.push_back(
-            generated(graph == "rmat" ? GraphSource::Kind::rmat : GraphSource::Kind::bipartite,
-                      scale, edge_factor));
-      }
+      for (const std::int64_t edge_factor : options.edge_factors)
+        sources.push_back(generated(kind, scale, edge_factor));
     }
   }
   return sources;
@@ -116,6 +129,10 @@ BenchGraph load_graph(const GraphSource& source, const BenchOptions& options) {
       result.is_item.assign(static_cast<std::size_t>(result.adjacency.num_rows), 0);
       std::fill(result.is_item.begin() + result.adjacency.num_rows / 2, result.is_item.end(),
                 std::uint8_t{1});
+      break;
+    case GraphSource::Kind::lattice:
+      result.adjacency =
+          graph::generate_lattice({.scale = source.scale, .edge_factor = source.edge_factor});
       break;
     case GraphSource::Kind::file:
       result.adjacency = graph::read_graph(source.path, options.format);

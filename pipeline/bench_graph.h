@@ -13,7 +13,7 @@
 namespace penchant::pipeline {
 
 struct GraphSource {
-  enum class Kind { rmat, bipartite, file, data };
+  enum class Kind { rmat, bipartite, lattice, file, data };
   Kind kind = Kind::rmat;
   std::string name;  ///< for people
   int scale = 0;

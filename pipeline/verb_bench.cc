@@ -102,7 +102,8 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
        "spmm, gcn_layer, lightgcn_forward, forward_backward, training_step, embedding, topk, "
        "ingest, graph_build, partition (all of these are lists: a,b,c sweeps)");
   list("--graph,-g", options.graphs,
-       "rmat, bipartite, or a path: METIS .graph, Matrix Market, edge list (plain or gzip), a "
+       "rmat, bipartite, lattice, or a path: METIS .graph, Matrix Market, edge list (plain or "
+       "gzip), a "
        "folder of offsets/columns/values.npy, X.data");
   verb->add_option("--format", flags->format,
                    "Of --graph: auto, metis, matrix_market, edge_list or npy");

@@ -149,7 +149,7 @@ TEST(BenchRun, EveryWorkloadIsVerifiedAndCounted) {
                        BenchWorkload::ingest,
                        BenchWorkload::graph_build,
                        BenchWorkload::partition};
-  options.graphs = {"rmat", "bipartite"};
+  options.graphs = {"rmat", "bipartite", "lattice"};
   options.scales = {8};
   options.edge_factors = {4};
   options.dims = {20};
@@ -162,7 +162,7 @@ TEST(BenchRun, EveryWorkloadIsVerifiedAndCounted) {
   options.min_seconds = 0;
   std::vector<std::string> skipped;
   const std::vector<BenchCase> cases = plan_bench(options, skipped);
-  EXPECT_EQ(cases.size(), 2U * 3U * 8U + 2U);
+  EXPECT_EQ(cases.size(), 3U * 3U * 8U + 2U);
   std::vector<BenchRow> rows;
   EXPECT_TRUE(run_bench(
       options, cases, [&](const BenchRow& row) { rows.push_back(row); }, silent_progress()));
