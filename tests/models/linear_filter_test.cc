@@ -60,6 +60,7 @@ Dense oracle_scores(const graph::UserItemGraph& graph, const LinearFilterOptions
     for (std::int64_t i = 0; i < kItems; ++i) {
       for (std::int64_t v = 0; v < kUsers; ++v) {
         for (std::int64_t j = 0; j < kItems; ++j) {
+          if (r(v, i) == 0.0 || r(v, j) == 0.0 || r(u, j) == 0.0) continue;  // most terms are zero
           scores(i, u) +=
               inverse(user_degree[static_cast<std::size_t>(u)], 0.5F) *
               inverse(item_degree[static_cast<std::size_t>(i)], options.item_power) * r(v, i) *
