@@ -18,6 +18,9 @@
   compare.py interest  training throughput of the interest model's sequence half on Beauty: PyTorch; and what the graph adds
   compare.py shops     the interest model on two shops split by time: popularity, item-kNN, repeat purchases
   compare.py hidden_items  a tenth of the items hidden from training: attribute averages, popularity, chance
+  compare.py locality  one product on lattices beyond the last-level cache, whose gathers hit the caches: share of STREAM triad
+  compare.py overhead  penchant bench beside Google Benchmark on the same products
+  compare.py report    the page about a catalogue of a million items: seconds, bytes, peak memory
   compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
 Needs PENCHANT_DATA (folder with gowalla/ and beauty/), a release build, and the packages of bench/peers/requirements.txt.
@@ -52,9 +55,9 @@ def run(command, **options):
         return out.read(), seconds, usage.ru_maxrss * 1024
 
 
-def peer(name, *arguments):
+def peer(name, *arguments, python=sys.executable):
     """One round of bench/peers/NAME.py: the JSON it prints, with seconds and peak bytes of the whole process."""
-    output, seconds, peak = run([sys.executable, ROOT / "bench/peers" / f"{name}.py", *arguments],
+    output, seconds, peak = run([python, ROOT / "bench/peers" / f"{name}.py", *arguments],
                                 env=os.environ | {"DGLBACKEND": "pytorch"})  # or it writes to stdout that it assumes so
     return json.loads(output) | {"process_seconds": seconds, "peak_bytes": peak}
 
@@ -168,6 +171,51 @@ class Bench:
             return {width: found[str(width)] for width in widths}
         return self.against_peers("spmm", widths, script)
 
+    def locality(self):
+        """Compulsory traffic against STREAM triad where the order of the nodes keeps gathers in the caches, and where it does not."""
+        result = {"unit": "share of STREAM triad", "threads": self.options.threads, "rows": []}
+        for graph, factor in (("lattice", 4), ("lattice", 8), ("rmat", 8)):
+            found = self.bench("-w", "spmm", "-g", graph, "--scale", 22, "--edge-factor", factor, "-d", "32,64,128")
+            result["rows"] += [{"graph": graph, "nodes": 2 ** 22, "num_entries": row["num_entries"], "dim": row["dim"],
+                                "median_s": row["median_s"], "compulsory_gb_s": row["compulsory_gb_s"],
+                                "triad_gb_s": found["triad_gb_s"],
+                                "share": row["compulsory_gb_s"] / found["triad_gb_s"]} for row in found["rows"]]
+        return result
+
+    def overhead(self):
+        """Medians of rounds in turn; a ratio of 1 means that `penchant bench` says what Google Benchmark says."""
+        folder = self.work / "graph"
+        run([self.penchant, "bench", "-g", "rmat", "--scale", 18, "--edge-factor", 10, "--export", folder, "--quiet"])
+        widths = [32, 64, 128, 256]
+        times = {width: {"penchant": [], "google_benchmark": []} for width in widths}
+        environment = os.environ | {"PENCHANT_BENCH_GRAPH": str(folder), "OMP_NUM_THREADS": str(self.options.threads)}
+        for _ in range(self.options.rounds):
+            for row in self.bench("-w", "spmm", "-g", folder, "-d", ",".join(map(str, widths)))["rows"]:
+                times[row["dim"]]["penchant"].append(row["median_s"] * 1e3)
+            output, _, _ = run([self.options.build / "bench/spmm_bench", "--benchmark_filter=spmm_float32", "--benchmark_format=json",
+                                "--benchmark_repetitions=10", "--benchmark_min_time=0.05"], env=environment)
+            for row in json.loads(output)["benchmarks"]:
+                if row.get("aggregate_name") == "median":
+                    times[int(row["run_name"].split("/")[1])]["google_benchmark"].append(row["real_time"])
+        result = {width: {name: summary(values) for name, values in of_width.items()} for width, of_width in times.items()}
+        return {"unit": "ms", "graph": "rmat 2^18 x 10", "widths": result,
+                "ratios": {width: row["penchant"]["median"] / row["google_benchmark"]["median"] for width, row in result.items()}}
+
+    def report(self):
+        """One epoch is enough: what the page costs does not depend on what the vectors say."""
+        shop, data, model, page = (self.work / name for name in ("shop", "shop.data", "shop.model", "shop.html"))
+        run([self.penchant, "generate", "--out", shop, "--users", 300_000, "--items", 1_000_000, "--events", self.options.lines,
+             "--quiet"])
+        run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", data, "--quiet"])
+        run([self.penchant, "graph", data, "--quiet"])
+        run([self.penchant, "partition", data, "--quiet"])
+        run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "train.epochs=1", "--set", "train.blend_filter=false",
+             "--set", "train.validate_every=0", "--set", "train.batch_size=262144"])
+        _, seconds, peak = run([self.penchant, "report", model, "--data", data, "--out", page, "--quiet"])
+        facts = json.loads((data / "manifest.json").read_text())
+        return {"unit": "s", "items": facts["num_items"], "users": facts["num_users"], "train_rows": facts["num_train"],
+                "seconds": seconds, "page_bytes": page.stat().st_size, "peak_bytes": peak}
+
     def gnn(self):
         results = {}
         for workload in ("lightgcn_forward", "gcn_layer"):
@@ -270,23 +318,27 @@ class Bench:
         shop = self.work / "shop"
         run([self.penchant, "generate", "--out", shop, "--users", 1_000_000, "--items", 200_000, "--events",
              self.options.lines, "--quiet"])
-        times = {"penchant": [], "pandas": []}
-        peaks = {"penchant": [], "pandas": []}
+        peers = {"pandas": sys.executable} | ({"other_pandas": self.options.other_python} if self.options.other_python else {})
+        times = {name: [] for name in ("penchant", *peers)}
+        peaks = {name: [] for name in times}
+        versions = {}
         out = self.work / "shop.data"
         for _ in range(self.options.rounds):
             shutil.rmtree(out, ignore_errors=True)
             _, seconds, peak = run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", out, "--quiet"])
             times["penchant"].append(seconds)
             peaks["penchant"].append(peak)
-            other = peer("read_log", shop / "events.csv")
-            times["pandas"].append(other["seconds"])
-            peaks["pandas"].append(other["peak_bytes"])
+            for name, python in peers.items():
+                other = peer("read_log", shop / "events.csv", python=python)
+                times[name].append(other["seconds"])
+                peaks[name].append(other["peak_bytes"])
+                versions[name] = other["versions"]["pandas"]
         size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
         result = {name: summary(values) for name, values in times.items()}
         return {"unit": "s", "lines": self.options.lines, "csv_bytes": (shop / "events.csv").stat().st_size,
                 "output_bytes": size, "times": result, "peak_bytes": {k: summary(v) for k, v in peaks.items()},
-                "peak_over_output": statistics.median(peaks["penchant"]) / size, "versions": other["versions"],
-                "ratios": {"pandas": result["pandas"]["median"] / result["penchant"]["median"]}}
+                "peak_over_output": statistics.median(peaks["penchant"]) / size, "versions": versions,
+                "ratios": {name: result[name]["median"] / result["penchant"]["median"] for name in peers}}
 
     def evaluate(self):
         data = self.gowalla()
@@ -405,7 +457,7 @@ class Bench:
             data = self.work / f"{name}.data"
             run([self.penchant, "ingest", *source, "--out", data, "--quiet", *hide])
             run([self.penchant, "graph", data, "--quiet"])
-            for tag, options in (("graph", []), ("alone", no_items)):
+            for tag, options in (("graph", ["--set", "model.new_item_columns=192"]), ("alone", no_items)):
                 model = self.work / f"{name}.{tag}.model"
                 run([self.penchant, "train", data, "--out", model, "--quiet", *options])
                 run([self.penchant, "embed", data, model, "--out", self.work / f"{name}.{tag}", "--format", "npy", "--quiet"])
@@ -420,12 +472,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "recommenders", "ingest",
                                           "evaluate", "gowalla", "gowalla_vectors", "gowalla_auto", "interest",
-                                          "beauty", "hidden_items", "shops", "ablation"])
+                                          "beauty", "hidden_items", "shops", "ablation", "locality", "overhead", "report"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="variants of ablation, separated by commas; all without it")
     parser.add_argument("--budget", default="60s", help="of gowalla_auto")
+    parser.add_argument("--other-python", help="of ingest: an interpreter with another version of pandas")
     parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results")
     options = parser.parse_args()
