@@ -7,6 +7,7 @@
 
 #include "graph/csr.h"
 #include "graph/error.h"
+#include "graph/random.h"
 #include "kernels/transfer.h"
 #include "models/attribute_regression.h"
 #include "models/spectral.h"

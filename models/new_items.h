@@ -8,12 +8,11 @@
 // where b_v [R] are rows of the leading right singular vectors of c_i^1/2 a_iv w_v / |a_i w|, c_i
 // an item's number of users: the space that holds most of the users' profiles. One more column is
 // the regression of log(1 + c_i) on the attributes. Columns of new items have mean zero, so that
-// they say which of them to take and not how many; items with a user have zeros. Source: own;
-// measured in docs/decisions/0023-new-items.md.
+// they say which of them to take and not how many; items with a user have zeros.
+// Source: own; measured in docs/decisions/0023-new-items.md.
 #pragma once
 
 #include "graph/item_graph.h"
-#include "graph/random.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 

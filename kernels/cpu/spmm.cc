@@ -252,20 +252,20 @@ class CpuSparseMatrix final : public SparseMatrix {
 // Computes    y_i = act(alpha row_scale_i sum_j a_ij x_j + beta y_i + delta addend_i + bias);
 //             layer_sum_i += gamma y_i
 // Shapes      a [N x C] CSR, int64 offsets, int32 columns, float32 values or none; x [C x D]
-// float32 or bf16, y, layer_sum [N x D]
-//             float32, row-major; rows on 64-byte boundaries are faster, any alignment is right
+//             float32 or bf16, y, layer_sum [N x D] float32, row-major; rows on 64-byte boundaries
+//             are faster, any alignment is right
 // Mapping     a thread owns a chunk of rows of about 8192 entries (dynamic); up to eight vectors of
 //             columns (64 floats with AVX2, 128 with AVX-512) stay in registers over the entries of
 //             a row; wider D repeats the row per 8 vectors
 // Memory      gathers 4 * D bytes an entry (2 * D in bf16); x rows 16 or 32 entries ahead are
 //             prefetched; bound: L3 bandwidth while x fits it, DRAM beyond
 // Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads)
-// entries limits scaling
+//             entries limits scaling
 // Numerics    float32 fused multiply-add, ascending column order, in one sum or, for up to four
 //             vectors, in alternation in two; every row by one thread: deterministic at any thread
 //             count; error bound (row length + 5) eps sum|terms|
 // Edge cases  empty rows store beta * y; D not a multiple of the vector width ends in a scalar tail
-// Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm_peers.py
+// Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm.py
 // Measured    docs/benchmarks.md#spmm
 template <typename T, typename RowFunction>
 void spmm_row_chunks(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
