@@ -167,7 +167,8 @@ class Bench:
         widths = [32, 64, 128, 256]
 
         def script(folder):
-            found = peer("spmm", folder, ",".join(map(str, widths)), self.options.threads)
+            only = [self.options.only] if self.options.only else []
+            found = peer("spmm", folder, ",".join(map(str, widths)), self.options.threads, *only)
             return {width: found[str(width)] for width in widths}
         return self.against_peers("spmm", widths, script)
 
@@ -176,7 +177,7 @@ class Bench:
         result = {"unit": "share of STREAM triad", "threads": self.options.threads, "rows": []}
         for graph, factor in (("lattice", 4), ("lattice", 8), ("rmat", 8)):
             found = self.bench("-w", "spmm", "-g", graph, "--scale", 22, "--edge-factor", factor, "-d", "32,64,128")
-            result["rows"] += [{"graph": graph, "nodes": 2 ** 22, "num_entries": row["num_entries"], "dim": row["dim"],
+            result["rows"] += [{"graph": graph, "nodes": 2 ** 22, "num_entries": row["entries"], "dim": row["dim"],
                                 "median_s": row["median_s"], "compulsory_gb_s": row["compulsory_gb_s"],
                                 "triad_gb_s": found["triad_gb_s"],
                                 "share": row["compulsory_gb_s"] / found["triad_gb_s"]} for row in found["rows"]]
@@ -476,7 +477,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", help="variants of ablation, separated by commas; all without it")
+    parser.add_argument("--only", help="variants of ablation, peers of spmm, separated by commas; all without it")
     parser.add_argument("--budget", default="60s", help="of gowalla_auto")
     parser.add_argument("--other-python", help="of ingest: an interpreter with another version of pandas")
     parser.add_argument("--lines", type=int, default=10_000_000)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""spmm.py FOLDER WIDTHS THREADS: the product of the CSR matrix in FOLDER with a dense table of each width, by PyTorch, SciPy, MKL,
-SuiteSparse GraphBLAS, PyG and DGL on so many threads. A peer whose result differs from SciPy's is not timed."""
+"""spmm.py FOLDER WIDTHS THREADS [PEERS]: the product of the CSR matrix in FOLDER with a dense table of each width, by PyTorch, SciPy, MKL,
+SuiteSparse GraphBLAS, PyG and DGL, or those that PEERS names, on so many threads. A peer whose result differs from SciPy's is not timed."""
 import ctypes
 import glob
 import json
@@ -117,7 +117,7 @@ def graphblas(table):
 report = {}
 for width in widths:
     table = np.random.default_rng(1).standard_normal((size, width), dtype=np.float32)
-    peers = Peers()
+    peers = Peers(sys.argv[4].split(",") if len(sys.argv) > 4 else ())
     peers.run("scipy", ["scipy"], lambda: lambda: matrix @ table)
     peers.run("torch_csr", ["torch"], lambda: torch_csr(table))
     peers.run("mkl", ["mkl"], lambda: mkl_inspector(table))
