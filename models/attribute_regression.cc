@@ -96,7 +96,6 @@ std::vector<float> center_rows(ConstFloatView x, const std::vector<float>& chose
   return mean;
 }
 
-/// Which item has which value of any attribute: [I x V], values all ones.
 graph::Csr attribute_links(const graph::ItemGraph& item_graph) {
   Csr links;
   links.num_rows = item_graph.num_items;

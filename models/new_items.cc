@@ -25,8 +25,9 @@ using kernels::Vector;
 
 namespace {
 
-/// Weights of the two further terms beside cosines; half and twice as much rank hidden items of the
-/// Complete Journey sample within a tenth (docs/decisions/0023-new-items.md).
+/// Weights of the two further terms beside cosines; half and twice as much of the profile, none and
+/// twice as much of popularity rank hidden items of the Complete Journey sample within a tenth
+/// (docs/decisions/0023-new-items.md).
 constexpr float kProfileShare = 0.5F;
 constexpr float kPopularityShare = 0.1F;
 
@@ -138,9 +139,10 @@ std::int64_t append_new_item_columns(const graph::UserItemGraph& user_item,
                                      const graph::ItemGraph& item_graph, std::int64_t num_columns,
                                      Backend& backend, FloatMatrix& users, FloatMatrix& items) {
   check_items(user_item, item_graph, items.rows());
+  if (num_columns == 0) return 0;
   const Csr links = attribute_links(item_graph);
   const Touched touched = touched_items(user_item, links);
-  if (num_columns == 0 || !touched.both) return 0;
+  if (!touched.both) return 0;
 
   const Csr weighted = weighted_by_rarity(links);
   const FloatMatrix basis = profile_basis(user_item, weighted, num_columns, backend);

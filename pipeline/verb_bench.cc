@@ -103,8 +103,7 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
        "ingest, graph_build, partition (all of these are lists: a,b,c sweeps)");
   list("--graph,-g", options.graphs,
        "rmat, bipartite, lattice, or a path: METIS .graph, Matrix Market, edge list (plain or "
-       "gzip), a "
-       "folder of offsets/columns/values.npy, X.data");
+       "gzip), a folder of offsets/columns/values.npy, X.data");
   verb->add_option("--format", flags->format,
                    "Of --graph: auto, metis, matrix_market, edge_list or npy");
   list("--scale", options.scales, "Generated graphs have 2^scale nodes (16)");
