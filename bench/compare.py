@@ -4,7 +4,7 @@
 
   compare.py spmm      one product with tables 32, 64, 128 and 256 wide, on Gowalla in log and in METIS order and on generated graphs:
                        PyTorch CSR, SciPy, MKL, GraphBLAS, PyG, DGL
-  compare.py gnn       LightGCN's forward and one GCN layer on Gowalla: PyTorch, PyG, DGL
+  compare.py gnn       LightGCN's forward and one GCN layer, d = 64: PyTorch, PyG, DGL
   compare.py graph_build  10 million events to user-item graph, transpose and co-occurrence: SciPy and pandas
   compare.py orders    one propagation in the given, the degree and the METIS order, and what ordering costs
   compare.py epoch     LightGCN steps, BPR, batch 2048, three layers, exact propagation at each step: PyTorch
@@ -221,7 +221,7 @@ class Bench:
         results = {}
         for workload in ("lightgcn_forward", "gcn_layer"):
             results[workload] = self.against_peers(workload, [64], lambda folder, workload=workload: {
-                64: peer("gnn", folder, 64, self.options.threads)[workload]})
+                64: peer("gnn", folder, 64, self.options.threads, workload)})
         return results
 
     def graph_build(self):

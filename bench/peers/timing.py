@@ -15,11 +15,15 @@ def load_csr(folder):
 
 
 def median_ms(function, repeats=11, least_seconds=0.02):
-    """Median of `repeats` repetitions that last `least_seconds` each; one call before them does not count."""
+    """Median of `repeats` repetitions that last `least_seconds` each; calls before them do not count. From a second a call on, three
+    repetitions have to do."""
     function()
     start = time.perf_counter()
     function()
-    calls = max(1, int(least_seconds / max(time.perf_counter() - start, 1e-9)))
+    seconds = time.perf_counter() - start
+    calls = max(1, int(least_seconds / max(seconds, 1e-9)))
+    if seconds > 1:
+        repeats = 3
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
