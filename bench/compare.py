@@ -20,13 +20,14 @@
   compare.py hidden_items  a tenth of the items hidden from training: attribute averages, popularity, chance
   compare.py locality  one product on lattices beyond the last-level cache, whose gathers hit the caches: share of STREAM triad
   compare.py overhead  penchant bench beside Google Benchmark on the same products
-  compare.py report    the page about a catalogue of a million items: seconds, bytes, peak memory
+  compare.py report    the page about a catalogue of a million items: seconds, bytes, peak memory, how a browser fares with it
   compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
 Needs PENCHANT_DATA (folder with gowalla/ and beauty/), a release build, and the packages of bench/peers/requirements.txt.
 """
 import argparse
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -128,6 +129,7 @@ class Bench:
         output, _, _ = run([self.penchant, "bench", "--json", "--quiet", "--device", "cpu", "--threads", self.options.threads, *arguments])
         return json.loads(output)
 
+    @functools.cache
     def graphs(self):
         """Folders of .npy files: Gowalla in two orders, and generated graphs beyond the last-level cache."""
         data = self.gowalla()
@@ -214,8 +216,13 @@ class Bench:
              "--set", "train.validate_every=0", "--set", "train.batch_size=262144"])
         _, seconds, peak = run([self.penchant, "report", model, "--data", data, "--out", page, "--quiet"])
         facts = json.loads((data / "manifest.json").read_text())
+        try:
+            import playwright  # noqa: F401: page_speed.py needs it
+            browser = json.loads(run([sys.executable, ROOT / "bench/page_speed.py", page])[0])
+        except ImportError as error:
+            browser = {"missing": str(error)}
         return {"unit": "s", "items": facts["num_items"], "users": facts["num_users"], "train_rows": facts["num_train"],
-                "seconds": seconds, "page_bytes": page.stat().st_size, "peak_bytes": peak}
+                "seconds": seconds, "page_bytes": page.stat().st_size, "peak_bytes": peak, "browser": browser}
 
     def gnn(self):
         results = {}
@@ -244,14 +251,20 @@ class Bench:
                 "ratios": {"scipy_pandas": result["scipy_pandas"]["median"] / result["penchant"]["median"]}}
 
     def orders(self):
+        """Rounds in turn; what ordering costs is counted in forward passes that win it back."""
         data = self.gowalla()
         result = {}
         for name, graph in (("gowalla", [data]), ("power_law_10M", ["bipartite", "--scale", "19", "--edge-factor", "20"])):
-            rows = self.bench("-w", "lightgcn_forward", "-g", *graph, "--order", "none,degree,metis", "--parts", 64)["rows"]
-            base = next(row["median_s"] for row in rows if row["order"] == "none")
-            result[name] = {row["order"]: {"ms": row["median_s"] * 1e3, "order_s": row["order_s"], "faster": base / row["median_s"],
-                                           "pays_after_forwards": row["order_s"] / (base - row["median_s"])
-                                           if row["median_s"] < base else None} for row in rows}
+            times, costs = {}, {}
+            for _ in range(self.options.rounds):
+                for row in self.bench("-w", "lightgcn_forward", "-g", *graph, "--order", "none,degree,metis", "--parts", 64)["rows"]:
+                    times.setdefault(row["order"], []).append(row["median_s"] * 1e3)
+                    costs.setdefault(row["order"], []).append(row["order_s"])
+            base = statistics.median(times["none"])
+            result[name] = {order: {"ms": summary(ms), "order_s": statistics.median(costs[order]),
+                                    "faster": base / statistics.median(ms),
+                                    "pays_after_forwards": statistics.median(costs[order]) * 1e3 / (base - statistics.median(ms))
+                                    if statistics.median(ms) < base else None} for order, ms in times.items()}
         return {"unit": "ms", "layers": 3, "dim": 64, "graphs": result}
 
     def published_step_ms(self, data, name):
