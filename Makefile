@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
-.PHONY: help demo test build setup check-release check-dev check-cuda bench install format clean
+.PHONY: help demo test build setup setup-tests check-release check-dev check-cuda bench install format clean
 
 help:
 	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
@@ -19,6 +19,10 @@ CUDA_CHECKS = -DCMAKE_CUDA_ARCHITECTURES="80;90" -DPENCHANT_CUDA_WERROR=ON
 setup:
 	@cmake/setup.sh
 
+# The page of `penchant report` is tested in a browser.
+setup-tests:
+	@cmake/setup.sh tests
+
 build: setup
 	@echo "==> Building build/release/penchant"
 	@cmake --preset release -DPENCHANT_CUDA=$(CUDA) > build/configure.log || { cat build/configure.log; exit 1; }
@@ -31,14 +35,14 @@ test: check-release check-dev
 	@[ $(CUDA) = OFF ] || { echo "==> The CUDA module configures without any other library"; \
 	  cmake --preset cuda > build/configure.log || { cat build/configure.log; exit 1; }; }
 
-check-release: setup
+check-release: setup-tests
 	@echo "==> Release build and tests $(if $(filter ON,$(CUDA)),(CUDA module for sm_80 and sm_90),(CUDA module skipped: no nvcc and cuDNN))"
 	@cmake --preset release -DPENCHANT_CUDA=$(CUDA) $(if $(filter ON,$(CUDA)),$(CUDA_CHECKS)) > build/configure.log || \
 	  { cat build/configure.log; exit 1; }
 	@cmake --build --preset release --parallel $(JOBS)
 	@ctest --preset release --parallel $(JOBS)
 
-check-dev: setup
+check-dev: setup-tests
 	@echo "==> AddressSanitizer and UndefinedBehaviorSanitizer build and tests"
 	@cmake --preset dev > build/configure.log || { cat build/configure.log; exit 1; }
 	@cmake --build --preset dev --parallel $(JOBS)

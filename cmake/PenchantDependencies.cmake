@@ -61,3 +61,9 @@ if(EXISTS "${PENCHANT_PYTHON}")
     list(GET plotly_scripts 0 PLOTLY_SCRIPT)
   endif()
 endif()
+
+# umappp and what it includes: headers that the assorthead package holds, in the same environment or elsewhere.
+file(GLOB assorthead_folders "${python_root}/../lib/python3*/site-packages/assorthead/include")
+find_path(UMAPPP_INCLUDE_DIR umappp/umappp.hpp HINTS ${assorthead_folders} REQUIRED)
+add_library(penchant_umappp INTERFACE)
+target_include_directories(penchant_umappp SYSTEM INTERFACE ${UMAPPP_INCLUDE_DIR})

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what Penchant needs and this machine lacks: Debian packages (apt, with sudo where not root) and a Python virtual
-# environment in build/venv for Arrow's libraries and the demo's data. Says what it does; does nothing the second time.
+# setup.sh [tests]: installs what Penchant, or its tests as well, needs and this machine lacks: Debian packages (apt, with
+# sudo where not root) and a Python virtual environment in build/venv for Arrow's libraries, headers, and the demo's data.
+# Says what it does; does nothing the second time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +12,7 @@ missing=()
 while read -r package; do
   [ -n "$package" ] || continue
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
-done < cmake/packages.txt
+done < <(cat cmake/packages.txt ${1:+cmake/packages_$1.txt})
 if [ "${#missing[@]}" -gt 0 ]; then
   command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get: ${missing[*]}"
   as_root=()

@@ -48,11 +48,18 @@ void replace_mark(std::string& page, const std::string& mark, const std::string&
   page.replace(place, mark.size(), text);
 }
 
-/// Nothing in a script element may look like its end.
-std::string for_script(std::string text) {
-  for (std::size_t place = 0; (place = text.find("</", place)) != std::string::npos; place += 3)
-    text.insert(place + 1, 1, '\\');
-  return text;
+/// JSON for a script element, where no "<" may stand: "</script" would end it, and after
+/// "<!--<script" its own end would not.
+std::string for_script(const std::string& text) {
+  std::string result;
+  result.reserve(text.size());
+  for (const char c : text) {
+    if (c == '<')
+      result += "\\u003c";  // only strings hold one
+    else
+      result += c;
+  }
+  return result;
 }
 
 std::string escaped(const std::string& text) {
@@ -72,7 +79,7 @@ std::string escaped(const std::string& text) {
 
 std::string report_page(const json& given) {
   json facts = given;
-  facts["versions"]["penchant of the report"] = fmt::format("{} ({})", kVersion, kCommit);
+  facts["versions"]["penchant, this page"] = fmt::format("{} ({})", kVersion, kCommit);
   facts["versions"]["compiler"] = kCompilerVersion;
   const fs::path folder = share_folder();
   std::string page = read_part(folder / "report.html",

@@ -16,6 +16,7 @@
 #include "kernels/transfer.h"
 #include "pipeline/embed.h"
 #include "pipeline/evaluate.h"
+#include "pipeline/item_map.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
 #include "pipeline/report.h"
@@ -68,19 +69,18 @@ json degree_bins(const graph::CsrView& matrix) {
   return result;
 }
 
-json graph_facts(const Graphs& graphs, const json& statistics) {
-  const graph::CsrView user_items = graphs.user_item.user_items.view();
-  const graph::Csr adjacency = graph::bipartite_adjacency(user_items);
-  const graph::Components components = graph::connected_components(adjacency.view());
+json graph_facts(const graph::UserItemGraph& graph, const graph::CsrView& adjacency,
+                 const json& statistics) {
+  const graph::Components components = graph::connected_components(adjacency);
   std::vector<std::int64_t> sizes(at(components.count));
   for (const NodeId component : components.component) ++sizes[at(component)];
   std::map<std::int64_t, std::int64_t> by_size;
   for (const std::int64_t size : sizes) ++by_size[size];
-  const std::vector<NodeId> cores = graph::core_numbers(adjacency.view());
+  const std::vector<NodeId> cores = graph::core_numbers(adjacency);
   std::map<NodeId, std::int64_t> by_core;
   for (const NodeId core : cores) ++by_core[core];
-  json result = {{"user_degrees", degree_bins(user_items)},
-                 {"item_degrees", degree_bins(graphs.user_item.item_users.view())},
+  json result = {{"user_degrees", degree_bins(graph.user_items.view())},
+                 {"item_degrees", degree_bins(graph.item_users.view())},
                  {"components", {{"size", json::array()}, {"count", json::array()}}},
                  {"cores", {{"core", json::array()}, {"nodes", json::array()}}},
                  {"statistics", statistics}};
@@ -96,20 +96,18 @@ json graph_facts(const Graphs& graphs, const json& statistics) {
 }
 
 /// What the partition stage found, or what METIS and chance give now on graphs that are not large.
-json partition_facts(const fs::path& data_directory, const Graphs& graphs) {
+json partition_facts(const fs::path& data_directory, const graph::CsrView& adjacency) {
   const fs::path directory = data_directory / "partition";
   if (is_finished(directory)) return read_manifest(directory, "partition").at("comparison");
   json result = json::array();
-  const graph::Csr adjacency = graph::bipartite_adjacency(graphs.user_item.user_items.view());
   constexpr std::int64_t kParts = 8;
-  if (adjacency.view().num_entries() > kMostPartitionEntries || adjacency.num_rows < kParts)
-    return result;
+  if (adjacency.num_entries() > kMostPartitionEntries || adjacency.num_rows < kParts) return result;
   for (const auto method : {partition::Method::metis, partition::Method::random}) {
     partition::PartitionOptions options;
     options.method = method;
     options.num_parts = kParts;
     const partition::Quality quality = partition::measure_quality(
-        adjacency.view(), partition::partition_nodes(adjacency.view(), options), kParts);
+        adjacency, partition::partition_nodes(adjacency, options), kParts);
     result.push_back({{"method", enum_name(method)},
                       {"parts", kParts},
                       {"cut_share", quality.cut_share},
@@ -157,51 +155,6 @@ const graph::Attribute* category_of(const graph::Catalog& catalog) {
   return chosen;
 }
 
-/// First two principal axes of the rows (Pearson 1901): eigenvectors of their covariance.
-/// Returns [D x 2] and the share of variance of both.
-std::vector<double> principal_axes(kernels::ConstFloatView rows,
-                                   const std::vector<std::int64_t>& chosen,
-                                   std::vector<double>& mean, double& share,
-                                   kernels::Backend& backend) {
-  const std::int64_t dim = rows.cols;
-  mean.assign(at(dim), 0.0);
-  for (const std::int64_t row : chosen) {
-    for (std::int64_t k = 0; k < dim; ++k) mean[at(k)] += rows(row, k);
-  }
-  for (double& value : mean) value /= static_cast<double>(chosen.size());
-  std::vector<double> covariance(at(dim * dim));
-  for (const std::int64_t row : chosen) {
-    for (std::int64_t j = 0; j < dim; ++j) {
-      const double deviation = rows(row, j) - mean[at(j)];
-      for (std::int64_t k = 0; k <= j; ++k)
-        covariance[at(j * dim + k)] += deviation * (rows(row, k) - mean[at(k)]);
-    }
-  }
-  std::vector<float> narrow(covariance.begin(), covariance.end());
-  kernels::FloatMatrix matrix = backend.matrix<float>(dim, dim);
-  kernels::FloatMatrix vectors = backend.matrix<float>(dim, dim);
-  kernels::Vector<float> values = backend.vector<float>(dim);
-  backend.copy(kernels::ConstFloatView(narrow.data(), dim, dim, dim, kernels::Device::cpu),
-               matrix.view());
-  backend.symmetric_eigen(matrix.view(), values.view(), vectors.view());
-  kernels::Download<float> download_vectors;
-  kernels::Download<float> download_values;
-  const kernels::ConstFloatView axes =
-      download_vectors(kernels::ConstFloatView(vectors.view()), backend);
-  const kernels::VectorView<const float> strengths =
-      download_values(kernels::VectorView<const float>(values.view()), backend);
-  double total = 0;
-  for (std::int64_t k = 0; k < dim; ++k) total += std::max(0.0F, strengths[k]);
-  const std::int64_t num_axes = std::min<std::int64_t>(2, dim);
-  std::vector<double> result(at(2 * dim), 0.0);
-  share = 0;
-  for (std::int64_t axis = 0; axis < num_axes; ++axis) {
-    share += total > 0 ? strengths[axis] / total : 0.0;
-    for (std::int64_t k = 0; k < dim; ++k) result[at(2 * k + axis)] = axes(k, axis);
-  }
-  return result;
-}
-
 json map_facts(const Dataset& dataset, const TrainedModel& model, const ReportOptions& options,
                kernels::Backend& backend) {
   constexpr std::int64_t kMostOfCovariance = 20000;
@@ -210,11 +163,11 @@ json map_facts(const Dataset& dataset, const TrainedModel& model, const ReportOp
   kernels::Download<float> download;
   const kernels::ConstFloatView items = download(
       kernels::ConstFloatView(model.items.view()).cols_of(0, model.embedding_dim()), backend);
-  std::vector<double> mean;
-  double share = 0;
-  const std::vector<double> axes =
-      principal_axes(items, sample(items.rows, kMostOfCovariance, 101), mean, share, backend);
-  map["variance_share"] = share;
+  const std::vector<std::int64_t> shown = sample(items.rows, options.max_map_items, 102);
+  const ItemMap places =
+      map_items(items, shown, sample(items.rows, kMostOfCovariance, 101), backend);
+  map["variance_share"] = places.variance_share;
+  map["umap"] = !places.umap.empty();
   map["num_items"] = items.rows;
 
   const graph::Attribute* category = category_of(dataset.catalog);
@@ -222,7 +175,6 @@ json map_facts(const Dataset& dataset, const TrainedModel& model, const ReportOp
     const auto row = category->item_values.view().row(item);
     return row.empty() ? graph::kNoNode : row.front();
   };
-  const std::vector<std::int64_t> shown = sample(items.rows, options.max_map_items, 102);
   std::map<NodeId, std::int64_t> counts;
   if (category != nullptr) {
     for (const std::int64_t item : shown) {
@@ -242,21 +194,19 @@ json map_facts(const Dataset& dataset, const TrainedModel& model, const ReportOp
     }
     return value == graph::kNoNode ? "none" : "other";
   };
-  for (const std::int64_t item : shown) {
-    double x = 0;
-    double y = 0;
-    for (std::int64_t k = 0; k < items.cols; ++k) {
-      const double deviation = items(item, k) - mean[at(k)];
-      x += deviation * axes[at(2 * k)];
-      y += deviation * axes[at(2 * k + 1)];
-    }
-    const auto id = static_cast<NodeId>(item);
-    map["items"].push_back({{"x", std::round(x * 1e4) / 1e4},
-                            {"y", std::round(y * 1e4) / 1e4},
-                            {"group", group_of(item)},
-                            {"name", short_name(dataset, id)},
-                            {"id", std::string(dataset.items.raw(id))},
-                            {"count", dataset.item_statistics.count[at(item)]}});
+  const auto point = [](const std::vector<double>& coordinates, std::size_t row) {
+    return json{std::round(coordinates[2 * row] * 1e4) / 1e4,
+                std::round(coordinates[2 * row + 1] * 1e4) / 1e4};
+  };
+  for (std::size_t row = 0; row < shown.size(); ++row) {
+    const auto id = static_cast<NodeId>(shown[row]);
+    json item = {{"components", point(places.components, row)},
+                 {"group", group_of(id)},
+                 {"name", short_name(dataset, id)},
+                 {"id", std::string(dataset.items.raw(id))},
+                 {"count", dataset.item_statistics.count[at(id)]}};
+    if (!places.umap.empty()) item["umap"] = point(places.umap, row);
+    map["items"].push_back(std::move(item));
   }
   return map;
 }
@@ -373,8 +323,6 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
   const json data_manifest = read_manifest(data_directory, "data");
   const json model_manifest = read_manifest(model_directory, "model");
   progress.begin("report");
-  const Graphs graphs = make_graphs(dataset.split.train, dataset,
-                                    graph_options_from_json(model_manifest.at("graph_options")));
   json statistics = json::object();
   if (is_finished(data_directory / "graph"))
     statistics = read_manifest(data_directory / "graph", "graph").at("statistics");
@@ -386,8 +334,14 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
                     {"train", dataset.split.train.interactions.size()},
                     {"validation", dataset.split.validation.size()},
                     {"test", dataset.split.test.size()}};
-  facts["graph"] = graph_facts(graphs, statistics);
-  facts["partition"] = partition_facts(data_directory, graphs);
+  {
+    const graph::UserItemGraph graph = graph::build_user_item_graph(
+        dataset.split.train, dataset.num_users(), dataset.num_items(),
+        graph_options_from_json(model_manifest.at("graph_options")).user_item);
+    const graph::Csr adjacency = graph::bipartite_adjacency(graph.user_items.view());
+    facts["graph"] = graph_facts(graph, adjacency.view(), statistics);
+    facts["partition"] = partition_facts(data_directory, adjacency.view());
+  }
   progress.update(1, 6, "graph");
   facts["training"] = json_lines(model_directory / "metrics.jsonl");
   facts["stages"] = stage_facts(data_directory, data_manifest, model_manifest);
@@ -400,7 +354,8 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
   progress.end("data, graph and vectors");
   facts["metrics"] = metric_facts(dataset, model, options, backend, progress);
   facts["configuration"] = text_of(model_directory / "config.toml");
-  facts["versions"] = {{"penchant of the report", data_manifest.at("penchant_version")},
+  facts["versions"] = {{"penchant, data", data_manifest.at("penchant_version")},
+                       {"penchant, model", model_manifest.at("penchant_version")},
                        {"data made", data_manifest.at("created")},
                        {"model made", model_manifest.at("created")},
                        {"model", model_manifest.at("model").at("kind")},

@@ -69,6 +69,7 @@ TEST_F(ReportInBrowser, DrawsEveryChartWithoutAnError) {
       place = next;
     }
     EXPECT_GE(seen, 10);
+    EXPECT_EQ(count(root, {fmt::format(" data-charts=\"{}\"", seen)}), 1) << root;
   }
 }
 
