@@ -236,6 +236,10 @@ void GraphFilter::score(kernels::IdView users, Backend& backend, FloatView score
     histories.offsets.push_back(static_cast<graph::EdgeOffset>(histories.columns.size()));
   }
   respond(histories.view(), backend, scores);
+  mean_scores_.add_to_new_users(
+      rows, {}, users,
+      [&](const Csr& history, FloatView out) { respond(history.view(), backend, out); }, backend,
+      scores);
 }
 
 void GraphFilter::respond(const CsrView& histories, Backend& backend, FloatView scores) {

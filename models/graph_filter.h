@@ -22,6 +22,7 @@
 #include "graph/csr.h"
 #include "graph/random.h"
 #include "kernels/backend.h"
+#include "models/new_users.h"
 #include "models/scorer.h"
 #include "models/spectral.h"
 
@@ -81,6 +82,7 @@ class GraphFilter final : public Scorer {
   GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterOptions& options,
               kernels::Backend& backend);
 
+  /// Users without a row have the mean of all others' scores.
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
 
   /// Scores for any rows: histories [B x I], scores [I x B].
@@ -110,6 +112,7 @@ class GraphFilter final : public Scorer {
   std::vector<float> item_unscale_;  ///< [I] degree^-b, 0 without users
   kernels::FloatMatrix items_, previous_, current_, sum_;  ///< tables of a block of users
   kernels::Vector<float> device_scale_;                    ///< item_scale_ on the backend's device
+  MeanScores mean_scores_;
 };
 
 }  // namespace penchant::models

@@ -2,6 +2,7 @@
 #include "models/linear_filter.h"
 
 #include <cmath>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -75,11 +76,21 @@ void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scor
     for (std::size_t e = 0; e < items.size(); ++e) {
       const float weight = weights.empty() ? 1.0F : weights[e];
       rows.columns.push_back(items[e]);
-      rows.values.push_back(scale * weight * signal_scale_[static_cast<std::size_t>(items[e])]);
+      rows.values.push_back(scale * weight);
     }
     rows.offsets.push_back(static_cast<graph::EdgeOffset>(rows.columns.size()));
   }
-  kernels::FloatMatrix signal = backend.matrix<float>(num_items, width);
+  respond(std::move(rows), backend, scores);
+  mean_scores_.add_to_new_users(
+      all, row_scale_, users,
+      [&](const Csr& history, FloatView out) { respond(history, backend, out); }, backend, scores);
+}
+
+void LinearFilter::respond(Csr rows, Backend& backend, FloatView scores) {
+  for (std::size_t e = 0; e < rows.columns.size(); ++e)
+    rows.values[e] *= signal_scale_[static_cast<std::size_t>(rows.columns[e])];
+  const std::int64_t width = rows.num_rows;
+  kernels::FloatMatrix signal = backend.matrix<float>(rows.num_cols, width);
   kernels::FloatMatrix hop = backend.matrix<float>(user_items_.num_rows, width);
   write_columns(rows.view(), backend, signal.view());
   kernels::SpmmOptions scaled;

@@ -13,6 +13,7 @@
 
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
+#include "models/new_users.h"
 #include "models/scorer.h"
 
 namespace penchant::models {
@@ -30,11 +31,14 @@ class LinearFilter final : public Scorer {
   LinearFilter(const graph::UserItemGraph& graph, const LinearFilterOptions& options,
                kernels::Backend& backend);
 
-  /// Two sparse products of width B: time O(E B), memory (I + U) B. Users and items without
-  /// interactions have zeros.
+  /// Two sparse products of width B: time O(E B), memory (I + U) B. Items without interactions have
+  /// zeros, users without any have the mean of all others' scores.
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
 
  private:
+  /// `rows` [B x I]: histories, d_u^-1/2 times each.
+  void respond(graph::Csr rows, kernels::Backend& backend, kernels::FloatView scores);
+
   graph::Csr user_items_;  ///< [U x I]
   graph::Csr item_users_;  ///< [I x U]
   std::unique_ptr<kernels::SparseMatrix> user_matrix_;
@@ -43,6 +47,7 @@ class LinearFilter final : public Scorer {
   std::vector<float> row_scale_;       ///< [U] d_u^-1/2
   kernels::Vector<float> user_scale_;  ///< [U] d_v^-s
   kernels::Vector<float> item_scale_;  ///< [I] d_i^-q
+  MeanScores mean_scores_;
 };
 
 }  // namespace penchant::models

@@ -8,6 +8,7 @@
 #include "graph/error.h"
 #include "models/checkpoint.h"
 #include "models/new_items.h"
+#include "models/new_users.h"
 #include "pipeline/manifest.h"
 
 namespace penchant::pipeline {
@@ -58,6 +59,9 @@ std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
       backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
     }
   }
+  models::fill_new_users(user_item,
+                         options.normalize ? models::UnitLength::yes : models::UnitLength::no,
+                         backend, users.view());
   // Beside further columns the length of a prediction counts: how sure it is.
   const bool unit_length = options.normalize && options.new_item_columns == 0;
   models::fill_new_items(user_item, item_graph,
@@ -65,6 +69,15 @@ std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
                          items.view());
   return models::append_new_item_columns(user_item, item_graph, options.new_item_columns, backend,
                                          users, items);
+}
+
+void finish_filter_vectors(const graph::UserItemGraph& user_item,
+                           const graph::ItemGraph& item_graph, Backend& backend, FloatMatrix& users,
+                           FloatMatrix& items) {
+  models::ModelOptions options;
+  options.normalize = false;
+  options.new_item_columns = 0;
+  finish_vectors(user_item, item_graph, options, backend, users, items);
 }
 
 void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,

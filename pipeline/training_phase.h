@@ -25,12 +25,16 @@ namespace penchant::pipeline {
 graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind);
 
 /// The last steps from propagated to final vectors [U x D], [I x D]: length 1 if the model
-/// normalizes, and vectors for items that nobody has touched (models/new_items.h). Returns how many
-/// columns it appended for them.
+/// normalizes, and vectors for users and items of whom nothing is known (models/new_users.h,
+/// models/new_items.h). Returns how many columns it appended for the items.
 std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
                             const graph::ItemGraph& item_graph, const models::ModelOptions& options,
                             kernels::Backend& backend, kernels::FloatMatrix& users,
                             kernels::FloatMatrix& items);
+/// The same for a filter's vectors: any length, no columns.
+void finish_filter_vectors(const graph::UserItemGraph& user_item,
+                           const graph::ItemGraph& item_graph, kernels::Backend& backend,
+                           kernels::FloatMatrix& users, kernels::FloatMatrix& items);
 
 /// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item
 /// (Koenigstein et al. 2012's form of a bias in an inner product); nothing at weight 0.

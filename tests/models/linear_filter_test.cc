@@ -42,7 +42,7 @@ graph::UserItemGraph shop(support::Values values) {
   return graph;
 }
 
-/// The equation in linear_filter.h, term by term. [I x U]
+/// The equation in linear_filter.h, term by term, and its mean for users without a history. [I x U]
 Dense oracle_scores(const graph::UserItemGraph& graph, const LinearFilterOptions& options) {
   const Dense r = oracle::to_dense(graph.user_items.view());
   std::vector<double> user_degree(kUsers), item_degree(kItems);
@@ -69,6 +69,15 @@ Dense oracle_scores(const graph::UserItemGraph& graph, const LinearFilterOptions
         }
       }
     }
+  }
+  const auto is_new = [&](std::int64_t u) { return user_degree[static_cast<std::size_t>(u)] == 0; };
+  std::int64_t num_known = 0;
+  for (std::int64_t u = 0; u < kUsers; ++u) num_known += is_new(u) ? 0 : 1;
+  for (std::int64_t i = 0; i < kItems; ++i) {
+    double sum = 0;
+    for (std::int64_t u = 0; u < kUsers; ++u) sum += scores(i, u);
+    for (std::int64_t u = 0; u < kUsers; ++u)
+      if (is_new(u)) scores(i, u) = sum / static_cast<double>(num_known);
   }
   return scores;
 }
@@ -115,12 +124,11 @@ TEST_P(LinearFilters, EqualsItsEquation) {
   }
 }
 
-TEST_P(LinearFilters, AUserOrItemWithoutHistoryScoresZero) {
+TEST_P(LinearFilters, AnItemWithoutUsersScoresZero) {
   LinearFilter filter(shop(support::Values::absent), {}, backend());
   const Dense scores = score(filter, everyone());
   double sum = 0;
   for (std::int64_t i = 0; i < kItems; ++i) {
-    EXPECT_EQ(scores(i, kNewUser), 0.0);
     sum += scores(i, 0);
   }
   for (std::int64_t u = 0; u < kUsers; ++u) EXPECT_EQ(scores(kUnsoldItem, u), 0.0);
