@@ -58,6 +58,22 @@ struct Mixture {
   }
 };
 
+/// deg_u^1/2; of users without a row, whose scores are the mean of all, the mean of the others'.
+std::vector<float> roots_of_degrees(const graph::CsrView& user_items) {
+  std::vector<float> roots;
+  double sum = 0.0;
+  std::int64_t num_known = 0;
+  for (std::int64_t user = 0; user < user_items.num_rows; ++user) {
+    const std::int64_t degree = user_items.row_size(user);
+    roots.push_back(static_cast<float>(std::sqrt(static_cast<double>(degree))));
+    sum += std::sqrt(static_cast<double>(degree));
+    num_known += degree > 0 ? 1 : 0;
+  }
+  const double mean = num_known > 0 ? sum / static_cast<double>(num_known) : 1.0;
+  std::replace(roots.begin(), roots.end(), 0.0F, static_cast<float>(mean));
+  return roots;
+}
+
 /// The sum of the head comment. Owns its vectors.
 class MixedScorer final : public models::Scorer {
  public:
@@ -68,11 +84,7 @@ class MixedScorer final : public models::Scorer {
     backend.copy(users, users_.view());
     backend.copy(items, items_.view());
     append_popularity(graph, mixture.popularity_weight, backend, users_, items_);
-    std::vector<float> roots;
-    for (std::int64_t user = 0; user < users.rows; ++user) {
-      const auto degree = static_cast<float>(graph.user_items.view().row_size(user));
-      roots.push_back(std::sqrt(std::max(1.0F, degree)));
-    }
+    const std::vector<float> roots = roots_of_degrees(graph.user_items.view());
     kernels::Vector<float> scale = backend.vector<float>(users.rows);
     backend.copy(kernels::VectorView<const float>(roots.data(), users.rows, kernels::Device::cpu),
                  scale.view());
@@ -234,11 +246,11 @@ class AutoTrainer {
                                        choice.string(), key, stored.dump(), value.dump()));
         }
       }
-      begin_artifact(directory_, kModelArtifact);
+      begin_model(directory_);
       return;
     }
     options_.resume = false;
-    begin_artifact(directory_, kModelArtifact);
+    begin_model(directory_);
     for (const char* old : {kChoice, kMetrics, kModelWeights}) fs::remove(directory_ / old);
     for (const char* old : {kSelection, kVectors}) fs::remove_all(directory_ / old);
     write_file_atomically(directory_ / "config.toml", config_toml);
@@ -511,6 +523,7 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
     PENCHANT_ASSERT(filter != nullptr);
     filter->vectors(stored.at("embedding_dim").get<std::int64_t>(), backend, model.users,
                     model.items);
+    finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
     model.scorer = std::move(filter);
     model.model_name = "auto (filter)";
   } else {
@@ -530,6 +543,7 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
     model.model_name =
         mixture.filter_weight != 0.0 ? "auto (vectors and filter)" : "auto (vectors)";
   }
+  model.saw_validation = merged;
   model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
   return model;
 }

@@ -312,9 +312,32 @@ RankingTask chosen_task(const Dataset& dataset, const EvaluateOptions& options) 
 
 }  // namespace
 
+namespace {
+
+/// How many of `users` have no row that is known when `part` is held out.
+std::int64_t count_new_users(const Dataset& dataset, std::span<const NodeId> users, HeldOut part) {
+  std::vector<std::uint8_t> is_known(static_cast<std::size_t>(dataset.num_users()), 0);
+  for (const NodeId user : dataset.split.train.interactions.user)
+    is_known[static_cast<std::size_t>(user)] = 1;
+  if (part == HeldOut::test) {
+    for (const NodeId user : dataset.split.validation.user)
+      is_known[static_cast<std::size_t>(user)] = 1;
+  }
+  return std::count_if(users.begin(), users.end(),
+                       [&](NodeId user) { return is_known[static_cast<std::size_t>(user)] == 0; });
+}
+
+}  // namespace
+
 EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
                         const EvaluateOptions& options, Backend& backend, Progress& progress) {
   progress.begin("evaluate");
+  const bool trained_on_part = options.part == HeldOut::validation && model.saw_validation;
+  if (trained_on_part) {
+    progress.warn(
+        "the model was trained on the validation part as well (train.refit): these metrics are too "
+        "good; best_validation in its manifest.json was measured before that");
+  }
   const RankingTask task = chosen_task(dataset, options);
   const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
   EvaluateReport report =
@@ -322,6 +345,8 @@ EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
           ? evaluate_scorer(*model.scorer, task, counts, options, backend, progress)
           : evaluate_vectors(model.users.view(), model.items.view(), task, counts, options, backend,
                              progress);
+  report.trained_on_part = trained_on_part;
+  report.num_new_users = count_new_users(dataset, task.users, options.part);
   if (model.interest && model.interest->pair_score() == PairScore::probability) {
     PairReport pairs = evaluate_pairs(*model.interest, dataset, options.part, backend);
     if (pairs.num_pairs > 0) report.pairs = std::move(pairs);
@@ -330,7 +355,11 @@ EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
     RatingReport ratings = evaluate_ratings(*model.interest, dataset, options.part, backend);
     if (ratings.num_ratings > 0) report.ratings = std::move(ratings);
   }
-  progress.end(fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items()));
+  std::string summary =
+      fmt::format("{} users ranked over {} items", report.num_users, dataset.num_items());
+  if (report.num_new_users > 0)
+    summary += fmt::format("; nothing is known of {} of them", report.num_new_users);
+  progress.end(summary);
   return report;
 }
 

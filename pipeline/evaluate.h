@@ -38,7 +38,9 @@ struct EvaluateOptions {
 struct EvaluateReport {
   std::map<std::string, double> metrics;
   std::int64_t num_users = 0;
+  std::int64_t num_new_users = 0;  ///< of them, by `evaluate`: nothing is known of these
   bool seen_items_masked = true;
+  bool trained_on_part = false;  ///< `evaluate` of the validation part that a refit learned from
   double seconds = 0.0;
   std::optional<PairReport> pairs;      ///< of `evaluate`, if the model gives probabilities
   std::optional<RatingReport> ratings;  ///< of `evaluate`, if it gives ratings

@@ -86,8 +86,10 @@ std::string pairs_table(const PairReport& pairs, const std::string& part) {
 
 json evaluation_to_json(const EvaluateReport& report) {
   json result = {{"num_users", report.num_users},
+                 {"num_new_users", report.num_new_users},
                  {"seconds", report.seconds},
                  {"seen_items_masked", report.seen_items_masked},
+                 {"trained_on_part", report.trained_on_part},
                  {"metrics", report.metrics}};
   if (report.pairs) result["pairs"] = pairs_to_json(*report.pairs);
   if (report.ratings) result["ratings"] = ratings_to_json(*report.ratings);
@@ -97,8 +99,10 @@ json evaluation_to_json(const EvaluateReport& report) {
 EvaluateReport evaluation_from_json(const json& stored) {
   EvaluateReport report;
   report.num_users = stored.at("num_users").get<std::int64_t>();
+  report.num_new_users = stored.value("num_new_users", std::int64_t{0});
   report.seconds = stored.at("seconds").get<double>();
   report.seen_items_masked = stored.at("seen_items_masked").get<bool>();
+  report.trained_on_part = stored.value("trained_on_part", false);
   report.metrics = stored.at("metrics").get<std::map<std::string, double>>();
   if (stored.contains("pairs")) report.pairs = pairs_from_json(stored.at("pairs"));
   if (stored.contains("ratings")) report.ratings = ratings_from_json(stored.at("ratings"));

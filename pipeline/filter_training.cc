@@ -14,6 +14,7 @@
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
 #include "pipeline/names.h"
+#include "pipeline/training_phase.h"
 
 namespace penchant::pipeline {
 
@@ -259,7 +260,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
   const auto start = std::chrono::steady_clock::now();
   check_filter_choice(options);
   progress.begin("train");
-  begin_artifact(model_directory, kModelArtifact);
+  begin_model(model_directory);
   for (const char* old : {kModelWeights, kMetrics}) fs::remove(model_directory / old);
   write_file_atomically(model_directory / "config.toml", config_toml);
 
@@ -328,7 +329,9 @@ TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
   TrainedModel model;
   scorer->vectors(stored.at("embedding_dim").get<std::int64_t>(), backend, model.users,
                   model.items);
+  finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
   model.scorer = std::move(scorer);
+  model.saw_validation = merged;
   model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
   model.model_name = fmt::format("graph_filter {}", enum_name(filter.kind));
   return model;

@@ -134,7 +134,13 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
                                                              std::move(terms));
     }
     model.normalized = options.normalize && !model.popularity_column && model.new_item_columns == 0;
-    model.model_hash = manifest.at("hash").get<std::string>();
+    model.saw_validation = merged;
+    // Whatever changes a score; the weights' file alone does not hold all of it.
+    std::string parts = manifest.at("hash").get<std::string>();
+    for (const char* key : {"model", "graph_options", "popularity_weight", "blend", "repeats",
+                            "calibration", "trained_on"})
+      parts += manifest.value(key, json()).dump();
+    model.model_hash = hash_bytes(parts);
     model.model_name = enum_name(options.kind);
   } catch (const json::exception& error) {
     throw InputError(

@@ -29,6 +29,8 @@ namespace {
 
 constexpr int kFormatVersion = 1;
 constexpr const char* kManifestName = "manifest.json";
+/// In a folder that a stage has begun to write and not finished.
+constexpr const char* kUnfinishedName = "unfinished";
 
 std::string hex(XXH64_hash_t hash) { return fmt::format("{:016x}", hash); }
 
@@ -138,7 +140,15 @@ void begin_artifact(const fs::path& directory, std::string_view kind) {
     throw InputError(fmt::format("{}: is a file, expected a directory to write the {} into",
                                  directory.string(), kind));
   }
-  if (is_finished(directory)) {
+  const bool finished = is_finished(directory);
+  if (!finished && !fs::exists(directory / kUnfinishedName, error) &&
+      fs::exists(directory, error) && !fs::is_empty(directory, error)) {
+    throw InputError(fmt::format(
+        "{}: holds files, but neither a finished {} nor one that was begun; refusing to "
+        "write among them: expected a new or an empty folder",
+        directory.string(), kind));
+  }
+  if (finished) {
     std::ifstream file(directory / kManifestName);
     const nlohmann::json old = nlohmann::json::parse(file, nullptr, false);
     const std::string old_kind = old.is_object() ? old.value("kind", "") : "";
@@ -152,6 +162,7 @@ void begin_artifact(const fs::path& directory, std::string_view kind) {
   if (error)
     throw InputError(
         fmt::format("{}: cannot create the directory: {}", directory.string(), error.message()));
+  write_file_atomically(directory / kUnfinishedName, fmt::format("{}\n", kind));
   fs::remove(directory / kManifestName, error);
   if (!error) fs::remove(directory / kStampName, error);
   if (error)
@@ -169,6 +180,8 @@ void finish_artifact(const fs::path& directory, std::string_view kind, nlohmann:
   std::strftime(text.data(), text.size(), "%FT%TZ", gmtime_r(&now, &utc));
   manifest["created"] = text.data();
   write_file_atomically(directory / kManifestName, manifest.dump(2) + "\n");
+  std::error_code ignored;  // beside a manifest it means nothing
+  fs::remove(directory / kUnfinishedName, ignored);
 }
 
 nlohmann::json resources_since(std::chrono::steady_clock::time_point start) {

@@ -42,9 +42,9 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 void write_file_atomically(const std::filesystem::path& path,
                            const std::function<void(std::ostream&)>& write);
 
-/// Creates the directory if needed and removes its manifest, so that it counts as unfinished.
-/// Throws InputError if `directory` is a file, cannot be written, or holds a manifest of another
-/// kind than `kind`.
+/// Creates the directory if needed, marks it as begun (a file "unfinished") and removes its
+/// manifest, so that it counts as unfinished. Throws InputError if `directory` is a file, cannot be
+/// written, holds a manifest of another kind than `kind`, or files that no stage of ours put there.
 void begin_artifact(const std::filesystem::path& directory, std::string_view kind);
 /// Adds "kind", "format_version", "penchant_version", "created", and writes manifest.json last.
 void finish_artifact(const std::filesystem::path& directory, std::string_view kind,

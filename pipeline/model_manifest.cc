@@ -3,11 +3,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/manifest.h"
 #include "pipeline/names.h"
 
 namespace penchant::pipeline {
 
 using nlohmann::json;
+
+void begin_model(const std::filesystem::path& directory) {
+  begin_artifact(directory, kModelArtifact);
+  std::filesystem::remove(directory / kEvaluation);
+}
 
 json blend_to_json(const FilterBlend& blend) {
   return {{"weight", blend.weight},

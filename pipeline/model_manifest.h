@@ -2,6 +2,8 @@
 // Options of models as the manifests of X.model and its checkpoints hold them, and back.
 #pragma once
 
+#include <filesystem>
+
 #include <nlohmann/json_fwd.hpp>
 
 #include "models/model_options.h"
@@ -12,6 +14,11 @@ namespace penchant::pipeline {
 
 inline constexpr const char* kModelArtifact = "model";
 inline constexpr const char* kModelWeights = "weights.safetensors";
+
+inline constexpr const char* kEvaluation = "evaluation.json";
+
+/// begin_artifact() for a model; what was measured of the last one goes.
+void begin_model(const std::filesystem::path& directory);
 
 nlohmann::json model_to_json(const models::ModelOptions& model);
 /// Throws nlohmann::json::exception where something is missing, InputError for an unknown word.

@@ -10,6 +10,7 @@
 #include "graph/npy.h"
 #include "pipeline/evaluation_report.h"
 #include "pipeline/manifest.h"
+#include "pipeline/model_manifest.h"
 
 namespace penchant::pipeline {
 
@@ -174,7 +175,7 @@ RunReport run_all(Config config, Progress& progress) {
     std::erase_if(options.cutoffs,
                   [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
     if (options.cutoffs.empty()) options.cutoffs = {1};
-    const fs::path path = config.model_out / "evaluation.json";
+    const fs::path path = config.model_out / kEvaluation;
     const json inputs = {{"model", model.model_hash},
                          {"data", dataset.hash},
                          {"settings", settings(config, {"evaluate."})}};

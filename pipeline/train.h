@@ -119,9 +119,10 @@ struct TrainedModel {
   bool popularity_column = false;     ///< P, the last column: 0 or 1
   std::int64_t embedding_dim() const {
     return items.cols() - new_item_columns - (popularity_column ? 1 : 0);
-  }                         ///< D
-  bool normalized = false;  ///< rows have length 1
-  std::string model_hash;
+  }                             ///< D
+  bool normalized = false;      ///< rows have length 1
+  bool saw_validation = false;  ///< it was trained on train + validation
+  std::string model_hash;       ///< of all that a score depends on
   std::string model_name;
   std::unique_ptr<models::Scorer> scorer;    ///< if there is one it gives the scores; the inner
                                              ///< products are what the vectors give alone

@@ -219,11 +219,11 @@ class Trainer {
       } catch (const std::out_of_range&) {
         throw InputError(fmt::format("{}: is not a training checkpoint", checkpoint.string()));
       }
-      begin_artifact(directory_, kModelArtifact);
+      begin_model(directory_);
       trim_metrics();
       return;
     }
-    begin_artifact(directory_, kModelArtifact);
+    begin_model(directory_);
     for (const char* old : {kCheckpoint, kBest, kModelWeights, kMetrics})
       fs::remove(directory_ / old);
     write_file_atomically(directory_ / "config.toml", config_toml);

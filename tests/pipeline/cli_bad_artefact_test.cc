@@ -137,6 +137,23 @@ TEST_F(CliBadArtefact, ArtefactsTakenForOneAnother) {
                      {at("empty"), "manifest.json", "unfinished"});
 }
 
+TEST_F(CliBadArtefact, AFolderOfOtherFilesStaysAsItIs) {
+  train();
+  const std::string folder = at("mine");
+  for (const char* part : {"train", "vectors"}) fs::create_directories(folder + "/" + part);
+  const std::vector<std::string> files = {"train/log.csv", "vectors/notes.txt", "config.toml"};
+  for (const std::string& file : files) write_text(folder + "/" + file, file);
+  const std::vector<std::vector<std::string>> commands = {
+      {"ingest", "--config", at("shop.toml"), "--out", folder},
+      {"train", at("shop.data"), "--out", folder},
+      {"train", at("shop.data"), "--out", folder, "--set", "model=auto"},
+      {"train", at("shop.data"), "--out", folder, "--set", "model=graph_filter"},
+      {"embed", at("shop.data"), at("shop.model"), "--out", folder}};
+  for (const std::vector<std::string>& command : commands)
+    expect_input_error(run_penchant(command), {folder, "refusing to write", "an empty folder"});
+  for (const std::string& file : files) EXPECT_EQ(read_text(folder + "/" + file), file);
+}
+
 TEST_F(CliBadArtefact, DamagedCheckpoint) {
   ingest();
   const std::vector<std::string> resume = {

@@ -65,6 +65,39 @@ TEST_F(CliChain, RunSkipsTheEvaluationOfAnUnchangedModel) {
       << "docs/architecture.md: a stage whose inputs have not changed is skipped";
 }
 
+TEST_F(CliChain, RunMeasuresAgainWhereTheSameWeightsScoreOtherwise) {
+  const auto run = [&](const std::string& calibrates) {
+    return run_penchant({"run", at("shop.toml"), "--json", "--quiet", "--set", "train.epochs=1",
+                         "--set", "train.refit=false", "--set", "train.blend_filter=false", "--set",
+                         "train.calibrate_popularity=" + calibrates})
+        .json();
+  };
+  const json with = run("true");
+  const std::string weights = read_text(at("shop.model/weights.safetensors"));
+  const json without = run("false");
+  ASSERT_EQ(read_text(at("shop.model/weights.safetensors")), weights);
+  EXPECT_FALSE(skipped(without, "evaluate"));
+  EXPECT_FALSE(skipped(without, "embed"));
+  EXPECT_NE(with["metrics"], without["metrics"]);
+}
+
+TEST_F(CliChain, JudgingByTheValidationPartThatARefitLearnedFromIsSaid) {
+  ingest();
+  for (const std::string refits : {"true", "false"}) {
+    ASSERT_EQ(run_penchant({"train", at("shop.data"), "--out", at("shop.model"), "--set",
+                            "train.epochs=1", "--set", "train.refit=" + refits})
+                  .exit_code,
+              0);
+    for (const std::string part : {"test", "validation"}) {
+      const ProgramResult result =
+          run_penchant({"evaluate", at("shop.data"), at("shop.model"), "--split", part, "--json"});
+      const bool saw = refits == "true" && part == "validation";
+      EXPECT_EQ(result.json()["trained_on_part"], saw) << refits << part;
+      EXPECT_EQ(result.err.find("train.refit") != std::string::npos, saw) << result.err;
+    }
+  }
+}
+
 TEST_F(CliChain, RunNoticesThatAnotherCommandRewroteAnArtefact) {
   const std::vector<std::string> run = {"run",     at("shop.toml"), "--json",
                                         "--quiet", "--set",         "train.epochs=1"};
