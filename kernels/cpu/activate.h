@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/backend.h"
 
@@ -25,6 +26,25 @@ inline float activate(Activation act, float x) {
       return std::tanh(x);
   }
   return x;
+}
+
+/// Calls `loop` with `act` as a constant. Looked at for every number it would keep the compiler
+/// from vectorising the loops of those without an exponential.
+template <typename Loop>
+inline void with_activation(Activation act, Loop loop) {
+  using enum Activation;
+  switch (act) {
+    case identity:
+      return loop(std::integral_constant<Activation, identity>{});
+    case relu:
+      return loop(std::integral_constant<Activation, relu>{});
+    case leaky_relu:
+      return loop(std::integral_constant<Activation, leaky_relu>{});
+    case sigmoid:
+      return loop(std::integral_constant<Activation, sigmoid>{});
+    case Activation::tanh:
+      return loop(std::integral_constant<Activation, Activation::tanh>{});
+  }
 }
 
 }  // namespace penchant::kernels

@@ -126,7 +126,9 @@ void CpuBackend::activation(Activation act, ConstFloatView x, FloatView y) {
   require_host("activation", "x", x);
   require_shape("activation", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t, const float* from, float* to) {
-    for (std::int64_t j = 0; j < x.cols; ++j) to[j] = activate(act, from[j]);
+    with_activation(act, [=](auto kind) {
+      for (std::int64_t j = 0; j < x.cols; ++j) to[j] = activate(kind, from[j]);
+    });
   });
 }
 
@@ -137,7 +139,9 @@ void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloa
   require_shape("activation_backward", "d_x", d_x, y.rows, y.cols);
   for_each_row(y, d_x, [=](std::int64_t i, const float* out, float* to) {
     const float* gradient = d_y.row(i);
-    for (std::int64_t j = 0; j < y.cols; ++j) to[j] = gradient[j] * slope(act, out[j]);
+    with_activation(act, [=](auto kind) {
+      for (std::int64_t j = 0; j < y.cols; ++j) to[j] = gradient[j] * slope(kind, out[j]);
+    });
   });
 }
 

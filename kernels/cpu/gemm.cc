@@ -32,10 +32,12 @@ ConstFloatView op_cols(Transpose transpose, ConstFloatView a, std::int64_t first
 /// y = act(y + bias), bias of y's columns.
 void finish_layer(const LayerEnd& end, std::int64_t first_col, FloatView y) {
   const float* bias = end.bias.data + first_col;
-  for (std::int64_t i = 0; i < y.rows; ++i) {
-    float* row = y.row(i);
-    for (std::int64_t j = 0; j < y.cols; ++j) row[j] = activate(end.activation, row[j] + bias[j]);
-  }
+  with_activation(end.activation, [&](auto act) {
+    for (std::int64_t i = 0; i < y.rows; ++i) {
+      float* row = y.row(i);
+      for (std::int64_t j = 0; j < y.cols; ++j) row[j] = activate(act, row[j] + bias[j]);
+    }
+  });
 }
 
 }  // namespace
