@@ -25,7 +25,7 @@ enum class InputFormat { table, lightgcn, s3rec, recbole };
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
 struct TableSource {
   std::vector<std::filesystem::path> files;
-  char separator = '\0';  ///< '\0': ',' for .csv, '\t' for .tsv, else found in the first line
+  char separator = '\0';  ///< '\0': as TableReadOptions says
   bool header = true;     ///< false: columns are named "1", "2", ... by position
   char quote = '"';
 };

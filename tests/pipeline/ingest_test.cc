@@ -52,6 +52,20 @@ TEST_F(Ingest, SeparatorsAreGivenOrFound) {
               kThreeRows)
         << separator;
   }
+  // Where the comma is the decimal sign, spreadsheets write semicolons into a .csv.
+  for (const std::string separator : {";", "\t"}) {
+    EXPECT_EQ(all_rows(ingest_text(three_rows(separator), everything_in_train(), "a.csv")),
+              kThreeRows)
+        << separator;
+    EXPECT_EQ(all_rows(ingest_text(penchant::testing::as_gzip(three_rows(separator)),
+                                   everything_in_train(), "a.csv.gz")),
+              kThreeRows)
+        << separator;
+  }
+  EXPECT_EQ(all_rows(ingest_text("user,item,time,a;b;c;d\nu1,i1,1600000000,x\n",
+                                 everything_in_train(), "a.csv")),
+            Lines{"u1 i1 1 t1600000000000"})
+      << "a comma in the first line is the separator";
   IngestOptions colon = everything_in_train();
   colon.log.separator = ':';
   EXPECT_EQ(all_rows(ingest_text(three_rows(":"), colon)), kThreeRows);
