@@ -123,10 +123,10 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       read_table_log(options, read, raw_catalog, rejections, progress);
       break;
     case InputFormat::lightgcn:
-      read_lightgcn(options, read);
+      read_lightgcn(options, read, rejections);
       break;
     case InputFormat::s3rec:
-      read_s3rec(options, read, raw_catalog);
+      read_s3rec(options, read, raw_catalog, rejections);
       break;
   }
   read.log.sessions = {};  // only ids are kept of them

@@ -48,6 +48,9 @@ struct AttributeColumn {
   std::string separator = "|";  ///< of list values
   std::string path_separator;   ///< list: "a.b.c" becomes the values a, a.b and a.b.c; empty: off
 };
+inline const std::string& attribute_name(const AttributeColumn& attribute) {
+  return attribute.name.empty() ? attribute.column : attribute.name;
+}
 
 /// What several rows of one (user, item) pair become. keep_all: every row stays, but for exact
 /// repeats of (user, item, time, event). keep_first, keep_last: one row. sum: the first row with

@@ -239,6 +239,44 @@ TEST_F(IngestItems, ListsOfParquetWithOneElement) {
             Lines{"a: red|blue"});
 }
 
+TEST_F(IngestItems, BrokenUtf8OfTheTableIsCounted) {
+  const std::string table = "item,brand,tags\na,caf\xe9,x\nb\xff,y,y\nb,y,\xc3\n";
+  const Dataset dataset =
+      with_table(table, {attribute("brand"), attribute("tags", AttributeKind::list)});
+  EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a:", "b: y"}));
+  EXPECT_EQ(attribute_of(dataset, "tags"), (Lines{"a: x", "b:"}));
+  EXPECT_EQ(report_.item_rows.kept, 2);
+  const auto& rejected = report_.item_rows.rejected;
+  ASSERT_EQ(rejected.size(), 3U);
+  EXPECT_EQ(rejected[0].reason, "attribute 'brand' is not valid UTF-8, taken as missing");
+  EXPECT_THAT(rejected[0].example, HasSubstr("items.csv:2: column 'brand' is not valid UTF-8 at "
+                                             "byte 4"));
+  EXPECT_EQ(rejected[1].reason, "not valid UTF-8");
+  EXPECT_THAT(rejected[1].example, HasSubstr("items.csv:3: column 'item'"));
+  EXPECT_EQ(rejected[2].rows, 1);
+  IngestOptions strict = everything_in_train();
+  strict.strict = true;
+  EXPECT_THAT(input_error_of([&] { with_table(table, {attribute("brand")}, strict); }),
+              HasSubstr("items.csv:2"));
+}
+
+TEST_F(IngestItems, BrokenUtf8InAnAttributeOfTheLogIsMissing) {
+  IngestOptions options = everything_in_train();
+  options.attributes = {attribute("brand")};
+  const std::string log =
+      "user,item,time,brand\nu1,a,1600000000,\xff\nu2,a,1600000002,x\xff\nu2,a,1600000003,z\nu1,a,"
+      "1600000004,\xff\n";
+  const Dataset dataset = ingest_text(log, options);
+  EXPECT_EQ(attribute_of(dataset, "brand"), Lines{"a: z"}) << "the next value that is good";
+  EXPECT_EQ(dataset.split.train.interactions.size(), 4) << "the events themselves are good";
+  ASSERT_EQ(report_.item_rows.rejected.size(), 1U);
+  EXPECT_EQ(report_.item_rows.rejected[0].rows, 2);
+  EXPECT_THAT(report_.item_rows.rejected[0].example,
+              HasSubstr("log.csv:2: column 'brand' is not valid UTF-8 at byte 1"));
+  options.strict = true;
+  EXPECT_THAT(input_error_of([&] { ingest_text(log, options); }), HasSubstr("log.csv:2"));
+}
+
 TEST_F(IngestItems, TwoAttributesOfOneName) {
   EXPECT_THAT(input_error_of([&] {
                 with_table("item,x,y\na,1,2\n", {{"x", "z", AttributeKind::text, "", ""},
@@ -348,10 +386,21 @@ TEST_F(IngestFormats, FilesThatAreNotGiven) {
   EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.prefix"));
 }
 
-TEST_F(IngestFormats, BrokenUtf8NamesTheLine) {
+TEST_F(IngestFormats, BrokenUtf8IsCountedWithTheFirstLine) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "0 10\n1 \xc3\x28\n");
+  options.validation_fraction = 0.0;
+  options.train_file = write("train.txt", "0 10\n1 12 \xc3\x28 11\n\xff 10 11\n");
+  options.test_file = write("test.txt", "0 \xff 11\n");
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(all_rows(dataset), (Lines{"0 10 1", "0 11 1", "1 11 1", "1 12 1"}));
+  ASSERT_EQ(report_.rows.rejected.size(), 1U);
+  EXPECT_EQ(report_.rows.rejected[0].reason, "not valid UTF-8");
+  EXPECT_EQ(report_.rows.rejected[0].rows, 4);
+  EXPECT_EQ(report_.rows.read, 8);
+  EXPECT_THAT(report_.rows.rejected[0].example,
+              HasSubstr("train.txt:2: field 3 is not valid UTF-8 at byte 1"));
+  options.strict = true;
   EXPECT_THAT(input_error_of([&] { ingest(options); }),
               AllOf(HasSubstr("train.txt:2"), HasSubstr("UTF-8")));
 }

@@ -237,6 +237,28 @@ TEST_F(Ingest, RepeatedPairs) {
   EXPECT_THAT(rejections(), ElementsAre("repeat of a (user, item) pair, merged: 3"));
 }
 
+TEST_F(Ingest, BrokenUtf8IsCountedByRow) {
+  const std::string text = kHeader +
+                           "u1,i1,1600000000\nu\xff,i1,1600000001\nu1,\xe9t\xe9,1600000001\nu2,"
+                           "caf\xc3\xa9,1600000002\nu3,i1,\xff\n";
+  const Dataset dataset = ingest_text(text);
+  EXPECT_EQ(all_rows(dataset),
+            (Lines{"u1 i1 1 t1600000000000", "u2 caf\xc3\xa9 1 t1600000002000"}));
+  EXPECT_EQ(dataset.num_users(), 2);
+  EXPECT_EQ(dataset.num_items(), 2);
+  ASSERT_THAT(rejections(), ElementsAre("not valid UTF-8: 2", "bad time: 1"));
+  EXPECT_THAT(report_.rows.rejected[0].example,
+              HasSubstr("log.csv:3: column 'user' is not valid UTF-8 at byte 2"));
+  EXPECT_THAT(report_.rows.rejected[1].example, HasSubstr("'\xEF\xBF\xBD'"))
+      << "what is quoted is made valid";
+  IngestOptions strict = everything_in_train();
+  strict.strict = true;
+  EXPECT_THAT(input_error_of([&] { ingest_text(text, strict); }),
+              HasSubstr("log.csv:3: column 'user' is not valid UTF-8"));
+  EXPECT_THAT(input_error_of([&] { ingest_text(kHeader + "u1,\xff,1600000000\n"); }),
+              HasSubstr("no interaction is left of 1 rows"));
+}
+
 TEST_F(Ingest, CoreIsTheLargestPartInWhichEveryoneHasEnough) {
   std::mt19937 random(4);
   std::string text = kHeader;

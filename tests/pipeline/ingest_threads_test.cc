@@ -101,24 +101,32 @@ TEST_F(IngestThreads, PlainAndPackedTextAgree) {
   EXPECT_EQ(rejections(), reasons);
 }
 
-TEST_F(IngestThreads, ErrorsNameTheFirstBadLineBeyondTheFirstBlock) {
+TEST_F(IngestThreads, ExamplesNameTheFirstBadLineBeyondTheFirstBlock) {
   std::string text = "user,item,time,event,basket\n";
   std::int64_t line = 1;
   while (text.size() < kTextBlock + 1000) {
     text += "u1,i1,1600000000,view,b\n";
     ++line;
   }
-  const std::string good = text;
   text += "u\xFF,i1,1600000000,view,b\nu1,i1,soon,view,b\n";
-  while (text.size() < 3 * kTextBlock) text += "u1,i1,soon,view,b\n";
+  while (text.size() < 3 * kTextBlock) text += "u1,i1,soon,view,b\nu1,\xFF,1600000000,view,b\n";
   for (const int threads : {1, 2, 4}) {
     const ThreadCount scope(threads);
     IngestOptions options = options_for(RepeatPolicy::keep_all);
-    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }),
-                HasSubstr(fmt::format("log.csv:{}: the user id is not valid UTF-8", line + 1)));
-    options.strict = true;  // a rejected row of the same block goes first, as it always did
-    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }),
+    const std::string first =
+        fmt::format("log.csv:{}: column 'user' is not valid UTF-8 at byte 2", line + 1);
+    const Dataset dataset = ingest_text(text, options);
+    EXPECT_EQ(dataset.num_users(), 1);
+    EXPECT_EQ(dataset.num_items(), 1);
+    const auto& rejected = report_.rows.rejected;
+    ASSERT_EQ(rejected.size(), 3U);  // and repeats
+    EXPECT_THAT(rejected[0].example, HasSubstr(first));
+    EXPECT_THAT(rejected[1].example,
                 HasSubstr(fmt::format("log.csv:{}: column 'time' is 'soon'", line + 2)));
+    EXPECT_EQ(rejected[0].rows, rejected[1].rows);
+    EXPECT_EQ(rejected[0].rows + rejected[1].rows + rejected[2].rows + 1, report_.rows.read);
+    options.strict = true;
+    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }), HasSubstr(first));
   }
 }
 
