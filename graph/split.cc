@@ -75,17 +75,44 @@ void for_each_user(const Interactions& log, Visit visit) {
   }
 }
 
-/// Moves round(fraction * n) random rows of each user's n training rows to `target`; at least one
-/// stays.
+/// Training rows of one user that share an item (and a time, where the log has times) are one thing
+/// that happened: apart, one of them would tell of the other. leader[row - first] is the first row
+/// of those that `row` belongs to. `keys` is working memory.
+void find_leaders(const Interactions& log, const std::vector<Part>& parts, std::size_t first,
+                  std::size_t last, std::vector<std::uint64_t>& keys,
+                  std::vector<std::size_t>& leader) {
+  keys.clear();
+  leader.resize(last - first);
+  for (std::size_t row = first; row < last; ++row) {
+    leader[row - first] = row;
+    if (parts[row] == Part::train)
+      keys.push_back(static_cast<std::uint64_t>(log.item[row]) << 32 | (row - first));
+  }
+  std::sort(keys.begin(), keys.end());
+  for (std::size_t i = 1; i < keys.size(); ++i) {
+    const std::size_t before = keys[i - 1] & 0xFFFFFFFFU;
+    const std::size_t place = keys[i] & 0xFFFFFFFFU;
+    const bool same_time =
+        log.time_ms.empty() || log.time_ms[first + before] == log.time_ms[first + place];
+    if (keys[i] >> 32 == keys[i - 1] >> 32 && same_time) leader[place] = leader[before];
+  }
+}
+
+/// Moves round(fraction * n) random ones of the n things that each user's training rows tell of
+/// (find_leaders) to `target`; at least one stays.
 void carve_random(const Interactions& log, double fraction, Part target, Seed seed,
                   std::vector<Part>& parts) {
   const Random random(seed, Stream::split, static_cast<std::uint64_t>(target));
   std::vector<std::pair<std::uint64_t, std::size_t>> candidates;
+  std::vector<std::uint64_t> keys;
+  std::vector<std::size_t> leader;
   std::uint64_t place = 0;  // of the row among those that are not left out
   for_each_user(log, [&](std::size_t first, std::size_t last) {
+    find_leaders(log, parts, first, last, keys, leader);
     candidates.clear();
     for (std::size_t row = first; row < last; ++row) {
-      if (parts[row] == Part::train) candidates.emplace_back(random.bits(place), row);
+      if (parts[row] == Part::train && leader[row - first] == row)
+        candidates.emplace_back(random.bits(place), row);
       place += parts[row] != Part::left_out;
     }
     if (candidates.empty()) return;
@@ -95,6 +122,9 @@ void carve_random(const Interactions& log, double fraction, Part target, Seed se
     std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
                       candidates.end());
     for (std::size_t i = 0; i < count; ++i) parts[candidates[i].second] = target;
+    for (std::size_t row = first; row < last; ++row) {
+      if (parts[row] == Part::train) parts[row] = parts[leader[row - first]];
+    }
   });
 }
 
@@ -192,16 +222,37 @@ void carve_latest(const Interactions& log, const SplitOptions& options, std::vec
   }
 }
 
+/// Moves the last of a user's rows to `event`, and with it those of the same item and time: lines
+/// of one basket are one event. Without times each row is one.
+void take_last_event(const Interactions& log, std::vector<std::size_t>& rows,
+                     std::vector<std::size_t>& event) {
+  event.assign(1, rows.back());
+  rows.pop_back();
+  if (log.time_ms.empty()) return;
+  const std::size_t last = event.front();
+  std::erase_if(rows, [&](std::size_t row) {
+    const bool same = log.item[row] == log.item[last] && log.time_ms[row] == log.time_ms[last];
+    if (same) event.push_back(row);
+    return same;
+  });
+}
+
 void carve_last(const Interactions& log, std::vector<Part>& parts) {
-  std::vector<std::size_t> candidates;
+  std::vector<std::size_t> rows;
+  std::vector<std::size_t> test;
+  std::vector<std::size_t> validation;
   for_each_user(log, [&](std::size_t first, std::size_t last) {
-    candidates.clear();
+    rows.clear();
     for (std::size_t row = first; row < last; ++row) {
-      if (parts[row] == Part::train) candidates.push_back(row);
+      if (parts[row] == Part::train) rows.push_back(row);
     }
-    if (candidates.size() < 3) return;
-    parts[candidates.back()] = Part::test;
-    parts[candidates[candidates.size() - 2]] = Part::validation;
+    if (rows.size() < 3) return;
+    take_last_event(log, rows, test);
+    if (rows.empty()) return;
+    take_last_event(log, rows, validation);
+    if (rows.empty()) return;
+    for (const std::size_t row : test) parts[row] = Part::test;
+    for (const std::size_t row : validation) parts[row] = Part::validation;
   });
 }
 

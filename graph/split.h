@@ -16,8 +16,9 @@ namespace penchant::graph {
 /// - global_time: rows at or after the time quantile (1 - test_fraction) are test, those before it
 ///   validation.
 /// - leave_one_out: the last event of a user is test, the one before validation (users with fewer
-///   than 3 events stay in train).
-/// - random_per_user: a fraction of each user's rows; at least one row stays in train.
+///   than 3 events stay in train). Rows of the same item and time are one event.
+/// - random_per_user: a fraction of each user's distinct items (of the distinct (item, time) where
+///   the log has times), each with all its rows; at least one stays in train.
 /// - hidden_items: all rows of a random share of the items (test_fraction of those that have any)
 ///   are test, as if these items were new; validation as in random_per_user.
 enum class SplitMethod { given, global_time, leave_one_out, random_per_user, hidden_items };

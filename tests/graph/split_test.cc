@@ -208,6 +208,61 @@ TEST(Split, RandomPrefersNoPlace) {
   }
 }
 
+/// A log without times in which a third of the rows repeat a pair.
+Interactions log_with_repeated_pairs() {
+  Interactions log = random_log(60, 40, 900, 51, 50);
+  log.time_ms.clear();
+  for (std::size_t row = 0; row < log.user.size(); ++row) {
+    log.weight[row] = static_cast<float>(row);
+    if (row % 3 == 2 && log.user[row] == log.user[row - 2]) log.item[row] = log.item[row - 2];
+  }
+  return log;
+}
+
+TEST(Split, RandomKeepsTheRowsOfAPairTogether) {
+  const Interactions log = log_with_repeated_pairs();
+  for (const SplitMethod method :
+       {SplitMethod::random_per_user, SplitMethod::given, SplitMethod::hidden_items}) {
+    const SplitInteractions split = split_interactions(log, {}, {method, 0.25, 0.3, Seed{5}});
+    EXPECT_GT(split.validation.size(), 50);
+    EXPECT_NO_THROW(check_no_leak(split, Repeats::forbidden));
+    std::set<std::pair<NodeId, NodeId>> held_out;
+    for (std::size_t row = 0; row < split.validation.user.size(); ++row)
+      held_out.emplace(split.validation.user[row], split.validation.item[row]);
+    for (std::size_t row = 0; row < split.test.user.size(); ++row)
+      EXPECT_FALSE(held_out.contains({split.test.user[row], split.test.item[row]}));
+    EXPECT_EQ(split.train.interactions.size() + split.validation.size() + split.test.size(), 900);
+  }
+}
+
+TEST(Split, RandomCountsDistinctPairs) {
+  Interactions log;  // four pairs in eight rows
+  log.user.assign(8, 0);
+  log.item = {1, 2, 1, 3, 1, 4, 2, 1};
+  const SplitInteractions split =
+      split_interactions(log, {}, {SplitMethod::random_per_user, 0.0, 0.5, Seed{5}});
+  EXPECT_EQ(std::set<NodeId>(split.test.item.begin(), split.test.item.end()).size(), 2U);
+  const SplitInteractions most =
+      split_interactions(log, {}, {SplitMethod::random_per_user, 0.0, 0.99, Seed{5}});
+  EXPECT_EQ(std::set<NodeId>(most.test.item.begin(), most.test.item.end()).size(), 3U)
+      << "one stays";
+}
+
+// Repeats of a pair at another time are other rows: what a log without exact repeats gives does not
+// change by them.
+TEST(Split, RandomTellsTimesApart) {
+  Interactions log = log_with_repeated_pairs();
+  for (std::size_t row = 0; row < log.user.size(); ++row)
+    log.time_ms.push_back(static_cast<std::int64_t>(row));
+  const SplitOptions options = {SplitMethod::random_per_user, 0.25, 0.3, Seed{5}};
+  const SplitInteractions split = split_interactions(log, {}, options);
+  EXPECT_TRUE(holds_repeats(split));
+  for (std::size_t row = 0; row < log.item.size(); ++row) log.item[row] = static_cast<NodeId>(row);
+  const SplitInteractions distinct = split_interactions(log, {}, options);
+  EXPECT_EQ(tags(split.test), tags(distinct.test));
+  EXPECT_EQ(tags(split.validation), tags(distinct.validation));
+}
+
 TEST(Split, GlobalTimeCutsTheTimeLineInThree) {
   for (const Times times : {Times::tied, Times::distinct}) {
     const Interactions log = tagged_log(times);
@@ -269,6 +324,19 @@ TEST(Split, LeaveOneOutTakesTheLastTwoOfThreeOrMore) {
   EXPECT_EQ(split.train.interactions.item, (std::vector<NodeId>{9, 8, 7, 6, 3, 2}));
   EXPECT_EQ(split.validation.item, (std::vector<NodeId>{5, 1}));
   EXPECT_EQ(split.test.item, (std::vector<NodeId>{4, 0}));
+}
+
+TEST(Split, LeaveOneOutTakesAllRowsOfOneItemAndTime) {
+  Interactions log;
+  log.user = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2};
+  log.item = {1, 2, 3, 2, 3, 1, 1, 1, 5, 4, 4};
+  log.time_ms = {1, 2, 3, 3, 3, 7, 7, 7, 1, 2, 2};
+  const SplitInteractions split =
+      split_interactions(log, {}, {.method = SplitMethod::leave_one_out});
+  EXPECT_EQ(split.test.item, (std::vector<NodeId>{3, 3}));
+  EXPECT_EQ(split.validation.item, std::vector<NodeId>{2}) << "the one at time 3";
+  EXPECT_EQ(split.train.interactions.user, (std::vector<NodeId>{0, 0, 1, 1, 1, 2, 2, 2}))
+      << "one or two events are too few";
 }
 
 TEST(Split, HiddenItemsKeepsAllRowsOfAShareOfTheItemsOutOfTrain) {
