@@ -48,7 +48,8 @@ const std::vector<Setting>& all_settings() {
           "data.filters", ingest.filters,
           "rows to keep, as \"column op value\"; op: == != < <= > >= in not_in prefix not_prefix"),
       PENCHANT_SETTING("data.repeats", ingest.repeats,
-                       "repeated (user, item) rows: keep_all, keep_first, keep_last or sum"),
+                       "repeated (user, item) rows: keep_all (but for rows equal in all), "
+                       "keep_first, keep_last or sum"),
       PENCHANT_SETTING("data.min_user_count", ingest.min_user_count,
                        "k-core: fewest rows of a user"),
       PENCHANT_SETTING("data.min_item_count", ingest.min_item_count,

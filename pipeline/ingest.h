@@ -52,9 +52,9 @@ inline const std::string& attribute_name(const AttributeColumn& attribute) {
   return attribute.name.empty() ? attribute.column : attribute.name;
 }
 
-/// What several rows of one (user, item) pair become. keep_all: every row stays, but for exact
-/// repeats of (user, item, time, event). keep_first, keep_last: one row. sum: the first row with
-/// the sum of all weights.
+/// What several rows of one (user, item) pair become. keep_all: every row stays, but where the log
+/// has times for exact repeats of (user, item, time, event, weight, session). keep_first,
+/// keep_last: one row. sum: the first row with the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
 
 struct IngestOptions {

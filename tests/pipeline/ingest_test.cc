@@ -228,13 +228,60 @@ TEST_F(Ingest, RepeatedPairs) {
   };
   const std::string others_1 = "u1 i2 16 t1600000002000";
   const std::string others_2 = "u2 i1 32 t1600000001000";
-  EXPECT_EQ(rows(RepeatPolicy::keep_all), (Lines{"u1 i1 1 t1600000001000", "u1 i1 2 t1600000002000",
-                                                 "u1 i1 8 t1600000003000", others_1, others_2}));
-  EXPECT_THAT(rejections(), ElementsAre("exact repeat of a row: 1"));
+  EXPECT_EQ(rows(RepeatPolicy::keep_all),
+            (Lines{"u1 i1 1 t1600000001000", "u1 i1 2 t1600000002000", "u1 i1 4 t1600000001000",
+                   "u1 i1 8 t1600000003000", others_1, others_2}));
+  EXPECT_TRUE(rejections().empty()) << "two lines of a basket differ in their weights";
   EXPECT_EQ(rows(RepeatPolicy::keep_first), (Lines{"u1 i1 1 t1600000001000", others_1, others_2}));
   EXPECT_EQ(rows(RepeatPolicy::keep_last), (Lines{"u1 i1 8 t1600000003000", others_1, others_2}));
   EXPECT_EQ(rows(RepeatPolicy::sum), (Lines{"u1 i1 15 t1600000001000", others_1, others_2}));
   EXPECT_THAT(rejections(), ElementsAre("repeat of a (user, item) pair, merged: 3"));
+}
+
+// Every column counts; of rows that agree in all the first one stays.
+TEST_F(Ingest, ExactRepeatsAgreeInEveryColumn) {
+  const std::vector<std::string> different = {
+      "u1,i1,1600000001,view,1,s1", "u2,i1,1600000001,view,1,s1", "u1,i2,1600000001,view,1,s1",
+      "u1,i1,1600000002,view,1,s1", "u1,i1,1600000001,cart,1,s1", "u1,i1,1600000001,view,2,s1",
+      "u1,i1,1600000001,view,1,s2", "u1,i1,1600000001,view,1,"};
+  std::string text = "user,item,time,event,q,basket\n";
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    for (const std::string& row : different) text += row + "\n";
+  }
+  IngestOptions options = everything_in_train();
+  options.columns.event = "event";
+  options.columns.weight = "q";
+  options.columns.session = "basket";
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size());
+  EXPECT_THAT(rejections(), ElementsAre("exact repeat of a row: 16"));
+  options.columns.session.clear();
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 2);
+  options.columns.weight.clear();
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 3);
+  options.columns.event.clear();
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 4);
+}
+
+// Lines of one basket that differ in their weights have one time: none may be held out alone.
+TEST_F(Ingest, LinesOfABasketStayInOnePart) {
+  std::string text = "user,item,time,q\n";
+  for (int user = 0; user < 30; ++user) {
+    for (int basket = 0; basket < 5; ++basket) {
+      for (const int quantity : {1, 2})
+        text += fmt::format("u{},i{},{},{}\n", user, basket, 1600000000 + basket, quantity);
+    }
+  }
+  for (const auto method : {graph::SplitMethod::leave_one_out, graph::SplitMethod::random_per_user,
+                            graph::SplitMethod::global_time, graph::SplitMethod::hidden_items}) {
+    IngestOptions options;
+    options.columns.weight = "q";
+    options.split_method = method;
+    const Dataset dataset = ingest_text(text, options);
+    EXPECT_EQ(report_.rows.kept, 300);
+    EXPECT_GT(report_.num_test, 0);
+    EXPECT_EQ(report_.num_test % 2, 0);
+    EXPECT_EQ(report_.num_validation % 2, 0);
+  }
 }
 
 TEST_F(Ingest, BrokenUtf8IsCountedByRow) {

@@ -22,7 +22,7 @@ using penchant::testing::Lines;
 using ::testing::HasSubstr;
 using IngestThreads = penchant::testing::IngestTest;
 
-/// About three blocks, times in no order, with bad rows of each kind.
+/// About three blocks, times in no order, with bad rows of each kind and rows that come twice.
 std::string long_log() {
   std::mt19937 random(7);
   std::string text = "user,item,time,event,basket\n";
@@ -30,9 +30,11 @@ std::string long_log() {
     if (row % 50000 == 49999)
       text += row % 100000 == 99999 ? "short,row\n" : "u1,,1600000000,view,b\n";
     if (row % 70000 == 69999) text += "u1,i1,yesterday,view,b\n\n";
-    text += fmt::format("user-{},i{},{},{},{}\n", random() % 5000, random() % 900,
-                        1600000000 + random() % 1000, random() % 3 == 0 ? "cart" : "view",
-                        row % 11 == 0 ? std::string("NA") : fmt::format("b{}", row / 3));
+    const std::string line =
+        fmt::format("user-{},i{},{},{},{}\n", random() % 5000, random() % 900,
+                    1600000000 + random() % 1000, random() % 3 == 0 ? "cart" : "view",
+                    row % 11 == 0 ? std::string("NA") : fmt::format("b{}", row / 3));
+    text += row % 3000 == 2999 ? line + line : line;
   }
   return text;
 }
