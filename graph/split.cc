@@ -309,17 +309,43 @@ struct SharedRow {
   NodeId item;
 };
 
+/// What some held-out rows have in common with train.
+struct Shared {
+  std::int64_t rows = 0;          ///< whose (user, item) is a training pair
+  std::optional<SharedRow> leak;  ///< the first that must not be there
+};
+
 /// Some rows of a part.
 struct RowRange {
   std::size_t first, last;
 };
 
-/// The first of the held-out rows of a range, user by user, that also is a training row.
-std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out,
-                                         RowRange range, Repeats repeats) {
+/// Adds what the held-out rows of one user share with the user's training rows.
+void compare_rows(NodeId user, const std::vector<Row>& known, const std::vector<Row>& rows,
+                  bool find_leak, Shared& shared) {
+  constexpr auto kFirstTime = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kFirstEvent = std::numeric_limits<std::int8_t>::min();
+  for (const Row& row : rows) {
+    const NodeId item = std::get<0>(row);
+    const auto of_item =
+        std::lower_bound(known.begin(), known.end(), Row(item, kFirstTime, kFirstEvent));
+    if (of_item == known.end() || std::get<0>(*of_item) != item) continue;
+    ++shared.rows;
+    if (find_leak && !shared.leak && std::binary_search(of_item, known.end(), row))
+      shared.leak = {user, item};
+  }
+}
+
+/// Of the held-out rows of a range, user by user.
+Shared find_shared_rows(const Interactions& train, const Interactions& held_out, RowRange range,
+                        Repeats repeats) {
+  // Without times two rows of one pair cannot be told apart, so a repeat that is allowed is no leak
+  // there; assign_parts() keeps the rows of a pair together where their order says nothing.
+  const bool find_leak = repeats == Repeats::forbidden || !train.time_ms.empty();
+  Shared shared;
   std::vector<Row> known;
   std::vector<Row> rows;
-  if (range.first == range.last) return std::nullopt;
+  if (range.first == range.last) return shared;
   auto train_first = static_cast<std::size_t>(
       std::lower_bound(train.user.begin(), train.user.end(), held_out.user[range.first]) -
       train.user.begin());
@@ -338,20 +364,16 @@ std::optional<SharedRow> find_shared_row(const Interactions& train, const Intera
     if (shared_item) {
       list_rows(train, train_first, train_last, repeats, known);
       list_rows(held_out, first, last, repeats, rows);
-      for (const Row& row : rows) {
-        if (std::binary_search(known.begin(), known.end(), row))
-          return SharedRow{user, std::get<0>(row)};
-      }
+      compare_rows(user, known, rows, find_leak, shared);
     }
     first = last;
     train_first = train_last;
   }
-  return std::nullopt;
+  return shared;
 }
 
-/// The first held-out row that also is a training row.
-std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out,
-                                         Repeats repeats) {
+/// Of all held-out rows of a part.
+Shared find_shared_rows(const Interactions& train, const Interactions& held_out, Repeats repeats) {
   constexpr std::size_t kRowsPerTask = 65536;
   std::vector<RowRange> ranges;
   for (std::size_t first = 0; first < held_out.user.size();) {
@@ -360,30 +382,19 @@ std::optional<SharedRow> find_shared_row(const Interactions& train, const Intera
     ranges.push_back({first, last});
     first = last;
   }
-  std::vector<std::optional<SharedRow>> found(ranges.size());
+  std::vector<Shared> found(ranges.size());
   std::vector<std::function<void()>> tasks;
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    tasks.emplace_back([&, i] { found[i] = find_shared_row(train, held_out, ranges[i], repeats); });
+    tasks.emplace_back(
+        [&, i] { found[i] = find_shared_rows(train, held_out, ranges[i], repeats); });
   }
   run_side_by_side(tasks);
-  for (const std::optional<SharedRow>& row : found) {
-    if (row) return row;
+  Shared all;
+  for (const Shared& shared : found) {
+    all.rows += shared.rows;
+    if (!all.leak) all.leak = shared.leak;
   }
-  return std::nullopt;
-}
-
-void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats,
-                const char* part, const NameOf& user_name, const NameOf& item_name) {
-  // Without times two rows of one pair cannot be told apart, so repeats of a pair are not a leak
-  // there.
-  if (repeats == Repeats::allowed && train.time_ms.empty()) return;
-  if (const auto shared = find_shared_row(train, held_out, repeats)) {
-    const auto name = [](const NameOf& name_of, NodeId id) {
-      return name_of ? name_of(id) : std::to_string(id);
-    };
-    throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row", part,
-                                 name(user_name, shared->user), name(item_name, shared->item)));
-  }
+  return all;
 }
 
 }  // namespace
@@ -475,16 +486,25 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test,
   return result;
 }
 
-bool holds_repeats(const SplitInteractions& split) {
-  return find_shared_row(split.train.interactions, split.validation, Repeats::forbidden) ||
-         find_shared_row(split.train.interactions, split.test, Repeats::forbidden);
-}
-
-void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name,
-                   const NameOf& item_name) {
-  check_part(split.train.interactions, split.validation, repeats, "validation", user_name,
-             item_name);
-  check_part(split.train.interactions, split.test, repeats, "test", user_name, item_name);
+double check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name,
+                     const NameOf& item_name) {
+  std::int64_t repeated = 0;
+  std::int64_t held_out = 0;
+  for (const auto& [part, name] :
+       {std::pair(&split.validation, "validation"), std::pair(&split.test, "test")}) {
+    const Shared shared = find_shared_rows(split.train.interactions, *part, repeats);
+    if (shared.leak) {
+      const auto name_by = [](const NameOf& name_of, NodeId id) {
+        return name_of ? name_of(id) : std::to_string(id);
+      };
+      throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row",
+                                   name, name_by(user_name, shared.leak->user),
+                                   name_by(item_name, shared.leak->item)));
+    }
+    repeated += shared.rows;
+    held_out += part->size();
+  }
+  return held_out == 0 ? 0.0 : static_cast<double>(repeated) / static_cast<double>(held_out);
 }
 
 }  // namespace penchant::graph

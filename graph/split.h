@@ -49,16 +49,14 @@ SplitInteractions divide_log(Interactions log, std::vector<std::uint32_t> order,
 SplitInteractions split_interactions(Interactions log, Interactions given_test,
                                      const SplitOptions& options);
 
-/// Whether a held-out (user, item) pair also occurs in train: people come back to the same things.
-bool holds_repeats(const SplitInteractions& split);
-
 /// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a
-/// row of train, or, when `repeats_allowed` is false, if a held-out (user, item) pair also occurs
-/// in train. Names the first offending row.
+/// row of train, or, where repeats are forbidden, if a held-out (user, item) pair also occurs in
+/// train. Names the first offending row. Returns the share of the held-out rows whose pair occurs
+/// in train: how often people come back to the same things.
 enum class Repeats { allowed, forbidden };
 /// Turns dense ids into what the message says; the default prints the dense ids.
 using NameOf = std::function<std::string(NodeId)>;
-void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {},
-                   const NameOf& item_name = {});
+double check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {},
+                     const NameOf& item_name = {});
 
 }  // namespace penchant::graph

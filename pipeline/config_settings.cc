@@ -249,7 +249,8 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("evaluate.cutoffs", evaluate.cutoffs, "cut-offs K of the ranking metrics"),
       PENCHANT_SETTING(
           "evaluate.seen_items", evaluate.seen_items,
-          "items a user already has: mask, keep, or auto (keep where held-out rows repeat some)"),
+          "items a user already has: mask, keep, or auto (keep where 5 % of the held-out rows "
+          "repeat some)"),
       PENCHANT_SETTING("evaluate.vectors_alone", evaluate.vectors_alone,
                        "rank by what embed exports, without the filter of train.blend_filter"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,

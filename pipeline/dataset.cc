@@ -350,6 +350,7 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
                    {"num_validation", dataset.split.validation.size()},
                    {"num_test", dataset.split.test.size()},
                    {"event_names", dataset.event_names},
+                   {"repeated_share", dataset.repeated_share},
                    {"repeats_allowed", dataset.repeats_allowed},
                    {"attributes", attributes},
                    {"provenance", json::parse(provenance_json)},
@@ -375,6 +376,7 @@ Dataset read_dataset(const fs::path& directory) {
     }
     dataset.hash = manifest.at("hash").get<std::string>();
     dataset.event_names = manifest.at("event_names").get<std::vector<std::string>>();
+    dataset.repeated_share = manifest.value("repeated_share", 0.0);  // older programs wrote none
     dataset.repeats_allowed = manifest.at("repeats_allowed").get<bool>();
     const std::vector<std::string> entity = {"raw_id", "count", "first_time_ms", "last_time_ms"};
     TextBatch batch;

@@ -32,9 +32,10 @@ struct Dataset {
   graph::Catalog catalog;
   std::vector<std::string> event_names;  ///< index = Interactions::event
   graph::SplitInteractions split;
-  bool repeats_allowed =
-      false;         ///< some (user, item) is in train and in a held-out part (repeat purchases)
-  std::string hash;  ///< of the artefact: names the data set in models and embeddings
+  /// Of the held-out rows, those whose (user, item) is in train too (repeat purchases).
+  double repeated_share = 0.0;
+  bool repeats_allowed = false;  ///< they are so many that own items are ranked like any other
+  std::string hash;              ///< of the artefact: names the data set in models and embeddings
 
   std::int64_t num_users() const { return users.size(); }
   std::int64_t num_items() const { return items.size(); }

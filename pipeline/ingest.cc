@@ -91,6 +91,21 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
   return catalog;
 }
 
+/// Checks the parts for leaks, and whether people come back to the same things often enough for own
+/// items to be ranked: a stray repeat must not unmask everyone's (docs/decisions/0022-repeats.md).
+void judge_repeats(Dataset& dataset, const IngestOptions& options) {
+  constexpr double kShareThatCounts = 0.05;
+  const auto raw_ids = [](const graph::Dictionary& dictionary) {
+    return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
+  };
+  const bool may_repeat =
+      options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn;
+  dataset.repeated_share = graph::check_no_leak(
+      dataset.split, may_repeat ? graph::Repeats::allowed : graph::Repeats::forbidden,
+      raw_ids(dataset.users), raw_ids(dataset.items));
+  dataset.repeats_allowed = dataset.repeated_share >= kShareThatCounts;
+}
+
 nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& read,
                           const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
@@ -177,15 +192,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   dataset.catalog = catalog.get();  // what is wrong there is told first
   raw_catalog = {};
   if (split_error) std::rethrow_exception(split_error);
-  dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all &&
-                            options.format != InputFormat::lightgcn &&
-                            graph::holds_repeats(dataset.split);
-  const auto raw_ids = [](const graph::Dictionary& dictionary) {
-    return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
-  };
-  graph::check_no_leak(
-      dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden,
-      raw_ids(dataset.users), raw_ids(dataset.items));
+  judge_repeats(dataset, options);
 
   nlohmann::json source = provenance(input_files(options), read, options);
   source["resources"] = resources_since(start);
@@ -201,6 +208,8 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   report.num_train = dataset.split.train.interactions.size();
   report.num_validation = dataset.split.validation.size();
   report.num_test = dataset.split.test.size();
+  report.repeated_share = dataset.repeated_share;
+  report.repeats_allowed = dataset.repeats_allowed;
   for (const auto* rows : {&report.rows, &report.item_rows}) {
     for (const auto& reason : rows->rejected) {
       if (reason.is_error)

@@ -405,5 +405,17 @@ TEST_F(IngestFormats, BrokenUtf8IsCountedWithTheFirstLine) {
               AllOf(HasSubstr("train.txt:2"), HasSubstr("UTF-8")));
 }
 
+TEST_F(IngestFormats, LightGcnPairsListedTwiceStayTogether) {
+  IngestOptions options;
+  options.format = InputFormat::lightgcn;
+  options.validation_fraction = 0.5;
+  std::string train;
+  for (int user = 0; user < 20; ++user) train += fmt::format("{} 1 2 3 1 4 2\n", user);
+  options.train_file = write("train.txt", train);
+  const Dataset dataset = ingest(options);
+  EXPECT_GT(dataset.split.validation.size(), 0);
+  EXPECT_EQ(dataset.repeated_share, 0.0);
+}
+
 }  // namespace
 }  // namespace penchant::pipeline

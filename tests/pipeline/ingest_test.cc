@@ -262,6 +262,52 @@ TEST_F(Ingest, ExactRepeatsAgreeInEveryColumn) {
   EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 4);
 }
 
+// Without times a repeat of a pair is another row of it, and all of them go to one part.
+TEST_F(Ingest, RowsOfAPairWithoutTimesStayTogether) {
+  std::string text = "user,item\n";
+  for (int user = 0; user < 50; ++user) {
+    for (int item = 0; item < 10; ++item) {
+      for (int repeat = 0; repeat <= item % 3; ++repeat)
+        text += fmt::format("u{},i{}\n", user, item);
+    }
+  }
+  IngestOptions options;
+  options.log.files = {write("log.csv", text)};
+  options.columns.user = "user";
+  options.columns.item = "item";
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(all_rows(dataset).size(), 50U * 19U);
+  EXPECT_GT(report_.num_test, 100);
+  EXPECT_GT(report_.num_validation, 30);
+  EXPECT_EQ(report_.repeated_share, 0.0);
+  EXPECT_FALSE(dataset.repeats_allowed) << "own items are masked";
+}
+
+/// `users` users with one row of train each; the first `repeating` come back to their item.
+std::string log_of_returns(int users, int repeating) {
+  std::string text = kHeader;
+  for (int user = 0; user < users; ++user) {
+    text += fmt::format("u{},i{},1600000000\n", user, user % 7);
+    text += fmt::format("u{},i{},1600001000\n", user, (user < repeating ? user : user + 1) % 7);
+  }
+  return text;
+}
+
+TEST_F(Ingest, RepeatsCountWhereAShareOfTheHeldOutRowsRepeats) {
+  IngestOptions options;
+  options.split_method = graph::SplitMethod::global_time;
+  options.test_fraction = 0.5;
+  options.validation_fraction = 0.0;
+  for (const int repeating : {0, 1, 4, 5, 100}) {
+    const Dataset dataset = ingest_text(log_of_returns(100, repeating), options);
+    ASSERT_EQ(dataset.split.test.size(), 100);
+    EXPECT_DOUBLE_EQ(report_.repeated_share, repeating / 100.0);
+    EXPECT_DOUBLE_EQ(dataset.repeated_share, repeating / 100.0) << "the manifest tells";
+    EXPECT_EQ(dataset.repeats_allowed, repeating >= 5) << repeating;
+    EXPECT_EQ(report_.repeats_allowed, repeating >= 5) << repeating;
+  }
+}
+
 // Lines of one basket that differ in their weights have one time: none may be held out alone.
 TEST_F(Ingest, LinesOfABasketStayInOnePart) {
   std::string text = "user,item,time,q\n";
@@ -281,6 +327,7 @@ TEST_F(Ingest, LinesOfABasketStayInOnePart) {
     EXPECT_GT(report_.num_test, 0);
     EXPECT_EQ(report_.num_test % 2, 0);
     EXPECT_EQ(report_.num_validation % 2, 0);
+    EXPECT_EQ(report_.repeated_share, 0.0);
   }
 }
 
