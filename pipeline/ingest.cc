@@ -39,6 +39,35 @@ std::vector<fs::path> input_files(const IngestOptions& options) {
   return files;
 }
 
+/// Items of the log that the item table lacks. Where they are many, the two hardly speak of the
+/// same ids, and a warning shows one of each.
+std::int64_t count_items_without_row(const graph::Dictionary& log, const graph::Dictionary& table,
+                                     const IngestOptions& options, Progress& progress) {
+  constexpr std::int64_t kOneOf = 5;
+  const auto first_not_in = [](const graph::Dictionary& ids, const graph::Dictionary& others,
+                               std::int64_t& count) {
+    std::string_view first;
+    for (std::int64_t id = 0; id < ids.size(); ++id) {
+      const std::string_view raw = ids.raw(static_cast<NodeId>(id));
+      if (others.find(raw) == graph::kNoNode && count++ == 0) first = raw;
+    }
+    return first;
+  };
+  std::int64_t count = 0;
+  const std::string_view of_log = first_not_in(log, table, count);
+  if (kOneOf * count <= log.size()) return count;
+  std::int64_t unused = 0;  // rows of the table for items that are not in the log
+  std::string_view of_table = first_not_in(table, log, unused);
+  if (unused == 0 && table.size() > 0) of_table = table.raw(0);
+  const std::string& key = options.item_column.empty() ? options.columns.item : options.item_column;
+  progress.warn(
+      fmt::format("{} of the log's {} items have no row in the item table: '{}' of the log's "
+                  "column '{}' is not in the table's column '{}', which {}",
+                  count, log.size(), of_log, options.columns.item, key,
+                  table.size() == 0 ? "is empty" : fmt::format("has '{}'", of_table)));
+  return count;
+}
+
 /// The catalogue over final dense ids; numbers are parsed here. A cell that is no number counts as
 /// missing and is reported.
 graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items,
@@ -168,6 +197,11 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
   compact_dictionaries(log, read.test, dataset.users, dataset.items);
+  IngestReport report;
+  if (has_item_table(options)) {
+    report.num_items_without_row =
+        count_items_without_row(dataset.items, raw_catalog.items, options, progress);
+  }
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   auto catalog = std::async(std::launch::async, [&] {
@@ -195,10 +229,10 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   judge_repeats(dataset, options);
 
   nlohmann::json source = provenance(input_files(options), read, options);
+  if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
   write_dataset(out, dataset, source.dump(), read.rows);
 
-  IngestReport report;
   report.rows = read.rows;
   report.item_rows = read.item_rows;
   report.num_users = dataset.num_users();

@@ -103,8 +103,9 @@ struct IngestReport {
   RowCounts rows;
   RowCounts item_rows;
   std::int64_t num_users = 0, num_items = 0, num_items_without_interactions = 0;
-  double repeated_share = 0.0;   ///< as in Dataset
-  bool repeats_allowed = false;  ///< as in Dataset
+  std::int64_t num_items_without_row = 0;  ///< of the log, in the item table, if there is one
+  double repeated_share = 0.0;             ///< as in Dataset
+  bool repeats_allowed = false;            ///< as in Dataset
   std::int64_t num_train = 0, num_validation = 0, num_test = 0;
 };
 

@@ -87,6 +87,7 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
         {"num_users", report.num_users},
         {"num_items", report.num_items},
         {"num_items_without_interactions", report.num_items_without_interactions},
+        {"num_items_without_row", report.num_items_without_row},
         {"repeated_share", report.repeated_share},
         {"repeats_allowed", report.repeats_allowed},
         {"num_train", report.num_train},
@@ -96,7 +97,11 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
     return;
   }
   std::string text = rows_table("log", report.rows);
-  if (report.item_rows.read > 0) text += rows_table("item table", report.item_rows);
+  if (report.item_rows.read > 0) {
+    text += rows_table("item table", report.item_rows);
+    text +=
+        fmt::format("{:<28}{:>12}\n", "  log's items without a row", report.num_items_without_row);
+  }
   text += fmt::format(
       "{:<28}{:>12}\n{:<28}{:>12}  ({} without interaction in train)\n{:<28}{:>12} / {} / "
       "{}\n{:<28}{:>10.1f} %  ({})\n{:<28}{}\n",

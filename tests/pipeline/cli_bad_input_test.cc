@@ -267,6 +267,20 @@ TEST_F(CliBadInput, BrokenUtf8InAnAttribute) {
   expect_missing(at("log.toml"), at("log.csv") + ":2");
 }
 
+TEST_F(CliBadInput, AnItemTableWithOtherIdsIsWarnedOf) {
+  write_log(kHeader + good_rows());
+  write_text(at("items.csv"), "item,title\nSKU-1,a\nSKU-2,b\n");
+  const ProgramResult result = ingest({"--item-table", at("items.csv"), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.json()["num_items_without_row"], 5);
+  for (const char* word : {"5 of the log's 5 items", "'i0'", "'SKU-1'"})
+    EXPECT_NE(result.err.find(word), std::string::npos) << result.err;
+  EXPECT_EQ(json::parse(read_text(at("x.data/manifest.json")))["provenance"]["items_without_row"],
+            5);
+  const ProgramResult shown = ingest({"--item-table", at("items.csv")});
+  EXPECT_NE(shown.out.find("log's items without a row"), std::string::npos) << shown.out;
+}
+
 TEST_F(CliBadInput, LastLineCutInTheMiddle) {
   write_log(kHeader + good_rows() + "u1,i");
   expect_rejected_row("wrong number of fields", {at("log.csv") + ":12", "2 fields, expected 3"});

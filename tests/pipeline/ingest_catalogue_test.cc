@@ -239,6 +239,36 @@ TEST_F(IngestItems, ListsOfParquetWithOneElement) {
             Lines{"a: red|blue"});
 }
 
+TEST_F(IngestItems, ItemsOfTheLogWithoutARowAreCountedAndManyAreWarnedOf) {
+  with_table("item,brand\na,x\nb,y\nc,z\n", {attribute("brand")});
+  EXPECT_EQ(report_.num_items_without_row, 0);
+  EXPECT_TRUE(warnings_.empty());
+  with_table("item,brand\na,x\nz9,y\n", {attribute("brand")});
+  EXPECT_EQ(report_.num_items_without_row, 1);
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], AllOf(HasSubstr("1 of the log's 2 items"), HasSubstr("'b' of the log"),
+                                  HasSubstr("has 'z9'")));
+  with_table("item,brand\n", {attribute("brand")});
+  EXPECT_EQ(report_.num_items_without_row, 2);
+  EXPECT_THAT(warnings_.at(0), AllOf(HasSubstr("'a' of the log"), HasSubstr("is empty")));
+  ingest_text("user,item,time\nu1,a,1600000000\n");
+  EXPECT_EQ(report_.num_items_without_row, 0) << "without a table there is nothing to miss";
+}
+
+TEST_F(IngestItems, OneItemInFiveWithoutARowIsNoWarning) {
+  IngestOptions options = everything_in_train();
+  options.item_table = TableSource{{write("items.csv", "item,brand\na,x\nb,x\nc,x\nd,x\n")}};
+  options.attributes = {attribute("brand")};
+  std::string log = "user,item,time\n";
+  for (const char* item : {"a", "b", "c", "d", "e"}) log += fmt::format("u,{},1600000000\n", item);
+  ingest_text(log, options);
+  EXPECT_EQ(report_.num_items_without_row, 1);
+  EXPECT_TRUE(warnings_.empty());
+  ingest_text(log + "u,f,1600000000\n", options);
+  EXPECT_EQ(report_.num_items_without_row, 2);
+  EXPECT_EQ(warnings_.size(), 1U);
+}
+
 TEST_F(IngestItems, BrokenUtf8OfTheTableIsCounted) {
   const std::string table = "item,brand,tags\na,caf\xe9,x\nb\xff,y,y\nb,y,\xc3\n";
   const Dataset dataset =
