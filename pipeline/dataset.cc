@@ -144,10 +144,11 @@ std::vector<OutputColumn> entity_columns(const graph::Dictionary& dictionary,
                                          const EntityStatistics& statistics) {
   constexpr std::int64_t kNever =
       std::numeric_limits<std::int64_t>::min() + 1;  // counts have no null
-  return {{"raw_id", raw_ids(dictionary)},
-          {"count", Int64Column{statistics.count, kNever}},
-          {"first_time_ms", Int64Column{statistics.first_time_ms, graph::kNoTime}},
-          {"last_time_ms", Int64Column{statistics.last_time_ms, graph::kNoTime}}};
+  const auto name = [](std::size_t column) { return std::string(kEntityColumns[column]); };
+  return {{name(0), raw_ids(dictionary)},
+          {name(1), Int64Column{statistics.count, kNever}},
+          {name(2), Int64Column{statistics.first_time_ms, graph::kNoTime}},
+          {name(3), Int64Column{statistics.last_time_ms, graph::kNoTime}}};
 }
 
 ColumnValues attribute_values(const Attribute& attribute) {
@@ -378,7 +379,7 @@ Dataset read_dataset(const fs::path& directory) {
     dataset.event_names = manifest.at("event_names").get<std::vector<std::string>>();
     dataset.repeated_share = manifest.value("repeated_share", 0.0);  // older programs wrote none
     dataset.repeats_allowed = manifest.at("repeats_allowed").get<bool>();
-    const std::vector<std::string> entity = {"raw_id", "count", "first_time_ms", "last_time_ms"};
+    const std::vector<std::string> entity(kEntityColumns.begin(), kEntityColumns.end());
     TextBatch batch;
     TableReader users(directory / "users.parquet", {}, entity);
     while (users.next(batch)) read_entities(batch, dataset.users, dataset.user_statistics);

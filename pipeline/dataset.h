@@ -3,6 +3,8 @@
 // each file).
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -22,6 +24,14 @@ struct EntityStatistics {
       first_time_ms;  ///< graph::kNoTime where the entity has no training row or the log no times
   std::vector<std::int64_t> last_time_ms;
 };
+
+/// Columns of users.parquet and items.parquet that every entity has; attributes of items have other
+/// names.
+inline constexpr std::array<std::string_view, 4> kEntityColumns = {"raw_id", "count",
+                                                                   "first_time_ms", "last_time_ms"};
+inline bool is_entity_column(std::string_view name) {
+  return std::find(kEntityColumns.begin(), kEntityColumns.end(), name) != kEntityColumns.end();
+}
 
 /// Everything of one data set in memory. Dense ids: row of users / items.
 struct Dataset {

@@ -10,8 +10,10 @@
 #include <exception>
 #include <future>
 #include <limits>
+#include <set>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
@@ -37,6 +39,24 @@ std::vector<fs::path> input_files(const IngestOptions& options) {
     if (!file.empty()) files.push_back(file);
   }
   return files;
+}
+
+/// Attributes become columns of items.parquet, each under a name of its own.
+void check_attributes(const IngestOptions& options) {
+  constexpr const char* kOtherName = "`name = \"...\"` in its [[data.attributes]] gives it another";
+  if (options.format != InputFormat::table) return;  // the others know no columns
+  std::set<std::string> names;
+  for (const AttributeColumn& attribute : options.attributes) {
+    const std::string& name = attribute_name(attribute);
+    if (is_entity_column(name)) {
+      throw InputError(fmt::format(
+          "ingest: the attribute of column '{}' is named '{}', as a column that every item has "
+          "(expected none of {}); {}",
+          attribute.column, name, fmt::join(kEntityColumns, ", "), kOtherName));
+    }
+    if (!names.insert(name).second)
+      throw InputError(fmt::format("ingest: two attributes are named '{}'; {}", name, kOtherName));
+  }
 }
 
 /// Items of the log that the item table lacks. Where they are many, the two hardly speak of the
@@ -80,11 +100,8 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
     rows[item] = raw.items.find(items.raw(static_cast<NodeId>(item)));
   for (const RawAttribute& source : raw.attributes) {
     Attribute attribute;
-    attribute.name = source.column.name.empty() ? source.column.column : source.column.name;
+    attribute.name = attribute_name(source.column);
     attribute.kind = source.column.kind;
-    if (catalog.find(attribute.name) != nullptr) {
-      throw InputError(fmt::format("ingest: two attributes are named '{}'", attribute.name));
-    }
     for (std::int64_t item = 0; item < items.size(); ++item) {
       const NodeId place = source.by_table_row
                                ? rows[static_cast<std::size_t>(item)]
@@ -158,6 +175,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   for (const fs::path& file : input_files(options)) {
     if (!fs::exists(file)) throw InputError(fmt::format("{}: no such file", file.string()));
   }
+  check_attributes(options);
   ReadResult read;
   RawCatalog raw_catalog;
   Rejections rejections(options.strict);

@@ -278,7 +278,8 @@ IngestOptions recbole_as_table(const IngestOptions& options) {
                                : type == "float" ? AttributeKind::numeric
                                : type == "token" ? AttributeKind::categorical
                                                  : AttributeKind::list;
-    table.attributes.push_back({column, role, kind, " ", ""});
+    // A role that is a column of every item keeps its type: "count:float".
+    table.attributes.push_back({column, is_entity_column(role) ? column : role, kind, " ", ""});
   }
   return table;
 }

@@ -239,6 +239,24 @@ TEST_F(IngestItems, ListsOfParquetWithOneElement) {
             Lines{"a: red|blue"});
 }
 
+TEST_F(IngestItems, NamesThatEveryItemHasAreRefusedBeforeTheLogIsRead) {
+  for (const std::string name : {"raw_id", "count", "first_time_ms", "last_time_ms"}) {
+    IngestOptions options;
+    options.log.files = {write("log.csv", "nothing,here\n")};  // lacks every column
+    options.columns = {"user", "item", "", "", "", ""};
+    options.attributes = {attribute(name)};
+    EXPECT_THAT(input_error_of([&] { ingest(options); }),
+                AllOf(HasSubstr("column '" + name + "' is named '" + name + "'"),
+                      HasSubstr("`name = \"...\"`")));
+    options.attributes = {{"x", name, AttributeKind::text, "", ""}};
+    EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("column 'x' is named"));
+  }
+  const Dataset dataset =
+      with_table("item,count\na,17\n", {{"count", "pieces", AttributeKind::numeric, "", ""}});
+  EXPECT_EQ(attribute_of(dataset, "pieces"), (Lines{"a: 17", "b: nan"}));
+  EXPECT_THAT(dataset.item_statistics.count, ElementsAre(1, 1));
+}
+
 TEST_F(IngestItems, ItemsOfTheLogWithoutARowAreCountedAndManyAreWarnedOf) {
   with_table("item,brand\na,x\nb,y\nc,z\n", {attribute("brand")});
   EXPECT_EQ(report_.num_items_without_row, 0);
@@ -414,6 +432,18 @@ TEST_F(IngestFormats, FilesThatAreNotGiven) {
   EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.sequences"));
   options.format = InputFormat::recbole;
   EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.prefix"));
+}
+
+TEST_F(IngestFormats, RecBoleColumnsThatEveryItemHasKeepTheirType) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("ml");
+  write("ml.inter", "user_id:token\titem_id:token\nu1\ta\n");
+  write("ml.item", "item_id:token\tcount:float\tmaker:token\na\t7\tx\n");
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(attribute_of(dataset, "count:float"), Lines{"a: 7"});
+  EXPECT_EQ(attribute_of(dataset, "maker"), Lines{"a: x"});
+  EXPECT_THAT(dataset.item_statistics.count, ElementsAre(1));
 }
 
 TEST_F(IngestFormats, BrokenUtf8IsCountedWithTheFirstLine) {
