@@ -314,8 +314,10 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
   begin_artifact(directory, kKind);
   const graph::Interactions& train = dataset.split.train.interactions;
   json attributes = json::array();
-  for (const Attribute& attribute : dataset.catalog.attributes)
+  for (const Attribute& attribute : dataset.catalog.attributes) {
     attributes.push_back({{"name", attribute.name}, {"kind", kind_name(attribute.kind)}});
+    if (attribute.is_path) attributes.back()["path"] = true;
+  }
 
   // The longest first: they are written side by side.
   std::vector<OutputFile> files;
@@ -388,6 +390,7 @@ Dataset read_dataset(const fs::path& directory) {
       Attribute attribute;
       attribute.name = entry.at("name").get<std::string>();
       attribute.kind = kind_from_name(entry.at("kind").get<std::string>(), directory);
+      attribute.is_path = entry.value("path", false);
       columns.push_back(attribute.name);
       dataset.catalog.attributes.push_back(std::move(attribute));
     }
@@ -432,10 +435,11 @@ std::string item_label(const Dataset& dataset, NodeId item) {
   if (text != nullptr && !text->texts[place].empty()) return text->texts[place];
   std::string label;
   for (const Attribute& attribute : dataset.catalog.attributes) {
-    if (attribute.kind != AttributeKind::categorical) continue;
+    if (attribute.kind != AttributeKind::categorical && !attribute.is_path) continue;
+    // Of a path's prefixes the last is the path itself: each has its id after the shorter ones.
     const auto values = attribute.item_values.view().row(item);
     if (!values.empty())
-      label += (label.empty() ? "" : " / ") + std::string(attribute.values.raw(values.front()));
+      label += (label.empty() ? "" : " / ") + std::string(attribute.values.raw(values.back()));
   }
   return label.empty() ? std::string(dataset.items.raw(item)) : label;
 }

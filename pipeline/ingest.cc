@@ -56,6 +56,10 @@ void check_attributes(const IngestOptions& options) {
     }
     if (!names.insert(name).second)
       throw InputError(fmt::format("ingest: two attributes are named '{}'; {}", name, kOtherName));
+    if (!attribute.path_separator.empty() && attribute.kind != AttributeKind::list) {
+      throw InputError(fmt::format(
+          "ingest: attribute '{}' has a path_separator, expected it to be of kind list", name));
+    }
   }
 }
 
@@ -102,6 +106,7 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
     Attribute attribute;
     attribute.name = attribute_name(source.column);
     attribute.kind = source.column.kind;
+    attribute.is_path = !source.column.path_separator.empty();
     for (std::int64_t item = 0; item < items.size(); ++item) {
       const NodeId place = source.by_table_row
                                ? rows[static_cast<std::size_t>(item)]

@@ -239,6 +239,14 @@ TEST_F(IngestItems, ListsOfParquetWithOneElement) {
             Lines{"a: red|blue"});
 }
 
+TEST_F(IngestItems, AnItemIsLabelledByItsWholePath) {
+  const Dataset dataset =
+      with_table("item,path,brand\na,home.light.lamp,x\nb,home,\n",
+                 {{"path", "", AttributeKind::list, "|", "."}, attribute("brand")});
+  EXPECT_EQ(item_label(dataset, 0), "home.light.lamp / x");
+  EXPECT_EQ(item_label(dataset, 1), "home");
+}
+
 TEST_F(IngestItems, NamesThatEveryItemHasAreRefusedBeforeTheLogIsRead) {
   for (const std::string name : {"raw_id", "count", "first_time_ms", "last_time_ms"}) {
     IngestOptions options;
@@ -255,6 +263,13 @@ TEST_F(IngestItems, NamesThatEveryItemHasAreRefusedBeforeTheLogIsRead) {
       with_table("item,count\na,17\n", {{"count", "pieces", AttributeKind::numeric, "", ""}});
   EXPECT_EQ(attribute_of(dataset, "pieces"), (Lines{"a: 17", "b: nan"}));
   EXPECT_THAT(dataset.item_statistics.count, ElementsAre(1, 1));
+}
+
+TEST_F(IngestItems, APathThatIsNoListIsRefused) {
+  EXPECT_THAT(input_error_of([&] {
+                with_table("item,x\na,1.2\n", {{"x", "", AttributeKind::categorical, "|", "."}});
+              }),
+              AllOf(HasSubstr("'x' has a path_separator"), HasSubstr("of kind list")));
 }
 
 TEST_F(IngestItems, ItemsOfTheLogWithoutARowAreCountedAndManyAreWarnedOf) {
