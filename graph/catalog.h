@@ -26,6 +26,7 @@ struct Attribute {
                       ///< value is an empty row
   std::vector<float> numbers;      ///< numeric: I entries, NaN where missing
   std::vector<std::string> texts;  ///< text: I entries, empty where missing
+  bool is_path = false;            ///< list: an item's values are the prefixes of one path a.b.c
 };
 
 struct Catalog {

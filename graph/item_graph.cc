@@ -38,8 +38,9 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
         "graph: co-occurrence within sessions needs a session column, and the log has none; use "
         "scope 'window'");
   }
-  // Counting sort by session; rows without a session are left out. Baskets longer than max_basket
-  // are cut into blocks.
+  // Counting sort by session; rows without a session are left out. It keeps the order of users, so
+  // that the rows of one are a basket: shops number sessions a user as often as all of them.
+  // Baskets longer than max_basket are cut into blocks.
   const NodeId num_sessions = *std::max_element(log.session.begin(), log.session.end()) + 1;
   std::vector<std::int64_t> next(at(num_sessions) + 1, 0);
   std::int64_t num_places = 0;
@@ -50,7 +51,8 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
     }
   }
   std::partial_sum(next.begin(), next.end(), next.begin());
-  const std::vector<std::int64_t> starts = next;
+  std::vector<NodeId> user(at(num_sessions), kNoNode);   // of the session's last basket
+  std::vector<std::int64_t> start(at(num_sessions), 0);  // where that begins
   sequence.item.resize(at(num_places));
   sequence.group.resize(at(num_places));
   for (std::size_t row = 0; row < log.session.size(); ++row) {
@@ -58,8 +60,12 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
     if (session == kNoNode) continue;
     const std::int64_t place = next[at(session)]++;
     sequence.item[at(place)] = log.item[row];
+    if (user[at(session)] != log.user[row]) {
+      user[at(session)] = log.user[row];
+      start[at(session)] = place;
+    }
     sequence.group[at(place)] =
-        starts[at(session)] + (place - starts[at(session)]) / options.max_basket;
+        start[at(session)] + (place - start[at(session)]) / options.max_basket;
   }
   return sequence;
 }

@@ -16,8 +16,8 @@ namespace penchant::graph {
 /// raw: number of co-occurrences. cosine: raw / sqrt(count_i count_j). pmi: max(0, log(raw * total
 /// / (count_i count_j))).
 enum class CooccurrenceWeight { raw, cosine, pmi };
-/// session: rows that share `session`. window: rows of a user at most `window` places apart, each
-/// pair weighted 1 / distance.
+/// session: rows of a user that share `session`. window: rows of a user at most `window` places
+/// apart, each pair weighted 1 / distance.
 enum class CooccurrenceScope { session, window };
 
 struct CooccurrenceOptions {

@@ -75,17 +75,44 @@ void for_each_user(const Interactions& log, Visit visit) {
   }
 }
 
-/// Moves round(fraction * n) random rows of each user's n training rows to `target`; at least one
-/// stays.
+/// Training rows of one user that share an item (and a time, where the log has times) are one thing
+/// that happened: apart, one of them would tell of the other. leader[row - first] is the first row
+/// of those that `row` belongs to. `keys` is working memory.
+void find_leaders(const Interactions& log, const std::vector<Part>& parts, std::size_t first,
+                  std::size_t last, std::vector<std::uint64_t>& keys,
+                  std::vector<std::size_t>& leader) {
+  keys.clear();
+  leader.resize(last - first);
+  for (std::size_t row = first; row < last; ++row) {
+    leader[row - first] = row;
+    if (parts[row] == Part::train)
+      keys.push_back(static_cast<std::uint64_t>(log.item[row]) << 32 | (row - first));
+  }
+  std::sort(keys.begin(), keys.end());
+  for (std::size_t i = 1; i < keys.size(); ++i) {
+    const std::size_t before = keys[i - 1] & 0xFFFFFFFFU;
+    const std::size_t place = keys[i] & 0xFFFFFFFFU;
+    const bool same_time =
+        log.time_ms.empty() || log.time_ms[first + before] == log.time_ms[first + place];
+    if (keys[i] >> 32 == keys[i - 1] >> 32 && same_time) leader[place] = leader[before];
+  }
+}
+
+/// Moves round(fraction * n) random ones of the n things that each user's training rows tell of
+/// (find_leaders) to `target`; at least one stays.
 void carve_random(const Interactions& log, double fraction, Part target, Seed seed,
                   std::vector<Part>& parts) {
   const Random random(seed, Stream::split, static_cast<std::uint64_t>(target));
   std::vector<std::pair<std::uint64_t, std::size_t>> candidates;
+  std::vector<std::uint64_t> keys;
+  std::vector<std::size_t> leader;
   std::uint64_t place = 0;  // of the row among those that are not left out
   for_each_user(log, [&](std::size_t first, std::size_t last) {
+    find_leaders(log, parts, first, last, keys, leader);
     candidates.clear();
     for (std::size_t row = first; row < last; ++row) {
-      if (parts[row] == Part::train) candidates.emplace_back(random.bits(place), row);
+      if (parts[row] == Part::train && leader[row - first] == row)
+        candidates.emplace_back(random.bits(place), row);
       place += parts[row] != Part::left_out;
     }
     if (candidates.empty()) return;
@@ -95,6 +122,9 @@ void carve_random(const Interactions& log, double fraction, Part target, Seed se
     std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
                       candidates.end());
     for (std::size_t i = 0; i < count; ++i) parts[candidates[i].second] = target;
+    for (std::size_t row = first; row < last; ++row) {
+      if (parts[row] == Part::train) parts[row] = parts[leader[row - first]];
+    }
   });
 }
 
@@ -192,16 +222,37 @@ void carve_latest(const Interactions& log, const SplitOptions& options, std::vec
   }
 }
 
+/// Moves the last of a user's rows to `event`, and with it those of the same item and time: lines
+/// of one basket are one event. Without times each row is one.
+void take_last_event(const Interactions& log, std::vector<std::size_t>& rows,
+                     std::vector<std::size_t>& event) {
+  event.assign(1, rows.back());
+  rows.pop_back();
+  if (log.time_ms.empty()) return;
+  const std::size_t last = event.front();
+  std::erase_if(rows, [&](std::size_t row) {
+    const bool same = log.item[row] == log.item[last] && log.time_ms[row] == log.time_ms[last];
+    if (same) event.push_back(row);
+    return same;
+  });
+}
+
 void carve_last(const Interactions& log, std::vector<Part>& parts) {
-  std::vector<std::size_t> candidates;
+  std::vector<std::size_t> rows;
+  std::vector<std::size_t> test;
+  std::vector<std::size_t> validation;
   for_each_user(log, [&](std::size_t first, std::size_t last) {
-    candidates.clear();
+    rows.clear();
     for (std::size_t row = first; row < last; ++row) {
-      if (parts[row] == Part::train) candidates.push_back(row);
+      if (parts[row] == Part::train) rows.push_back(row);
     }
-    if (candidates.size() < 3) return;
-    parts[candidates.back()] = Part::test;
-    parts[candidates[candidates.size() - 2]] = Part::validation;
+    if (rows.size() < 3) return;
+    take_last_event(log, rows, test);
+    if (rows.empty()) return;
+    take_last_event(log, rows, validation);
+    if (rows.empty()) return;
+    for (const std::size_t row : test) parts[row] = Part::test;
+    for (const std::size_t row : validation) parts[row] = Part::validation;
   });
 }
 
@@ -258,17 +309,43 @@ struct SharedRow {
   NodeId item;
 };
 
+/// What some held-out rows have in common with train.
+struct Shared {
+  std::int64_t rows = 0;          ///< whose (user, item) is a training pair
+  std::optional<SharedRow> leak;  ///< the first that must not be there
+};
+
 /// Some rows of a part.
 struct RowRange {
   std::size_t first, last;
 };
 
-/// The first of the held-out rows of a range, user by user, that also is a training row.
-std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out,
-                                         RowRange range, Repeats repeats) {
+/// Adds what the held-out rows of one user share with the user's training rows.
+void compare_rows(NodeId user, const std::vector<Row>& known, const std::vector<Row>& rows,
+                  bool find_leak, Shared& shared) {
+  constexpr auto kFirstTime = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kFirstEvent = std::numeric_limits<std::int8_t>::min();
+  for (const Row& row : rows) {
+    const NodeId item = std::get<0>(row);
+    const auto of_item =
+        std::lower_bound(known.begin(), known.end(), Row(item, kFirstTime, kFirstEvent));
+    if (of_item == known.end() || std::get<0>(*of_item) != item) continue;
+    ++shared.rows;
+    if (find_leak && !shared.leak && std::binary_search(of_item, known.end(), row))
+      shared.leak = {user, item};
+  }
+}
+
+/// Of the held-out rows of a range, user by user.
+Shared find_shared_rows(const Interactions& train, const Interactions& held_out, RowRange range,
+                        Repeats repeats) {
+  // Without times two rows of one pair cannot be told apart, so a repeat that is allowed is no leak
+  // there; assign_parts() keeps the rows of a pair together where their order says nothing.
+  const bool find_leak = repeats == Repeats::forbidden || !train.time_ms.empty();
+  Shared shared;
   std::vector<Row> known;
   std::vector<Row> rows;
-  if (range.first == range.last) return std::nullopt;
+  if (range.first == range.last) return shared;
   auto train_first = static_cast<std::size_t>(
       std::lower_bound(train.user.begin(), train.user.end(), held_out.user[range.first]) -
       train.user.begin());
@@ -287,20 +364,16 @@ std::optional<SharedRow> find_shared_row(const Interactions& train, const Intera
     if (shared_item) {
       list_rows(train, train_first, train_last, repeats, known);
       list_rows(held_out, first, last, repeats, rows);
-      for (const Row& row : rows) {
-        if (std::binary_search(known.begin(), known.end(), row))
-          return SharedRow{user, std::get<0>(row)};
-      }
+      compare_rows(user, known, rows, find_leak, shared);
     }
     first = last;
     train_first = train_last;
   }
-  return std::nullopt;
+  return shared;
 }
 
-/// The first held-out row that also is a training row.
-std::optional<SharedRow> find_shared_row(const Interactions& train, const Interactions& held_out,
-                                         Repeats repeats) {
+/// Of all held-out rows of a part.
+Shared find_shared_rows(const Interactions& train, const Interactions& held_out, Repeats repeats) {
   constexpr std::size_t kRowsPerTask = 65536;
   std::vector<RowRange> ranges;
   for (std::size_t first = 0; first < held_out.user.size();) {
@@ -309,30 +382,19 @@ std::optional<SharedRow> find_shared_row(const Interactions& train, const Intera
     ranges.push_back({first, last});
     first = last;
   }
-  std::vector<std::optional<SharedRow>> found(ranges.size());
+  std::vector<Shared> found(ranges.size());
   std::vector<std::function<void()>> tasks;
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    tasks.emplace_back([&, i] { found[i] = find_shared_row(train, held_out, ranges[i], repeats); });
+    tasks.emplace_back(
+        [&, i] { found[i] = find_shared_rows(train, held_out, ranges[i], repeats); });
   }
   run_side_by_side(tasks);
-  for (const std::optional<SharedRow>& row : found) {
-    if (row) return row;
+  Shared all;
+  for (const Shared& shared : found) {
+    all.rows += shared.rows;
+    if (!all.leak) all.leak = shared.leak;
   }
-  return std::nullopt;
-}
-
-void check_part(const Interactions& train, const Interactions& held_out, Repeats repeats,
-                const char* part, const NameOf& user_name, const NameOf& item_name) {
-  // Without times two rows of one pair cannot be told apart, so repeats of a pair are not a leak
-  // there.
-  if (repeats == Repeats::allowed && train.time_ms.empty()) return;
-  if (const auto shared = find_shared_row(train, held_out, repeats)) {
-    const auto name = [](const NameOf& name_of, NodeId id) {
-      return name_of ? name_of(id) : std::to_string(id);
-    };
-    throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row", part,
-                                 name(user_name, shared->user), name(item_name, shared->item)));
-  }
+  return all;
 }
 
 }  // namespace
@@ -424,16 +486,25 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test,
   return result;
 }
 
-bool holds_repeats(const SplitInteractions& split) {
-  return find_shared_row(split.train.interactions, split.validation, Repeats::forbidden) ||
-         find_shared_row(split.train.interactions, split.test, Repeats::forbidden);
-}
-
-void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name,
-                   const NameOf& item_name) {
-  check_part(split.train.interactions, split.validation, repeats, "validation", user_name,
-             item_name);
-  check_part(split.train.interactions, split.test, repeats, "test", user_name, item_name);
+double check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name,
+                     const NameOf& item_name) {
+  std::int64_t repeated = 0;
+  std::int64_t held_out = 0;
+  for (const auto& [part, name] :
+       {std::pair(&split.validation, "validation"), std::pair(&split.test, "test")}) {
+    const Shared shared = find_shared_rows(split.train.interactions, *part, repeats);
+    if (shared.leak) {
+      const auto name_by = [](const NameOf& name_of, NodeId id) {
+        return name_of ? name_of(id) : std::to_string(id);
+      };
+      throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row",
+                                   name, name_by(user_name, shared.leak->user),
+                                   name_by(item_name, shared.leak->item)));
+    }
+    repeated += shared.rows;
+    held_out += part->size();
+  }
+  return held_out == 0 ? 0.0 : static_cast<double>(repeated) / static_cast<double>(held_out);
 }
 
 }  // namespace penchant::graph

@@ -16,8 +16,9 @@ namespace penchant::graph {
 /// - global_time: rows at or after the time quantile (1 - test_fraction) are test, those before it
 ///   validation.
 /// - leave_one_out: the last event of a user is test, the one before validation (users with fewer
-///   than 3 events stay in train).
-/// - random_per_user: a fraction of each user's rows; at least one row stays in train.
+///   than 3 events stay in train). Rows of the same item and time are one event.
+/// - random_per_user: a fraction of each user's distinct items (of the distinct (item, time) where
+///   the log has times), each with all its rows; at least one stays in train.
 /// - hidden_items: all rows of a random share of the items (test_fraction of those that have any)
 ///   are test, as if these items were new; validation as in random_per_user.
 enum class SplitMethod { given, global_time, leave_one_out, random_per_user, hidden_items };
@@ -48,16 +49,14 @@ SplitInteractions divide_log(Interactions log, std::vector<std::uint32_t> order,
 SplitInteractions split_interactions(Interactions log, Interactions given_test,
                                      const SplitOptions& options);
 
-/// Whether a held-out (user, item) pair also occurs in train: people come back to the same things.
-bool holds_repeats(const SplitInteractions& split);
-
 /// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a
-/// row of train, or, when `repeats_allowed` is false, if a held-out (user, item) pair also occurs
-/// in train. Names the first offending row.
+/// row of train, or, where repeats are forbidden, if a held-out (user, item) pair also occurs in
+/// train. Names the first offending row. Returns the share of the held-out rows whose pair occurs
+/// in train: how often people come back to the same things.
 enum class Repeats { allowed, forbidden };
 /// Turns dense ids into what the message says; the default prints the dense ids.
 using NameOf = std::function<std::string(NodeId)>;
-void check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {},
-                   const NameOf& item_name = {});
+double check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {},
+                     const NameOf& item_name = {});
 
 }  // namespace penchant::graph

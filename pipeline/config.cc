@@ -40,6 +40,19 @@ std::vector<std::string> known_keys() {
   return keys;
 }
 
+/// A path is a list of its prefixes, whether its kind is said or not.
+void become_path(AttributeColumn& attribute, const toml::table& table, const Source& source) {
+  if (attribute.kind == graph::AttributeKind::numeric ||
+      attribute.kind == graph::AttributeKind::text) {
+    const toml::source_position& at = table.get("path_separator")->source().begin;
+    throw InputError(fmt::format(
+        "{}:{}:{}: data.attributes.path_separator is given for column '{}' of kind {}, expected "
+        "kind categorical or list",
+        source.place, at.line, at.column, attribute.column, enum_name(attribute.kind)));
+  }
+  attribute.kind = graph::AttributeKind::list;
+}
+
 AttributeColumn read_attribute_table(const toml::table& table, const Source& source) {
   AttributeColumn attribute;
   const std::vector<std::string> known = {"column", "name", "kind", "separator", "path_separator"};
@@ -64,6 +77,7 @@ AttributeColumn read_attribute_table(const toml::table& table, const Source& sou
   }
   if (attribute.column.empty())
     throw InputError(fmt::format("{}: an entry of data.attributes has no 'column'", source.place));
+  if (!attribute.path_separator.empty()) become_path(attribute, table, source);
   return attribute;
 }
 
@@ -240,8 +254,10 @@ std::string configuration_markdown() {
       "| `data.event_weights` | `view = 1, cart = 2, purchase = 4` | weight of each event type; "
       "other types are rejected |\n";
   text +=
-      "| `[[data.attributes]]` | none | `column`, `name`, `kind` (categorical, list, numeric, "
-      "text), `separator` and `path_separator` of lists |\n";
+      "| `[[data.attributes]]` | none | `column`, `name` (the column's, if not given), `kind` "
+      "(categorical, list, numeric, text), `separator` of a list, `path_separator` of a path "
+      "`a.b.c` "
+      "(a list of its prefixes) |\n";
   text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
   Config interest;
   interest.train = default_recipe(models::ModelKind::interest);

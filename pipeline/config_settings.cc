@@ -48,7 +48,8 @@ const std::vector<Setting>& all_settings() {
           "data.filters", ingest.filters,
           "rows to keep, as \"column op value\"; op: == != < <= > >= in not_in prefix not_prefix"),
       PENCHANT_SETTING("data.repeats", ingest.repeats,
-                       "repeated (user, item) rows: keep_all, keep_first, keep_last or sum"),
+                       "repeated (user, item) rows: keep_all (but for rows equal in all), "
+                       "keep_first, keep_last or sum"),
       PENCHANT_SETTING("data.min_user_count", ingest.min_user_count,
                        "k-core: fewest rows of a user"),
       PENCHANT_SETTING("data.min_item_count", ingest.min_item_count,
@@ -248,7 +249,8 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("evaluate.cutoffs", evaluate.cutoffs, "cut-offs K of the ranking metrics"),
       PENCHANT_SETTING(
           "evaluate.seen_items", evaluate.seen_items,
-          "items a user already has: mask, keep, or auto (keep where held-out rows repeat some)"),
+          "items a user already has: mask, keep, or auto (keep where 5 % of the held-out rows "
+          "repeat some)"),
       PENCHANT_SETTING("evaluate.vectors_alone", evaluate.vectors_alone,
                        "rank by what embed exports, without the filter of train.blend_filter"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,

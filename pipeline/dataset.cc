@@ -144,10 +144,11 @@ std::vector<OutputColumn> entity_columns(const graph::Dictionary& dictionary,
                                          const EntityStatistics& statistics) {
   constexpr std::int64_t kNever =
       std::numeric_limits<std::int64_t>::min() + 1;  // counts have no null
-  return {{"raw_id", raw_ids(dictionary)},
-          {"count", Int64Column{statistics.count, kNever}},
-          {"first_time_ms", Int64Column{statistics.first_time_ms, graph::kNoTime}},
-          {"last_time_ms", Int64Column{statistics.last_time_ms, graph::kNoTime}}};
+  const auto name = [](std::size_t column) { return std::string(kEntityColumns[column]); };
+  return {{name(0), raw_ids(dictionary)},
+          {name(1), Int64Column{statistics.count, kNever}},
+          {name(2), Int64Column{statistics.first_time_ms, graph::kNoTime}},
+          {name(3), Int64Column{statistics.last_time_ms, graph::kNoTime}}};
 }
 
 ColumnValues attribute_values(const Attribute& attribute) {
@@ -313,8 +314,10 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
   begin_artifact(directory, kKind);
   const graph::Interactions& train = dataset.split.train.interactions;
   json attributes = json::array();
-  for (const Attribute& attribute : dataset.catalog.attributes)
+  for (const Attribute& attribute : dataset.catalog.attributes) {
     attributes.push_back({{"name", attribute.name}, {"kind", kind_name(attribute.kind)}});
+    if (attribute.is_path) attributes.back()["path"] = true;
+  }
 
   // The longest first: they are written side by side.
   std::vector<OutputFile> files;
@@ -350,6 +353,7 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
                    {"num_validation", dataset.split.validation.size()},
                    {"num_test", dataset.split.test.size()},
                    {"event_names", dataset.event_names},
+                   {"repeated_share", dataset.repeated_share},
                    {"repeats_allowed", dataset.repeats_allowed},
                    {"attributes", attributes},
                    {"provenance", json::parse(provenance_json)},
@@ -375,8 +379,9 @@ Dataset read_dataset(const fs::path& directory) {
     }
     dataset.hash = manifest.at("hash").get<std::string>();
     dataset.event_names = manifest.at("event_names").get<std::vector<std::string>>();
+    dataset.repeated_share = manifest.value("repeated_share", 0.0);  // older programs wrote none
     dataset.repeats_allowed = manifest.at("repeats_allowed").get<bool>();
-    const std::vector<std::string> entity = {"raw_id", "count", "first_time_ms", "last_time_ms"};
+    const std::vector<std::string> entity(kEntityColumns.begin(), kEntityColumns.end());
     TextBatch batch;
     TableReader users(directory / "users.parquet", {}, entity);
     while (users.next(batch)) read_entities(batch, dataset.users, dataset.user_statistics);
@@ -385,6 +390,7 @@ Dataset read_dataset(const fs::path& directory) {
       Attribute attribute;
       attribute.name = entry.at("name").get<std::string>();
       attribute.kind = kind_from_name(entry.at("kind").get<std::string>(), directory);
+      attribute.is_path = entry.value("path", false);
       columns.push_back(attribute.name);
       dataset.catalog.attributes.push_back(std::move(attribute));
     }
@@ -429,10 +435,11 @@ std::string item_label(const Dataset& dataset, NodeId item) {
   if (text != nullptr && !text->texts[place].empty()) return text->texts[place];
   std::string label;
   for (const Attribute& attribute : dataset.catalog.attributes) {
-    if (attribute.kind != AttributeKind::categorical) continue;
+    if (attribute.kind != AttributeKind::categorical && !attribute.is_path) continue;
+    // Of a path's prefixes the last is the path itself: each has its id after the shorter ones.
     const auto values = attribute.item_values.view().row(item);
     if (!values.empty())
-      label += (label.empty() ? "" : " / ") + std::string(attribute.values.raw(values.front()));
+      label += (label.empty() ? "" : " / ") + std::string(attribute.values.raw(values.back()));
   }
   return label.empty() ? std::string(dataset.items.raw(item)) : label;
 }

@@ -3,6 +3,8 @@
 // each file).
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -23,6 +25,14 @@ struct EntityStatistics {
   std::vector<std::int64_t> last_time_ms;
 };
 
+/// Columns of users.parquet and items.parquet that every entity has; attributes of items have other
+/// names.
+inline constexpr std::array<std::string_view, 4> kEntityColumns = {"raw_id", "count",
+                                                                   "first_time_ms", "last_time_ms"};
+inline bool is_entity_column(std::string_view name) {
+  return std::find(kEntityColumns.begin(), kEntityColumns.end(), name) != kEntityColumns.end();
+}
+
 /// Everything of one data set in memory. Dense ids: row of users / items.
 struct Dataset {
   graph::Dictionary users;
@@ -32,9 +42,10 @@ struct Dataset {
   graph::Catalog catalog;
   std::vector<std::string> event_names;  ///< index = Interactions::event
   graph::SplitInteractions split;
-  bool repeats_allowed =
-      false;         ///< some (user, item) is in train and in a held-out part (repeat purchases)
-  std::string hash;  ///< of the artefact: names the data set in models and embeddings
+  /// Of the held-out rows, those whose (user, item) is in train too (repeat purchases).
+  double repeated_share = 0.0;
+  bool repeats_allowed = false;  ///< they are so many that own items are ranked like any other
+  std::string hash;              ///< of the artefact: names the data set in models and embeddings
 
   std::int64_t num_users() const { return users.size(); }
   std::int64_t num_items() const { return items.size(); }

@@ -10,8 +10,10 @@
 #include <exception>
 #include <future>
 #include <limits>
+#include <set>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
@@ -39,6 +41,57 @@ std::vector<fs::path> input_files(const IngestOptions& options) {
   return files;
 }
 
+/// Attributes become columns of items.parquet, each under a name of its own.
+void check_attributes(const IngestOptions& options) {
+  constexpr const char* kOtherName = "`name = \"...\"` in its [[data.attributes]] gives it another";
+  if (options.format != InputFormat::table) return;  // the others know no columns
+  std::set<std::string> names;
+  for (const AttributeColumn& attribute : options.attributes) {
+    const std::string& name = attribute_name(attribute);
+    if (is_entity_column(name)) {
+      throw InputError(fmt::format(
+          "ingest: the attribute of column '{}' is named '{}', as a column that every item has "
+          "(expected none of {}); {}",
+          attribute.column, name, fmt::join(kEntityColumns, ", "), kOtherName));
+    }
+    if (!names.insert(name).second)
+      throw InputError(fmt::format("ingest: two attributes are named '{}'; {}", name, kOtherName));
+    if (!attribute.path_separator.empty() && attribute.kind != AttributeKind::list) {
+      throw InputError(fmt::format(
+          "ingest: attribute '{}' has a path_separator, expected it to be of kind list", name));
+    }
+  }
+}
+
+/// Items of the log that the item table lacks. Where they are many, the two hardly speak of the
+/// same ids, and a warning shows one of each.
+std::int64_t count_items_without_row(const graph::Dictionary& log, const graph::Dictionary& table,
+                                     const IngestOptions& options, Progress& progress) {
+  constexpr std::int64_t kOneOf = 5;
+  const auto first_not_in = [](const graph::Dictionary& ids, const graph::Dictionary& others,
+                               std::int64_t& count) {
+    std::string_view first;
+    for (std::int64_t id = 0; id < ids.size(); ++id) {
+      const std::string_view raw = ids.raw(static_cast<NodeId>(id));
+      if (others.find(raw) == graph::kNoNode && count++ == 0) first = raw;
+    }
+    return first;
+  };
+  std::int64_t count = 0;
+  const std::string_view of_log = first_not_in(log, table, count);
+  if (kOneOf * count <= log.size()) return count;
+  std::int64_t unused = 0;  // rows of the table for items that are not in the log
+  std::string_view of_table = first_not_in(table, log, unused);
+  if (unused == 0 && table.size() > 0) of_table = table.raw(0);
+  const std::string& key = options.item_column.empty() ? options.columns.item : options.item_column;
+  progress.warn(
+      fmt::format("{} of the log's {} items have no row in the item table: '{}' of the log's "
+                  "column '{}' is not in the table's column '{}', which {}",
+                  count, log.size(), of_log, options.columns.item, key,
+                  table.size() == 0 ? "is empty" : fmt::format("has '{}'", of_table)));
+  return count;
+}
+
 /// The catalogue over final dense ids; numbers are parsed here. A cell that is no number counts as
 /// missing and is reported.
 graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items,
@@ -51,11 +104,9 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
     rows[item] = raw.items.find(items.raw(static_cast<NodeId>(item)));
   for (const RawAttribute& source : raw.attributes) {
     Attribute attribute;
-    attribute.name = source.column.name.empty() ? source.column.column : source.column.name;
+    attribute.name = attribute_name(source.column);
     attribute.kind = source.column.kind;
-    if (catalog.find(attribute.name) != nullptr) {
-      throw InputError(fmt::format("ingest: two attributes are named '{}'", attribute.name));
-    }
+    attribute.is_path = !source.column.path_separator.empty();
     for (std::int64_t item = 0; item < items.size(); ++item) {
       const NodeId place = source.by_table_row
                                ? rows[static_cast<std::size_t>(item)]
@@ -91,6 +142,21 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
   return catalog;
 }
 
+/// Checks the parts for leaks, and whether people come back to the same things often enough for own
+/// items to be ranked: a stray repeat must not unmask everyone's (docs/decisions/0022-repeats.md).
+void judge_repeats(Dataset& dataset, const IngestOptions& options) {
+  constexpr double kShareThatCounts = 0.05;
+  const auto raw_ids = [](const graph::Dictionary& dictionary) {
+    return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
+  };
+  const bool may_repeat =
+      options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn;
+  dataset.repeated_share = graph::check_no_leak(
+      dataset.split, may_repeat ? graph::Repeats::allowed : graph::Repeats::forbidden,
+      raw_ids(dataset.users), raw_ids(dataset.items));
+  dataset.repeats_allowed = dataset.repeated_share >= kShareThatCounts;
+}
+
 nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& read,
                           const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
@@ -114,6 +180,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   for (const fs::path& file : input_files(options)) {
     if (!fs::exists(file)) throw InputError(fmt::format("{}: no such file", file.string()));
   }
+  check_attributes(options);
   ReadResult read;
   RawCatalog raw_catalog;
   Rejections rejections(options.strict);
@@ -123,10 +190,10 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
       read_table_log(options, read, raw_catalog, rejections, progress);
       break;
     case InputFormat::lightgcn:
-      read_lightgcn(options, read);
+      read_lightgcn(options, read, rejections);
       break;
     case InputFormat::s3rec:
-      read_s3rec(options, read, raw_catalog);
+      read_s3rec(options, read, raw_catalog, rejections);
       break;
   }
   read.log.sessions = {};  // only ids are kept of them
@@ -153,6 +220,11 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
   compact_dictionaries(log, read.test, dataset.users, dataset.items);
+  IngestReport report;
+  if (has_item_table(options)) {
+    report.num_items_without_row =
+        count_items_without_row(dataset.items, raw_catalog.items, options, progress);
+  }
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   auto catalog = std::async(std::launch::async, [&] {
@@ -177,21 +249,13 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   dataset.catalog = catalog.get();  // what is wrong there is told first
   raw_catalog = {};
   if (split_error) std::rethrow_exception(split_error);
-  dataset.repeats_allowed = options.repeats == RepeatPolicy::keep_all &&
-                            options.format != InputFormat::lightgcn &&
-                            graph::holds_repeats(dataset.split);
-  const auto raw_ids = [](const graph::Dictionary& dictionary) {
-    return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
-  };
-  graph::check_no_leak(
-      dataset.split, dataset.repeats_allowed ? graph::Repeats::allowed : graph::Repeats::forbidden,
-      raw_ids(dataset.users), raw_ids(dataset.items));
+  judge_repeats(dataset, options);
 
   nlohmann::json source = provenance(input_files(options), read, options);
+  if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
   write_dataset(out, dataset, source.dump(), read.rows);
 
-  IngestReport report;
   report.rows = read.rows;
   report.item_rows = read.item_rows;
   report.num_users = dataset.num_users();
@@ -201,6 +265,8 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   report.num_train = dataset.split.train.interactions.size();
   report.num_validation = dataset.split.validation.size();
   report.num_test = dataset.split.test.size();
+  report.repeated_share = dataset.repeated_share;
+  report.repeats_allowed = dataset.repeats_allowed;
   for (const auto* rows : {&report.rows, &report.item_rows}) {
     for (const auto& reason : rows->rejected) {
       if (reason.is_error)

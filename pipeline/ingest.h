@@ -25,7 +25,7 @@ enum class InputFormat { table, lightgcn, s3rec, recbole };
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
 struct TableSource {
   std::vector<std::filesystem::path> files;
-  char separator = '\0';  ///< '\0': ',' for .csv, '\t' for .tsv, else found in the first line
+  char separator = '\0';  ///< '\0': as TableReadOptions says
   bool header = true;     ///< false: columns are named "1", "2", ... by position
   char quote = '"';
 };
@@ -48,10 +48,13 @@ struct AttributeColumn {
   std::string separator = "|";  ///< of list values
   std::string path_separator;   ///< list: "a.b.c" becomes the values a, a.b and a.b.c; empty: off
 };
+inline const std::string& attribute_name(const AttributeColumn& attribute) {
+  return attribute.name.empty() ? attribute.column : attribute.name;
+}
 
-/// What several rows of one (user, item) pair become. keep_all: every row stays, but for exact
-/// repeats of (user, item, time, event). keep_first, keep_last: one row. sum: the first row with
-/// the sum of all weights.
+/// What several rows of one (user, item) pair become. keep_all: every row stays, but where the log
+/// has times for exact repeats of (user, item, time, event, weight, session). keep_first,
+/// keep_last: one row. sum: the first row with the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
 
 struct IngestOptions {
@@ -100,6 +103,9 @@ struct IngestReport {
   RowCounts rows;
   RowCounts item_rows;
   std::int64_t num_users = 0, num_items = 0, num_items_without_interactions = 0;
+  std::int64_t num_items_without_row = 0;  ///< of the log, in the item table, if there is one
+  double repeated_share = 0.0;             ///< as in Dataset
+  bool repeats_allowed = false;            ///< as in Dataset
   std::int64_t num_train = 0, num_validation = 0, num_test = 0;
 };
 

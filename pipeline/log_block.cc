@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "graph/error.h"
+#include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
 
@@ -34,18 +35,6 @@ std::size_t add_column(std::vector<std::string>& columns, const std::string& nam
 std::optional<std::size_t> add_optional(std::vector<std::string>& columns,
                                         const std::string& name) {
   return name.empty() ? std::nullopt : std::optional<std::size_t>(add_column(columns, name));
-}
-
-/// Counts a row; `example` is built for the first one of a reason.
-template <typename Example>
-void reject(std::vector<LogBlock::Rejected>& rejected, std::string_view reason, std::int64_t line,
-            const Example& example) {
-  for (LogBlock::Rejected& known : rejected) {
-    if (known.reason.reason != reason) continue;
-    ++known.reason.rows;
-    return;
-  }
-  rejected.push_back({{std::string(reason), 1, example(), true}, line});
 }
 
 void filter_out(std::vector<LogBlock::Rejected>& rejected, std::string_view reason) {
@@ -153,6 +142,7 @@ void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& bl
   block.rows.time_ms.clear();
   block.rows.event.clear();
   block.rejected.clear();
+  block.bad_cells.clear();
   block.num_read = 0;
   block.num_lines = 0;
   std::vector<LogBlock::Rejected> malformed;
@@ -211,6 +201,12 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
     return refuse("missing user", [&] { return is_empty(options_.columns.user); });
   if (missing_.contains(item))
     return refuse("missing item", [&] { return is_empty(options_.columns.item); });
+  for (const std::size_t id : {roles_.user, roles_.item}) {
+    if (is_valid_utf8(cell(id))) continue;
+    return refuse(kBrokenUtf8, [&] {
+      return explain_broken_utf8(fmt::format("column '{}'", roles_.columns[id]), cell(id));
+    });
+  }
   if (roles_.time) {
     const std::string_view text = cell(*roles_.time);
     if (text != state.last_text || text.empty()) {

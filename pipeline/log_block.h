@@ -79,8 +79,21 @@ struct LogBlock {
     RowCounts::Reason reason;  ///< its example lacks the place
     std::int64_t line = 0;     ///< of the example
   };
-  std::vector<Rejected> rejected;  ///< rows that do not split into fields first, then in order
+  std::vector<Rejected> rejected;   ///< rows that do not split into fields first, then in order
+  std::vector<Rejected> bad_cells;  ///< attributes that are taken as missing; filled later
 };
+
+/// Counts a row or cell; `example` is built for the first one of a reason.
+template <typename Example>
+void reject(std::vector<LogBlock::Rejected>& rejected, std::string_view reason, std::int64_t line,
+            const Example& example) {
+  for (LogBlock::Rejected& known : rejected) {
+    if (known.reason.reason != reason) continue;
+    ++known.reason.rows;
+    return;
+  }
+  rejected.push_back({{std::string(reason), 1, example(), true}, line});
+}
 
 /// Fills LogBlocks. One object serves all threads.
 class LogEncoder {

@@ -13,6 +13,7 @@
 
 #include "graph/error.h"
 #include "graph/side_by_side.h"
+#include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
 
@@ -31,13 +32,13 @@ RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
 
 void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example) {
   RowCounts::Reason& known = find(reason, true);
-  if (known.rows++ == 0) known.example = example();
+  if (known.rows++ == 0) known.example = replace_broken_utf8(example());
   refuse_if_strict(known);
 }
 
 void Rejections::add(const RowCounts::Reason& reason) {
   RowCounts::Reason& known = find(reason.reason, reason.is_error);
-  if (known.rows == 0) known.example = reason.example;
+  if (known.rows == 0) known.example = replace_broken_utf8(reason.example);
   known.rows += reason.rows;
   if (reason.is_error) refuse_if_strict(known);
 }
@@ -75,34 +76,33 @@ std::vector<std::size_t> user_starts(const Interactions& log) {
   return starts;
 }
 
-/// A row of one user as it is compared with the user's others; sorts by what repeats, then by row.
-struct PairKey {
-  std::uint64_t item_and_row;
-  PairKey(const OrderedLog& log, std::size_t first, std::size_t row)
-      : item_and_row(static_cast<std::uint64_t>(log.rows.item[row]) << 32 | (row - first)) {}
-  std::size_t row(std::size_t first) const { return first + (item_and_row & 0xFFFFFFFFU); }
-  bool operator<(const PairKey& other) const { return item_and_row < other.item_and_row; }
-  bool repeats(const PairKey& other) const {
-    return item_and_row >> 32 == other.item_and_row >> 32;
-  }
-};
+/// Items of one user's rows, each with its row behind the user's first: sorts repeats together, in
+/// the order of their rows.
+using PairKeys = std::vector<std::uint64_t>;
+
+void sort_pairs(const OrderedLog& log, std::size_t first, std::size_t last, PairKeys& keys) {
+  keys.clear();
+  for (std::size_t row = first; row < last; ++row)
+    keys.push_back(static_cast<std::uint64_t>(log.rows.item[row]) << 32 | (row - first));
+  std::sort(keys.begin(), keys.end());
+}
+bool same_pair(std::uint64_t a, std::uint64_t b) { return a >> 32 == b >> 32; }
+std::size_t row_of(std::uint64_t key, std::size_t first) { return first + (key & 0xFFFFFFFFU); }
+
+/// What can still differ between rows of one user, item and time.
 struct ExactKey {
-  PairKey pair;
-  std::int64_t time;
   std::int8_t event;
-  ExactKey(const OrderedLog& log, std::size_t first, std::size_t place)
-      : pair(log, first, place),
-        time(log.rows.time_ms[place]),
-        event(log.rows.event.empty() ? std::int8_t{0} : log.rows.event[log.row_of(place)]) {}
-  std::size_t row(std::size_t first) const { return pair.row(first); }
+  std::int32_t session;
+  float weight;
+  std::size_t row;
+  ExactKey(const Interactions& rows, std::size_t in_other_columns, std::size_t row_in_order)
+      : event(rows.event.empty() ? std::int8_t{0} : rows.event[in_other_columns]),
+        session(rows.session.empty() ? 0 : rows.session[in_other_columns]),
+        weight(rows.weight[in_other_columns]),
+        row(row_in_order) {}
+  auto content() const { return std::tuple(event, session, weight); }
   bool operator<(const ExactKey& other) const {
-    const auto key = [](const ExactKey& of) {
-      return std::tuple(of.pair.item_and_row >> 32, of.time, of.event, of.pair.item_and_row);
-    };
-    return key(*this) < key(other);
-  }
-  bool repeats(const ExactKey& other) const {
-    return pair.repeats(other.pair) && time == other.time && event == other.event;
+    return content() != other.content() ? content() < other.content() : row < other.row;
   }
 };
 
@@ -120,43 +120,69 @@ bool may_repeat_items(const NodeId* items, std::size_t size) {
   return repeats;
 }
 
-/// Leaves out all but one row of each repeated key among the rows [first, last) of one user.
-template <typename Key>
-void drop_repeats(OrderedLog& log, std::size_t first, std::size_t last, RepeatPolicy policy,
-                  std::vector<Key>& keys) {
-  if (!may_repeat_items(log.rows.item.data() + first, last - first)) return;
-  keys.clear();
-  for (std::size_t row = first; row < last; ++row) keys.emplace_back(log, first, row);
-  std::sort(keys.begin(), keys.end());
+/// Leaves out all but one row of each repeated item among the rows [first, last) of one user.
+void drop_repeated_pairs(OrderedLog& log, std::size_t first, std::size_t last, RepeatPolicy policy,
+                         PairKeys& keys) {
+  sort_pairs(log, first, last, keys);
   std::size_t head = 0;  // of a run of repeats
   for (std::size_t i = 1; i < keys.size(); ++i) {
-    if (!keys[i].repeats(keys[head])) {
+    if (!same_pair(keys[i], keys[head])) {
       head = i;
       continue;
     }
-    const std::size_t later = keys[i].row(first);
+    const std::size_t later = row_of(keys[i], first);
     if (policy == RepeatPolicy::keep_last) {
-      log.parts[keys[i - 1].row(first)] = Part::left_out;
+      log.parts[row_of(keys[i - 1], first)] = Part::left_out;
     } else {
       log.parts[later] = Part::left_out;
       std::vector<float>& weight = log.rows.weight;
       if (policy == RepeatPolicy::sum)
-        weight[log.row_of(keys[head].row(first))] += weight[log.row_of(later)];
+        weight[log.row_of(row_of(keys[head], first))] += weight[log.row_of(later)];
     }
   }
 }
 
-template <typename Key>
+/// Leaves out all but the first of rows that agree in every column. The columns that wait elsewhere
+/// are read only for rows of one item and time.
+void drop_exact_repeats(OrderedLog& log, std::size_t first, std::size_t last, PairKeys& keys,
+                        std::vector<ExactKey>& rows) {
+  sort_pairs(log, first, last, keys);
+  const auto time_of = [&](std::uint64_t key) { return log.rows.time_ms[row_of(key, first)]; };
+  for (std::size_t begin = 0; begin < keys.size();) {
+    std::size_t end = begin + 1;
+    while (end < keys.size() && same_pair(keys[begin], keys[end]) &&
+           time_of(keys[begin]) == time_of(keys[end]))
+      ++end;
+    rows.clear();
+    for (std::size_t i = begin; end - begin > 1 && i < end; ++i) {
+      const std::size_t row = row_of(keys[i], first);
+      rows.emplace_back(log.rows, log.row_of(row), row);
+    }
+    std::sort(rows.begin(), rows.end());
+    for (std::size_t i = 1; i < rows.size(); ++i) {
+      if (rows[i].content() == rows[i - 1].content()) log.parts[rows[i].row] = Part::left_out;
+    }
+    begin = end;
+  }
+}
+
 void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
   const std::vector<std::size_t> starts = user_starts(log.rows);
   const auto num_users = static_cast<std::int64_t>(starts.size()) - 1;
 #pragma omp parallel
   {
-    std::vector<Key> keys;
+    PairKeys keys;
+    std::vector<ExactKey> rows;
 #pragma omp for schedule(dynamic, 1024)
     for (std::int64_t u = 0; u < num_users; ++u) {
-      drop_repeats(log, starts[static_cast<std::size_t>(u)],
-                   starts[static_cast<std::size_t>(u) + 1], policy, keys);
+      const std::size_t first = starts[static_cast<std::size_t>(u)];
+      const std::size_t last = starts[static_cast<std::size_t>(u) + 1];
+      if (!may_repeat_items(log.rows.item.data() + first, last - first)) continue;
+      if (policy == RepeatPolicy::keep_all) {
+        drop_exact_repeats(log, first, last, keys, rows);
+      } else {
+        drop_repeated_pairs(log, first, last, policy, keys);
+      }
     }
   }
 }
@@ -164,11 +190,7 @@ void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
 void apply_repeat_policy(OrderedLog& log, RepeatPolicy policy, Rejections& rejections) {
   // Without times a repeat of a pair under keep_all is simply another row.
   if (policy == RepeatPolicy::keep_all && log.rows.time_ms.empty()) return;
-  if (policy == RepeatPolicy::keep_all) {
-    mark_repeats<ExactKey>(log, policy);
-  } else {
-    mark_repeats<PairKey>(log, policy);
-  }
+  mark_repeats(log, policy);
   rejections.filtered(policy == RepeatPolicy::keep_all ? "exact repeat of a row"
                                                        : "repeat of a (user, item) pair, merged",
                       std::count(log.parts.begin(), log.parts.end(), Part::left_out));

@@ -17,7 +17,7 @@
 namespace penchant::pipeline {
 
 /// Counts rejected rows by reason, in the order in which reasons first occur. With `strict` a
-/// malformed row throws InputError.
+/// malformed row throws InputError. Examples quote cells, so they are made valid UTF-8 here.
 class Rejections {
  public:
   explicit Rejections(bool strict) : strict_(strict) {}

@@ -13,6 +13,7 @@
 
 #include "graph/error.h"
 #include "pipeline/tables.h"
+#include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
 
@@ -46,27 +47,37 @@ void for_each_piece(std::string_view text, std::string_view separator, Visit vis
 
 /// Lines of "user item item ...". Positions become times if `timed`.
 void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& log,
-                    graph::Interactions& rows, RowCounts& counts) {
+                    graph::Interactions& rows, RowCounts& counts, Rejections& rejections) {
   std::ifstream file = open_text(path, what);
   std::string line;
   std::int64_t number = 0;
   while (std::getline(file, line)) {
     ++number;
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!is_valid_utf8(line))
-      throw InputError(fmt::format("{}:{}: not valid UTF-8", path.string(), number));
-    NodeId user = graph::kNoNode;
+    std::int64_t field = 0;
+    std::string_view raw_user;
+    NodeId user = graph::kNoNode;  // of a broken id: none
     std::int64_t position = 0;
     for_each_piece(line, " ", [&](std::string_view token) {
-      if (user == graph::kNoNode) {
-        user = log.users.intern(token);
+      if (++field == 1) {
+        raw_user = token;
+        if (is_valid_utf8(token)) user = log.users.intern(token);
+        return;
+      }
+      ++counts.read;
+      const bool good_user = user != graph::kNoNode;
+      if (!good_user || !is_valid_utf8(token)) {
+        rejections.malformed(kBrokenUtf8, [&] {
+          return fmt::format("{}:{}: {}", path.string(), number,
+                             explain_broken_utf8(fmt::format("field {}", good_user ? field : 1),
+                                                 good_user ? token : raw_user));
+        });
         return;
       }
       rows.user.push_back(user);
       rows.item.push_back(log.items.intern(token));
       rows.weight.push_back(1.0F);
       if (timed) rows.time_ms.push_back(position++);
-      ++counts.read;
     });
   }
 }
@@ -93,13 +104,22 @@ std::string join_values(std::string_view cell, const AttributeColumn& column) {
 
 }  // namespace
 
-bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell,
-                        const std::vector<std::string>& missing) {
-  if (is_missing(cell, missing)) return false;
-  const std::int64_t known = attribute.items.size();
-  if (attribute.items.intern(raw_item) < known) return false;  // the first value counts
+CellUse add_attribute_cell(RawAttribute& attribute, std::string_view raw_item,
+                           std::string_view cell, const std::vector<std::string>& missing) {
+  if (is_missing(cell, missing) || attribute.items.find(raw_item) != graph::kNoNode)
+    return CellUse::not_needed;
+  if (!is_valid_utf8(cell)) return CellUse::broken;
+  attribute.items.intern(raw_item);
   attribute.values.push_back(attribute_value(attribute.column, cell));
-  return true;
+  return CellUse::taken;
+}
+
+std::string bad_cell_reason(const AttributeColumn& column) {
+  return fmt::format("attribute '{}' is not valid UTF-8, taken as missing", attribute_name(column));
+}
+
+std::string bad_cell_example(const AttributeColumn& column, std::string_view cell) {
+  return explain_broken_utf8(fmt::format("column '{}'", column.column), cell);
 }
 
 std::string attribute_value(const AttributeColumn& column, std::string_view cell) {
@@ -139,8 +159,13 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
           });
           continue;
         }
-        if (!is_valid_utf8(raw))
-          throw InputError(fmt::format("{}: the item id is not valid UTF-8", place()));
+        if (!is_valid_utf8(raw)) {
+          rejections.malformed(kBrokenUtf8, [&] {
+            return fmt::format("{}: {}", place(),
+                               explain_broken_utf8(fmt::format("column '{}'", columns[0]), raw));
+          });
+          continue;
+        }
         const std::int64_t known = catalog.items.size();
         if (catalog.items.intern(raw) < known) {
           rejections.malformed("item listed twice, first row kept",
@@ -150,12 +175,14 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
         ++result.item_rows.kept;
         for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
           const std::string_view cell = batch.columns[a + 1][row];
-          const bool missing = is_missing(cell, options.missing);
-          if (!missing && !is_valid_utf8(cell)) {
-            throw InputError(
-                fmt::format("{}: column '{}' is not valid UTF-8", place(), columns[a + 1]));
-          }
           RawAttribute& attribute = catalog.attributes[a];
+          bool missing = is_missing(cell, options.missing);
+          if (!missing && !is_valid_utf8(cell)) {
+            missing = true;
+            rejections.malformed(bad_cell_reason(attribute.column), [&] {
+              return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell));
+            });
+          }
           attribute.values.push_back(missing ? std::string()
                                              : attribute_value(attribute.column, cell));
         }
@@ -165,20 +192,22 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
   result.item_rows.rejected = rejections.take();
 }
 
-void read_lightgcn(const IngestOptions& options, ReadResult& result) {
+void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections) {
   read_sequences(options.train_file, "training (data.train, or --train)", false, result.log,
-                 result.log.rows, result.rows);
+                 result.log.rows, result.rows, rejections);
   if (!options.test_file.empty()) {
-    read_sequences(options.test_file, "test", false, result.log, result.test, result.rows);
+    read_sequences(options.test_file, "test", false, result.log, result.test, result.rows,
+                   rejections);
     sort_log(result.test, result.log.users.size());
   }
   result.default_split =
       options.test_file.empty() ? graph::SplitMethod::random_per_user : graph::SplitMethod::given;
 }
 
-void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
+void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
+                Rejections& rejections) {
   read_sequences(options.sequences_file, "sequence (data.sequences, or --sequences)", true,
-                 result.log, result.log.rows, result.rows);
+                 result.log, result.log.rows, result.rows, rejections);
   result.default_split = graph::SplitMethod::leave_one_out;
   if (options.attributes_file.empty()) return;
   std::ifstream file = open_text(options.attributes_file, "attribute");
@@ -249,7 +278,8 @@ IngestOptions recbole_as_table(const IngestOptions& options) {
                                : type == "float" ? AttributeKind::numeric
                                : type == "token" ? AttributeKind::categorical
                                                  : AttributeKind::list;
-    table.attributes.push_back({column, role, kind, " ", ""});
+    // A role that is a column of every item keeps its type: "count:float".
+    table.attributes.push_back({column, is_entity_column(role) ? column : role, kind, " ", ""});
   }
   return table;
 }

@@ -42,19 +42,23 @@ struct RawCatalog {
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                     Rejections& rejections, Progress& progress);
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
-void read_lightgcn(const IngestOptions& options, ReadResult& result);
-void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
+void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections);
+void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
+                Rejections& rejections);
 /// Turns PREFIX.inter and PREFIX.item into the options of a table (their headers name columns and
 /// types).
 IngestOptions recbole_as_table(const IngestOptions& options);
 
 bool is_missing(std::string_view cell, const std::vector<std::string>& spellings);
-/// Adds one cell to an attribute: the first value of an item that is not missing counts. True if
-/// this was it.
-bool add_attribute_cell(RawAttribute& attribute, std::string_view raw_item, std::string_view cell,
-                        const std::vector<std::string>& missing);
+/// Adds one cell to an attribute: the first value of an item that is neither missing nor broken
+/// UTF-8 counts. not_needed: the item has one, or this is none.
+enum class CellUse { taken, not_needed, broken };
+CellUse add_attribute_cell(RawAttribute& attribute, std::string_view raw_item,
+                           std::string_view cell, const std::vector<std::string>& missing);
+/// How a cell that is broken UTF-8 is counted and shown.
+std::string bad_cell_reason(const AttributeColumn& column);
+std::string bad_cell_example(const AttributeColumn& column, std::string_view cell);
 /// What a cell of an attribute is kept as.
 std::string attribute_value(const AttributeColumn& column, std::string_view cell);
-bool is_valid_utf8(std::string_view text);
 
 }  // namespace penchant::pipeline

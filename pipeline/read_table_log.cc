@@ -12,6 +12,7 @@
 #include "pipeline/log_block.h"
 #include "pipeline/read_formats.h"
 #include "pipeline/tables.h"
+#include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
 
@@ -22,12 +23,14 @@ namespace {
 /// Reads one log file after another; holds what is constant over rows.
 class LogReader {
  public:
+  /// `bad_cells` counts attributes that are taken as missing.
   LogReader(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-            Rejections& rejections)
+            Rejections& rejections, Rejections& bad_cells)
       : options_(options),
         result_(result),
         catalog_(catalog),
         rejections_(rejections),
+        bad_cells_(bad_cells),
         roles_(options),
         encoder_(options, roles_) {
     if (!has_item_table(options)) {
@@ -56,11 +59,11 @@ class LogReader {
     stages.encode = [&](std::size_t slot) { encoder_.encode(reader, timestamps, blocks_[slot]); };
     stages.ordered = {[&](std::size_t slot) {
                         LogBlock& block = blocks_[slot];
-                        intern(result_.log.users, block, block.user, block.rows.user, "user");
+                        intern(result_.log.users, block.user, block.rows.user);
                       },
                       [&](std::size_t slot) {
                         LogBlock& block = blocks_[slot];
-                        intern(result_.log.items, block, block.item, block.rows.item, "item");
+                        intern(result_.log.items, block.item, block.rows.item);
                       },
                       [&](std::size_t slot) { intern_sessions(blocks_[slot]); },
                       [&](std::size_t slot) { add_attributes(blocks_[slot]); }};
@@ -69,41 +72,15 @@ class LogReader {
       blocks_left -= std::min<std::size_t>(blocks_left, 1);
       commit(blocks_[slot], blocks_left, progress);
     };
-    try {
-      run_block_stages(stages, blocks_.size());
-    } catch (const RowError& error) {
-      add_rejections(*error.block);  // a rejected row that is an error comes first
-      const std::int64_t line = next_line_ + error.block->line[error.row];
-      throw InputError(fmt::format("{}: {}", where(line), error.text));
-    }
+    run_block_stages(stages, blocks_.size());
     result_.input_hashes.emplace(path_, reader.hash());
   }
 
  private:
-  /// Broken encoding in a row of a block; how many lines came before is known later.
-  struct RowError {
-    const LogBlock* block;
-    std::size_t row;
-    std::string text;
-  };
-
-  std::string where(std::int64_t line) const { return fmt::format("{}:{}", path_, line); }
-
-  /// Gives dense ids, and checks the encoding of ids that are new: once an id, not once a row.
-  static void intern(graph::Dictionary& dictionary, const LogBlock& block,
-                     const std::vector<std::string_view>& raws, std::vector<NodeId>& ids,
-                     const char* role) {
-    const std::int64_t known = dictionary.size();
+  static void intern(graph::Dictionary& dictionary, const std::vector<std::string_view>& raws,
+                     std::vector<NodeId>& ids) {
     ids.resize(raws.size());
     dictionary.intern_all(raws, ids);
-    for (std::int64_t id = known; id < dictionary.size(); ++id) {
-      if (is_valid_utf8(dictionary.raw(static_cast<NodeId>(id)))) continue;
-      const auto place = static_cast<std::size_t>(
-          std::find(ids.begin(), ids.end(), static_cast<NodeId>(id)) - ids.begin());
-      throw RowError{
-          &block, place,
-          fmt::format("the {} id is not valid UTF-8; expected the file to be UTF-8 encoded", role)};
-    }
   }
 
   void intern_sessions(LogBlock& block) {
@@ -115,33 +92,34 @@ class LogReader {
     }
   }
 
-  void add_attributes(const LogBlock& block) {
+  void add_attributes(LogBlock& block) {
     for (std::size_t a = 0; a < block.attributes.size(); ++a) {
+      RawAttribute& attribute = catalog_.attributes[a];
       for (std::size_t row = 0; row < block.item.size(); ++row) {
         const std::string_view cell = block.attributes[a][row];
-        if (!add_attribute_cell(catalog_.attributes[a], block.item[row], cell, options_.missing) ||
-            is_valid_utf8(cell))
+        if (add_attribute_cell(attribute, block.item[row], cell, options_.missing) !=
+            CellUse::broken)
           continue;
-        throw RowError{
-            &block, row,
-            fmt::format("column '{}' is not valid UTF-8; expected the file to be UTF-8 encoded",
-                        options_.attributes[a].column)};
+        reject(block.bad_cells, bad_cell_reason(attribute.column), block.line[row],
+               [&] { return bad_cell_example(attribute.column, cell); });
       }
     }
   }
 
-  /// Counts the rows that a block left out. Throws InputError if that is an error.
-  void add_rejections(const LogBlock& block) {
-    for (const LogBlock::Rejected& rejected : block.rejected) {
+  /// Counts what a block left out. Throws InputError if that is an error.
+  void add_rejections(const std::vector<LogBlock::Rejected>& found, Rejections& rejections) const {
+    for (const LogBlock::Rejected& rejected : found) {
       RowCounts::Reason reason = rejected.reason;
       if (reason.is_error)
-        reason.example = fmt::format("{}: {}", where(next_line_ + rejected.line), reason.example);
-      rejections_.add(reason);
+        reason.example =
+            fmt::format("{}:{}: {}", path_, next_line_ + rejected.line, reason.example);
+      rejections.add(reason);
     }
   }
 
   void commit(const LogBlock& block, std::size_t blocks_left, Progress& progress) {
-    add_rejections(block);
+    add_rejections(block.rejected, rejections_);
+    add_rejections(block.bad_cells, bad_cells_);
     result_.rows.read += block.num_read;
     next_line_ += block.num_lines;
     graph::Interactions& rows = result_.log.rows;
@@ -174,6 +152,7 @@ class LogReader {
   ReadResult& result_;
   RawCatalog& catalog_;
   Rejections& rejections_;
+  Rejections& bad_cells_;
   LogRoles roles_;
   LogEncoder encoder_;
   std::vector<LogBlock> blocks_;
@@ -188,45 +167,13 @@ bool is_missing(std::string_view cell, const std::vector<std::string>& spellings
   return std::find(spellings.begin(), spellings.end(), cell) != spellings.end();
 }
 
-bool is_valid_utf8(std::string_view text) {
-  // The table of well-formed byte sequences of the Unicode standard, table 3-7.
-  std::size_t i = 0;
-  const auto byte = [&](std::size_t place) { return static_cast<unsigned char>(text[place]); };
-  while (i < text.size()) {
-    const unsigned char lead = byte(i);
-    std::size_t more = 0;
-    unsigned char low = 0x80;
-    unsigned char high = 0xBF;
-    if (lead < 0x80) {
-      more = 0;
-    } else if (lead >= 0xC2 && lead <= 0xDF) {
-      more = 1;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-      more = 2;
-      if (lead == 0xE0) low = 0xA0;
-      if (lead == 0xED) high = 0x9F;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-      more = 3;
-      if (lead == 0xF0) low = 0x90;
-      if (lead == 0xF4) high = 0x8F;
-    } else {
-      return false;
-    }
-    for (std::size_t k = 1; k <= more; ++k) {
-      if (i + k >= text.size() || byte(i + k) < low || byte(i + k) > high) return false;
-      low = 0x80;
-      high = 0xBF;
-    }
-    i += more + 1;
-  }
-  return true;
-}
-
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                     Rejections& rejections, Progress& progress) {
   if (options.log.files.empty()) throw InputError("ingest: no log file given (data.log, or --log)");
-  LogReader reader(options, result, catalog, rejections);
+  Rejections bad_cells(options.strict);
+  LogReader reader(options, result, catalog, rejections, bad_cells);
   for (const auto& file : options.log.files) reader.read(file, progress);
+  result.item_rows.rejected = bad_cells.take();
   result.default_split = options.columns.time.empty() ? graph::SplitMethod::random_per_user
                                                       : graph::SplitMethod::global_time;
 }

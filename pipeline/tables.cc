@@ -84,13 +84,16 @@ char find_separator(const fs::path& path, FileKind kind, const TableReadOptions&
   if (options.separator != '\0') return options.separator;
   std::string extension = path.extension().string();
   if (extension == ".gz" || extension == ".zst") extension = path.stem().extension().string();
-  if (extension == ".csv") return ',';
   if (extension == ".tsv") return '\t';
   const std::string line = first_line(path, kind);
-  constexpr std::string_view kCandidates = "\t,;|";
-  return *std::max_element(kCandidates.begin(), kCandidates.end(), [&](char a, char b) {
-    return std::count(line.begin(), line.end(), a) < std::count(line.begin(), line.end(), b);
-  });
+  const auto likeliest = [&](std::string_view candidates) {
+    return *std::max_element(candidates.begin(), candidates.end(), [&](char a, char b) {
+      return std::count(line.begin(), line.end(), a) < std::count(line.begin(), line.end(), b);
+    });
+  };
+  if (extension != ".csv") return likeliest("\t,;|");
+  // Where the comma is the decimal sign, a .csv has semicolons.
+  return line.find(',') != std::string::npos ? ',' : likeliest(",;\t");
 }
 
 std::vector<int> find_columns(const fs::path& path, const std::vector<std::string>& known,

@@ -17,8 +17,9 @@
 namespace penchant::pipeline {
 
 struct TableReadOptions {
-  char separator =
-      '\0';            ///< '\0': ',' for .csv, '\t' for .tsv, else the likeliest of the first line
+  /// '\0': ',' for .csv, or where its first line has none the ';' or tab it has; '\t' for .tsv;
+  /// else the likeliest of the first line.
+  char separator = '\0';
   bool header = true;  ///< false: columns are named "1", "2", ...
   char quote = '"';
 };

@@ -87,6 +87,9 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
         {"num_users", report.num_users},
         {"num_items", report.num_items},
         {"num_items_without_interactions", report.num_items_without_interactions},
+        {"num_items_without_row", report.num_items_without_row},
+        {"repeated_share", report.repeated_share},
+        {"repeats_allowed", report.repeats_allowed},
         {"num_train", report.num_train},
         {"num_validation", report.num_validation},
         {"num_test", report.num_test}};
@@ -94,13 +97,19 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
     return;
   }
   std::string text = rows_table("log", report.rows);
-  if (report.item_rows.read > 0) text += rows_table("item table", report.item_rows);
+  if (report.item_rows.read > 0) {
+    text += rows_table("item table", report.item_rows);
+    text +=
+        fmt::format("{:<28}{:>12}\n", "  log's items without a row", report.num_items_without_row);
+  }
   text += fmt::format(
       "{:<28}{:>12}\n{:<28}{:>12}  ({} without interaction in train)\n{:<28}{:>12} / {} / "
-      "{}\n{:<28}{}\n",
+      "{}\n{:<28}{:>10.1f} %  ({})\n{:<28}{}\n",
       "users", report.num_users, "items", report.num_items, report.num_items_without_interactions,
       "train / validation / test", report.num_train, report.num_validation, report.num_test,
-      "data set", config.data_out.string());
+      "held out, but in train too", 100.0 * report.repeated_share,
+      report.repeats_allowed ? "own items are ranked" : "own items are masked", "data set",
+      config.data_out.string());
   print(text);
 }
 

@@ -28,22 +28,23 @@ Pairs cooccurrence_by_pairs(const Interactions& log, std::int64_t num_items,
   const bool windowed = options.scope == Scope::window;
   std::map<NodeId, double> count;
   double total = 0.0;
-  std::map<std::int32_t, std::int64_t> seen;
-  std::vector<std::int64_t> basket;  // of a row within its session
+  std::map<std::pair<std::int32_t, NodeId>, std::int64_t> seen;  // by session and user
+  std::vector<std::int64_t> basket;                              // of a row within its session
   for (std::size_t row = 0; row < log.user.size(); ++row) {
     const bool counted = windowed || log.session[row] != kNoNode;
     count[log.item[row]] += counted;
     total += counted;
-    basket.push_back(seen[log.session[row]]++ / options.max_basket);
+    basket.push_back(seen[{log.session[row], log.user[row]}]++ / options.max_basket);
   }
   std::map<std::pair<NodeId, NodeId>, double> raw;
   for (std::size_t p = 0; p < log.user.size(); ++p) {
     for (std::size_t q = 0; q < log.user.size(); ++q) {
       if (p == q || log.item[p] == log.item[q]) continue;
       const auto distance = static_cast<std::int64_t>(std::max(p, q) - std::min(p, q));
-      const bool together = windowed ? log.user[p] == log.user[q] && distance <= options.window
-                                     : log.session[p] == log.session[q] &&
-                                           log.session[p] != kNoNode && basket[p] == basket[q];
+      const bool together = log.user[p] == log.user[q] &&
+                            (windowed ? distance <= options.window
+                                      : log.session[p] == log.session[q] &&
+                                            log.session[p] != kNoNode && basket[p] == basket[q]);
       if (together)
         raw[{log.item[p], log.item[q]}] += windowed ? 1.0 / static_cast<double>(distance) : 1.0;
     }
@@ -71,10 +72,18 @@ Pairs cooccurrence_by_pairs(const Interactions& log, std::int64_t num_items,
   return pairs;
 }
 
-/// 30 items in 300 rows, some of them without a session.
-TrainingPart log_with_gaps() {
+/// 30 items in 300 rows, some of them without a session; sessions are numbered over all users, or
+/// each user's from 0.
+TrainingPart log_with_gaps(bool numbered_by_user) {
   TrainingPart train{random_log(12, 30, 300, 61)};
-  for (std::size_t row = 0; row < 300; row += 11) train.interactions.session[row] = kNoNode;
+  Interactions& log = train.interactions;
+  std::map<NodeId, std::int32_t> first;
+  for (std::size_t row = 0; row < 300; ++row) {
+    const std::int32_t session = log.session[row];
+    if (numbered_by_user)
+      log.session[row] -= first.try_emplace(log.user[row], session).first->second;
+  }
+  for (std::size_t row = 0; row < 300; row += 11) log.session[row] = kNoNode;
   return train;
 }
 
@@ -96,20 +105,22 @@ INSTANTIATE_TEST_SUITE_P(ScopesAndWeights, CooccurrenceEveryWay,
 // 5 all neighbours are kept.
 TEST_P(CooccurrenceEveryWay, EqualsTheLoopOverAllPairs) {
   const auto [scope, weight] = GetParam();
-  const TrainingPart train = log_with_gaps();
-  for (const auto& [window, top_k] : {std::pair{1, 100}, {2, 1}, {2, 3}, {2, 100}, {5, 100}}) {
-    for (const std::int64_t max_basket : {2, 3, 200}) {
-      const CooccurrenceOptions options{scope, weight, window, top_k, max_basket};
-      const Csr got = build_cooccurrence(train, 30, options);
-      validate(got.view());
-      const Pairs pairs = entries_of(got.view());
-      const Pairs want = cooccurrence_by_pairs(train.interactions, 30, options);
-      ASSERT_FALSE(want.empty());
-      ASSERT_EQ(pairs.size(), want.size())
-          << "window " << window << ", top " << top_k << ", basket " << max_basket;
-      for (const auto& [pair, value] : want) {
-        ASSERT_TRUE(pairs.contains(pair)) << pair.first << ", " << pair.second;
-        EXPECT_FLOAT_EQ(pairs.at(pair), value) << pair.first << ", " << pair.second;
+  for (const bool numbered_by_user : {false, true}) {
+    const TrainingPart train = log_with_gaps(numbered_by_user);
+    for (const auto& [window, top_k] : {std::pair{1, 100}, {2, 1}, {2, 3}, {2, 100}, {5, 100}}) {
+      for (const std::int64_t max_basket : {2, 3, 200}) {
+        const CooccurrenceOptions options{scope, weight, window, top_k, max_basket};
+        const Csr got = build_cooccurrence(train, 30, options);
+        validate(got.view());
+        const Pairs pairs = entries_of(got.view());
+        const Pairs want = cooccurrence_by_pairs(train.interactions, 30, options);
+        ASSERT_FALSE(want.empty());
+        ASSERT_EQ(pairs.size(), want.size())
+            << "window " << window << ", top " << top_k << ", basket " << max_basket;
+        for (const auto& [pair, value] : want) {
+          ASSERT_TRUE(pairs.contains(pair)) << pair.first << ", " << pair.second;
+          EXPECT_FLOAT_EQ(pairs.at(pair), value) << pair.first << ", " << pair.second;
+        }
       }
     }
   }
@@ -162,6 +173,18 @@ TEST(Cooccurrence, LargeBasketsAreCut) {
       build_cooccurrence(one_basket({0, 1, 2, 3, 4}), 5,
                          {.scope = Scope::session, .weight = Weight::raw, .max_basket = 2});
   expect_equal(matrix, Csr{5, 5, {0, 1, 2, 3, 4, 4}, {1, 0, 3, 2}, std::vector<float>(4, 1.0F)});
+}
+
+// Both users number their first session 1: 0 - 1 and 2 - 3 were bought together, nothing else.
+TEST(Cooccurrence, SessionsOfTwoUsersAreNotLinked) {
+  TrainingPart train = one_basket({0, 1, 2, 3});
+  train.interactions.user = {0, 0, 1, 1};
+  train.interactions.session = {1, 1, 1, 1};
+  const CooccurrenceOptions options{.scope = Scope::session, .weight = Weight::raw};
+  const Csr want{4, 4, {0, 1, 2, 3, 4}, {1, 0, 3, 2}, std::vector<float>(4, 1.0F)};
+  expect_equal(build_cooccurrence(train, 4, options), want);
+  train.interactions.session = {1, 1, 2, 2};
+  expect_equal(build_cooccurrence(train, 4, options), want);
 }
 
 TEST(Cooccurrence, WindowWeighsByDistance) {

@@ -208,6 +208,61 @@ TEST(Split, RandomPrefersNoPlace) {
   }
 }
 
+/// A log without times in which a third of the rows repeat a pair.
+Interactions log_with_repeated_pairs() {
+  Interactions log = random_log(60, 40, 900, 51, 50);
+  log.time_ms.clear();
+  for (std::size_t row = 0; row < log.user.size(); ++row) {
+    log.weight[row] = static_cast<float>(row);
+    if (row % 3 == 2 && log.user[row] == log.user[row - 2]) log.item[row] = log.item[row - 2];
+  }
+  return log;
+}
+
+TEST(Split, RandomKeepsTheRowsOfAPairTogether) {
+  const Interactions log = log_with_repeated_pairs();
+  for (const SplitMethod method :
+       {SplitMethod::random_per_user, SplitMethod::given, SplitMethod::hidden_items}) {
+    const SplitInteractions split = split_interactions(log, {}, {method, 0.25, 0.3, Seed{5}});
+    EXPECT_GT(split.validation.size(), 50);
+    EXPECT_EQ(check_no_leak(split, Repeats::forbidden), 0.0);
+    std::set<std::pair<NodeId, NodeId>> held_out;
+    for (std::size_t row = 0; row < split.validation.user.size(); ++row)
+      held_out.emplace(split.validation.user[row], split.validation.item[row]);
+    for (std::size_t row = 0; row < split.test.user.size(); ++row)
+      EXPECT_FALSE(held_out.contains({split.test.user[row], split.test.item[row]}));
+    EXPECT_EQ(split.train.interactions.size() + split.validation.size() + split.test.size(), 900);
+  }
+}
+
+TEST(Split, RandomCountsDistinctPairs) {
+  Interactions log;  // four pairs in eight rows
+  log.user.assign(8, 0);
+  log.item = {1, 2, 1, 3, 1, 4, 2, 1};
+  const SplitInteractions split =
+      split_interactions(log, {}, {SplitMethod::random_per_user, 0.0, 0.5, Seed{5}});
+  EXPECT_EQ(std::set<NodeId>(split.test.item.begin(), split.test.item.end()).size(), 2U);
+  const SplitInteractions most =
+      split_interactions(log, {}, {SplitMethod::random_per_user, 0.0, 0.99, Seed{5}});
+  EXPECT_EQ(std::set<NodeId>(most.test.item.begin(), most.test.item.end()).size(), 3U)
+      << "one stays";
+}
+
+// Repeats of a pair at another time are other rows: what a log without exact repeats gives does not
+// change by them.
+TEST(Split, RandomTellsTimesApart) {
+  Interactions log = log_with_repeated_pairs();
+  for (std::size_t row = 0; row < log.user.size(); ++row)
+    log.time_ms.push_back(static_cast<std::int64_t>(row));
+  const SplitOptions options = {SplitMethod::random_per_user, 0.25, 0.3, Seed{5}};
+  const SplitInteractions split = split_interactions(log, {}, options);
+  EXPECT_GT(check_no_leak(split, Repeats::allowed), 0.1);
+  for (std::size_t row = 0; row < log.item.size(); ++row) log.item[row] = static_cast<NodeId>(row);
+  const SplitInteractions distinct = split_interactions(log, {}, options);
+  EXPECT_EQ(tags(split.test), tags(distinct.test));
+  EXPECT_EQ(tags(split.validation), tags(distinct.validation));
+}
+
 TEST(Split, GlobalTimeCutsTheTimeLineInThree) {
   for (const Times times : {Times::tied, Times::distinct}) {
     const Interactions log = tagged_log(times);
@@ -269,6 +324,19 @@ TEST(Split, LeaveOneOutTakesTheLastTwoOfThreeOrMore) {
   EXPECT_EQ(split.train.interactions.item, (std::vector<NodeId>{9, 8, 7, 6, 3, 2}));
   EXPECT_EQ(split.validation.item, (std::vector<NodeId>{5, 1}));
   EXPECT_EQ(split.test.item, (std::vector<NodeId>{4, 0}));
+}
+
+TEST(Split, LeaveOneOutTakesAllRowsOfOneItemAndTime) {
+  Interactions log;
+  log.user = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2};
+  log.item = {1, 2, 3, 2, 3, 1, 1, 1, 5, 4, 4};
+  log.time_ms = {1, 2, 3, 3, 3, 7, 7, 7, 1, 2, 2};
+  const SplitInteractions split =
+      split_interactions(log, {}, {.method = SplitMethod::leave_one_out});
+  EXPECT_EQ(split.test.item, (std::vector<NodeId>{3, 3}));
+  EXPECT_EQ(split.validation.item, std::vector<NodeId>{2}) << "the one at time 3";
+  EXPECT_EQ(split.train.interactions.user, (std::vector<NodeId>{0, 0, 1, 1, 1, 2, 2, 2}))
+      << "one or two events are too few";
 }
 
 TEST(Split, HiddenItemsKeepsAllRowsOfAShareOfTheItemsOutOfTrain) {
@@ -384,18 +452,39 @@ TEST(LeakCheck, ARepeatAtAnotherTimeIsALeakOnlyIfForbidden) {
   EXPECT_THAT(leak(split, Repeats::forbidden), HasSubstr("test row (user 0, item 0)"));
 }
 
-TEST(HoldsRepeats, LooksForPairsInBothHeldOutParts) {
-  EXPECT_FALSE(holds_repeats({}));
-  EXPECT_FALSE(holds_repeats(clean()));
+TEST(LeakCheck, ReturnsTheShareOfRepeatsInBothHeldOutParts) {
+  const auto share = [](const SplitInteractions& split) {
+    return check_no_leak(split, Repeats::allowed);
+  };
+  EXPECT_EQ(share({}), 0.0);
+  EXPECT_EQ(share(clean()), 0.0);
   SplitInteractions split = clean();
   split.test.item[9] = 9;
-  EXPECT_TRUE(holds_repeats(split));
-  split = clean();
+  EXPECT_EQ(share(split), 1.0 / 20);
   split.validation.item[0] = 0;
-  EXPECT_TRUE(holds_repeats(split));
+  EXPECT_EQ(share(split), 2.0 / 20);
   split = clean();
   split.test.item[3] = 4;
-  EXPECT_FALSE(holds_repeats(split)) << "item 4 is another user's";
+  EXPECT_EQ(share(split), 0.0) << "item 4 is another user's";
+}
+
+TEST(LeakCheck, CountsEveryRowOfAPairAtAnyNumberOfThreads) {
+  SplitInteractions split;
+  for (NodeId user = 0; user < 50000; ++user) {
+    for (int time = 0; time < 4; ++time) {
+      Interactions& part = time < 2 ? split.train.interactions : split.test;
+      for (const NodeId item : {time == 2 && user % 5 == 0 ? 9 : 1, 2 + time}) {
+        part.user.push_back(user);
+        part.item.push_back(item);
+        part.time_ms.push_back(time);
+      }
+    }
+  }
+  // Of a user's four held-out rows item 1 repeats twice, or once where it is 9 instead.
+  for (const int threads : {1, 2}) {
+    const ThreadCount scope(threads);
+    EXPECT_DOUBLE_EQ(check_no_leak(split, Repeats::allowed), (2 * 0.8 + 1 * 0.2) / 4);
+  }
 }
 
 TEST(LeakCheck, AnotherUsersRowIsNone) {

@@ -229,9 +229,15 @@ TEST_F(CliBadInput, BrokenUtf8) {
             "u1,i1,1600000000\nu\xff"
             "2,i1,1600000001\n" +
             good_rows());
-  expect_refused(ingest(), {at("log.csv") + ":3", "user id", "UTF-8"});
+  expect_rejected_row("not valid UTF-8", {at("log.csv") + ":3", "'user'", "UTF-8 at byte 2"});
+  fs::remove_all(at("x.data"));
   write_log(kHeader + "u1,i1,1600000000\nu2,\xe9t\xe9,1600000001\n" + good_rows());
-  expect_refused(ingest(), {at("log.csv") + ":3", "item id", "UTF-8"});
+  expect_rejected_row("not valid UTF-8", {at("log.csv") + ":3", "'item'", "UTF-8 at byte 1"});
+}
+
+TEST_F(CliBadInput, BrokenUtf8InACellThatIsQuoted) {
+  write_log(kHeader + good_rows() + "u1,i9,\xff\n");
+  expect_rejected_row("bad time", {at("log.csv") + ":12", "'time'"});
 }
 
 TEST_F(CliBadInput, BrokenUtf8InAnAttribute) {
@@ -241,12 +247,38 @@ TEST_F(CliBadInput, BrokenUtf8InAnAttribute) {
   const std::string log =
       "[data]\nout = \"x.data\"\nlog = \"log.csv\"\n[data.columns]\nuser = \"user\"\nitem = "
       "\"item\"\n";
+  const auto expect_missing = [&](const std::string& config, const std::string& place) {
+    const std::vector<std::string> arguments = {"ingest", "--config", config, "--json"};
+    std::vector<std::string> strict = arguments;
+    strict.emplace_back("--strict");
+    expect_refused(run_penchant(strict), {place, "'title'", "UTF-8"});
+    const ProgramResult result = run_penchant(arguments);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.json()["rows"]["kept"], 4);
+    const json rejected = result.json()["item_rows"]["rejected"];
+    ASSERT_EQ(rejected.size(), 1U) << rejected;
+    EXPECT_EQ(rejected[0]["reason"], "attribute 'title' is not valid UTF-8, taken as missing");
+    EXPECT_NE(result.err.find(place), std::string::npos) << result.err;
+    fs::remove_all(at("x.data"));
+  };
   write_text(at("table.toml"), log + "[data.items]\ntable = \"items.csv\"\n" + attribute);
-  expect_refused(run_penchant({"ingest", "--config", at("table.toml")}),
-                 {at("items.csv") + ":2", "'title'", "UTF-8"});
+  expect_missing(at("table.toml"), at("items.csv") + ":2");
   write_text(at("log.toml"), log + attribute);
-  expect_refused(run_penchant({"ingest", "--config", at("log.toml")}),
-                 {at("log.csv") + ":2", "'title'", "UTF-8"});
+  expect_missing(at("log.toml"), at("log.csv") + ":2");
+}
+
+TEST_F(CliBadInput, AnItemTableWithOtherIdsIsWarnedOf) {
+  write_log(kHeader + good_rows());
+  write_text(at("items.csv"), "item,title\nSKU-1,a\nSKU-2,b\n");
+  const ProgramResult result = ingest({"--item-table", at("items.csv"), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.json()["num_items_without_row"], 5);
+  for (const char* word : {"5 of the log's 5 items", "'i0'", "'SKU-1'"})
+    EXPECT_NE(result.err.find(word), std::string::npos) << result.err;
+  EXPECT_EQ(json::parse(read_text(at("x.data/manifest.json")))["provenance"]["items_without_row"],
+            5);
+  const ProgramResult shown = ingest({"--item-table", at("items.csv")});
+  EXPECT_NE(shown.out.find("log's items without a row"), std::string::npos) << shown.out;
 }
 
 TEST_F(CliBadInput, LastLineCutInTheMiddle) {

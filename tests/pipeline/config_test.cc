@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
@@ -122,6 +123,65 @@ TEST(Config, EveryKeyReadsBackFromAFile) {
   ASSERT_EQ(again.ingest.attributes.size(), 2U);
   EXPECT_EQ(again.ingest.attributes[0].path_separator, ".");
   EXPECT_EQ(again.ingest.attributes[1].kind, graph::AttributeKind::numeric);
+}
+
+TEST(Config, APathIsAListOfItsPrefixes) {
+  const TemporaryFolder folder;
+  const auto kind_of = [&](const std::string& kind) {
+    write_text(folder.path() / "c.toml",
+               "[[data.attributes]]\ncolumn = \"a\"\npath_separator = \".\"\n" + kind);
+    return read_config(folder.path() / "c.toml").ingest.attributes.at(0).kind;
+  };
+  for (const char* kind : {"", "kind = \"categorical\"\n", "kind = \"list\"\n"})
+    EXPECT_EQ(kind_of(kind), graph::AttributeKind::list) << kind;
+  for (const std::string kind : {"numeric", "text"}) {
+    const std::string message =
+        input_error_of([&] { kind_of(fmt::format("kind = \"{}\"\n", kind)); });
+    EXPECT_MENTIONS(message, "c.toml:3:");
+    EXPECT_MENTIONS(message, "path_separator is given for column 'a' of kind " + kind);
+    EXPECT_MENTIONS(message, "expected kind categorical or list");
+  }
+}
+
+/// The first block of README.md that is marked `toml`.
+std::string snippet_of_the_readme() {
+  const std::string page =
+      penchant::testing::read_text(std::filesystem::path(PENCHANT_TEST_SOURCE_DIR) / "README.md");
+  const std::size_t first = page.find("```toml\n") + 8;
+  return page.substr(first, page.find("```", first) - first);
+}
+
+TEST(Config, TheReadmesShopHasHubsForEachPrefixOfItsCategories) {
+  const TemporaryFolder folder;
+  write_text(folder.path() / "shop.toml", snippet_of_the_readme());
+  std::string events = "customer,sku,when,action,quantity\n";
+  std::string items = "sku,category,brand,title\n";
+  for (int item = 0; item < 8; ++item) {
+    for (int customer = 0; customer < 3; ++customer)
+      events += fmt::format("c{},s{},{},view,1\n", customer, item, 1600000000 + item);
+    items += fmt::format("s{},{},b{},a title\n", item,
+                         item < 2   ? "electronics.audio"
+                         : item < 4 ? "electronics.phone"
+                                    : "garden",
+                         item % 3);
+  }
+  write_text(folder.path() / "events.csv.gz", events);
+  write_text(folder.path() / "items.parquet", items);
+  const Config config = read_config(folder.path() / "shop.toml");
+  ingest(config.ingest, config.data_out, silent_progress());
+  const Dataset dataset = read_dataset(config.data_out);
+  const graph::Attribute* category = dataset.catalog.find("category");
+  ASSERT_NE(category, nullptr);
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  const graph::Csr& links = graphs.item.relations.at(1).edges;
+  EXPECT_EQ(links.num_cols, 4) << "electronics, electronics.audio, electronics.phone, garden";
+  const graph::NodeId audio = dataset.items.find("s0");
+  std::vector<std::string> values;
+  for (const graph::NodeId value : category->item_values.view().row(audio))
+    values.emplace_back(category->values.raw(value));
+  EXPECT_EQ(values, (std::vector<std::string>{"electronics", "electronics.audio"}));
+  EXPECT_EQ(links.view().row_size(audio), 2);
+  EXPECT_EQ(item_label(dataset, audio), "a title");
 }
 
 TEST(Config, EventTypesKeepTheOrderOfTheFile) {

@@ -239,6 +239,107 @@ TEST_F(IngestItems, ListsOfParquetWithOneElement) {
             Lines{"a: red|blue"});
 }
 
+TEST_F(IngestItems, AnItemIsLabelledByItsWholePath) {
+  const Dataset dataset =
+      with_table("item,path,brand\na,home.light.lamp,x\nb,home,\n",
+                 {{"path", "", AttributeKind::list, "|", "."}, attribute("brand")});
+  EXPECT_EQ(item_label(dataset, 0), "home.light.lamp / x");
+  EXPECT_EQ(item_label(dataset, 1), "home");
+}
+
+TEST_F(IngestItems, NamesThatEveryItemHasAreRefusedBeforeTheLogIsRead) {
+  for (const std::string name : {"raw_id", "count", "first_time_ms", "last_time_ms"}) {
+    IngestOptions options;
+    options.log.files = {write("log.csv", "nothing,here\n")};  // lacks every column
+    options.columns = {"user", "item", "", "", "", ""};
+    options.attributes = {attribute(name)};
+    EXPECT_THAT(input_error_of([&] { ingest(options); }),
+                AllOf(HasSubstr("column '" + name + "' is named '" + name + "'"),
+                      HasSubstr("`name = \"...\"`")));
+    options.attributes = {{"x", name, AttributeKind::text, "", ""}};
+    EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("column 'x' is named"));
+  }
+  const Dataset dataset =
+      with_table("item,count\na,17\n", {{"count", "pieces", AttributeKind::numeric, "", ""}});
+  EXPECT_EQ(attribute_of(dataset, "pieces"), (Lines{"a: 17", "b: nan"}));
+  EXPECT_THAT(dataset.item_statistics.count, ElementsAre(1, 1));
+}
+
+TEST_F(IngestItems, APathThatIsNoListIsRefused) {
+  EXPECT_THAT(input_error_of([&] {
+                with_table("item,x\na,1.2\n", {{"x", "", AttributeKind::categorical, "|", "."}});
+              }),
+              AllOf(HasSubstr("'x' has a path_separator"), HasSubstr("of kind list")));
+}
+
+TEST_F(IngestItems, ItemsOfTheLogWithoutARowAreCountedAndManyAreWarnedOf) {
+  with_table("item,brand\na,x\nb,y\nc,z\n", {attribute("brand")});
+  EXPECT_EQ(report_.num_items_without_row, 0);
+  EXPECT_TRUE(warnings_.empty());
+  with_table("item,brand\na,x\nz9,y\n", {attribute("brand")});
+  EXPECT_EQ(report_.num_items_without_row, 1);
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], AllOf(HasSubstr("1 of the log's 2 items"), HasSubstr("'b' of the log"),
+                                  HasSubstr("has 'z9'")));
+  with_table("item,brand\n", {attribute("brand")});
+  EXPECT_EQ(report_.num_items_without_row, 2);
+  EXPECT_THAT(warnings_.at(0), AllOf(HasSubstr("'a' of the log"), HasSubstr("is empty")));
+  ingest_text("user,item,time\nu1,a,1600000000\n");
+  EXPECT_EQ(report_.num_items_without_row, 0) << "without a table there is nothing to miss";
+}
+
+TEST_F(IngestItems, OneItemInFiveWithoutARowIsNoWarning) {
+  IngestOptions options = everything_in_train();
+  options.item_table = TableSource{{write("items.csv", "item,brand\na,x\nb,x\nc,x\nd,x\n")}};
+  options.attributes = {attribute("brand")};
+  std::string log = "user,item,time\n";
+  for (const char* item : {"a", "b", "c", "d", "e"}) log += fmt::format("u,{},1600000000\n", item);
+  ingest_text(log, options);
+  EXPECT_EQ(report_.num_items_without_row, 1);
+  EXPECT_TRUE(warnings_.empty());
+  ingest_text(log + "u,f,1600000000\n", options);
+  EXPECT_EQ(report_.num_items_without_row, 2);
+  EXPECT_EQ(warnings_.size(), 1U);
+}
+
+TEST_F(IngestItems, BrokenUtf8OfTheTableIsCounted) {
+  const std::string table = "item,brand,tags\na,caf\xe9,x\nb\xff,y,y\nb,y,\xc3\n";
+  const Dataset dataset =
+      with_table(table, {attribute("brand"), attribute("tags", AttributeKind::list)});
+  EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a:", "b: y"}));
+  EXPECT_EQ(attribute_of(dataset, "tags"), (Lines{"a: x", "b:"}));
+  EXPECT_EQ(report_.item_rows.kept, 2);
+  const auto& rejected = report_.item_rows.rejected;
+  ASSERT_EQ(rejected.size(), 3U);
+  EXPECT_EQ(rejected[0].reason, "attribute 'brand' is not valid UTF-8, taken as missing");
+  EXPECT_THAT(rejected[0].example, HasSubstr("items.csv:2: column 'brand' is not valid UTF-8 at "
+                                             "byte 4"));
+  EXPECT_EQ(rejected[1].reason, "not valid UTF-8");
+  EXPECT_THAT(rejected[1].example, HasSubstr("items.csv:3: column 'item'"));
+  EXPECT_EQ(rejected[2].rows, 1);
+  IngestOptions strict = everything_in_train();
+  strict.strict = true;
+  EXPECT_THAT(input_error_of([&] { with_table(table, {attribute("brand")}, strict); }),
+              HasSubstr("items.csv:2"));
+}
+
+TEST_F(IngestItems, BrokenUtf8InAnAttributeOfTheLogIsMissing) {
+  IngestOptions options = everything_in_train();
+  options.attributes = {attribute("brand")};
+  const std::string log =
+      "user,item,time,brand\nu1,a,1600000000,\xff\nu2,a,1600000002,x\xff\nu2,a,1600000003,z\nu1,a,"
+      "1600000004,\xff\n";
+  const Dataset dataset = ingest_text(log, options);
+  EXPECT_EQ(attribute_of(dataset, "brand"), Lines{"a: z"}) << "the next value that is good";
+  EXPECT_EQ(dataset.split.train.interactions.size(), 4) << "the events themselves are good";
+  ASSERT_EQ(report_.item_rows.rejected.size(), 1U);
+  EXPECT_EQ(report_.item_rows.rejected[0].rows, 2);
+  EXPECT_THAT(report_.item_rows.rejected[0].example,
+              HasSubstr("log.csv:2: column 'brand' is not valid UTF-8 at byte 1"));
+  options.strict = true;
+  EXPECT_THAT(input_error_of([&] { ingest_text(log, options); }), HasSubstr("log.csv:2"));
+}
+
 TEST_F(IngestItems, TwoAttributesOfOneName) {
   EXPECT_THAT(input_error_of([&] {
                 with_table("item,x,y\na,1,2\n", {{"x", "z", AttributeKind::text, "", ""},
@@ -348,12 +449,47 @@ TEST_F(IngestFormats, FilesThatAreNotGiven) {
   EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.prefix"));
 }
 
-TEST_F(IngestFormats, BrokenUtf8NamesTheLine) {
+TEST_F(IngestFormats, RecBoleColumnsThatEveryItemHasKeepTheirType) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("ml");
+  write("ml.inter", "user_id:token\titem_id:token\nu1\ta\n");
+  write("ml.item", "item_id:token\tcount:float\tmaker:token\na\t7\tx\n");
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(attribute_of(dataset, "count:float"), Lines{"a: 7"});
+  EXPECT_EQ(attribute_of(dataset, "maker"), Lines{"a: x"});
+  EXPECT_THAT(dataset.item_statistics.count, ElementsAre(1));
+}
+
+TEST_F(IngestFormats, BrokenUtf8IsCountedWithTheFirstLine) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "0 10\n1 \xc3\x28\n");
+  options.validation_fraction = 0.0;
+  options.train_file = write("train.txt", "0 10\n1 12 \xc3\x28 11\n\xff 10 11\n");
+  options.test_file = write("test.txt", "0 \xff 11\n");
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(all_rows(dataset), (Lines{"0 10 1", "0 11 1", "1 11 1", "1 12 1"}));
+  ASSERT_EQ(report_.rows.rejected.size(), 1U);
+  EXPECT_EQ(report_.rows.rejected[0].reason, "not valid UTF-8");
+  EXPECT_EQ(report_.rows.rejected[0].rows, 4);
+  EXPECT_EQ(report_.rows.read, 8);
+  EXPECT_THAT(report_.rows.rejected[0].example,
+              HasSubstr("train.txt:2: field 3 is not valid UTF-8 at byte 1"));
+  options.strict = true;
   EXPECT_THAT(input_error_of([&] { ingest(options); }),
               AllOf(HasSubstr("train.txt:2"), HasSubstr("UTF-8")));
+}
+
+TEST_F(IngestFormats, LightGcnPairsListedTwiceStayTogether) {
+  IngestOptions options;
+  options.format = InputFormat::lightgcn;
+  options.validation_fraction = 0.5;
+  std::string train;
+  for (int user = 0; user < 20; ++user) train += fmt::format("{} 1 2 3 1 4 2\n", user);
+  options.train_file = write("train.txt", train);
+  const Dataset dataset = ingest(options);
+  EXPECT_GT(dataset.split.validation.size(), 0);
+  EXPECT_EQ(dataset.repeated_share, 0.0);
 }
 
 }  // namespace

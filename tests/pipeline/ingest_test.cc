@@ -52,6 +52,20 @@ TEST_F(Ingest, SeparatorsAreGivenOrFound) {
               kThreeRows)
         << separator;
   }
+  // Where the comma is the decimal sign, spreadsheets write semicolons into a .csv.
+  for (const std::string separator : {";", "\t"}) {
+    EXPECT_EQ(all_rows(ingest_text(three_rows(separator), everything_in_train(), "a.csv")),
+              kThreeRows)
+        << separator;
+    EXPECT_EQ(all_rows(ingest_text(penchant::testing::as_gzip(three_rows(separator)),
+                                   everything_in_train(), "a.csv.gz")),
+              kThreeRows)
+        << separator;
+  }
+  EXPECT_EQ(all_rows(ingest_text("user,item,time,a;b;c;d\nu1,i1,1600000000,x\n",
+                                 everything_in_train(), "a.csv")),
+            Lines{"u1 i1 1 t1600000000000"})
+      << "a comma in the first line is the separator";
   IngestOptions colon = everything_in_train();
   colon.log.separator = ':';
   EXPECT_EQ(all_rows(ingest_text(three_rows(":"), colon)), kThreeRows);
@@ -214,13 +228,129 @@ TEST_F(Ingest, RepeatedPairs) {
   };
   const std::string others_1 = "u1 i2 16 t1600000002000";
   const std::string others_2 = "u2 i1 32 t1600000001000";
-  EXPECT_EQ(rows(RepeatPolicy::keep_all), (Lines{"u1 i1 1 t1600000001000", "u1 i1 2 t1600000002000",
-                                                 "u1 i1 8 t1600000003000", others_1, others_2}));
-  EXPECT_THAT(rejections(), ElementsAre("exact repeat of a row: 1"));
+  EXPECT_EQ(rows(RepeatPolicy::keep_all),
+            (Lines{"u1 i1 1 t1600000001000", "u1 i1 2 t1600000002000", "u1 i1 4 t1600000001000",
+                   "u1 i1 8 t1600000003000", others_1, others_2}));
+  EXPECT_TRUE(rejections().empty()) << "two lines of a basket differ in their weights";
   EXPECT_EQ(rows(RepeatPolicy::keep_first), (Lines{"u1 i1 1 t1600000001000", others_1, others_2}));
   EXPECT_EQ(rows(RepeatPolicy::keep_last), (Lines{"u1 i1 8 t1600000003000", others_1, others_2}));
   EXPECT_EQ(rows(RepeatPolicy::sum), (Lines{"u1 i1 15 t1600000001000", others_1, others_2}));
   EXPECT_THAT(rejections(), ElementsAre("repeat of a (user, item) pair, merged: 3"));
+}
+
+// Every column counts; of rows that agree in all the first one stays.
+TEST_F(Ingest, ExactRepeatsAgreeInEveryColumn) {
+  const std::vector<std::string> different = {
+      "u1,i1,1600000001,view,1,s1", "u2,i1,1600000001,view,1,s1", "u1,i2,1600000001,view,1,s1",
+      "u1,i1,1600000002,view,1,s1", "u1,i1,1600000001,cart,1,s1", "u1,i1,1600000001,view,2,s1",
+      "u1,i1,1600000001,view,1,s2", "u1,i1,1600000001,view,1,"};
+  std::string text = "user,item,time,event,q,basket\n";
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    for (const std::string& row : different) text += row + "\n";
+  }
+  IngestOptions options = everything_in_train();
+  options.columns.event = "event";
+  options.columns.weight = "q";
+  options.columns.session = "basket";
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size());
+  EXPECT_THAT(rejections(), ElementsAre("exact repeat of a row: 16"));
+  options.columns.session.clear();
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 2);
+  options.columns.weight.clear();
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 3);
+  options.columns.event.clear();
+  EXPECT_EQ(all_rows(ingest_text(text, options)).size(), different.size() - 4);
+}
+
+// Without times a repeat of a pair is another row of it, and all of them go to one part.
+TEST_F(Ingest, RowsOfAPairWithoutTimesStayTogether) {
+  std::string text = "user,item\n";
+  for (int user = 0; user < 50; ++user) {
+    for (int item = 0; item < 10; ++item) {
+      for (int repeat = 0; repeat <= item % 3; ++repeat)
+        text += fmt::format("u{},i{}\n", user, item);
+    }
+  }
+  IngestOptions options;
+  options.log.files = {write("log.csv", text)};
+  options.columns.user = "user";
+  options.columns.item = "item";
+  const Dataset dataset = ingest(options);
+  EXPECT_EQ(all_rows(dataset).size(), 50U * 19U);
+  EXPECT_GT(report_.num_test, 100);
+  EXPECT_GT(report_.num_validation, 30);
+  EXPECT_EQ(report_.repeated_share, 0.0);
+  EXPECT_FALSE(dataset.repeats_allowed) << "own items are masked";
+}
+
+/// `users` users with one row of train each; the first `repeating` come back to their item.
+std::string log_of_returns(int users, int repeating) {
+  std::string text = kHeader;
+  for (int user = 0; user < users; ++user) {
+    text += fmt::format("u{},i{},1600000000\n", user, user % 7);
+    text += fmt::format("u{},i{},1600001000\n", user, (user < repeating ? user : user + 1) % 7);
+  }
+  return text;
+}
+
+TEST_F(Ingest, RepeatsCountWhereAShareOfTheHeldOutRowsRepeats) {
+  IngestOptions options;
+  options.split_method = graph::SplitMethod::global_time;
+  options.test_fraction = 0.5;
+  options.validation_fraction = 0.0;
+  for (const int repeating : {0, 1, 4, 5, 100}) {
+    const Dataset dataset = ingest_text(log_of_returns(100, repeating), options);
+    ASSERT_EQ(dataset.split.test.size(), 100);
+    EXPECT_DOUBLE_EQ(report_.repeated_share, repeating / 100.0);
+    EXPECT_DOUBLE_EQ(dataset.repeated_share, repeating / 100.0) << "the manifest tells";
+    EXPECT_EQ(dataset.repeats_allowed, repeating >= 5) << repeating;
+    EXPECT_EQ(report_.repeats_allowed, repeating >= 5) << repeating;
+  }
+}
+
+// Lines of one basket that differ in their weights have one time: none may be held out alone.
+TEST_F(Ingest, LinesOfABasketStayInOnePart) {
+  std::string text = "user,item,time,q\n";
+  for (int user = 0; user < 30; ++user) {
+    for (int basket = 0; basket < 5; ++basket) {
+      for (const int quantity : {1, 2})
+        text += fmt::format("u{},i{},{},{}\n", user, basket, 1600000000 + basket, quantity);
+    }
+  }
+  for (const auto method : {graph::SplitMethod::leave_one_out, graph::SplitMethod::random_per_user,
+                            graph::SplitMethod::global_time, graph::SplitMethod::hidden_items}) {
+    IngestOptions options;
+    options.columns.weight = "q";
+    options.split_method = method;
+    const Dataset dataset = ingest_text(text, options);
+    EXPECT_EQ(report_.rows.kept, 300);
+    EXPECT_GT(report_.num_test, 0);
+    EXPECT_EQ(report_.num_test % 2, 0);
+    EXPECT_EQ(report_.num_validation % 2, 0);
+    EXPECT_EQ(report_.repeated_share, 0.0);
+  }
+}
+
+TEST_F(Ingest, BrokenUtf8IsCountedByRow) {
+  const std::string text = kHeader +
+                           "u1,i1,1600000000\nu\xff,i1,1600000001\nu1,\xe9t\xe9,1600000001\nu2,"
+                           "caf\xc3\xa9,1600000002\nu3,i1,\xff\n";
+  const Dataset dataset = ingest_text(text);
+  EXPECT_EQ(all_rows(dataset),
+            (Lines{"u1 i1 1 t1600000000000", "u2 caf\xc3\xa9 1 t1600000002000"}));
+  EXPECT_EQ(dataset.num_users(), 2);
+  EXPECT_EQ(dataset.num_items(), 2);
+  ASSERT_THAT(rejections(), ElementsAre("not valid UTF-8: 2", "bad time: 1"));
+  EXPECT_THAT(report_.rows.rejected[0].example,
+              HasSubstr("log.csv:3: column 'user' is not valid UTF-8 at byte 2"));
+  EXPECT_THAT(report_.rows.rejected[1].example, HasSubstr("'\xEF\xBF\xBD'"))
+      << "what is quoted is made valid";
+  IngestOptions strict = everything_in_train();
+  strict.strict = true;
+  EXPECT_THAT(input_error_of([&] { ingest_text(text, strict); }),
+              HasSubstr("log.csv:3: column 'user' is not valid UTF-8"));
+  EXPECT_THAT(input_error_of([&] { ingest_text(kHeader + "u1,\xff,1600000000\n"); }),
+              HasSubstr("no interaction is left of 1 rows"));
 }
 
 TEST_F(Ingest, CoreIsTheLargestPartInWhichEveryoneHasEnough) {

@@ -22,7 +22,7 @@ using penchant::testing::Lines;
 using ::testing::HasSubstr;
 using IngestThreads = penchant::testing::IngestTest;
 
-/// About three blocks, times in no order, with bad rows of each kind.
+/// About three blocks, times in no order, with bad rows of each kind and rows that come twice.
 std::string long_log() {
   std::mt19937 random(7);
   std::string text = "user,item,time,event,basket\n";
@@ -30,9 +30,11 @@ std::string long_log() {
     if (row % 50000 == 49999)
       text += row % 100000 == 99999 ? "short,row\n" : "u1,,1600000000,view,b\n";
     if (row % 70000 == 69999) text += "u1,i1,yesterday,view,b\n\n";
-    text += fmt::format("user-{},i{},{},{},{}\n", random() % 5000, random() % 900,
-                        1600000000 + random() % 1000, random() % 3 == 0 ? "cart" : "view",
-                        row % 11 == 0 ? std::string("NA") : fmt::format("b{}", row / 3));
+    const std::string line =
+        fmt::format("user-{},i{},{},{},{}\n", random() % 5000, random() % 900,
+                    1600000000 + random() % 1000, random() % 3 == 0 ? "cart" : "view",
+                    row % 11 == 0 ? std::string("NA") : fmt::format("b{}", row / 3));
+    text += row % 3000 == 2999 ? line + line : line;
   }
   return text;
 }
@@ -101,24 +103,32 @@ TEST_F(IngestThreads, PlainAndPackedTextAgree) {
   EXPECT_EQ(rejections(), reasons);
 }
 
-TEST_F(IngestThreads, ErrorsNameTheFirstBadLineBeyondTheFirstBlock) {
+TEST_F(IngestThreads, ExamplesNameTheFirstBadLineBeyondTheFirstBlock) {
   std::string text = "user,item,time,event,basket\n";
   std::int64_t line = 1;
   while (text.size() < kTextBlock + 1000) {
     text += "u1,i1,1600000000,view,b\n";
     ++line;
   }
-  const std::string good = text;
   text += "u\xFF,i1,1600000000,view,b\nu1,i1,soon,view,b\n";
-  while (text.size() < 3 * kTextBlock) text += "u1,i1,soon,view,b\n";
+  while (text.size() < 3 * kTextBlock) text += "u1,i1,soon,view,b\nu1,\xFF,1600000000,view,b\n";
   for (const int threads : {1, 2, 4}) {
     const ThreadCount scope(threads);
     IngestOptions options = options_for(RepeatPolicy::keep_all);
-    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }),
-                HasSubstr(fmt::format("log.csv:{}: the user id is not valid UTF-8", line + 1)));
-    options.strict = true;  // a rejected row of the same block goes first, as it always did
-    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }),
+    const std::string first =
+        fmt::format("log.csv:{}: column 'user' is not valid UTF-8 at byte 2", line + 1);
+    const Dataset dataset = ingest_text(text, options);
+    EXPECT_EQ(dataset.num_users(), 1);
+    EXPECT_EQ(dataset.num_items(), 1);
+    const auto& rejected = report_.rows.rejected;
+    ASSERT_EQ(rejected.size(), 3U);  // and repeats
+    EXPECT_THAT(rejected[0].example, HasSubstr(first));
+    EXPECT_THAT(rejected[1].example,
                 HasSubstr(fmt::format("log.csv:{}: column 'time' is 'soon'", line + 2)));
+    EXPECT_EQ(rejected[0].rows, rejected[1].rows);
+    EXPECT_EQ(rejected[0].rows + rejected[1].rows + rejected[2].rows + 1, report_.rows.read);
+    options.strict = true;
+    EXPECT_THAT(input_error_of([&] { ingest_text(text, options); }), HasSubstr(first));
   }
 }
 

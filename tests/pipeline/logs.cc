@@ -79,8 +79,26 @@ std::filesystem::path IngestTest::write(const std::string& name, std::string_vie
   return at(name);
 }
 
+namespace {
+
+class Warnings final : public pipeline::Progress {
+ public:
+  explicit Warnings(Lines& lines) : lines_(lines) {}
+  void begin(std::string_view) override {}
+  void update(std::int64_t, std::int64_t, std::string_view) override {}
+  void end(std::string_view) override {}
+  void warn(std::string_view message) override { lines_.emplace_back(message); }
+
+ private:
+  Lines& lines_;
+};
+
+}  // namespace
+
 Dataset IngestTest::ingest(const IngestOptions& options) {
-  report_ = pipeline::ingest(options, at("x.data"), pipeline::silent_progress());
+  warnings_.clear();
+  Warnings progress(warnings_);
+  report_ = pipeline::ingest(options, at("x.data"), progress);
   return pipeline::read_dataset(at("x.data"));
 }
 

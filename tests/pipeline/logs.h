@@ -34,7 +34,8 @@ class IngestTest : public ::testing::Test {
  protected:
   std::filesystem::path at(const std::string& name) const { return folder_.path() / name; }
   std::filesystem::path write(const std::string& name, std::string_view text) const;
-  /// Ingests and reads the artefact back. The report stays in `report_`.
+  /// Ingests and reads the artefact back. The report stays in `report_`, what was warned of in
+  /// `warnings_`.
   pipeline::Dataset ingest(const pipeline::IngestOptions& options);
   /// The same for a log with the columns user, item and time, and whatever `options` adds.
   pipeline::Dataset ingest_text(std::string_view text,
@@ -45,6 +46,7 @@ class IngestTest : public ::testing::Test {
 
   TemporaryFolder folder_;
   pipeline::IngestReport report_;
+  Lines warnings_;  ///< of the last ingest
 };
 
 /// What an InputError says; a failure of the test if there is none.

@@ -111,6 +111,10 @@ TEST_F(Score, OtherColumnsAndNamesAreKept) {
             "note,what,who,score\n\"a \"\"b\"\"\",a,u,2\n,b,u,3\n");
 }
 
+TEST_F(Score, ACsvWithSemicolonsIsRead) {
+  EXPECT_EQ(scored("user;item\nu;a\n\"v,1\";b\n"), "user,item,score\nu,a,2\n\"v,1\",b,7\n");
+}
+
 TEST_F(Score, UnknownIdsAreAnErrorWithTheirLine) {
   EXPECT_THAT(
       input_error_of([&] { scored("user,item\nu,a\nu,zz\n"); }),
