@@ -3,14 +3,13 @@
 
 Prints JSON: milliseconds until the page is drawn, and for each thing that a reader does (scroll, hover, zoom, the other
 layout of the map, the other theme, another width) the milliseconds until the next frame after it, or the longest wait
-between two frames while it goes on. Needs the Python package playwright and a Chromium on PATH.
+between two frames while it goes on. Needs the Python package playwright and a Chromium on PATH; without one of them
+{"missing": what}.
 """
 import json
 import pathlib
 import shutil
 import sys
-
-from playwright.sync_api import sync_playwright
 
 WATCH_FRAMES = """() => {
   window.longest = 0;
@@ -65,16 +64,22 @@ def look(browser, address, width, height):
     return result
 
 
-def main():
-    program = next(path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path)
-    address = pathlib.Path(sys.argv[1]).resolve().as_uri()
+def measure(path):
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        return {"missing": "no Chromium on PATH"}
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        return {"missing": str(error)}
+    address = pathlib.Path(path).resolve().as_uri()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
         result = {"chromium": browser.version} | {
             name: look(browser, address, *size) for name, size in {"desk": (1280, 900), "phone": (390, 844)}.items()}
         browser.close()
-    print(json.dumps(result, indent=2))
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure(sys.argv[1]), indent=2))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""ratios.py FOLDER: one table of all ratios to peers in the results of bench/compare.py, and the peers that are not there."""
+"""ratios.py FOLDER: one table of all ratios to peers in the results of bench/compare.py, and the peers that are not there. A ratio is
+the peer's time over ours, or what we reach over what it reaches (rates, recall): more than 1 is in Penchant's favour."""
 import json
 import pathlib
 import sys
@@ -31,12 +32,13 @@ def missing_of(result):
 
 
 missing = {}
-print(f"{'what':<52}{'peer':<24}{'ratio':>8}")
+print("ratio: the peer's time over ours (rates and recall: ours over the peer's); more than 1 is in Penchant's favour")
+print(f"{'what':<52}{'peer':<28}{'ratio':>8}")
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
     result = json.loads(path.read_text())
     for what, peer, ratio in rows_of(result, path.stem):
         if isinstance(ratio, (int, float)):
-            print(f"{what:<52}{peer:<24}{ratio:>7.2f}x")
+            print(f"{what:<52}{peer:<28}{ratio:>7.2f}x")
     missing |= dict(missing_of(result))
 for peer, reason in missing.items():
     print(f"not compared: {peer}: {reason}")

@@ -26,6 +26,11 @@ namespace {
 
 constexpr std::string_view kMatrixMarket = "%%MatrixMarket";
 constexpr std::int64_t kMostNodes = std::numeric_limits<NodeId>::max();
+/// Up to so many ids an edge a table of them is the fastest numbering; its 16 bytes an edge are
+/// what the list of edges takes while it grows. Ids that are further apart are sorted.
+constexpr std::int64_t kTableIdsAnEdge = 4;
+/// csr_from_edge_blocks takes beside its result.
+constexpr std::int64_t kBuildingBytesANode = 16;
 
 /// Lines of a text file, plain or gzip.
 class LineReader {
@@ -288,28 +293,56 @@ Csr read_matrix_market(const fs::path& path) {
 
 // --- edge list
 
+/// The edges' ids become their ranks among all ids of the list; returns how many these are. By an
+/// array as long as the largest id.
+NodeId rank_by_table(std::vector<Edge>& edges, std::int64_t largest_id) {
+  std::vector<NodeId> ranks(static_cast<std::size_t>(largest_id) + 1, kNoNode);
+  for (const Edge& edge : edges)
+    ranks[static_cast<std::size_t>(edge.row)] = ranks[static_cast<std::size_t>(edge.column)] = 0;
+  NodeId num_nodes = 0;
+  for (NodeId& rank : ranks) {
+    if (rank != kNoNode) rank = num_nodes++;
+  }
+  for (Edge& edge : edges)
+    edge = {ranks[static_cast<std::size_t>(edge.row)],
+            ranks[static_cast<std::size_t>(edge.column)]};
+  return num_nodes;
+}
+
+/// The same by a sorted list of the ids: its length depends on the edges alone.
+NodeId rank_by_search(std::vector<Edge>& edges) {
+  std::vector<NodeId> ids;
+  ids.reserve(2 * edges.size());
+  for (const Edge& edge : edges) {
+    ids.push_back(edge.row);
+    ids.push_back(edge.column);
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  const auto rank = [&](NodeId id) {
+    return static_cast<NodeId>(std::lower_bound(ids.begin(), ids.end(), id) - ids.begin());
+  };
+#pragma omp parallel for schedule(static)
+  for (std::size_t e = 0; e < edges.size(); ++e)  // NOLINT(modernize-loop-convert)
+    edges[e] = {rank(edges[e].row), rank(edges[e].column)};
+  return static_cast<NodeId>(ids.size());
+}
+
 Csr read_edge_list(const fs::path& path) {
   LineReader lines(path);
   std::vector<Edge> edges;
-  std::vector<bool> present;
+  std::int64_t largest = -1;
   std::string_view line;
   while (next_content(lines, "#%", line)) {
     Words words(line);
     const std::int64_t from = words.integer(lines, "the first id", 0, kMostNodes - 1);
     const std::int64_t to = words.integer(lines, "the second id", 0, kMostNodes - 1);
-    const auto most = static_cast<std::size_t>(std::max(from, to));
-    if (most >= present.size()) present.resize(std::max(most + 1, 2 * present.size()));
-    present[static_cast<std::size_t>(from)] = present[static_cast<std::size_t>(to)] = true;
+    largest = std::max({largest, from, to});
     edges.push_back({static_cast<NodeId>(from), static_cast<NodeId>(to)});
   }
-  std::vector<NodeId> numbers(present.size(), kNoNode);
-  NodeId num_nodes = 0;
-  for (std::size_t id = 0; id < present.size(); ++id) {
-    if (present[id]) numbers[id] = num_nodes++;
-  }
-  for (Edge& edge : edges)
-    edge = {numbers[static_cast<std::size_t>(edge.row)],
-            numbers[static_cast<std::size_t>(edge.column)]};
+  const auto most_table_ids = kTableIdsAnEdge * static_cast<std::int64_t>(edges.size());
+  const NodeId num_nodes =
+      largest < most_table_ids ? rank_by_table(edges, largest) : rank_by_search(edges);
   return undirected(num_nodes, edges);
 }
 
@@ -328,6 +361,11 @@ Csr read_npy_csr(const fs::path& path) {
     throw InputError(fmt::format("{}: {}", path.string(), error.what()));
   }
   return csr;
+}
+
+/// Of a list of edges, which holds as much again while it grows.
+std::int64_t list_bytes(std::int64_t edges) {
+  return static_cast<std::int64_t>(sizeof(Edge)) * edges;
 }
 
 /// Lines of an edge list, judged by the first of them.
@@ -350,7 +388,8 @@ GraphExtent edge_list_extent(const fs::path& path) {
       std::max(count, static_cast<std::int64_t>(unpacked * static_cast<double>(count) / bytes));
   extent.num_entries = 2 * edges;
   extent.num_nodes = edges;
-  extent.reading_bytes = 8 * edges;
+  extent.reading_bytes =
+      list_bytes(edges) + std::max(4 * kTableIdsAnEdge, kBuildingBytesANode) * edges;
   return extent;
 }
 
@@ -376,12 +415,17 @@ GraphExtent graph_extent(const fs::path& path, GraphFormat format) {
     case GraphFormat::metis: {
       LineReader lines(path);
       const MetisHeader header = read_metis_header(lines);
-      return {header.num_nodes, 2 * header.num_edges, true, 4 * header.num_edges};
+      // The columns are copied as they grow; the check of the symmetry holds a place for each row.
+      return {header.num_nodes, 2 * header.num_edges, true,
+              8 * header.num_edges + 8 * header.num_nodes};
     }
     case GraphFormat::matrix_market: {
       LineReader lines(path);
       const MatrixMarketHeader header = read_matrix_market_header(lines);
-      return {matrix_nodes(header, path), 2 * header.num_entries, false, 8 * header.num_entries};
+      const std::int64_t nodes = matrix_nodes(header, path);
+      const std::int64_t list = list_bytes(header.num_entries);
+      return {nodes, 2 * header.num_entries, false,
+              list + std::max(list, kBuildingBytesANode * nodes)};
     }
     case GraphFormat::npy: {
       const auto elements = [&](const char* name, std::int64_t bytes) {
@@ -391,7 +435,8 @@ GraphExtent graph_extent(const fs::path& path, GraphFormat format) {
           throw InputError(fmt::format("{}: cannot open the file", (path / name).string()));
         return std::max<std::int64_t>(0, static_cast<std::int64_t>(size) - 128) / bytes;
       };
-      return {elements("offsets.npy", 8), elements("columns.npy", 4), true, 0};
+      const std::int64_t nodes = std::max<std::int64_t>(0, elements("offsets.npy", 8) - 1);
+      return {nodes, elements("columns.npy", 4), true, 0};
     }
     case GraphFormat::edge_list:
     case GraphFormat::automatic:

@@ -62,13 +62,14 @@ struct BenchOptions {
   std::int64_t repetitions = 10;
   std::int64_t warmup = 1;    ///< repetitions that do not count
   double min_seconds = 0.05;  ///< a repetition lasts; short work is repeated within it
-  std::int64_t memory = 0;    ///< bytes that may be taken; 0: what is available
+  std::int64_t memory = 0;    ///< bytes that the process may have; 0: memory_limit() says
   int num_threads = 0;        ///< 0: all cores
   graph::Seed seed{42};
 };
 
-/// When an array is held. graph: always; the others one phase after another.
-enum class BenchPhase : std::uint8_t { graph, load, order, run };
+/// When an array is held. program: always; rates: before everything else; graph: from then on; the
+/// others one phase after another.
+enum class BenchPhase : std::uint8_t { program, rates, graph, load, order, run };
 struct BenchArray {
   std::string name;
   std::int64_t bytes;
@@ -88,13 +89,16 @@ struct BenchCase {
   std::int64_t parts = 0;                       ///< 0: has none
   std::int64_t num_nodes = 0, num_entries = 0;  ///< as planned; 0: none
   bool exact_size = false;
+  MachineSizes rates;  ///< what the machine's rates are measured with
   std::vector<BenchArray> arrays;
-  std::int64_t total_bytes = 0;  ///< graph, and the largest of the other phases
+  std::int64_t total_bytes = 0;   ///< the most that is held together
+  std::int64_t export_bytes = 0;  ///< the same, if nothing is done but loading and ordering
 };
 
 struct BenchRow {
   BenchCase what;
   std::string device;  ///< Backend::description
+  kernels::Device ran_on = kernels::Device::cpu;
   std::int64_t num_nodes = 0, num_entries = 0;
   std::int64_t iterations = 0;  ///< in a repetition
   std::int64_t repetitions = 0;
@@ -115,11 +119,19 @@ struct BenchRow {
 /// Throws InputError: unreadable graphs, options out of range, nothing left.
 std::vector<BenchCase> plan_bench(const BenchOptions& options, std::vector<std::string>& skipped);
 
-/// Throws NotEnoughMemory with the numbers of the first case that does not fit `available`.
-void require_memory(const std::vector<BenchCase>& cases, std::int64_t available);
+/// options.memory, or else what the process has and may still take.
+std::int64_t memory_limit(const BenchOptions& options);
 
-/// Runs the cases in their order and hands over each row when it is there; false if it was asked to
-/// stop (Progress::stop_requested). Throws DeviceError when a result is not that of the oracle.
+/// Takes out the cases whose plan is larger than `limit`, and says of each what it needs.
+std::vector<std::string> take_out_too_large(std::vector<BenchCase>& cases, std::int64_t limit);
+
+/// Throws NotEnoughMemory with the numbers if loading and ordering the graph needs more than
+/// `limit`.
+void require_export(const BenchCase& what, std::int64_t limit);
+
+/// Measures the machine, runs the cases in their order and hands over each row when it is there;
+/// false if it was asked to stop (Progress::stop_requested). Throws DeviceError when a result is
+/// not that of the oracle.
 bool run_bench(const BenchOptions& options, const std::vector<BenchCase>& cases,
                const std::function<void(const BenchRow&)>& emit, Progress& progress);
 

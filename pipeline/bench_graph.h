@@ -44,4 +44,7 @@ void export_graph(const BenchOptions& options, const std::filesystem::path& fold
 /// Arrays that loading and ordering take.
 std::vector<BenchArray> graph_arrays(const GraphSource& source, NodeOrder order);
 
+/// About what METIS takes beside the copy that it is given.
+std::int64_t metis_bytes(std::int64_t entries, std::int64_t nodes);
+
 }  // namespace penchant::pipeline

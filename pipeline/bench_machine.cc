@@ -9,6 +9,9 @@ namespace penchant::pipeline {
 
 namespace {
 
+constexpr std::int64_t kTriadCols = 1024;
+constexpr std::int64_t kTriadBytes = 12;  // an element of all three arrays
+
 /// Seconds of the fastest of `passes` calls.
 template <typename Work>
 double fastest(int passes, Work work) {
@@ -29,29 +32,45 @@ void triad(const float* b, const float* c, float* a, std::int64_t size) {
 
 }  // namespace
 
-MachineRates measure_machine(kernels::Backend& backend, std::int64_t elements,
-                             std::int64_t gemm_size) {
+MachineSizes sizes_within(std::int64_t bytes) {
+  MachineSizes sizes;
+  constexpr std::int64_t kLeast = std::int64_t{1} << 20;
+  constexpr std::int64_t kStep = std::int64_t{1}
+                                 << 19;  // a huge page, to which a backend rounds up
+  const std::int64_t fits = bytes / kTriadBytes / kStep * kStep;
+  sizes.triad_elements = std::clamp(fits, kLeast, sizes.triad_elements);
+  return sizes;
+}
+
+std::int64_t triad_bytes(const MachineSizes& sizes) { return kTriadBytes * sizes.triad_elements; }
+
+std::int64_t gemm_bytes(const MachineSizes& sizes) {
+  return 12 * sizes.gemm_size * sizes.gemm_size;
+}
+
+MachineRates measure_machine(kernels::Backend& backend, const MachineSizes& sizes) {
   constexpr int kPasses = 7;
-  constexpr std::int64_t kCols = 1024;
   MachineRates rates;
+  rates.sizes = sizes;
   {
-    const std::int64_t rows = (elements + kCols - 1) / kCols;
-    kernels::FloatMatrix a = backend.matrix<float>(rows, kCols);
-    kernels::FloatMatrix b = backend.matrix<float>(rows, kCols);
-    kernels::FloatMatrix c = backend.matrix<float>(rows, kCols);
+    const std::int64_t rows = (sizes.triad_elements + kTriadCols - 1) / kTriadCols;
+    kernels::FloatMatrix a = backend.matrix<float>(rows, kTriadCols);
+    kernels::FloatMatrix b = backend.matrix<float>(rows, kTriadCols);
+    kernels::FloatMatrix c = backend.matrix<float>(rows, kTriadCols);
+    const std::int64_t elements = rows * kTriadCols;
     const double seconds = fastest(kPasses, [&] {
       if (backend.device() == kernels::Device::cpu) {
-        triad(b.view().data, c.view().data, a.view().data, rows * kCols);
+        triad(b.view().data, c.view().data, a.view().data, elements);
       } else {
         backend.axpby(0.5F, b.view(), 0.5F, a.view());
         backend.sync();
       }
     });
-    rates.triad_bytes = 12.0 * static_cast<double>(rows * kCols) / seconds;
+    rates.triad_bytes = static_cast<double>(kTriadBytes * elements) / seconds;
   }
-  kernels::FloatMatrix a = backend.matrix<float>(gemm_size, gemm_size);
-  kernels::FloatMatrix b = backend.matrix<float>(gemm_size, gemm_size);
-  kernels::FloatMatrix c = backend.matrix<float>(gemm_size, gemm_size);
+  kernels::FloatMatrix a = backend.matrix<float>(sizes.gemm_size, sizes.gemm_size);
+  kernels::FloatMatrix b = backend.matrix<float>(sizes.gemm_size, sizes.gemm_size);
+  kernels::FloatMatrix c = backend.matrix<float>(sizes.gemm_size, sizes.gemm_size);
   backend.fill(a.view(), 1.0F);
   backend.fill(b.view(), 1.0F);
   const double seconds = fastest(3, [&] {
@@ -59,7 +78,7 @@ MachineRates measure_machine(kernels::Backend& backend, std::int64_t elements,
                  c.view());
     backend.sync();
   });
-  const auto size = static_cast<double>(gemm_size);
+  const auto size = static_cast<double>(sizes.gemm_size);
   rates.gemm_flops = 2.0 * size * size * size / seconds;
   return rates;
 }

@@ -32,6 +32,22 @@ double value_at(const CsrView& a, EdgeOffset entry) {
   return a.values.empty() ? 1.0 : static_cast<double>(a.values[at(entry)]);
 }
 
+/// <u, p - n> of row b of a batch, and the sum of the terms' magnitudes.
+struct Margin {
+  double value = 0, magnitude = 0;
+};
+Margin margin_of(ConstFloatView final, const BprBatch& batch, std::size_t b) {
+  Margin margin;
+  for (std::int64_t k = 0; k < final.cols; ++k) {
+    const double user = final(batch.users[b], k);
+    const double positive = final(batch.positives[b], k);
+    const double negative = final(batch.negatives[b], k);
+    margin.value += user * (positive - negative);
+    margin.magnitude += std::abs(user) * (std::abs(positive) + std::abs(negative));
+  }
+  return margin;
+}
+
 /// h_i = sum_j a_ij x_j + share * own_i.
 Bounded multiply_add(const CsrView& a, const Bounded& x, double share, const Bounded& own) {
   Bounded h{std::vector<double>(at(a.num_rows)), std::vector<double>(at(a.num_rows))};
@@ -141,6 +157,54 @@ Bounded dense_row(const Bounded& p, ConstFloatView weight, ConstFloatView bias) 
   return result;
 }
 
+void require_bpr_loss(ConstFloatView final, const BprBatch& batch, double got) {
+  double want = 0;
+  double bound = 0;
+  for (std::size_t b = 0; b < batch.users.size(); ++b) {
+    const Margin margin = margin_of(final, batch, b);
+    want += std::log1p(std::exp(-std::abs(margin.value))) + std::max(-margin.value, 0.0);
+    bound += 1e-5 * (1.0 + margin.magnitude);
+  }
+  require_near("the sum of the BPR losses of a batch of",
+               static_cast<std::int64_t>(batch.users.size()), got, want, bound);
+}
+
+// g_b = -sigmoid(-x_b) / B; d_u = g (p - n), d_p = g u, d_n = -g u, added up over the rows that
+// name the node. sigmoid' <= 1/4 carries the margin's error.
+Bounded bpr_gradient_row(ConstFloatView final, const BprBatch& batch, NodeId node) {
+  Bounded row{std::vector<double>(at(final.cols)), std::vector<double>(at(final.cols))};
+  std::vector<double> magnitude(at(final.cols));
+  const double share = 1.0 / static_cast<double>(batch.users.size());
+  std::int64_t terms = 0;
+  for (std::size_t b = 0; b < batch.users.size(); ++b) {
+    const NodeId user = batch.users[b];
+    const NodeId positive = batch.positives[b];
+    const NodeId negative = batch.negatives[b];
+    if (node != user && node != positive && node != negative) continue;
+    const Margin margin = margin_of(final, batch, b);
+    const double g = -share / (1.0 + std::exp(margin.value));
+    const double g_bound =
+        share * (sum_bound(final.cols, margin.magnitude) / 4.0 + 16.0 * kEpsilon);
+    const auto add = [&](std::int64_t k, double factor, double size) {
+      row.value[at(k)] += g * factor;
+      row.bound[at(k)] += g_bound * size;
+      magnitude[at(k)] += std::abs(g) * size;
+    };
+    for (std::int64_t k = 0; k < final.cols; ++k) {
+      const double u = final(user, k);
+      const double p = final(positive, k);
+      const double n = final(negative, k);
+      if (node == user) add(k, p - n, std::abs(p) + std::abs(n));
+      if (node == positive) add(k, u, std::abs(u));
+      if (node == negative) add(k, -u, std::abs(u));
+    }
+    terms += (node == user ? 1 : 0) + (node == positive ? 1 : 0) + (node == negative ? 1 : 0);
+  }
+  for (std::int64_t k = 0; k < final.cols; ++k)
+    row.bound[at(k)] += sum_bound(terms, magnitude[at(k)]);
+  return row;
+}
+
 void require_topk(ConstFloatView queries, ConstFloatView items,
                   kernels::MatrixView<const NodeId> ids, ConstFloatView scores) {
   for (std::int64_t q = 0; q < queries.rows; ++q) {
@@ -163,6 +227,10 @@ void require_topk(ConstFloatView queries, ConstFloatView items,
         throw DeviceError(
             fmt::format("bench: topk gave query {} the item {} at rank {}", q, id, k + 1));
       require_near("topk's score", q, scores(q, k), want[at(id)], bound[at(id)]);
+      if (k > 0 && !(scores(q, k) <= scores(q, k - 1)))
+        throw DeviceError(
+            fmt::format("bench: topk gave query {} the score {:.9g} at rank {} behind {:.9g}", q,
+                        scores(q, k), k + 1, scores(q, k - 1)));
       least = std::min(least, want[at(id)] + bound[at(id)]);
     }
     for (std::int64_t i = 0; i < items.rows; ++i) {
@@ -172,6 +240,22 @@ void require_topk(ConstFloatView queries, ConstFloatView items,
             want[at(i)], least));
     }
   }
+}
+
+void require_events(const std::string& user, std::vector<TimedItem> got,
+                    std::vector<TimedItem> want) {
+  std::sort(got.begin(), got.end());
+  std::sort(want.begin(), want.end());
+  if (got == want) return;
+  const auto [here, there] = std::mismatch(got.begin(), got.end(), want.begin(), want.end());
+  const auto text = [](const auto& place, const auto& end) {
+    return place == end ? std::string("none")
+                        : fmt::format("{} at {} ms", place->item, place->time_ms);
+  };
+  throw DeviceError(fmt::format(
+      "bench: user {} has {} events in the data set, {} in the log; the first that differs is {}, "
+      "expected {}",
+      user, got.size(), want.size(), text(here, got.end()), text(there, want.end())));
 }
 
 void require_user_row(const graph::Interactions& events, const graph::UserItemGraph& graph,

@@ -5,6 +5,7 @@
 // (16 + 4 sqrt(n)) eps sum|terms| of a float32 sum of n terms, and are carried through layers.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -43,9 +44,29 @@ void require_near(const char* what, std::int64_t place, double got, double want,
 /// Row of leaky_relu(p W + b) for a row p.
 Bounded dense_row(const Bounded& p, kernels::ConstFloatView weight, kernels::ConstFloatView bias);
 
-/// The K ids and scores of each query: the scores are right, and no item left out has a higher one.
+/// A batch of BPR (Rendle et al. 2009), loss_b = softplus(-<u_b, p_b - n_b>): rows of the table of
+/// final embeddings, as many of each.
+struct BprBatch {
+  std::span<const graph::NodeId> users, positives, negatives;
+};
+/// `got` is the sum of the losses.
+void require_bpr_loss(kernels::ConstFloatView final, const BprBatch& batch, double got);
+/// Row `node` of the gradient of the losses' mean.
+Bounded bpr_gradient_row(kernels::ConstFloatView final, const BprBatch& batch, graph::NodeId node);
+
+/// The K ids and scores of each query: the scores are right and do not rise, and no item left out
+/// has a higher one.
 void require_topk(kernels::ConstFloatView queries, kernels::ConstFloatView items,
                   kernels::MatrixView<const graph::NodeId> ids, kernels::ConstFloatView scores);
+
+/// The same events of a user in a data set as in the log, whatever the order of either list.
+struct TimedItem {
+  std::int64_t time_ms;
+  std::string item;
+  auto operator<=>(const TimedItem&) const = default;
+};
+void require_events(const std::string& user, std::vector<TimedItem> got,
+                    std::vector<TimedItem> want);
 
 /// Users' rows against their events, and the co-occurrence weights of an item (cosine, window)
 /// against a count of all pairs.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/bench_output.h"
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/error.h"
 #include "pipeline/bench_names.h"
 #include "pipeline/commit.h"
 #include "pipeline/library_versions.h"
@@ -40,7 +42,8 @@ ordered_json machine_json(const BenchRow& row) {
           {"cores", std::thread::hardware_concurrency()},
           {"device", row.device},
           {"triad_gb_s", row.rates.triad_bytes * 1e-9},
-          {"gemm_gflop_s", row.rates.gemm_flops * 1e-9}};
+          {"gemm_gflop_s", row.rates.gemm_flops * 1e-9},
+          {"triad_array_bytes", triad_bytes(row.rates.sizes)}};
 }
 
 ordered_json row_json(const BenchRow& row) {
@@ -100,31 +103,39 @@ std::string number_text(double value, int digits) {
   return value > 0 ? fmt::format("{:.{}f}", value, digits) : "-";
 }
 
-std::string type_text(const BenchRow& row) {
-  if (row.what.dim == 0) return "-";
-  return fmt::format("{} {}", enum_name(row.what.type), row.what.dim);
+/// Width or parts; "-" where a workload has neither.
+std::string size_text(const BenchCase& what) {
+  if (what.workload == BenchWorkload::partition) return fmt::format("{} parts", what.parts);
+  return what.dim == 0 ? "-" : fmt::format("{} {}", enum_name(what.type), what.dim);
 }
 
-std::string order_text(const BenchRow& row) {
-  std::string text = enum_name(row.what.order);
-  if (row.what.order == NodeOrder::metis) text += fmt::format(" {}", row.what.parts);
+std::string order_text(const BenchCase& what) {
+  std::string text = enum_name(what.order);
+  if (what.order == NodeOrder::metis) text += fmt::format(" {}", what.parts);
   return text;
+}
+
+/// With the routine of the sparse product where there is a choice.
+std::string device_text(const BenchRow& row) {
+  if (row.ran_on == kernels::Device::cpu) return "cpu";
+  return fmt::format("cuda {}", enum_name(row.what.variant));
 }
 
 struct Column {
   const char* title;
   int width;  ///< negative: to the left
 };
-constexpr Column kColumns[] = {{"workload", -17},  {"graph", -22},  {"order", -9},
-                               {"type, D", -9},    {"median", 11},  {"+-", 6},
-                               {"rate", 16},       {"GFLOP/s", 9},  {"gathered", 9},
-                               {"compulsory", 11}, {"roofline", 9}, {"peak", 10}};
+constexpr Column kColumns[] = {
+    {"workload", -17},  {"graph", -22},  {"order", -9}, {"device", -13}, {"type, D", -9},
+    {"median", 11},     {"+-", 6},       {"rate", 16},  {"GFLOP/s", 9},  {"gathered", 9},
+    {"compulsory", 11}, {"roofline", 9}, {"peak", 10}};
 
 std::vector<std::string> cells(const BenchRow& row) {
   return {enum_name(row.what.workload),
           row.what.graph,
-          order_text(row),
-          type_text(row),
+          order_text(row.what),
+          device_text(row),
+          size_text(row.what),
           time_text(row.median_seconds),
           fmt::format("{:.1f}%", 100 * row.spread),
           rate_text(row.rate, row.unit),
@@ -161,12 +172,22 @@ std::string markdown_line(const std::vector<std::string>& texts) {
 /// What the figures were measured on, for people.
 std::string machine_text(const BenchRow& row) {
   return fmt::format(
-      "penchant {} ({}), {}; {}\nrates measured here: triad {:.1f} GB/s, GEMM {:.0f} GFLOP/s; "
-      "roofline: the time that these allow for the compulsory bytes and the flops, over the "
-      "median\n"
+      "penchant {} ({}), {}; {}\nrates measured here: triad {:.1f} GB/s over {}, GEMM {:.0f} "
+      "GFLOP/s; roofline: the time that these allow for the compulsory bytes and the flops, over "
+      "the median\n"
       "GB/s: gathered = bytes of the rows of X that are read; compulsory = each array once\n",
       kVersion, kCommit, cpu_name(), row.device, row.rates.triad_bytes * 1e-9,
-      row.rates.gemm_flops * 1e-9);
+      bytes_text(triad_bytes(row.rates.sizes)), row.rates.gemm_flops * 1e-9);
+}
+
+/// What was compared with the oracle, each once.
+std::string verified_text(const std::vector<BenchRow>& rows) {
+  std::vector<std::string> texts;
+  for (const BenchRow& row : rows) {
+    const std::string text = fmt::format("{} {}", enum_name(row.what.workload), row.verified);
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+  }
+  return fmt::format("\nVerified before timing: {}.\n", fmt::join(texts, "; "));
 }
 
 std::string details(const BenchRow& row) {
@@ -181,19 +202,24 @@ std::string details(const BenchRow& row) {
 
 }  // namespace
 
+std::string BenchOutput::heading(const BenchRow& row) const {
+  if (format_ != BenchFormat::table && format_ != BenchFormat::md) return {};
+  if (!rows_.empty() && rows_.back().device == row.device) return {};
+  const std::string text = fmt::format("{}{}\n", rows_.empty() ? "" : "\n", machine_text(row));
+  if (format_ == BenchFormat::table) return text + aligned(titles());
+  return text + markdown_line(titles()) +
+         markdown_line(std::vector<std::string>(std::size(kColumns), "---"));
+}
+
 std::string BenchOutput::add(const BenchRow& row) {
   const bool first = rows_.empty();
+  const std::string above = heading(row);
   rows_.push_back(row);
-  std::string text;
   switch (format_) {
     case BenchFormat::table:
-      if (first) text = machine_text(row) + "\n" + aligned(titles());
-      return text + aligned(cells(row)) + details(row);
+      return above + aligned(cells(row)) + details(row);
     case BenchFormat::md:
-      if (first)
-        text = markdown_line(titles()) +
-               markdown_line(std::vector<std::string>(std::size(kColumns), "---"));
-      return text + markdown_line(cells(row));
+      return above + markdown_line(cells(row));
     case BenchFormat::jsonl: {
       ordered_json line = row_json(row);
       line.update(machine_json(row));
@@ -219,7 +245,9 @@ std::string BenchOutput::add(const BenchRow& row) {
 }
 
 std::string BenchOutput::finish(const std::vector<std::string>& skipped) {
-  if (format_ != BenchFormat::json || rows_.empty()) return {};
+  if (rows_.empty()) return {};
+  if (format_ == BenchFormat::md) return verified_text(rows_);
+  if (format_ != BenchFormat::json) return {};
   ordered_json document = machine_json(rows_.front());
   document["skipped"] = skipped;
   document["rows"] = ordered_json::array();
@@ -233,44 +261,64 @@ std::string BenchOutput::finish(const std::vector<std::string>& skipped) {
   return document.dump(2) + "\n";
 }
 
+namespace {
+
+constexpr const char* kPhases[] = {
+    "always", "measuring the machine", "from loading on", "loading", "ordering", "running"};
+
+ordered_json plan_json(const BenchCase& what, std::int64_t available) {
+  ordered_json arrays = ordered_json::array();
+  for (const BenchArray& array : what.arrays)
+    arrays.push_back({{"name", array.name},
+                      {"bytes", array.bytes},
+                      {"held", kPhases[static_cast<int>(array.phase)]}});
+  return {{"workload", enum_name(what.workload)},
+          {"graph", what.graph},
+          {"order", enum_name(what.order)},
+          {"parts", what.parts},
+          {"device", enum_name(what.device)},
+          {"variant", enum_name(what.variant)},
+          {"dtype", enum_name(what.type)},
+          {"dim", what.dim},
+          {"nodes", what.num_nodes},
+          {"entries", what.num_entries},
+          {"exact", what.exact_size},
+          {"arrays", arrays},
+          {"export_bytes", what.export_bytes},
+          {"total_bytes", what.total_bytes},
+          {"fits", what.total_bytes <= available}};
+}
+
+std::string plan_lines(const BenchCase& what, std::int64_t available) {
+  std::string text =
+      fmt::format("\n{} on {}, order {}", enum_name(what.workload), what.graph, order_text(what));
+  if (size_text(what) != "-") text += ", " + size_text(what);
+  text += fmt::format(", device {}", enum_name(what.device));
+  if (what.device != kernels::DeviceChoice::cpu)
+    text += fmt::format(", variant {}", enum_name(what.variant));
+  text += fmt::format(": {} nodes, {}{} entries\n", what.num_nodes, what.exact_size ? "" : "about ",
+                      what.num_entries);
+  for (const BenchArray& array : what.arrays)
+    text += fmt::format("  {:<38}{:>14}{:>16}  {}\n", array.name, bytes_text(array.bytes),
+                        array.bytes, kPhases[static_cast<int>(array.phase)]);
+  return text + fmt::format("  {:<38}{:>14}{:>16}  {}\n", "at most together",
+                            bytes_text(what.total_bytes), what.total_bytes,
+                            what.total_bytes <= available ? "fits" : "does not fit");
+}
+
+}  // namespace
+
 std::string plan_text(const std::vector<BenchCase>& cases, std::int64_t available,
                       BenchFormat format) {
-  constexpr const char* kPhases[] = {"always", "loading", "ordering", "running"};
   if (format == BenchFormat::json || format == BenchFormat::jsonl) {
     ordered_json document = {{"available_bytes", available}, {"cases", ordered_json::array()}};
-    for (const BenchCase& what : cases) {
-      ordered_json arrays = ordered_json::array();
-      for (const BenchArray& array : what.arrays)
-        arrays.push_back({{"name", array.name},
-                          {"bytes", array.bytes},
-                          {"held", kPhases[static_cast<int>(array.phase)]}});
-      document["cases"].push_back({{"workload", enum_name(what.workload)},
-                                   {"graph", what.graph},
-                                   {"order", enum_name(what.order)},
-                                   {"dtype", enum_name(what.type)},
-                                   {"dim", what.dim},
-                                   {"nodes", what.num_nodes},
-                                   {"entries", what.num_entries},
-                                   {"exact", what.exact_size},
-                                   {"arrays", arrays},
-                                   {"total_bytes", what.total_bytes},
-                                   {"fits", what.total_bytes <= available}});
-    }
+    for (const BenchCase& what : cases) document["cases"].push_back(plan_json(what, available));
     return document.dump(format == BenchFormat::json ? 2 : -1) + "\n";
   }
+  if (format != BenchFormat::table)
+    throw InputError("bench: --plan as csv or md, expected table, json or jsonl");
   std::string text = fmt::format("{} may be taken\n", bytes_text(available));
-  for (const BenchCase& what : cases) {
-    text += fmt::format("\n{} on {}, order {}{}: {} nodes, {}{} entries\n",
-                        enum_name(what.workload), what.graph, enum_name(what.order),
-                        what.dim > 0 ? fmt::format(", {} {}", enum_name(what.type), what.dim) : "",
-                        what.num_nodes, what.exact_size ? "" : "about ", what.num_entries);
-    for (const BenchArray& array : what.arrays)
-      text += fmt::format("  {:<38}{:>14}{:>16}  {}\n", array.name, bytes_text(array.bytes),
-                          array.bytes, kPhases[static_cast<int>(array.phase)]);
-    text +=
-        fmt::format("  {:<38}{:>14}{:>16}  {}\n", "at most together", bytes_text(what.total_bytes),
-                    what.total_bytes, what.total_bytes <= available ? "fits" : "does not fit");
-  }
+  for (const BenchCase& what : cases) text += plan_lines(what, available);
   return text;
 }
 

@@ -11,8 +11,8 @@ namespace penchant::pipeline {
 
 enum class BenchFormat : std::uint8_t { table, json, jsonl, csv, md };
 
-/// Collects rows; each function returns what is to be printed next. A table is printed row by row
-/// with fixed widths, JSON at the end.
+/// Collects rows; each function returns what is to be printed next. Tables are printed row by row
+/// with fixed widths, under a heading for each device; JSON at the end.
 class BenchOutput {
  public:
   explicit BenchOutput(BenchFormat format) : format_(format) {}
@@ -20,11 +20,14 @@ class BenchOutput {
   std::string finish(const std::vector<std::string>& skipped);
 
  private:
+  /// What stands above the rows of a device, once for all that follow one another.
+  std::string heading(const BenchRow& row) const;
+
   BenchFormat format_;
   std::vector<BenchRow> rows_;
 };
 
-/// What --plan prints.
+/// What --plan prints. Throws InputError for csv and md, which have no form for it.
 std::string plan_text(const std::vector<BenchCase>& cases, std::int64_t available,
                       BenchFormat format);
 

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <numeric>
+#include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 
@@ -73,15 +76,11 @@ class Ingest final : public Workload {
     const std::int64_t want = shop_.options().num_events;
     require_near("the number of rows that ingest kept", 0, static_cast<double>(report_.rows.kept),
                  static_cast<double>(want), 0.0);
-    const Dataset dataset = read_dataset(data());
-    for (std::int64_t k = 0; k < kSamples; ++k) {
-      const graph::GeneratedEvent event = shop_.event(k * (want - 1) / (kSamples - 1));
-      if (dataset.users.find(fmt::format("u{}", event.user)) == graph::kNoNode ||
-          dataset.items.find(fmt::format("i{}", event.item)) == graph::kNoNode)
-        throw DeviceError(
-            fmt::format("bench: ingest lost user u{} or item i{}", event.user, event.item));
-    }
-    return fmt::format("{} rows counted, ids of {} events", want, kSamples);
+    const std::map<NodeId, std::vector<TimedItem>> users = users_of_log();
+    std::map<NodeId, std::vector<TimedItem>> found = users_of_data(users);
+    for (const auto& [user, events] : users)
+      require_events(user_name(user), std::move(found[user]), events);
+    return fmt::format("{} rows counted, all events of {} users", want, users.size());
   }
   BenchWork work() const override {
     return {"events", static_cast<double>(shop_.options().num_events), 0, 0, 0};
@@ -91,6 +90,43 @@ class Ingest final : public Workload {
   }
 
  private:
+  static std::string user_name(NodeId user) { return fmt::format("u{}", user); }
+
+  /// The events of users spread over the log, as they were written.
+  std::map<NodeId, std::vector<TimedItem>> users_of_log() const {
+    const std::int64_t size = shop_.options().num_events;
+    std::map<NodeId, std::vector<TimedItem>> users;
+    for (std::int64_t k = 0; k < kSamples; ++k)
+      users[shop_.event(k * (size - 1) / (kSamples - 1)).user];
+    for (std::int64_t k = 0; k < size; ++k) {
+      const graph::GeneratedEvent event = shop_.event(k);
+      const auto user = users.find(event.user);
+      if (user != users.end())
+        user->second.push_back({event.time_ms, fmt::format("i{}", event.item)});
+    }
+    return users;
+  }
+
+  /// The same users' events in all three parts of the data set.
+  std::map<NodeId, std::vector<TimedItem>> users_of_data(
+      const std::map<NodeId, std::vector<TimedItem>>& users) const {
+    const Dataset dataset = read_dataset(data());
+    std::map<NodeId, std::vector<TimedItem>> found;
+    for (const auto& [user, events] : users) {
+      const NodeId id = dataset.users.find(user_name(user));
+      if (id == graph::kNoNode) continue;
+      for (const graph::Interactions* part :
+           {&dataset.split.train.interactions, &dataset.split.validation, &dataset.split.test}) {
+        for (std::size_t row = 0; row < part->user.size(); ++row) {
+          if (part->user[row] == id)
+            found[user].push_back(
+                {part->time_ms[row], std::string(dataset.items.raw(part->item[row]))});
+        }
+      }
+    }
+    return found;
+  }
+
   fs::path log() const { return scratch_.path() / "events.csv"; }
   fs::path data() const { return scratch_.path() / "shop.data"; }
 

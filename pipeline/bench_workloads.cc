@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <span>
 #include <utility>
 
 #include <fmt/core.h>
+#include <omp.h>
 
 #include "graph/error.h"
 #include "graph/random.h"
@@ -15,6 +17,7 @@
 #include "models/lightgcn.h"
 #include "models/loss_log.h"
 #include "models/ranking_loss.h"
+#include "pipeline/bench_graph.h"
 #include "pipeline/bench_oracle.h"
 #include "pipeline/bench_stages.h"
 
@@ -181,9 +184,11 @@ class GcnLayerWork final : public GraphWorkload {
       require_row("gcn_layer", output, row, dense_row(product_row(a_, x, row), weight, bias));
     return fmt::format("{} rows", rows.size());
   }
-  // Product, GEMM, bias and activation: each reads a table and writes one.
+  // The sparse product, and the GEMM that ends its tiles with bias and activation: each reads a
+  // table and writes one.
   BenchWork work() const override {
-    BenchWork work = propagation(1.0, 8.0);
+    BenchWork work = propagation(1.0, 4.0);
+    work.compulsory_bytes += 4.0 * static_cast<double>(dim_ * dim_ + dim_);
     work.flops += 2.0 * static_cast<double>(a_.num_rows) * static_cast<double>(dim_ * dim_);
     return work;
   }
@@ -296,6 +301,7 @@ class TrainingStep final : public GraphWorkload {
       fill_uniform(parameter.value.view(), context.options.seed, 0, backend_);
       backend_.axpby(0.0F, parameter.gradient.view(), 0.1F, parameter.value.view());
     });
+    items_.reserve(static_cast<std::size_t>(a_.num_rows));
     for (NodeId node = 0; node < a_.num_rows; ++node) {
       if (is_item(node)) items_.push_back(node);
     }
@@ -308,9 +314,9 @@ class TrainingStep final : public GraphWorkload {
                               upload_[2](negatives_, backend_),
                               {},
                               {}};
-    const ConstFloatView final = model_.forward(backend_);
+    final_ = model_.forward(backend_);
     backend_.fill(d_final_.view(), 0.0F);
-    loss_.add_gradients(backend_, final, batch, d_final_.view(),
+    loss_.add_gradients(backend_, final_, batch, d_final_.view(),
                         losses_.next(backend_, batch.users.size));
     model_.visit_parameters(
         [&](models::Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
@@ -329,19 +335,15 @@ class TrainingStep final : public GraphWorkload {
     FloatMatrix before = backend_.matrix<float>(a_.num_rows, dim_);
     backend_.copy(ConstFloatView(embeddings->value.view()), before.view());
     run();
-    FloatMatrix final = backend_.matrix<float>(a_.num_rows, dim_);
-    {
-      // The forward's output has been kept by the model; it is that of `before`.
-      models::LayerMean mean(context_.options.layers, 1.0F, dim_, *context_.sparse, backend_);
-      mean.apply(backend_, before.view(), final.view());
-    }
-    require_layer_mean("the forward of training_step", before.view(), final.view());
-    require_loss(final.view());
+    require_layer_mean("the forward of training_step", before.view(), final_);
+    const std::size_t rows = require_loss();
     require_layer_mean("the backward of training_step", d_final_.view(),
                        embeddings->gradient.view());
     require_adam(before.view(), *embeddings);
-    return one_column() +
-           fmt::format(", forward and backward; loss; Adam on {} rows", kSampledRows);
+    return one_column() + fmt::format(
+                              ", forward and backward; loss; gradient of the loss in {} "
+                              "rows; Adam on {} rows",
+                              rows, kSampledRows);
   }
 
   BenchWork work() const override {
@@ -392,25 +394,24 @@ class TrainingStep final : public GraphWorkload {
     }
   }
 
-  void require_loss(ConstFloatView device_final) const {
-    const HostCopy host(device_final, backend_);
-    const ConstFloatView final = host;
-    double want = 0;
-    double bound = 0;
-    for (std::size_t b = 0; b < users_.size(); ++b) {
-      double margin = 0;
-      double magnitude = 0;
-      for (std::int64_t k = 0; k < dim_; ++k) {
-        const double user = final(users_[b], k);
-        margin += user * (static_cast<double>(final(positives_[b], k)) - final(negatives_[b], k));
-        magnitude += std::abs(user) * (std::abs(static_cast<double>(final(positives_[b], k))) +
-                                       std::abs(static_cast<double>(final(negatives_[b], k))));
-      }
-      want += std::log1p(std::exp(-std::abs(margin))) + std::max(-margin, 0.0);
-      bound += 1e-5 * (1.0 + magnitude);
+  /// The loss, and its gradient in rows of the batch and in others, where it is 0; returns how
+  /// many.
+  std::size_t require_loss() const {
+    const HostCopy final(final_, backend_);
+    const HostCopy d_final(d_final_.view(), backend_);
+    const BprBatch batch{users_, positives_, negatives_};
+    require_bpr_loss(final, batch, last_loss_);
+    std::set<std::int64_t> rows;
+    for (const std::int64_t row : sampled_rows(a_, kSampledRows / 4)) rows.insert(row);
+    for (const std::vector<NodeId>* ids : {&users_, &positives_, &negatives_}) {
+      const auto count = static_cast<std::int64_t>(ids->size());
+      for (std::int64_t k = 0; k < kSampledRows / 4; ++k)
+        rows.insert((*ids)[static_cast<std::size_t>(k * (count - 1) / (kSampledRows / 4 - 1))]);
     }
-    require_near("the loss of training_step", static_cast<std::int64_t>(step_), last_loss_, want,
-                 bound);
+    for (const std::int64_t row : rows)
+      require_row("the gradient of training_step's loss", d_final, row,
+                  bpr_gradient_row(final, batch, static_cast<NodeId>(row)));
+    return rows.size();
   }
 
   // Kingma and Ba 2015, algorithm 1, first step: m / (1 - beta1) = g, v / (1 - beta2) = g^2.
@@ -438,6 +439,7 @@ class TrainingStep final : public GraphWorkload {
 
   models::LightGcn model_;
   models::RankingLoss loss_;
+  ConstFloatView final_;  ///< the model's, of the last step
   FloatMatrix d_final_;
   std::vector<NodeId> items_, users_, positives_, negatives_;
   kernels::Upload<NodeId> upload_[3];
@@ -526,30 +528,50 @@ WorkloadTraits traits_of(BenchWorkload workload) {
   return {false, false, false, false, false};
 }
 
+std::int64_t thread_count(const BenchOptions& options) {
+  return options.num_threads > 0 ? options.num_threads : omp_get_num_procs();
+}
+
+namespace {
+
+/// As CpuBackend allocates a matrix: rows of whole cache lines, large ones of whole huge pages.
+std::int64_t table_bytes(std::int64_t rows, std::int64_t cols, std::int64_t element_bytes) {
+  constexpr std::int64_t kLine = 64;
+  constexpr std::int64_t kHugePage = std::int64_t{2} << 20;
+  const std::int64_t bytes = rows * ((cols * element_bytes + kLine - 1) / kLine * kLine);
+  return bytes < 2 * kHugePage ? bytes : (bytes + kHugePage - 1) / kHugePage * kHugePage;
+}
+
+/// As kernels/cpu/topk.cc: a thread has 128 queries' scores of 768 items, the items of a last tile
+/// that is filled up, and the best of each query, whose list is copied as it grows.
+std::int64_t topk_threads_bytes(const BenchOptions& options, std::int64_t dim) {
+  constexpr std::int64_t kItems = 768;
+  const std::int64_t queries = std::min<std::int64_t>(options.batch, 128);
+  return thread_count(options) * (4 * kItems * (queries + dim) + 16 * queries * options.k);
+}
+
+}  // namespace
+
 std::vector<BenchArray> workload_arrays(const BenchOptions& options, const BenchCase& what) {
-  // As Backend::matrix pads rows.
-  const auto padded = [](std::int64_t cols, std::int64_t bytes) {
-    return (cols * bytes + 63) / 64 * 64;
-  };
   const std::int64_t nodes = what.num_nodes;
-  const std::int64_t table = nodes * padded(what.dim, 4);
+  const std::int64_t table = table_bytes(nodes, what.dim, 4);
   const std::int64_t layers = std::clamp<std::int64_t>(options.layers - 1, 0, 2);
   const std::int64_t oracle = 3 * 16 * nodes;
   std::vector<BenchArray> arrays;
-  const auto add = [&](const char* name, std::int64_t bytes) {
-    if (bytes > 0) arrays.push_back({name, bytes, BenchPhase::run});
+  const auto add = [&](const char* name, std::int64_t bytes, BenchPhase phase = BenchPhase::run) {
+    if (bytes > 0) arrays.push_back({name, bytes, phase});
   };
   switch (what.workload) {
     case BenchWorkload::spmm:
       add("x [N x D]", table);
       add("y [N x D]", table);
-      if (what.type == BenchType::bf16) add("x in bf16", nodes * padded(what.dim, 2));
+      if (what.type == BenchType::bf16) add("x in bf16", table_bytes(nodes, what.dim, 2));
       break;
     case BenchWorkload::gcn_layer:
       add("H [N x D]", table);
       add("A H [N x D]", table);
       add("H' [N x D]", table);
-      add("W with gradient and moments", 4 * what.dim * padded(what.dim, 4));
+      add("W with gradient and moments", 4 * table_bytes(what.dim, what.dim, 4));
       break;
     case BenchWorkload::lightgcn_forward:
     case BenchWorkload::embedding:
@@ -566,26 +588,32 @@ std::vector<BenchArray> workload_arrays(const BenchOptions& options, const Bench
       add("E, its gradient and moments", 4 * table);
       add("mean of the layers, its gradient", 2 * table);
       add("layers in turn", layers * table);
-      add("copies while verifying", (2 + layers) * table);
-      add("batch", 6 * options.batch * padded(what.dim, 4));
+      add("copy while verifying", table);
+      add("items, int32 [I]", 4 * nodes);
+      add("batch", 6 * table_bytes(options.batch, what.dim, 4) + 64 * options.batch);
       add("oracle, one column", oracle);
       break;
     case BenchWorkload::topk:
       add("items [I x D]", table);
-      add("queries [B x D]", options.batch * padded(what.dim, 4));
-      add("ids and scores [B x K]", 2 * options.batch * padded(options.k, 4));
+      add("queries [B x D]", table_bytes(options.batch, what.dim, 4));
+      add("ids and scores [B x K]", 2 * table_bytes(options.batch, options.k, 4));
+      add("tiles and best of each thread", topk_threads_bytes(options, what.dim));
+      add("oracle, scores of one query", 16 * nodes);
       break;
     case BenchWorkload::partition:
-      add("transposed copy (symmetry check)", 8 * nodes + 4 * what.num_entries);
-      add("METIS' copy", 4 * nodes + 4 * what.num_entries);
-      add("METIS itself, about", 12 * what.num_entries + 40 * nodes);
+      add("METIS' copy", 12 * nodes + 4 * what.num_entries);
+      add("METIS itself, about", metis_bytes(what.num_entries, nodes));
       break;
     case BenchWorkload::ingest:
-      add("blocks and columns, about", 100 * options.events);
+      // Blocks as docs/formats.md has them; columns and their check measured with up to 10^6
+      // events.
+      add("blocks and columns, about",
+          (std::int64_t{15} << 20) * (thread_count(options) + 2) + 150 * options.events);
       break;
     case BenchWorkload::graph_build:
-      add("events", 20 * what.num_entries);
-      add("two graphs and the work on them, about", 60 * what.num_entries);
+      add("events", 20 * what.num_entries, BenchPhase::graph);
+      add("events in the order of time", 9 * what.num_entries, BenchPhase::load);
+      add("two graphs and the work on them, about", 80 * what.num_entries);
       break;
   }
   return arrays;

@@ -57,6 +57,9 @@ struct WorkloadTraits {
 };
 WorkloadTraits traits_of(BenchWorkload workload);
 
+/// Threads of the CPU backend.
+std::int64_t thread_count(const BenchOptions& options);
+
 /// Arrays that a workload takes beside the graph, before anything is allocated.
 std::vector<BenchArray> workload_arrays(const BenchOptions& options, const BenchCase& what);
 

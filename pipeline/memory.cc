@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -64,6 +65,10 @@ std::int64_t available_memory() {
   return available;
 }
 
+std::int64_t resident_memory() { return field("/proc/self/status", "VmRSS:").value_or(0) * 1024; }
+
+void release_freed_memory() { malloc_trim(0); }
+
 std::int64_t peak_memory() {
   if (const auto kilobytes = field("/proc/self/status", "VmHWM:")) return *kilobytes * 1024;
   rusage usage{};
@@ -80,11 +85,14 @@ std::int64_t parse_bytes(const std::string& text, const char* key) {
   constexpr std::string_view kUnits = "KMGT";
   const std::size_t place = unit.empty() ? 0 : kUnits.find(unit[0]);
   const std::size_t power = unit.empty() ? 0 : place + 1;
-  if (error != std::errc() || unit.size() > 1 || place == std::string_view::npos || !(value > 0) ||
-      value > 1e15)
-    throw InputError(
-        fmt::format("{} is '{}', expected bytes such as 12G, 500M or 1073741824", key, text));
-  for (std::size_t k = 0; k < power; ++k) value *= 1024;
+  const bool spelled =
+      error == std::errc() && unit.size() <= 1 && place != std::string_view::npos && value > 0;
+  for (std::size_t k = 0; spelled && k < power; ++k) value *= 1024;
+  constexpr double kBeyond = 0x1.0p63;  // the least that an int64 does not hold
+  if (!spelled || value < 1 || !(value < kBeyond))
+    throw InputError(fmt::format(
+        "{} is '{}', expected 1 byte to less than 8388608T, such as 12G, 500M or 1073741824", key,
+        text));
   return static_cast<std::int64_t>(value);
 }
 

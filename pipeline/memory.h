@@ -23,12 +23,19 @@ class NotEnoughMemory : public std::bad_alloc {
 /// left of its control group (v1 or v2), and of its address space (ulimit -v).
 std::int64_t available_memory();
 
+/// Resident size now.
+std::int64_t resident_memory();
+
+/// Gives memory that was freed back to the system, so that the resident size is of what is held.
+void release_freed_memory();
+
 /// Largest resident size since the start or the last reset_peak_memory(), where the kernel lets a
 /// process reset it.
 std::int64_t peak_memory();
 void reset_peak_memory();
 
-/// "12G", "500M", "64K" or a number of bytes (powers of 1024). Throws InputError that names `key`.
+/// "12G", "500M", "64K" or a number of bytes (powers of 1024), from 1 to 2^63 - 1. Throws
+/// InputError that names `key`.
 std::int64_t parse_bytes(const std::string& text, const char* key);
 /// "1.50 GiB".
 std::string bytes_text(std::int64_t bytes);

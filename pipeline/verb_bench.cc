@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // penchant bench: throughput on generated and on given graphs.
-#include <fmt/core.h>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "graph/error.h"
 #include "pipeline/bench_graph.h"
 #include "pipeline/bench_names.h"
 #include "pipeline/bench_output.h"
 #include "pipeline/bench_stages.h"
+#include "pipeline/bench_workloads.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/memory.h"
 #include "pipeline/verbs.h"
@@ -43,9 +50,9 @@ void parse_list(const std::vector<std::string>& words, const char* key, std::vec
   for (const std::string& word : words) to.push_back(parse_enum<Enum>(word, key));
 }
 
-void run_verb(BenchFlags flags, Invocation& invocation) {
-  const Config config = invocation.config();
-  BenchOptions& options = flags.options;
+/// What the flags that are words mean.
+BenchOptions options_of(const BenchFlags& flags, const Config& config) {
+  BenchOptions options = flags.options;
   parse_list(flags.workloads, "--workload", options.workloads);
   parse_list(flags.types, "--dtype", options.types);
   parse_list(flags.devices, "--device", options.devices);
@@ -56,33 +63,64 @@ void run_verb(BenchFlags flags, Invocation& invocation) {
   options.num_threads = config.backend.num_threads;
   if (flags.devices.empty()) options.devices = {config.backend.device};
   if (!flags.memory.empty()) options.memory = parse_bytes(flags.memory, "--memory");
+  options.memory = memory_limit(options);
+  return options;
+}
+
+void export_input(const BenchOptions& options, const std::vector<BenchCase>& cases,
+                  const std::string& folder) {
+  const bool events = options.workloads == std::vector{BenchWorkload::graph_build};
+  const auto what = std::find_if(cases.begin(), cases.end(), [&](const BenchCase& each) {
+    return events || traits_of(each.workload).needs_graph;
+  });
+  if (what == cases.end())
+    throw InputError(
+        "bench: nothing to --export, expected a workload on a graph or graph_build alone");
+  require_export(*what, options.memory);
+  if (events)
+    export_events(options, folder);
+  else
+    export_graph(options, folder);
+}
+
+/// Runs what fits; throws NotEnoughMemory in the end if anything did not.
+void run_cases(const BenchOptions& options, std::vector<BenchCase> cases,
+               std::vector<std::string> skipped, BenchFormat format, Invocation& invocation) {
+  const std::size_t planned = cases.size();
+  const std::vector<std::string> too_large = take_out_too_large(cases, options.memory);
+  skipped.insert(skipped.end(), too_large.begin(), too_large.end());
+  TerminalProgress progress = invocation.progress();
+  progress.begin("bench");
+  if (!cases.empty()) {
+    for (const std::string& reason : skipped) progress.warn("left out: " + reason);
+    BenchOutput output(format);
+    const bool finished = run_bench(
+        options, cases, [&](const BenchRow& row) { print(output.add(row)); }, progress);
+    print(output.finish(skipped));
+    progress.end(fmt::format("{} cases", cases.size()));
+    if (!finished) {
+      invocation.exit_code = kExitInterrupted;
+      return;
+    }
+  }
+  if (!too_large.empty())
+    throw NotEnoughMemory(fmt::format(
+        "bench: {} of {} cases left out for want of memory; --plan lists all arrays\n  {}",
+        too_large.size(), planned, fmt::join(too_large, "\n  ")));
+}
+
+void run_verb(const BenchFlags& flags, Invocation& invocation) {
+  const BenchOptions options = options_of(flags, invocation.config());
   const BenchFormat format =
       invocation.json ? BenchFormat::json : parse_enum<BenchFormat>(flags.output, "-o");
-
-  TerminalProgress progress = invocation.progress();
   std::vector<std::string> skipped;
-  const std::vector<BenchCase> cases = plan_bench(options, skipped);
-  const std::int64_t available = options.memory > 0 ? options.memory : available_memory();
-  if (flags.plan) {
-    print(plan_text(cases, available, format));
-    return;
-  }
-  require_memory(cases, available);
-  if (!flags.export_folder.empty()) {
-    if (options.workloads == std::vector{BenchWorkload::graph_build})
-      export_events(options, flags.export_folder);
-    else
-      export_graph(options, flags.export_folder);
-    return;
-  }
-  progress.begin("bench");
-  for (const std::string& reason : skipped) progress.warn("left out: " + reason);
-  BenchOutput output(format);
-  const bool finished = run_bench(
-      options, cases, [&](const BenchRow& row) { print(output.add(row)); }, progress);
-  print(output.finish(skipped));
-  progress.end(fmt::format("{} cases", cases.size()));
-  if (!finished) invocation.exit_code = kExitInterrupted;
+  std::vector<BenchCase> cases = plan_bench(options, skipped);
+  if (flags.plan)
+    print(plan_text(cases, options.memory, format));
+  else if (!flags.export_folder.empty())
+    export_input(options, cases, flags.export_folder);
+  else
+    run_cases(options, std::move(cases), std::move(skipped), format, invocation);
 }
 
 }  // namespace
@@ -114,7 +152,7 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
   list("--variant", flags->variants,
        "Sparse product on a GPU: own, cusparse, cusparse_alg1, cusparse_alg3");
   list("--order", flags->orders, "Node order: none, degree, metis");
-  list("--parts", options.parts, "Parts of partition and of the METIS order (8)");
+  list("--parts", options.parts, "Parts of partition (CPU only) and of the METIS order (8)");
   verb->add_option("--layers", options.layers, "Propagations of a forward")->capture_default_str();
   verb->add_option("--batch", options.batch, "Rows of a training step, queries of topk")
       ->capture_default_str();
@@ -125,17 +163,22 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
       ->capture_default_str();
   verb->add_option("--warmup", options.warmup, "Repetitions that do not count")
       ->capture_default_str();
-  verb->add_option("--min-time", options.min_seconds, "Seconds that a repetition lasts at least")
+  verb->add_option("--min-time", options.min_seconds,
+                   "Seconds that a repetition lasts at least, up to 3600")
       ->capture_default_str();
   verb->add_option("--seed", flags->seed, "Seed")->capture_default_str();
-  verb->add_option("--memory", flags->memory,
-                   "Memory that may be taken, such as 12G (what is available)");
+  verb->add_option(
+      "--memory", flags->memory,
+      "Memory that the process may have, such as 12G (what is available); what needs more is "
+      "left out, with exit status 4 in the end");
   verb->add_option(
       "--export", flags->export_folder,
       "Write the graph as offsets.npy, columns.npy, values.npy into a folder and stop; "
       "graph_build: the events as user.npy, item.npy");
-  verb->add_flag("--plan", flags->plan,
-                 "Print the bytes of every array and whether they fit; allocate nothing");
+  verb->add_flag(
+      "--plan", flags->plan,
+      "Print the bytes of every array and whether they fit (table, json or jsonl); allocate "
+      "nothing");
   verb->add_option("-o,--output", flags->output, "table, json, jsonl, csv or md")
       ->capture_default_str();
   verb->callback([flags, &invocation] { run_verb(*flags, invocation); });

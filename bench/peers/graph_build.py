@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""graph_build.py FOLDER: what `penchant bench -w graph_build` times, by SciPy and pandas: from the columns user.npy, item.npy (rows
+"""graph_build.py FOLDER ROUNDS: what `penchant bench -w graph_build` times, by SciPy and pandas: from the columns user.npy, item.npy (rows
 sorted by user, then time) to the user-item matrix, its transpose, and the co-occurrence matrix of items at most three places apart
-in a user's sequence (1 / distance, cosine, 20 strongest neighbours, union of both directions). Prints seconds and counts."""
+in a user's sequence (1 / distance, cosine, 20 strongest neighbours, union of both directions). Prints seconds of ROUNDS builds, after
+one that does not count, and counts."""
 import json
 import pathlib
 import sys
@@ -37,6 +38,7 @@ def build():
     return links, reverse, kept.maximum(kept.T)
 
 
+build()
 times = []
 for _ in range(int(sys.argv[2])):
     start = time.perf_counter()

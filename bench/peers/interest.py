@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""interest.py X.data STEPS EVENTS: the sequence half of the interest model (LSTM 128 over 64-wide item vectors, one hidden layer
+"""interest.py X.data STEPS EVENTS THREADS: the sequence half of the interest model (LSTM 128 over 64-wide item vectors, one hidden layer
 of 128, softmax over all items, dropout, Adam) in PyTorch, on packed sequences; events a second. A step has about EVENTS events."""
 import json
 import pathlib
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 data, steps, events = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(int(sys.argv[4]))
 users, items = (np.load(data / "train" / f"{name}.npy") for name in ("user", "item"))  # sorted by user and time
 num_items = json.loads((data / "manifest.json").read_text())["num_items"]
 starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])

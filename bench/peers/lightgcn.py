@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lightgcn.py ADJACENCY X.data STEPS: LightGCN as its authors train it (BPR, batch 2048, d = 64, three layers, Adam), in PyTorch
+"""lightgcn.py ADJACENCY X.data STEPS THREADS: LightGCN as its authors train it (BPR, batch 2048, d = 64, three layers, Adam), in PyTorch
 with a CSR adjacency and its own backward product; milliseconds a step."""
 import json
 import pathlib
@@ -13,6 +13,7 @@ import torch
 warnings.filterwarnings("ignore")
 
 folder, data, steps = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(int(sys.argv[4]))
 offsets, columns, values = (np.load(folder / f"{name}.npy") for name in ("offsets", "columns", "values"))
 size = len(offsets) - 1
 adjacency = torch.sparse_csr_tensor(torch.from_numpy(offsets.astype(np.int32)), torch.from_numpy(columns),

@@ -154,6 +154,30 @@ TEST(Csr, SymmetryLooksAtPatternAndValues) {
   EXPECT_FALSE(is_symmetric(symmetric.view(), 1.0F));
   EXPECT_FALSE(is_symmetric(small().view()));
   EXPECT_FALSE(is_symmetric(random_csr(3, 4, 5, 1).view()));
+  EXPECT_TRUE(is_symmetric(CsrView{}));
+  const Csr cycle{3, 3, {0, 1, 2, 3}, {1, 2, 0}, {}};  // as many entries in each row and column
+  EXPECT_FALSE(is_symmetric(cycle.view()));
+}
+
+TEST(Csr, SymmetryIsEqualityWithTheTransposed) {
+  int symmetric = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    // Small and full, so that some happen to be symmetric but for one entry.
+    Csr csr = random_undirected(4, 6, seed);
+    if (seed % 3 == 1) csr = random_csr(3, 3, 9, seed);
+    if (seed % 3 == 2 && !csr.columns.empty()) {
+      csr.columns.pop_back();
+      for (EdgeOffset& offset : csr.offsets)
+        offset = std::min(offset, static_cast<EdgeOffset>(csr.columns.size()));
+    }
+    const Csr other = transpose(csr.view());
+    const bool want =
+        csr.offsets == other.offsets && csr.columns == other.columns && csr.values == other.values;
+    EXPECT_EQ(is_symmetric(csr.view()), want) << "seed " << seed;
+    symmetric += want ? 1 : 0;
+  }
+  EXPECT_GE(symmetric, 100);
+  EXPECT_LT(symmetric, 300);
 }
 
 }  // namespace

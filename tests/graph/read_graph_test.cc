@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/read_graph.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -131,6 +133,37 @@ TEST_F(ReadGraph, EdgeListWithGapsInTheIds) {
   expect_equal(read_graph(gzip("a.txt.gz", text)), kite(4));
 }
 
+TEST_F(ReadGraph, EdgeListWhoseIdsAreFarApartIsNumberedAlike) {
+  // Ids that fill their range are numbered by a table, others by search: the same graph.
+  std::string near;
+  std::string far;
+  for (int k = 0; k < 200; ++k) {
+    const int from = k * 37 % 101;
+    const int to = k * 53 % 97;
+    near += std::to_string(from) + " " + std::to_string(to) + "\n";
+    far += std::to_string(from * 21000000) + " " + std::to_string(to * 21000000) + "\n";
+  }
+  const Csr want = read_graph(file("near.txt", near));
+  EXPECT_EQ(want.num_rows, 101);
+  expect_equal(read_graph(file("far.txt", far)), want);
+  const Csr two = read_graph(file("two.txt", "2147483646 0\n"));
+  EXPECT_EQ(two.columns, (std::vector<NodeId>{1, 0}));
+}
+
+TEST_F(ReadGraph, EdgeListOfOneLineTakesNoMemoryForTheIdsBelow) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer's own mappings exceed any limit";
+#endif
+  // The id's own array would have 8 GB.
+  rlimit old{};
+  getrlimit(RLIMIT_DATA, &old);
+  const fs::path path = file("far.txt", "1 2000000000\n");
+  const rlimit little{std::min<rlim_t>(rlim_t{1} << 30, old.rlim_max), old.rlim_max};
+  setrlimit(RLIMIT_DATA, &little);
+  EXPECT_NO_THROW(EXPECT_EQ(read_graph(path).num_rows, 2));
+  setrlimit(RLIMIT_DATA, &old);
+}
+
 TEST_F(ReadGraph, LongFilesCrossTheReadersBuffer) {
   std::string text;
   for (int k = 0; k < 300000; ++k) text += std::to_string(k) + " " + std::to_string(k + 1) + "\n";
@@ -162,6 +195,7 @@ TEST_F(ReadGraph, FolderOfNpyIsTakenAsItIs) {
   write("values.npy", want.values);
   expect_equal(read_graph(folder_), want);
   const GraphExtent extent = graph_extent(folder_);
+  EXPECT_EQ(extent.num_nodes, 3);
   EXPECT_EQ(extent.num_entries, 3);
   write("columns.npy", std::vector<NodeId>{2, 0, 7});
   EXPECT_THROW(read_graph(folder_), InputError);
