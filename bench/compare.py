@@ -232,7 +232,7 @@ class Bench:
 
     def gnn(self):
         results = {}
-        for workload in ("lightgcn_forward", "gcn_layer"):
+        for workload in (self.options.only or "lightgcn_forward,gcn_layer").split(","):
             results[workload] = self.against_peers(workload, [64], lambda folder, workload=workload: {
                 64: peer("gnn", folder, 64, self.options.threads, workload)})
         return results
@@ -497,7 +497,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, help="5 without it; 40 of overhead, whose single rounds differ by half")
-    parser.add_argument("--only", help="variants of ablation, peers of spmm, separated by commas; all without it")
+    parser.add_argument("--only", help="variants of ablation, peers of spmm, workloads of gnn, separated by commas; all without it")
     parser.add_argument("--budget", default="60s", help="of gowalla_auto")
     parser.add_argument("--other-python", help="of ingest: an interpreter with another version of pandas")
     parser.add_argument("--lines", type=int, default=10_000_000)

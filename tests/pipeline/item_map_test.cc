@@ -14,7 +14,9 @@
 namespace penchant::testing {
 namespace {
 
+using graph::ThreadCount;
 using pipeline::ItemMap;
+using pipeline::map_items;
 
 constexpr std::int64_t kDim = 12;
 
