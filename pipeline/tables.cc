@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading. Arrow is included here, in parquet_writer.cc and in arrow_status.h, and nowhere else.
+// Reading. Arrow is included here, in arrow_cells.h, parquet_writer.cc and arrow_status.h, and
+// nowhere else.
 #include "pipeline/tables.h"
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <charconv>
-#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <future>
 #include <limits>
 #include <mutex>
-#include <type_traits>
 
 #include <arrow/api.h>
 #include <arrow/config.h>
@@ -26,6 +23,7 @@
 #include <parquet/exception.h>
 
 #include "graph/error.h"
+#include "pipeline/arrow_cells.h"
 #include "pipeline/arrow_status.h"
 #include "pipeline/plain_text.h"
 
@@ -108,182 +106,6 @@ std::vector<int> find_columns(const fs::path& path, const std::vector<std::strin
     indices.push_back(static_cast<int>(place - known.begin()));
   }
   return indices;
-}
-
-/// Text of cells that are not text already. Views stay valid because pieces are only appended and
-/// never reallocated.
-class CellStore {
- public:
-  void clear() { used_ = 0, block_ = 0; }
-  std::string_view add(std::string_view text) {
-    constexpr std::size_t kBlock = std::size_t{1} << 20;
-    if (blocks_.empty() || used_ + text.size() > blocks_[block_].size()) {
-      if (!blocks_.empty()) ++block_;
-      if (block_ >= blocks_.size()) blocks_.emplace_back();
-      if (blocks_[block_].size() < std::max(kBlock, text.size()))
-        blocks_[block_].resize(std::max(kBlock, text.size()));
-      used_ = 0;
-    }
-    char* place = blocks_[block_].data() + used_;
-    std::copy(text.begin(), text.end(), place);
-    used_ += text.size();
-    return {place, text.size()};
-  }
-
- private:
-  std::vector<std::vector<char>> blocks_;
-  std::size_t block_ = 0;
-  std::size_t used_ = 0;
-};
-
-std::int64_t to_milliseconds(std::int64_t value, arrow::TimeUnit::type unit) {
-  switch (unit) {
-    case arrow::TimeUnit::SECOND:
-      return value * 1000;
-    case arrow::TimeUnit::MILLI:
-      return value;
-    case arrow::TimeUnit::MICRO:
-      return value / 1000;
-    case arrow::TimeUnit::NANO:
-      return value / 1000000;
-  }
-  return value;
-}
-
-/// A double as the shortest text that reads back the same; whole numbers without ".0", so that
-/// 17850.0 and 17850 are one id.
-std::string_view format_double(double value, std::array<char, 64>& buffer) {
-  std::to_chars_result result{};
-  if (std::trunc(value) == value && std::abs(value) < 9007199254740992.0) {
-    result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                           static_cast<std::int64_t>(value));
-  } else {
-    result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  }
-  return {buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())};
-}
-
-template <typename ArrayType>
-void text_cells(const arrow::Array& array, std::vector<std::string_view>& cells) {
-  const auto& strings = static_cast<const ArrayType&>(array);
-  for (std::int64_t i = 0; i < array.length(); ++i) {
-    cells.push_back(strings.IsNull(i) ? std::string_view{} : std::string_view(strings.GetView(i)));
-    if (!strings.IsNull(i) && cells.back().data() == nullptr)
-      cells.back() = std::string_view("", 0);
-  }
-}
-
-template <typename ArrayType>
-void number_cells(const arrow::Array& array, std::vector<std::string_view>& cells,
-                  CellStore& store) {
-  const auto& numbers = static_cast<const ArrayType&>(array);
-  std::array<char, 64> buffer{};
-  for (std::int64_t i = 0; i < array.length(); ++i) {
-    if (numbers.IsNull(i)) {
-      cells.emplace_back();
-      continue;
-    }
-    const auto value = numbers.Value(i);
-    if constexpr (std::is_floating_point_v<decltype(value)>) {
-      cells.push_back(std::isnan(value)
-                          ? std::string_view{}
-                          : store.add(format_double(static_cast<double>(value), buffer)));
-    } else {
-      const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                                        static_cast<std::int64_t>(value));
-      cells.push_back(
-          store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
-    }
-  }
-}
-
-void append_cells(const arrow::Array& array, const fs::path& path,
-                  std::vector<std::string_view>& cells, CellStore& store);
-
-template <typename ArrayType>
-void list_cells(const arrow::Array& array, const fs::path& path,
-                std::vector<std::string_view>& cells, CellStore& store) {
-  const auto& lists = static_cast<const ArrayType&>(array);
-  std::vector<std::string_view> elements;
-  append_cells(*lists.values(), path, elements, store);
-  std::string joined;
-  for (std::int64_t i = 0; i < array.length(); ++i) {
-    joined.clear();
-    if (!lists.IsNull(i)) {
-      for (std::int64_t e = lists.value_offset(i);
-           e < lists.value_offset(i) + lists.value_length(i); ++e) {
-        joined += kListSeparator;  // before each element, so that a list of one is known as a list
-        joined += elements[static_cast<std::size_t>(e)];
-      }
-    }
-    cells.push_back(lists.IsNull(i) ? std::string_view{} : store.add(joined));
-  }
-}
-
-/// Appends the cells of one array of any supported type as text.
-void append_cells(const arrow::Array& array, const fs::path& path,
-                  std::vector<std::string_view>& cells, CellStore& store) {
-  std::array<char, 64> buffer{};
-  switch (array.type_id()) {
-    case arrow::Type::STRING:
-      return text_cells<arrow::StringArray>(array, cells);
-    case arrow::Type::LARGE_STRING:
-      return text_cells<arrow::LargeStringArray>(array, cells);
-    case arrow::Type::BINARY:
-      return text_cells<arrow::BinaryArray>(array, cells);
-    case arrow::Type::INT8:
-      return number_cells<arrow::Int8Array>(array, cells, store);
-    case arrow::Type::INT16:
-      return number_cells<arrow::Int16Array>(array, cells, store);
-    case arrow::Type::INT32:
-      return number_cells<arrow::Int32Array>(array, cells, store);
-    case arrow::Type::INT64:
-      return number_cells<arrow::Int64Array>(array, cells, store);
-    case arrow::Type::UINT8:
-      return number_cells<arrow::UInt8Array>(array, cells, store);
-    case arrow::Type::UINT16:
-      return number_cells<arrow::UInt16Array>(array, cells, store);
-    case arrow::Type::UINT32:
-      return number_cells<arrow::UInt32Array>(array, cells, store);
-    case arrow::Type::FLOAT:
-      return number_cells<arrow::FloatArray>(array, cells, store);
-    case arrow::Type::DOUBLE:
-      return number_cells<arrow::DoubleArray>(array, cells, store);
-    case arrow::Type::LIST:
-      return list_cells<arrow::ListArray>(array, path, cells, store);
-    case arrow::Type::LARGE_LIST:
-      return list_cells<arrow::LargeListArray>(array, path, cells, store);
-    case arrow::Type::TIMESTAMP: {
-      const auto unit = static_cast<const arrow::TimestampType&>(*array.type()).unit();
-      const auto& times = static_cast<const arrow::TimestampArray&>(array);
-      for (std::int64_t i = 0; i < array.length(); ++i) {
-        const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                                          to_milliseconds(times.Value(i), unit));
-        cells.push_back(
-            times.IsNull(i)
-                ? std::string_view{}
-                : store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
-      }
-      return;
-    }
-    case arrow::Type::DICTIONARY: {
-      const auto& coded = static_cast<const arrow::DictionaryArray&>(array);
-      std::vector<std::string_view> values;
-      append_cells(*coded.dictionary(), path, values, store);
-      for (std::int64_t i = 0; i < array.length(); ++i) {
-        cells.push_back(coded.IsNull(i) ? std::string_view{}
-                                        : values[static_cast<std::size_t>(coded.GetValueIndex(i))]);
-      }
-      return;
-    }
-    case arrow::Type::UINT64:
-    default:
-      // Rare types (64-bit unsigned, decimals, dates): Arrow's own text.
-      for (std::int64_t i = 0; i < array.length(); ++i) {
-        const auto scalar = take(array.GetScalar(i), path);
-        cells.push_back(scalar->is_valid ? store.add(scalar->ToString()) : std::string_view{});
-      }
-  }
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's
-// headers stay inside tables.cc and parquet_writer.cc. Every cell is read as text: ids keep their
-// bytes, and each rule of ingest decides itself what a valid number or time is.
+// headers stay inside tables.cc, arrow_cells.h and parquet_writer.cc. Every cell is read as text:
+// ids keep their bytes, and each rule of ingest decides itself what a valid number or time is.
 #pragma once
 
 #include <algorithm>
