@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "pipeline/bounds.h"
 
 namespace penchant::pipeline {
 
@@ -66,6 +67,7 @@ Budget parse_budget(std::string_view text, std::string_view key) {
         fmt::format("{} is '{}', expected a time above 0 such as 90s, 5m or 1h", key, text));
   }
   budget.seconds *= scale;
+  check_bounds("train.budget", budget.seconds, key);
   return budget;
 }
 

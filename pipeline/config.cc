@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/bounds.h"
 #include "pipeline/config_settings.h"
 #include "pipeline/names.h"
 
@@ -38,6 +39,24 @@ std::vector<std::string> known_keys() {
   std::vector<std::string> keys = {"data.event_weights", "data.attributes"};
   for (const Setting& known : all_settings()) keys.push_back(known.key);
   return keys;
+}
+
+/// Numbers of a value against what the key may be; what is no number is left to read_value.
+void check_node(const toml::node& node, std::string_view key, const Source& source) {
+  if (const toml::array* array = node.as_array()) {
+    for (const toml::node& element : *array) check_node(element, key, source);
+  } else if (const auto whole = node.value_exact<std::int64_t>()) {
+    check_bounds(key, *whole, source.place);
+  } else if (const auto real = node.value_exact<double>()) {
+    check_bounds(key, *real, source.place);
+  }
+}
+
+void read_setting(Config& config, const Setting& setting, const toml::node& node,
+                  const Source& source) {
+  check_node(node, setting.key, source);
+  setting.read(config, node, source);
+  config.given.insert(setting.key);
 }
 
 /// A path is a list of its prefixes, whether its kind is said or not.
@@ -102,6 +121,7 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
                        [](const auto& a, const auto& b) { return a.first < b.first; });
       for (const auto& [position, event] : events) {
         double value = 0;
+        check_node(*weights->get(event), key, source);
         read_value(*weights->get(event), value, source, key);
         config.ingest.event_weights.emplace_back(event, value);
       }
@@ -113,8 +133,7 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
       for (const toml::node& entry : *entries)
         config.ingest.attributes.push_back(read_attribute_table(*entry.as_table(), file));
     } else if (const Setting* known = find_setting(key)) {
-      known->read(config, node, source);
-      config.given.insert(key);
+      read_setting(config, *known, node, source);
     } else if (const toml::table* inner = node.as_table()) {
       const std::vector<std::string> keys = known_keys();
       if (std::none_of(keys.begin(), keys.end(),
@@ -193,8 +212,7 @@ void apply_setting(Config& config, std::string_view assignment) {
   } catch (const toml::parse_error&) {
     table.insert_or_assign("value", text);  // a bare word is a string
   }
-  known->read(config, *table.get("value"), source);
-  config.given.insert(key);
+  read_setting(config, *known, *table.get("value"), source);
   finish(config, source.place);
 }
 
@@ -245,16 +263,18 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
 
 std::string configuration_markdown() {
   const Config defaults;
-  std::string text = "| key | default | meaning |\n| --- | --- | --- |\n";
+  std::string text = "| key | default | range | meaning |\n| --- | --- | --- | --- |\n";
   for (const Setting& known : all_settings()) {
-    std::string help = known.help;
-    text += fmt::format("| `{}` | `{}` | {} |\n", known.key, known.write(defaults), help);
+    const auto bounds = bounds_of(known.key);
+    text += fmt::format("| `{}` | `{}` | {} | {} |\n", known.key, known.write(defaults),
+                        bounds ? bounds->text() : "", known.help);
   }
+  text += fmt::format(
+      "| `data.event_weights` | `view = 1, cart = 2, purchase = 4` | {} | weight of "
+      "each event type; other types are rejected |\n",
+      bounds_of("data.event_weights")->text());
   text +=
-      "| `data.event_weights` | `view = 1, cart = 2, purchase = 4` | weight of each event type; "
-      "other types are rejected |\n";
-  text +=
-      "| `[[data.attributes]]` | none | `column`, `name` (the column's, if not given), `kind` "
+      "| `[[data.attributes]]` | none | | `column`, `name` (the column's, if not given), `kind` "
       "(categorical, list, numeric, text), `separator` of a list, `path_separator` of a path "
       "`a.b.c` "
       "(a list of its prefixes) |\n";

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "pipeline/bounds.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/memory.h"
 #include "pipeline/names.h"
@@ -23,7 +24,10 @@ Config Invocation::config() const {
   for (const std::string& assignment : settings) apply_setting(result, assignment);
   if (!device.empty())
     result.backend.device = parse_enum<kernels::DeviceChoice>(device, "--device");
-  if (threads >= 0) result.backend.num_threads = threads;
+  if (threads) {
+    check_bounds("run.threads", *threads, "--threads");
+    result.backend.num_threads = static_cast<int>(*threads);
+  }
   return result;
 }
 

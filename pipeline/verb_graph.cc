@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/bounds.h"
 #include "pipeline/names.h"
 #include "pipeline/verbs.h"
 
@@ -111,7 +112,10 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation) {
                              "metis, range, hash or random: the one whose parts are stored");
   partition_verb->callback([data, parts, method, partition_verb, &invocation] {
     Config config = invocation.config();
-    if (partition_verb->count("--parts") > 0) config.partition.num_parts = *parts;
+    if (partition_verb->count("--parts") > 0) {
+      check_bounds("partition.parts", *parts, "--parts");
+      config.partition.num_parts = *parts;
+    }
     if (!method->empty())
       config.partition.method = parse_enum<partition::Method>(*method, "--method");
     TerminalProgress progress = invocation.progress();

@@ -32,7 +32,7 @@ void print_evaluation(const EvaluateReport& model, std::span<const Baseline> bas
 void add_train_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, out, budget;
-    std::int64_t seed = -1;
+    std::optional<std::int64_t> seed;
     bool resume = false;
   };
   const auto flags = std::make_shared<Flags>();
@@ -50,7 +50,12 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
     if (!flags->out.empty()) config.model_out = flags->out;
     if (config.model_out.empty())
       throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
-    if (flags->seed >= 0) config.train.seed = static_cast<graph::Seed>(flags->seed);
+    if (flags->seed) {
+      if (*flags->seed < 0)
+        throw InputError(
+            fmt::format("--seed is {}, expected a number that is not negative", *flags->seed));
+      config.train.seed = static_cast<graph::Seed>(*flags->seed);
+    }
     if (!flags->budget.empty()) config.train.budget = parse_budget(flags->budget, "--budget");
     config.train.resume = flags->resume;
     TerminalProgress progress = invocation.progress();

@@ -24,7 +24,7 @@ struct Invocation {
   std::string config_file;
   std::vector<std::string> settings;
   std::string device;
-  int threads = -1;
+  std::optional<std::int64_t> threads;
   int exit_code = 0;
 
   /// --config, then --set, then --device and --threads.

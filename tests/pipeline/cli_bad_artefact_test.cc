@@ -254,7 +254,7 @@ TEST_F(CliBadArtefact, KLargerThanTheCatalogue) {
   expect_input_error(run_penchant({"evaluate", data, model, "--set", "evaluate.cutoffs=[10, 151]"}),
                      {"cut-off 151", "150 items"});
   expect_input_error(run_penchant({"evaluate", data, model, "--set", "evaluate.cutoffs=[0]"}),
-                     {"cut-off 0", "at least 1"});
+                     {"evaluate.cutoffs is 0", "expected 1 to"});
   expect_input_error(run_penchant({"partition", data, "--parts", "100000"}), {"parts", "100000"});
 }
 

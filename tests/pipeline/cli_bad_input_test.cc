@@ -199,7 +199,7 @@ TEST_F(CliBadInput, MisspeltSetting) {
   };
   refused("train.epoch=3", {"--set train.epoch=3", "did you mean 'train.epochs'?"});
   refused("train.epochs=many", {"--set train.epochs=many", "expected a whole number"});
-  refused("train.epochs=-1", {"train.epochs", "not negative"});
+  refused("train.epochs=-1", {"train.epochs is -1", "expected 1 to 1000000"});
   refused("train.epochs", {"--set train.epochs", "expected key=value"});
   refused("filter.kind=cheby", {"filter.kind", "'cheby'", "linear, gfcf, chebycf, bspm"});
   refused("filter.power=much", {"--set filter.power=much", "filter.power", "expected a number"});

@@ -10,6 +10,7 @@
 
 #include "graph/error.h"
 #include "pipeline/auto_plan.h"
+#include "pipeline/bounds.h"
 #include "tests/pipeline/folder.h"
 #include "tests/pipeline/logs.h"
 
@@ -51,6 +52,7 @@ std::string other_value(const std::string& key, const std::string& value) {
       {"model.mlp_dims", "[7, 70]"},
       {"embeddings.formats", "[\"parquet\"]"},
       {"train.budget", "\"90s\""},
+      {"partition.imbalance", "1.5"},
       {"filter.power", "0.375"},
       {"filter.rank", "7"},
       {"filter.low_pass", "0.375"},
@@ -281,6 +283,44 @@ TEST(Config, WrongTypesAreRefused) {
                   "expected one character");
   EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "run.threads=99999999999"); }),
                   "run.threads");
+}
+
+TEST(Config, EveryNumberHasBounds) {
+  for (const auto& [key, value] : settings_of(Config())) {
+    if (key.ends_with(".seed")) continue;
+    double number = 0;
+    const bool is_number = std::sscanf(value.c_str(), "%lf", &number) == 1 ||
+                           std::sscanf(value.c_str(), "[%lf", &number) == 1;
+    if (!is_number && !bounds_of(key)) continue;
+    ASSERT_TRUE(bounds_of(key)) << key << " has no entry in pipeline/bounds.cc";
+    for (const char* absurd : {"9223372036854775807", "-1", "1e300", "-1e300", "nan", "inf"}) {
+      Config config;
+      const std::string message =
+          input_error_of([&] { apply_setting(config, fmt::format("{}={}", key, absurd)); });
+      EXPECT_MENTIONS(message, key);
+      EXPECT_MENTIONS(message, "expected");
+      if (message.find("whole number") == std::string::npos && key != "train.budget")
+        EXPECT_MENTIONS(message, "expected " + bounds_of(key)->text());
+    }
+  }
+}
+
+TEST(Config, NumbersOutOfRangeNamePlaceAndRange) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "c.toml";
+  write_text(file, "[model]\nembedding_dim = 4611686018427387904\n");
+  EXPECT_EQ(input_error_of([&] { read_config(file); }),
+            fmt::format("{}:2:17: model.embedding_dim is 4611686018427387904, expected 1 to 16384",
+                        file.string()));
+  write_text(file, "[data.event_weights]\nview = 1\ncart = -2.5\n");
+  EXPECT_MENTIONS(input_error_of([&] { read_config(file); }),
+                  "data.event_weights is -2.5, expected above 0, at most 1000000000");
+  Config config;
+  EXPECT_EQ(input_error_of([&] { apply_setting(config, "evaluate.cutoffs=[10, 0]"); }),
+            "--set evaluate.cutoffs=[10, 0]: evaluate.cutoffs is 0, expected 1 to 2147483647");
+  EXPECT_EQ(input_error_of([&] { apply_setting(config, "graph.cooccurrence_weight=nan"); }),
+            "--set graph.cooccurrence_weight=nan: graph.cooccurrence_weight is nan, expected 0 to "
+            "1000000000");
 }
 
 TEST(Config, PathsAreRelativeToTheFile) {
