@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/error.h"
+#include "graph/parallel.h"
 
 namespace penchant::graph {
 
@@ -21,11 +22,9 @@ template <typename Visit>
 void visit_entries(std::int64_t num_rows, std::int64_t num_cols, std::int64_t num_edges,
                    const EdgeBlocks& edges, Direction direction, Visit visit) {
   const std::int64_t num_blocks = (num_edges + kBlockEdges - 1) / kBlockEdges;
-#pragma omp parallel
-  {
+  parallel_for(num_blocks, 16, [&](const Share& blocks) {
     std::vector<Edge> block(at(std::min(kBlockEdges, std::max<std::int64_t>(num_edges, 0))));
-#pragma omp for schedule(dynamic, 16)
-    for (std::int64_t b = 0; b < num_blocks; ++b) {
+    for (const std::int64_t b : blocks) {
       const std::int64_t first = b * kBlockEdges;
       const std::span<Edge> filled(block.data(), at(std::min(kBlockEdges, num_edges - first)));
       edges(first, filled);
@@ -38,7 +37,7 @@ void visit_entries(std::int64_t num_rows, std::int64_t num_cols, std::int64_t nu
         if (direction == Direction::both) visit(edge.column, edge.row);
       }
     }
-  }
+  });
 }
 
 /// Sorts every row and leaves each column once; closes the gaps.

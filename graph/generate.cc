@@ -44,6 +44,11 @@ Shop::Shop(const ShopOptions& options) : options_(options) {
     throw InputError(fmt::format("generate: {} users and {} items, expected at most {} of each",
                                  options.num_users, options.num_items, kMost));
   }
+  if (options.num_brands > kMost || options.num_events / kSessionLength >= kMost) {
+    throw InputError(
+        fmt::format("generate: {} brands and {} events, expected at most {} brands and sessions",
+                    options.num_brands, options.num_events, kMost));
+  }
   const auto unsold =
       static_cast<std::int64_t>(options.share_unsold * static_cast<double>(options.num_items));
   num_sold_ = std::max<std::int64_t>(1, options.num_items - unsold);

@@ -11,10 +11,14 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/parallel.h"
 
 namespace penchant::graph {
 
 namespace {
+
+/// Of a relation, whose entries are multiplied by it in float32.
+constexpr double kLargestWeight = 1e6;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -41,7 +45,10 @@ Sequence order_by_scope(const Interactions& log, const CooccurrenceOptions& opti
   // Counting sort by session; rows without a session are left out. It keeps the order of users, so
   // that the rows of one are a basket: shops number sessions a user as often as all of them.
   // Baskets longer than max_basket are cut into blocks.
-  const NodeId num_sessions = *std::max_element(log.session.begin(), log.session.end()) + 1;
+  const auto [least, most] = std::minmax_element(log.session.begin(), log.session.end());
+  if (*least < kNoNode)
+    throw InputError(fmt::format("graph: session {}, expected 0 or more", *least));
+  const std::int64_t num_sessions = std::int64_t{*most} + 1;
   std::vector<std::int64_t> next(at(num_sessions) + 1, 0);
   std::int64_t num_places = 0;
   for (const NodeId session : log.session) {
@@ -93,7 +100,8 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
   const Sequence sequence = order_by_scope(train.interactions, options);
   const auto num_places = static_cast<std::int64_t>(sequence.item.size());
   const bool windowed = options.scope == CooccurrenceScope::window;
-  const std::int64_t reach = windowed ? options.window : options.max_basket;
+  // No more than all places: the largest window must not overflow.
+  const std::int64_t reach = std::min(windowed ? options.window : options.max_basket, num_places);
 
   // Places of each item.
   std::vector<std::int64_t> starts(at(num_items) + 1, 0);
@@ -114,13 +122,11 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
   };
 
   std::vector<std::vector<std::pair<NodeId, float>>> kept(at(num_items));
-#pragma omp parallel
-  {
+  parallel_for(num_items, 256, [&](const Share& items) {
     std::vector<double> raw(at(num_items), 0.0);
     std::vector<NodeId> touched;
     std::vector<std::pair<NodeId, float>> scored;
-#pragma omp for schedule(dynamic, 256)
-    for (std::int64_t item = 0; item < num_items; ++item) {
+    for (const std::int64_t item : items) {
       const auto self = static_cast<NodeId>(item);
       const auto visit = [&](std::int64_t place, std::int64_t other) {
         const NodeId neighbour = sequence.item[at(other)];
@@ -159,7 +165,7 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
                         scored.end(), stronger);
       kept[at(item)].assign(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep));
     }
-  }
+  });
 
   // Union of both directions; the two weights of a pair agree but for the order of a sum, so the
   // larger is taken for both.
@@ -208,6 +214,13 @@ Relation attribute_relation(const Attribute& attribute, std::int64_t num_items,
 
 ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog,
                            const ItemGraphOptions& options) {
+  const auto require = [](const char* name, double value, double most) {
+    if (!(value >= 0.0 && value <= most))  // nor NaN
+      throw InputError(fmt::format("graph: {} is {}, expected 0 to {:g}", name, value, most));
+  };
+  require("cooccurrence_weight", options.cooccurrence_weight, kLargestWeight);
+  require("attribute_weight", options.attribute_weight, kLargestWeight);
+  require("max_value_share", options.max_value_share, 1.0);
   ItemGraph graph;
   graph.num_items = catalog.num_items;
   if (options.cooccurrence) {

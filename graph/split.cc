@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <ranges>
@@ -17,6 +18,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/parallel.h"
 #include "graph/random.h"
 #include "graph/side_by_side.h"
 
@@ -147,17 +149,16 @@ class TimeRanks {
     earliest_ = static_cast<std::uint64_t>(earliest);
     const std::uint64_t range = static_cast<std::uint64_t>(latest) - earliest_;
     shift_ = std::max(0, static_cast<int>(std::bit_width(range)) - kBucketBits);
-#pragma omp parallel
-    {
+    std::mutex adding;
+    parallel_for(num_rows, kRowsAtOnce, [&](const Share& rows) {
       std::vector<std::size_t> counts(counts_.size(), 0);
-#pragma omp for schedule(static)
-      for (std::int64_t row = 0; row < num_rows; ++row) {
+      for (const std::int64_t row : rows) {
         const auto place = static_cast<std::size_t>(row);
         if (parts_[place] == Part::train) ++counts[bucket_of(place)];
       }
-#pragma omp critical
+      const std::lock_guard lock(adding);
       std::transform(counts.begin(), counts.end(), counts_.begin(), counts_.begin(), std::plus<>());
-    }
+    });
     for (const std::size_t count : counts_) size_ += count;
   }
 
@@ -186,6 +187,7 @@ class TimeRanks {
 
  private:
   static constexpr int kBucketBits = 12;
+  static constexpr std::int64_t kRowsAtOnce = std::int64_t{1} << 16;
   std::size_t bucket_of(std::size_t row) const {
     return (static_cast<std::uint64_t>(times_[row]) - earliest_) >> shift_;
   }

@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/parallel.h"
 #include "graph/user_item_graph.h"
 
 namespace penchant::pipeline {
@@ -29,12 +30,10 @@ graph::Csr item_neighbours(const graph::TrainingPart& known, std::int64_t num_us
   const graph::CsrView items_of = pairs.user_items.view();
   const graph::CsrView users_of = pairs.item_users.view();
   std::vector<std::vector<std::pair<NodeId, float>>> kept(at(num_items));
-#pragma omp parallel
-  {
+  graph::parallel_for(num_items, 64, [&](const graph::Share& items) {
     std::vector<std::int64_t> shared(at(num_items), 0);
     std::vector<NodeId> touched;
-#pragma omp for schedule(dynamic, 64)
-    for (std::int64_t item = 0; item < num_items; ++item) {
+    for (const std::int64_t item : items) {
       for (const NodeId user : users_of.row(item)) {
         for (const NodeId other : items_of.row(user)) {
           if (other != item && shared[at(other)]++ == 0) touched.push_back(other);
@@ -59,7 +58,7 @@ graph::Csr item_neighbours(const graph::TrainingPart& known, std::int64_t num_us
       neighbours.shrink_to_fit();
       std::sort(neighbours.begin(), neighbours.end());
     }
-  }
+  });
   graph::Csr result;
   result.num_rows = num_items;
   result.num_cols = num_items;
@@ -76,11 +75,12 @@ graph::Csr item_neighbours(const graph::TrainingPart& known, std::int64_t num_us
 HistoryBaseline::HistoryBaseline(const Histories& histories,
                                  std::span<const std::int64_t> item_counts)
     : histories_(histories) {
-  std::int64_t largest = 0;
-  for (const std::int64_t count : item_counts) largest = std::max(largest, count);
+  double largest = 0.0;
+  for (const std::int64_t count : item_counts)
+    largest = std::max(largest, static_cast<double>(count));
   for (const std::int64_t count : item_counts) {
-    popularity_.push_back(static_cast<float>(static_cast<double>(count - largest - 1) /
-                                             static_cast<double>(largest + 1)));
+    popularity_.push_back(
+        static_cast<float>((static_cast<double>(count) - largest - 1.0) / (largest + 1.0)));
   }
 }
 
@@ -89,20 +89,18 @@ void HistoryBaseline::score(kernels::IdView users, kernels::Backend& backend,
   const auto num_items = static_cast<std::int64_t>(popularity_.size());
   const std::int64_t num_users = users.size;
   tile_.resize(at(num_items * num_users));
-#pragma omp parallel
-  {
+#pragma omp parallel for schedule(static)
+  for (std::int64_t item = 0; item < num_items; ++item)
+    std::fill_n(tile_.data() + item * num_users, num_users, popularity_[at(item)]);
+  graph::parallel_for(num_users, 8, [&](const graph::Share& columns) {
     std::vector<float> sums(at(num_items), 0.0F);
     std::vector<ItemScore> scored;
-#pragma omp for schedule(static)
-    for (std::int64_t item = 0; item < num_items; ++item)
-      std::fill_n(&tile_[at(item * num_users)], num_users, popularity_[at(item)]);
-#pragma omp for schedule(dynamic, 8)
-    for (std::int64_t b = 0; b < num_users; ++b) {
+    for (const std::int64_t b : columns) {
       scored.clear();
       score_history(histories_.row(users[b]), sums, scored);
       for (const ItemScore& entry : scored) tile_[at(entry.item * num_users + b)] = entry.score;
     }
-  }
+  });
   backend.copy(
       kernels::ConstFloatView(tile_.data(), num_items, num_users, num_users, kernels::Device::cpu),
       scores);

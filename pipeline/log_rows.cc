@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/parallel.h"
 #include "graph/side_by_side.h"
 #include "pipeline/utf8.h"
 
@@ -169,12 +170,10 @@ void drop_exact_repeats(OrderedLog& log, std::size_t first, std::size_t last, Pa
 void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
   const std::vector<std::size_t> starts = user_starts(log.rows);
   const auto num_users = static_cast<std::int64_t>(starts.size()) - 1;
-#pragma omp parallel
-  {
+  graph::parallel_for(num_users, 1024, [&](const graph::Share& users) {
     PairKeys keys;
     std::vector<ExactKey> rows;
-#pragma omp for schedule(dynamic, 1024)
-    for (std::int64_t u = 0; u < num_users; ++u) {
+    for (const std::int64_t u : users) {
       const std::size_t first = starts[static_cast<std::size_t>(u)];
       const std::size_t last = starts[static_cast<std::size_t>(u) + 1];
       if (!may_repeat_items(log.rows.item.data() + first, last - first)) continue;
@@ -184,7 +183,7 @@ void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
         drop_repeated_pairs(log, first, last, policy, keys);
       }
     }
-  }
+  });
 }
 
 void apply_repeat_policy(OrderedLog& log, RepeatPolicy policy, Rejections& rejections) {
@@ -275,27 +274,27 @@ std::vector<std::uint32_t> order_by_user(const std::vector<NodeId>& users,
                                          const std::vector<std::uint32_t>& starts) {
   std::vector<std::uint32_t> order(users.size());
   const std::size_t num_users = starts.size() - 1;
-#pragma omp parallel
-  {
-    // Each thread places the rows of a range of users with about the same number of rows.
-    const auto threads = static_cast<std::size_t>(omp_get_num_threads());
-    const auto thread = static_cast<std::size_t>(omp_get_thread_num());
-    const auto bound = [&](std::size_t part) {
-      const auto share = static_cast<std::uint32_t>(users.size() * part / threads);
-      return part == threads
-                 ? num_users
-                 : static_cast<std::size_t>(
-                       std::lower_bound(starts.begin(), starts.end() - 1, share) - starts.begin());
-    };
-    const std::size_t first = bound(thread);
-    const std::size_t size = bound(thread + 1) - first;
-    std::vector<std::uint32_t> next(starts.begin() + static_cast<std::ptrdiff_t>(first),
-                                    starts.begin() + static_cast<std::ptrdiff_t>(first + size));
-    for (std::size_t row = 0; row < users.size(); ++row) {
-      const std::size_t user = static_cast<std::size_t>(users[row]) - first;
-      if (user < size) order[next[user]++] = static_cast<std::uint32_t>(row);
+  // Each thread places the rows of a range of users with about the same number of rows.
+  const auto num_parts = static_cast<std::size_t>(omp_get_max_threads());
+  const auto bound = [&](std::size_t part) {
+    const auto share = static_cast<std::uint32_t>(users.size() * part / num_parts);
+    return part == num_parts
+               ? num_users
+               : static_cast<std::size_t>(
+                     std::lower_bound(starts.begin(), starts.end() - 1, share) - starts.begin());
+  };
+  graph::parallel_for(static_cast<std::int64_t>(num_parts), 1, [&](const graph::Share& parts) {
+    for (const std::int64_t part : parts) {
+      const std::size_t first = bound(static_cast<std::size_t>(part));
+      const std::size_t size = bound(static_cast<std::size_t>(part) + 1) - first;
+      std::vector<std::uint32_t> next(starts.begin() + static_cast<std::ptrdiff_t>(first),
+                                      starts.begin() + static_cast<std::ptrdiff_t>(first + size));
+      for (std::size_t row = 0; row < users.size(); ++row) {
+        const std::size_t user = static_cast<std::size_t>(users[row]) - first;
+        if (user < size) order[next[user]++] = static_cast<std::uint32_t>(row);
+      }
     }
-  }
+  });
   return order;
 }
 
@@ -343,15 +342,13 @@ std::vector<std::uint32_t> order_rows(Interactions& log, std::int64_t num_users)
         {[&] { gather(log.time_ms, order); }, [&] { gather(log.item, order); }});
     return order;
   }
-#pragma omp parallel
-  {
+  graph::parallel_for(num_users, 1024, [&](const graph::Share& users) {
     std::vector<std::pair<std::int64_t, std::uint32_t>> rows;
-#pragma omp for schedule(dynamic, 1024)
-    for (std::int64_t user = 0; user < num_users; ++user) {
+    for (const std::int64_t user : users) {
       const auto place = static_cast<std::size_t>(user);
       sort_by_time(starts[place], starts[place + 1], log.time_ms, order, rows);
     }
-  }
+  });
   graph::run_side_by_side({[&] { gather(log.time_ms, order); }, [&] { gather(log.item, order); }});
   return order;
 }

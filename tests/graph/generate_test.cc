@@ -164,6 +164,8 @@ TEST(Shop, RefusesImpossibleOptions) {
   }
   EXPECT_THROW(Shop({.num_users = std::int64_t{1} << 31}), InputError);
   EXPECT_THROW(Shop({.num_items = std::int64_t{1} << 31}), InputError);
+  EXPECT_THROW(Shop({.num_brands = std::int64_t{1} << 31}), InputError);
+  EXPECT_THROW(Shop({.num_events = std::int64_t{1} << 34}), InputError) << "sessions are numbered";
 }
 
 }  // namespace

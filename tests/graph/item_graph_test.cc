@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <tuple>
 
@@ -332,6 +333,39 @@ TEST(ItemGraph, RefusesAttributesThatCannotBeRelations) {
       EXPECT_THAT(error.what(), HasSubstr("'" + bad + "'"));
     }
   }
+}
+
+TEST(ItemGraph, RefusesWeightsAndSharesThatAreNoSuch) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinite = std::numeric_limits<float>::infinity();
+  for (const float bad : {-1.0F, kNan, kInfinite, 1e30F}) {
+    for (float ItemGraphOptions::*weight :
+         {&ItemGraphOptions::cooccurrence_weight, &ItemGraphOptions::attribute_weight}) {
+      ItemGraphOptions options;
+      options.*weight = bad;
+      EXPECT_THROW(build_item_graph({}, catalog(), options), InputError) << bad;
+    }
+    ItemGraphOptions options;
+    options.max_value_share = static_cast<double>(bad);
+    EXPECT_THROW(build_item_graph({}, catalog(), options), InputError) << bad;
+  }
+}
+
+TEST(Cooccurrence, TheWidestWindowSpansTheWholeLog) {
+  CooccurrenceOptions widest;
+  widest.window = std::numeric_limits<std::int64_t>::max();
+  CooccurrenceOptions wide;
+  wide.window = 1000;
+  const TrainingPart train{random_log(3, 9, 200, 5)};
+  expect_equal(build_cooccurrence(train, 9, widest), build_cooccurrence(train, 9, wide));
+}
+
+TEST(Cooccurrence, RefusesSessionsBelowNone) {
+  TrainingPart train = one_basket({4, 0, 5});
+  train.interactions.session = {-2, 0, 0};
+  CooccurrenceOptions options;
+  options.scope = Scope::session;
+  EXPECT_THROW(build_cooccurrence(train, 6, options), InputError);
 }
 
 TEST(ItemGraph, CooccurrenceComesFirstAndOnlyIfThereIsAny) {
