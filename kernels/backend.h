@@ -16,7 +16,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -204,16 +206,12 @@ class Backend {
   template <typename T>
   Matrix<T> matrix(std::int64_t rows, std::int64_t cols) {
     const std::int64_t stride = padded_stride(cols, sizeof(T));
-    return {allocate_bytes(rows * stride * static_cast<std::int64_t>(sizeof(T))),
-            release(),
-            rows,
-            cols,
-            stride,
-            device()};
+    return {
+        allocate_bytes(bytes_of(rows, stride, sizeof(T))), release(), rows, cols, stride, device()};
   }
   template <typename T>
   Vector<T> vector(std::int64_t size) {
-    return {allocate_bytes(size * static_cast<std::int64_t>(sizeof(T))), release(), size, device()};
+    return {allocate_bytes(bytes_of(size, 1, sizeof(T))), release(), size, device()};
   }
   /// Copies between host and device or within either; shapes must agree, strides may differ.
   virtual void copy(ConstFloatView from, FloatView to) = 0;
@@ -367,13 +365,15 @@ class Backend {
   // -----------------------------------------------------------------------------------------------------
   /// For each query row the K items of highest score <query, item>, best first, ties by the lower
   /// item id; items in the row of `excluded` (CSR [B x N] in host memory, columns ascending;
-  /// num_rows = 0: none) are left out. Fewer than K left: ids are filled with kNoNode, scores with
-  /// -infinity. ids, scores [B x K]. Never stores B x N scores.
+  /// num_rows = 0: none) are left out, and so are those whose score is NaN or -infinity. Fewer than
+  /// K left: ids are filled with kNoNode, scores with -infinity. ids, scores [B x K]. Never stores
+  /// B x N scores.
   virtual void topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
                     MatrixView<graph::NodeId> ids, FloatView scores) = 0;
   /// For every entry (b, i) of `targets` (CSR [B x N] in host memory): higher = number of items not
   /// in row b of `excluded` nor in row b of `targets` whose score is above that of i, equal = the
-  /// same for equal scores. [targets.num_entries()].
+  /// same for equal scores. A score of NaN ranks last: as a target behind all such items, as one of
+  /// these neither above nor equal. [targets.num_entries()].
   virtual void rank_counts(ConstFloatView queries, ConstFloatView items,
                            const graph::CsrView& excluded, const graph::CsrView& targets,
                            VectorView<graph::NodeId> higher, VectorView<graph::NodeId> equal) = 0;
@@ -391,7 +391,17 @@ class Backend {
   /// Smallest stride >= cols whose rows start on 64-byte boundaries.
   static std::int64_t padded_stride(std::int64_t cols, std::size_t element_bytes) {
     const auto per_line = static_cast<std::int64_t>(64 / element_bytes);
+    if (cols > std::numeric_limits<std::int64_t>::max() - per_line)
+      throw std::bad_array_new_length();
     return (cols + per_line - 1) / per_line * per_line;
+  }
+  /// Sizes come from options and files: what no memory could hold must not wrap around to little.
+  static std::int64_t bytes_of(std::int64_t rows, std::int64_t stride, std::size_t element_bytes) {
+    std::int64_t bytes = 0;
+    if (rows < 0 || stride < 0 || __builtin_mul_overflow(rows, stride, &bytes) ||
+        __builtin_mul_overflow(bytes, static_cast<std::int64_t>(element_bytes), &bytes))
+      throw std::bad_array_new_length();
+    return bytes;
   }
 };
 

@@ -40,6 +40,8 @@ Calibration fit_calibration(std::span<const float> logits, std::span<const std::
       positives == static_cast<std::ptrdiff_t>(labels.size())) {
     return {};
   }
+  if (!std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); }))
+    throw InputError("calibration: a logit is not a finite number");
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),

@@ -23,6 +23,10 @@ double ratio(double part, double whole) { return whole > 0.0 ? part / whole : 0.
 double auc_of(std::span<std::int64_t> order, std::span<const std::uint8_t> labels,
               std::span<const float> scores) {
   const auto score = [&](std::int64_t pair) { return scores[static_cast<std::size_t>(pair)]; };
+  for (const std::int64_t pair : order) {  // NaN has no place among the others
+    if (std::isnan(score(pair)))
+      throw InputError(fmt::format("pair metrics: score {} is NaN, expected a number", pair));
+  }
   std::sort(order.begin(), order.end(),
             [&](std::int64_t a, std::int64_t b) { return score(a) < score(b); });
   double negatives_below = 0.0;
@@ -144,6 +148,9 @@ std::map<std::string, double> rating_metrics(std::span<const float> predicted,
   double squares = 0.0;
   double absolute = 0.0;
   for (std::size_t i = 0; i < predicted.size(); ++i) {
+    if (!std::isfinite(predicted[i]))
+      throw InputError(fmt::format("rating metrics: prediction {} is {}, expected a finite number",
+                                   i, predicted[i]));
     const double error = static_cast<double>(predicted[i]) - static_cast<double>(actual[i]);
     squares += error * error;
     absolute += std::abs(error);

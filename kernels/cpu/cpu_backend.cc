@@ -24,6 +24,7 @@ namespace penchant::kernels {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr int kMostThreads = 1024;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::uint16_t round_to_bf16(float value) {
@@ -37,9 +38,12 @@ std::uint16_t round_to_bf16(float value) {
 
 CpuBackend::CpuBackend(int num_threads)
     : num_threads_(num_threads > 0 ? num_threads : omp_get_num_procs()) {
-  if (num_threads < 0)
+  // Each thread takes a stack and scratch memory; OpenMP ends the process where it gets none.
+  const int most = std::max(kMostThreads, omp_get_num_procs());
+  if (num_threads < 0 || num_threads > most) {
     throw InputError(
-        fmt::format("number of threads is {}, expected 0 (all cores) or more", num_threads));
+        fmt::format("number of threads is {}, expected 0 (all cores) to {}", num_threads, most));
+  }
   hwy::GetChosenTarget().Update(
       hwy::SupportedTargets());  // so that dispatch pointers are final from here on
   // Our own tiles run in parallel, so that results do not depend on the thread count. OpenBLAS'

@@ -63,9 +63,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
+#include "graph/parallel.h"
 #include "kernels/cpu/check.h"
 
 namespace penchant::kernels {
@@ -81,6 +84,7 @@ using graph::NodeId;
 /// product and the scan.
 constexpr std::int64_t kTileItems = 768;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
+constexpr float kMasked = std::numeric_limits<float>::quiet_NaN();
 
 struct Candidate {
   float score;
@@ -92,16 +96,22 @@ bool better(const Candidate& a, const Candidate& b) {
   return a.score != b.score ? a.score > b.score : a.item < b.item;
 }
 
-/// Sets the scores of the listed items (ascending) that fall into [first, first + count) to
-/// -infinity; `next` walks along the list.
+/// Sets the scores of the listed items (ascending) that fall into [first, first + count) to NaN,
+/// which no comparison accepts; `next` walks along the list.
 void mask(std::span<const NodeId> listed, std::size_t& next, std::int64_t first, std::int64_t count,
           float* scores) {
   for (; next < listed.size() && listed[next] < first + count; ++next)
-    scores[listed[next] - first] = kLowest;
+    scores[listed[next] - first] = kMasked;
 }
 
 std::span<const NodeId> row_or_empty(const graph::CsrView& rows, std::int64_t b) {
   return rows.num_rows == 0 ? std::span<const NodeId>{} : rows.row(b);
+}
+
+/// Of two ascending lists without repeats.
+std::int64_t size_of_union(std::span<const NodeId> a, std::span<const NodeId> b) {
+  const auto in_a = [&](NodeId item) { return std::binary_search(a.begin(), a.end(), item); };
+  return static_cast<std::int64_t>(a.size()) + std::count_if(b.begin(), b.end(), std::not_fn(in_a));
 }
 
 /// Memory of one thread.
@@ -197,13 +207,11 @@ void select_topk(const char* op, const Source& source, const graph::CsrView& exc
   const auto find = &HWY_DYNAMIC_DISPATCH(find_above);
   const std::int64_t tile_size = Source::kTileQueries;
   const std::int64_t tiles = (num_queries + tile_size - 1) / tile_size;
-#pragma omp parallel
-  {
+  graph::parallel_for(tiles, 1, [&](const graph::Share& share) {
     TileBuffers buffers;
     std::vector<std::vector<Candidate>> heaps(static_cast<std::size_t>(tile_size));
     std::vector<std::size_t> next(static_cast<std::size_t>(tile_size));
-#pragma omp for schedule(dynamic, 1)
-    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+    for (const std::int64_t tile : share) {
       const std::int64_t first_query = tile * tile_size;
       const std::int64_t count_queries = std::min(tile_size, num_queries - first_query);
       for (auto& heap : heaps) heap.clear();
@@ -236,7 +244,7 @@ void select_topk(const char* op, const Source& source, const graph::CsrView& exc
         }
       }
     }
-  }
+  });
 }
 
 // rank_counts: how many unmasked other items score above, and equal to, each target item.
@@ -246,7 +254,8 @@ void select_topk(const char* op, const Source& source, const graph::CsrView& exc
 // targets' own scores, then to count, so that both compare the same bits Memory      twice topk's
 // product; one compare a score and target Regime      few targets a query Numerics    exact
 // integers on sgemm's float32 scores; deterministic Edge cases  a query without targets costs its
-// product only Source      own Measured    docs/benchmarks.md#evaluation
+// product only; a NaN score ranks last: as a target behind all others, as another behind all
+// targets Source      own Measured    docs/benchmarks.md#evaluation
 template <typename Source>
 void count_ranks(const char* op, const Source& source, const graph::CsrView& excluded,
                  const graph::CsrView& targets, VectorView<NodeId> higher,
@@ -260,15 +269,13 @@ void count_ranks(const char* op, const Source& source, const graph::CsrView& exc
   const auto count_scores = &HWY_DYNAMIC_DISPATCH(count_against);
   const std::int64_t tile_size = Source::kTileQueries;
   const std::int64_t tiles = (num_queries + tile_size - 1) / tile_size;
-#pragma omp parallel
-  {
+  graph::parallel_for(tiles, 1, [&](const graph::Share& share) {
     TileBuffers buffers;
     std::vector<std::size_t> next_excluded(static_cast<std::size_t>(tile_size));
     std::vector<std::size_t> next_target(static_cast<std::size_t>(tile_size));
     std::vector<float> own;            // scores of the tile's targets
     std::vector<std::int64_t> counts;  // above and equal, a pair per target
-#pragma omp for schedule(dynamic, 1)
-    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+    for (const std::int64_t tile : share) {
       const std::int64_t first_query = tile * tile_size;
       const std::int64_t count_queries = std::min(tile_size, num_queries - first_query);
       const graph::EdgeOffset first_entry = targets.offsets[static_cast<std::size_t>(first_query)];
@@ -302,12 +309,21 @@ void count_ranks(const char* op, const Source& source, const graph::CsrView& exc
                               count_scores(row, count, own[place], counts.data() + 2 * place);
                             }
                           });
-      for (std::size_t t = 0; t < own.size(); ++t) {
-        higher[first_entry + static_cast<std::int64_t>(t)] = static_cast<NodeId>(counts[2 * t]);
-        equal[first_entry + static_cast<std::int64_t>(t)] = static_cast<NodeId>(counts[2 * t + 1]);
+      for (std::int64_t q = 0; q < count_queries; ++q) {
+        const auto listed = targets.row(first_query + q);
+        for (std::size_t t = own_place(q); t < own_place(q) + listed.size(); ++t) {
+          if (std::isnan(own[t])) {
+            counts[2 * t] =
+                source.num_items() - size_of_union(row_or_empty(excluded, first_query + q), listed);
+            counts[2 * t + 1] = 0;
+          }
+          const std::int64_t entry = first_entry + static_cast<std::int64_t>(t);
+          higher[entry] = static_cast<NodeId>(counts[2 * t]);
+          equal[entry] = static_cast<NodeId>(counts[2 * t + 1]);
+        }
       }
     }
-  }
+  });
 }
 
 }  // namespace

@@ -154,6 +154,8 @@ struct Ranking {
       mask_scores(wanted, query, item, part, stream);
       count_ranks(wanted, query, part, scores, higher, equal, stream);
     });
+    rank_unscored(lists, wanted, source.num_queries(), source.num_items(), scores, higher, equal,
+                  stream);
   }
 };
 

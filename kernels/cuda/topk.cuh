@@ -141,6 +141,43 @@ __global__ void __launch_bounds__(TopkConfig::kBlockThreads)
   }
 }
 
+// rank_unscored: the counts of a target whose own score is NaN.
+// Computes    higher_e = N - #(excluded row b united with targets row b), equal_e = 0 where own_e
+// is
+//             NaN, for the targets e of query b
+// Shapes      lists CSR as mask_scores; own, higher, equal [targets' entries]
+// Mapping     one thread a query; a NaN makes it look for each excluded item among its targets;
+//             blocks of 128 threads
+// Memory      4 bytes a target read: negligible beside the product
+// Regime      hardly ever a NaN
+// Numerics    exact
+// Edge cases  items that are excluded and targets count once
+// Source      own
+// Measured    not yet measured
+__global__ void __launch_bounds__(TopkConfig::kBlockThreads)
+    rank_unscored_kernel(DeviceRows excluded, DeviceRows targets, std::int64_t queries,
+                         std::int64_t items, const float* __restrict__ own,
+                         graph::NodeId* __restrict__ higher, graph::NodeId* __restrict__ equal) {
+  const std::int64_t query = std::int64_t{blockIdx.x} * TopkConfig::kBlockThreads + threadIdx.x;
+  if (query >= queries) return;
+  const std::int64_t first = targets.offsets[query];
+  const std::int64_t last = targets.offsets[query + 1];
+  std::int64_t others = -1;  // not yet counted
+  for (std::int64_t e = first; e < last; ++e) {
+    if (own[e] == own[e]) continue;
+    if (others < 0) {
+      others = items - (last - first);
+      const std::int64_t end = excluded.offsets == nullptr ? 0 : excluded.offsets[query + 1];
+      for (std::int64_t x = end == 0 ? 0 : excluded.offsets[query]; x < end; ++x) {
+        const std::int64_t place = lower_bound(targets.columns, first, last, excluded.columns[x]);
+        if (place == last || targets.columns[place] != excluded.columns[x]) --others;
+      }
+    }
+    higher[e] = static_cast<graph::NodeId>(others);
+    equal[e] = 0;
+  }
+}
+
 struct Candidate {
   float score;
   std::int32_t item;
@@ -360,6 +397,18 @@ inline void count_ranks(const DeviceRows& targets, std::int64_t first_query, Con
   launch(count_ranks_kernel,
          {dim3(grid_x(tile.rows)), dim3(kWarpSize, TopkConfig::kBlockThreads / kWarpSize)}, stream,
          targets, first_query, tile.cols, Rows(tile), own.data, higher.data, equal.data);
+}
+
+/// Puts the targets of all queries whose own score is NaN behind all others, behind the last tile.
+inline void rank_unscored(const DeviceRows& excluded, const DeviceRows& targets,
+                          std::int64_t queries, std::int64_t items, VectorView<const float> own,
+                          VectorView<graph::NodeId> higher, VectorView<graph::NodeId> equal,
+                          Stream stream) {
+  if (queries == 0 || own.size == 0) return;
+  launch(
+      rank_unscored_kernel,
+      {dim3(grid_x(ceil_div(queries, TopkConfig::kBlockThreads))), dim3(TopkConfig::kBlockThreads)},
+      stream, excluded, targets, queries, items, own.data, higher.data, equal.data);
 }
 
 /// Empties the lists: before the first tile.

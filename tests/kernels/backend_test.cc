@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,8 +60,9 @@ TEST(MakeBackend, DescriptionNamesWhatRuns) {
               testing::EndsWith("1 thread"));
 }
 
-TEST(MakeBackend, RefusesANegativeNumberOfThreads) {
-  EXPECT_THROW(make_backend(options_for(DeviceChoice::cpu, -1)), InputError);
+TEST(MakeBackend, RefusesNumbersOfThreadsThatNoMachineHas) {
+  for (const int threads : {-1, 100'000, std::numeric_limits<int>::max()})
+    EXPECT_THROW(make_backend(options_for(DeviceChoice::cpu, threads)), InputError) << threads;
 }
 
 TEST(MakeBackend, EnvironmentDecidesWhatTheCallerLeavesOpen) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <new>
 
 #include <gtest/gtest.h>
 
@@ -47,6 +48,21 @@ TEST_P(Memory, NothingMayBeAllocated) {
   EXPECT_EQ(backend().matrix<float>(0, 5).view().rows, 0);
   EXPECT_EQ(backend().matrix<float>(5, 0).view().cols, 0);
   EXPECT_EQ(backend().vector<float>(0).size(), 0);
+}
+
+// Sizes come from options and manifests: a product that wraps around must not become a small one.
+TEST_P(Memory, WhatNoMemoryCouldHoldIsOutOfMemory) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t huge :
+       {std::int64_t{1} << 40, std::int64_t{1} << 61, std::int64_t{1} << 62, kMax - 15, kMax}) {
+    EXPECT_THROW(backend().matrix<float>(std::int64_t{1} << 24, huge), std::bad_alloc) << huge;
+    EXPECT_THROW(backend().matrix<float>(huge, std::int64_t{1} << 24), std::bad_alloc) << huge;
+    if (huge > std::int64_t{1} << 40)
+      EXPECT_THROW(backend().vector<float>(huge), std::bad_alloc) << huge;
+  }
+  EXPECT_THROW(backend().matrix<float>(-1, -1), std::bad_alloc);
+  EXPECT_THROW(backend().matrix<float>(4, -16), std::bad_alloc);
+  EXPECT_THROW(backend().vector<float>(-1), std::bad_alloc);
 }
 
 TEST_P(Memory, CopyKeepsBitsBetweenStrides) {

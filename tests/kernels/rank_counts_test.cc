@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits>
 #include <ostream>
 
 #include <gtest/gtest.h>
@@ -149,6 +150,43 @@ TEST_P(RankCounts, CopiesOfOneItemAllTie) {
     EXPECT_TRUE(
         agrees(got.equal, Dense(1, 130, static_cast<double>(num_items - 1)), 0.0, origin(5)))
         << num_items;
+  }
+}
+
+// A model that computes nothing but NaN must not rank first.
+TEST_P(RankCounts, NanRanksLast) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double lowest = -std::numeric_limits<double>::infinity();
+  for (const std::int64_t width : {std::int64_t{6}, std::int64_t{2000}}) {
+    // Item 0 is excluded, 1, 3 and 4 are targets, of which 4 is excluded as well; 2 has no score.
+    const graph::Csr excluded{2, width, {0, 2, 4}, {0, 4, 0, 4}, {}};
+    const graph::Csr targets{2, width, {0, 3, 6}, {1, 3, 4, 1, 3, 4}, {}};
+    Dense table(width, 2, 1.0);
+    for (std::int64_t i = 0; i < width; ++i) table(i, 1) = nan;
+    table(0, 0) = 9.0;
+    table(1, 0) = nan;
+    table(2, 0) = nan;
+    table(3, 0) = lowest;
+    const auto others = static_cast<double>(width - 4);
+    const Dense want_higher(1, 6, {others, others - 1, 0, others, others, others});
+    const Dense want_equal(1, 6, {0, 0, others - 1, 0, 0, 0});
+    const auto want = oracle::rank_counts(oracle::transposed(table), Dense(2, width),
+                                          excluded.view(), targets.view());
+    EXPECT_TRUE(agrees(want.least, want_higher, 0.0, origin(0)));
+    const Guarded<float> scores(backend(), table);
+    const Guarded<NodeId> higher(backend(), 1, 6);
+    const Guarded<NodeId> equal(backend(), 1, 6);
+    backend().rank_counts_scores(scores.view(), excluded.view(), targets.view(), higher.vector(),
+                                 equal.vector());
+    EXPECT_TRUE(agrees(higher.dense(), want_higher, 0.0, origin(0))) << width;
+    EXPECT_TRUE(agrees(equal.dense(), want_equal, 0.0, origin(0))) << width;
+
+    Dense items(width, 1, 1.0);
+    items(1, 0) = nan;
+    const Result got = rank_counts(Dense(2, 1, {1.0, nan}), items, excluded.view(), targets.view());
+    EXPECT_TRUE(
+        agrees(got.higher, Dense(1, 6, {others, 0, 0, others, others, others}), 0.0, origin(0)));
+    EXPECT_TRUE(agrees(got.equal, Dense(1, 6, {0, others, others, 0, 0, 0}), 0.0, origin(0)));
   }
 }
 

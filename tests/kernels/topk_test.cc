@@ -171,8 +171,14 @@ TEST_P(Topk, NoItemsGiveEmptyLists) {
 
 TEST_P(Topk, NanScoresAreNeverChosen) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const Result got = topk(Dense(1, 1, 1.0), Dense(4, 1, {nan, 1, nan, 2}), {}, 3);
+  const Dense items(4, 1, {nan, 1, nan, 2});
+  const Result got = topk(Dense(1, 1, 1.0), items, {}, 3);
   EXPECT_TRUE(agrees(got.ids, Dense(1, 3, {3, 1, -1}), 0.0, origin(0)));
+  const auto want = oracle::topk(oracle::transposed(items), {}, 3);
+  EXPECT_TRUE(agrees(got.ids, want.ids, 0.0, origin(0)));
+  const Result none = topk(Dense(1, 1, nan), items, {}, 3);
+  EXPECT_TRUE(agrees(none.ids, Dense(1, 3, -1.0), 0.0, origin(0)));
+  EXPECT_TRUE(agrees(none.scores, Dense(1, 3, kLowest), 0.0, origin(0)));
 }
 
 TEST_P(Topk, ZeroSizesTouchNothing) {

@@ -34,7 +34,8 @@ TopkResult topk(const Dense& all_scores, const graph::CsrView& excluded, std::in
   for (std::int64_t b = 0; b < all_scores.rows; ++b) {
     std::vector<std::int64_t> left;
     for (std::int64_t i = 0; i < all_scores.cols; ++i) {
-      if (!contains(excluded, b, i)) left.push_back(i);
+      const bool scored = all_scores(b, i) > -std::numeric_limits<double>::infinity();
+      if (scored && !contains(excluded, b, i)) left.push_back(i);
     }
     std::stable_sort(left.begin(), left.end(), [&](std::int64_t i, std::int64_t j) {
       return all_scores(b, i) > all_scores(b, j);
@@ -58,6 +59,11 @@ RankCounts rank_counts(const Dense& all_scores, const Dense& margin, const graph
     for (const graph::NodeId target : targets.row(b)) {
       for (std::int64_t i = 0; i < all_scores.cols; ++i) {
         if (contains(excluded, b, i) || contains(targets, b, i)) continue;
+        if (std::isnan(all_scores(b, target))) {
+          result.least(0, entry) += 1.0;
+          result.most(0, entry) += 1.0;
+          continue;
+        }
         const double lead = all_scores(b, i) - all_scores(b, target);
         const double doubt = margin(b, i) + margin(b, target);
         result.least(0, entry) += lead > doubt ? 1.0 : 0.0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <random>
 #include <set>
@@ -339,6 +340,25 @@ TEST(EvaluateScorer, GivesTheMetricsOfTheSameScoresAsVectors) {
     EXPECT_EQ(got.num_users, want.num_users);
     EXPECT_TRUE(got.metrics.contains("auc"));
   }
+}
+
+// A model that learned nothing but NaN ranks last, not first.
+TEST(Evaluate, NanRanksLast) {
+  const World world(60, 40, 5);
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  const RankingTask task = make_ranking_task(world.dataset, HeldOut::test, SeenItems::mask);
+  std::vector<float> nothing(world.users.size(), std::numeric_limits<float>::quiet_NaN());
+  const kernels::ConstFloatView users(nothing.data(), 60, 3, 3, kernels::Device::cpu);
+  EvaluateOptions options;
+  options.cutoffs = {5};
+  const std::map<std::string, double> metrics =
+      evaluate_vectors(users, world.item_vectors(), task, world.dataset.item_statistics.count,
+                       options, *backend, silent_progress())
+          .metrics;
+  EXPECT_EQ(metrics.at("auc"), 0.0);
+  EXPECT_EQ(metrics.at("ndcg@5"), 0.0);
+  EXPECT_LT(metrics.at("mrr"), 0.1);
+  EXPECT_GT(metrics.at("mean_rank"), 20.0);
 }
 
 TEST(SampleTask, KeepsTheRowsOfTheUsersThatItDraws) {

@@ -52,6 +52,22 @@ TEST(PairMetrics, EqualScikitLearn) {
     EXPECT_NEAR(got.at(name), value, 1e-12) << name;
 }
 
+TEST(PairMetrics, RefuseNan) {
+  const std::vector<std::uint8_t> labels = {1, 0, 1};
+  const std::vector<NodeId> users = {0, 0, 0};
+  const std::vector<float> scores = {0.5F, std::numeric_limits<float>::quiet_NaN(), 0.25F};
+  EXPECT_THAT(input_error_of([&] { pair_auc(labels, scores); }), HasSubstr("score 1 is NaN"));
+  EXPECT_THAT(input_error_of([&] { user_auc({users, labels}, scores); }), HasSubstr("NaN"));
+  EXPECT_THAT(input_error_of([&] {
+                pair_metrics({users, labels}, scores, 0.5);
+              }),
+              HasSubstr("probability 1"));
+  EXPECT_THAT(input_error_of([&] {
+                rating_metrics(scores, std::vector<float>{1, 2, 3});
+              }),
+              HasSubstr("prediction 1 is nan"));
+}
+
 TEST(PairAuc, CountsPairsOfPairsAndHalvesTies) {
   std::mt19937 random(3);
   for (int trial = 0; trial < 50; ++trial) {

@@ -125,6 +125,8 @@ void count(const char* op, const Source& source, const graph::CsrView& excluded,
     cuda::mask_scores(wanted.rows(), query, item, tile, machine);
     cuda::count_ranks(wanted.rows(), query, tile, own, higher, equal, machine);
   });
+  cuda::rank_unscored(masked.rows(), wanted.rows(), queries, source.num_items(), own, higher, equal,
+                      machine);
 }
 
 }  // namespace
