@@ -30,4 +30,15 @@ class BlendedScorer final : public Scorer {
   std::vector<WeightedScorer> others_;
 };
 
+/// score(u, i) = sum_k w_k s_k(u, i): the same without vectors.
+class ScorerSum final : public Scorer {
+ public:
+  /// At least one term. Throws InputError if a weight is not finite.
+  explicit ScorerSum(std::vector<WeightedScorer> terms);
+  void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
+
+ private:
+  std::vector<WeightedScorer> terms_;
+};
+
 }  // namespace penchant::models

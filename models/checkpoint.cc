@@ -2,6 +2,7 @@
 #include "models/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -41,6 +42,8 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
   std::int64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
     PENCHANT_ASSERT(tensor.value.device == kernels::Device::cpu);
+    PENCHANT_ASSERT(tensor.rows.empty() ||
+                    static_cast<std::int64_t>(tensor.rows.size()) == tensor.value.rows);
     const std::int64_t bytes =
         tensor.value.rows * tensor.value.cols * static_cast<std::int64_t>(sizeof(float));
     header[tensor.name] = {{"dtype", "F32"},
@@ -48,7 +51,7 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
                            {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
     for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
-      XXH3_64bits_update(state.get(), tensor.value.row(i),
+      XXH3_64bits_update(state.get(), tensor.row(i),
                          static_cast<std::size_t>(tensor.value.cols) * sizeof(float));
     }
   }
@@ -61,7 +64,7 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
   for (const NamedTensor& tensor : tensors) {
     for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
-      out.write(reinterpret_cast<const char*>(tensor.value.row(i)),
+      out.write(reinterpret_cast<const char*>(tensor.row(i)),
                 static_cast<std::streamsize>(tensor.value.cols *
                                              static_cast<std::int64_t>(sizeof(float))));
     }
@@ -107,9 +110,9 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
                           entry.at("shape").at(0).get<std::int64_t>(),
                           entry.at("shape").at(1).get<std::int64_t>(),
                           {}};
-      const std::int64_t bytes = end - begin;
-      if (begin != read) throw damaged("the tensors overlap or leave gaps");
+      if (begin != read || end < begin) throw damaged("the tensors overlap or leave gaps");
       if (end > data_bytes) throw damaged("the data is cut off");
+      const std::int64_t bytes = end - begin;
       constexpr std::int64_t kSize = sizeof(float);
       const bool fits = tensor.rows >= 0 && tensor.cols >= 0 &&
                         (tensor.cols == 0 || tensor.rows <= data_bytes / kSize / tensor.cols);
@@ -144,6 +147,19 @@ const LoadedTensor& TensorFile::find(const std::string& name, std::int64_t rows,
     return tensor;
   }
   throw InputError(fmt::format("{}: has no tensor '{}'", path.string(), name));
+}
+
+const LoadedTensor& TensorFile::find_finite(const std::string& name, std::int64_t rows,
+                                            std::int64_t cols,
+                                            const std::filesystem::path& path) const {
+  const LoadedTensor& tensor = find(name, rows, cols, path);
+  const auto finite = [](float value) { return std::isfinite(value); };
+  const auto bad = std::find_if_not(tensor.data.begin(), tensor.data.end(), finite);
+  if (bad != tensor.data.end()) {
+    throw InputError(fmt::format("{}: damaged: element {} of tensor '{}' is {}, not a number",
+                                 path.string(), bad - tensor.data.begin(), name, *bad));
+  }
+  return tensor;
 }
 
 }  // namespace penchant::models

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/ids.h"
 #include "kernels/matrix.h"
 
 namespace penchant::models {
@@ -20,6 +21,12 @@ namespace penchant::models {
 struct NamedTensor {
   std::string name;
   kernels::ConstFloatView value;
+  /// Row i of the file is row rows[i] of `value`; empty: the rows as they stand.
+  std::span<const graph::NodeId> rows = {};
+
+  const float* row(std::int64_t i) const {
+    return value.row(rows.empty() ? i : rows[static_cast<std::size_t>(i)]);
+  }
 };
 
 void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
@@ -43,6 +50,9 @@ struct TensorFile {
   /// Throws InputError (naming `path`) if the tensor is missing or has another shape.
   const LoadedTensor& find(const std::string& name, std::int64_t rows, std::int64_t cols,
                            const std::filesystem::path& path) const;
+  /// The same for weights, which must be finite.
+  const LoadedTensor& find_finite(const std::string& name, std::int64_t rows, std::int64_t cols,
+                                  const std::filesystem::path& path) const;
 };
 
 /// Throws InputError: cannot be read, not safetensors, cut off, or the hash does not agree.

@@ -35,7 +35,11 @@ struct StepDropout {
   graph::Seed seed{0};
   std::uint64_t step = 0;
 
-  kernels::DropoutOptions at(std::uint64_t site) const { return {rate, seed, step * 16 + site}; }
+  /// A substream of its own for each step below 2^44 and site below 4096; the 8 bits above them are
+  /// the stream's (graph/random.cc).
+  kernels::DropoutOptions at(std::uint64_t site) const {
+    return {rate, seed, step * 16 + site % 16 + (site / 16 << 48)};
+  }
 };
 
 class SequenceEncoder {

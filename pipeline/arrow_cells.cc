@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/arrow_cells.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -19,18 +20,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::int64_t to_milliseconds(std::int64_t value, arrow::TimeUnit::type unit) {
-  switch (unit) {
-    case arrow::TimeUnit::SECOND:
-      return value * 1000;
-    case arrow::TimeUnit::MILLI:
-      return value;
-    case arrow::TimeUnit::MICRO:
-      return value / 1000;
-    case arrow::TimeUnit::NANO:
-      return value / 1000000;
-  }
-  return value;
+/// The time in milliseconds as text. Seconds too many for them become more digits than int64 has,
+/// which no reader of times accepts.
+std::string_view format_milliseconds(std::int64_t value, arrow::TimeUnit::type unit,
+                                     std::array<char, 64>& buffer) {
+  if (unit == arrow::TimeUnit::MICRO) value /= 1000;
+  if (unit == arrow::TimeUnit::NANO) value /= 1000000;
+  char* end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  if (unit == arrow::TimeUnit::SECOND && value != 0) end = std::fill_n(end, 3, '0');
+  return {buffer.data(), static_cast<std::size_t>(end - buffer.data())};
 }
 
 /// A double as the shortest text that reads back the same; whole numbers without ".0", so that
@@ -138,12 +136,9 @@ void append_cells(const arrow::Array& array, const fs::path& path,
       const auto unit = static_cast<const arrow::TimestampType&>(*array.type()).unit();
       const auto& times = static_cast<const arrow::TimestampArray&>(array);
       for (std::int64_t i = 0; i < array.length(); ++i) {
-        const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                                          to_milliseconds(times.Value(i), unit));
-        cells.push_back(
-            times.IsNull(i)
-                ? std::string_view{}
-                : store.add({buffer.data(), static_cast<std::size_t>(result.ptr - buffer.data())}));
+        cells.push_back(times.IsNull(i)
+                            ? std::string_view{}
+                            : store.add(format_milliseconds(times.Value(i), unit, buffer)));
       }
       return;
     }

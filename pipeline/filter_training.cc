@@ -233,9 +233,9 @@ models::SingularVectors read_singular_vectors(const fs::path& path, std::int64_t
     if (tensor.name == kSquared) rank = tensor.cols;
   }
   models::SingularVectors singular;
-  singular.squared = file.find(kSquared, 1, rank, path).data;
+  singular.squared = file.find_finite(kSquared, 1, rank, path).data;
   singular.vectors = backend.matrix<float>(num_items, rank);
-  backend.copy(file.find(kVectors, num_items, rank, path).view(), singular.vectors.view());
+  backend.copy(file.find_finite(kVectors, num_items, rank, path).view(), singular.vectors.view());
   return singular;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "graph/error.h"
 #include "pipeline/train.h"
@@ -16,6 +17,18 @@ std::uint8_t gap_bucket(std::int64_t gap_ms) {
   return static_cast<std::uint8_t>(
       std::min<std::int64_t>(1 + std::bit_width(seconds), kNumGapBuckets - 1));
 }
+
+namespace {
+
+/// later - earlier, 0 where it is not later; the ends of int64 are as far apart as it can say.
+std::int64_t gap_between(std::int64_t earlier, std::int64_t later) {
+  if (later <= earlier) return 0;
+  const std::uint64_t gap = static_cast<std::uint64_t>(later) - static_cast<std::uint64_t>(earlier);
+  return static_cast<std::int64_t>(
+      std::min<std::uint64_t>(gap, std::numeric_limits<std::int64_t>::max()));
+}
+
+}  // namespace
 
 Histories make_histories(const graph::TrainingPart& part, const Dataset& dataset,
                          std::int64_t max_length) {
@@ -36,7 +49,8 @@ Histories make_histories(const graph::TrainingPart& part, const Dataset& dataset
       if (typed) histories.events.push_back(static_cast<std::uint8_t>(log.event[row]));
       if (timed) {
         histories.gap_buckets.push_back(
-            row == first ? std::uint8_t{0} : gap_bucket(log.time_ms[row] - log.time_ms[row - 1]));
+            row == first ? std::uint8_t{0}
+                         : gap_bucket(gap_between(log.time_ms[row - 1], log.time_ms[row])));
       }
     }
     histories.offsets.push_back(static_cast<std::int64_t>(histories.items.size()));

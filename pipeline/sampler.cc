@@ -91,7 +91,8 @@ AliasTable::AliasTable(const std::vector<double>& weights)
 
 std::int64_t steps_per_epoch(const graph::UserItemGraph& graph, const TrainOptions& options) {
   const std::int64_t size = batch_size(graph, options);
-  return (static_cast<std::int64_t>(graph.user_items.columns.size()) + size - 1) / size;
+  const auto pairs = static_cast<std::int64_t>(graph.user_items.columns.size());
+  return pairs / size + (pairs % size > 0 ? 1 : 0);
 }
 
 Sampler::Sampler(const graph::UserItemGraph& graph, const TrainOptions& options,

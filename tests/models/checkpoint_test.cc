@@ -94,6 +94,12 @@ TEST(Checkpoint, NanAndInfinityKeepTheirBits) {
   const TensorFile got = read_safetensors(file.path());
   EXPECT_EQ(std::memcmp(got.find("x", 1, 3, file.path()).data.data(), patterns, sizeof(patterns)),
             0);
+  try {
+    got.find_finite("x", 1, 3, file.path());
+    FAIL() << "weights that are no numbers";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("damaged: element 0 of tensor 'x' is nan"));
+  }
 }
 
 TEST(Checkpoint, PaddingOfRowsIsNotWritten) {
@@ -120,6 +126,16 @@ TEST(Checkpoint, LayoutIsTheDocumentedOne) {
 TEST(Checkpoint, NoTensorsAtAll) {
   const TemporaryFile file(bytes_of({}, {{"a", "b"}}));
   EXPECT_TRUE(read_safetensors(file.path()).tensors.empty());
+}
+
+TEST(Checkpoint, RowsAreWrittenInTheOrderAskedFor) {
+  const std::vector<graph::NodeId> order = {1, 0};
+  NamedTensor tensor{"x", matrix(kLarge, 2, 3)};
+  tensor.rows = order;
+  const TemporaryFile file(bytes_of({tensor}));
+  std::vector<float> want(kLarge.begin() + 3, kLarge.end());
+  want.insert(want.end(), kLarge.begin(), kLarge.begin() + 3);
+  EXPECT_EQ(read_safetensors(file.path()).find("x", 2, 3, file.path()).data, want);
 }
 
 // A tensor without elements shares its offset with its neighbour: neither may be lost, whatever

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <ostream>
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -268,6 +269,18 @@ class InterestModelTest : public support::BackendTest {
   }
 };
 PENCHANT_INSTANTIATE_BACKENDS(InterestModelTest);
+
+TEST(StepDropout, NoTwoStepsAndSitesShareASubstream) {
+  std::set<std::uint64_t> seen;
+  for (std::uint64_t step = 0; step < 50; ++step) {
+    for (std::uint64_t site = 0; site < 200; ++site) {
+      const std::uint64_t substream = StepDropout{0.5F, graph::Seed{1}, step}.at(site).substream;
+      EXPECT_TRUE(seen.insert(substream).second) << "step " << step << ", site " << site;
+      if (site < 16) EXPECT_EQ(substream, step * 16 + site) << "as in models trained before";
+      EXPECT_LT(substream, std::uint64_t{1} << 56);
+    }
+  }
+}
 
 TEST_P(InterestModelTest, LossAndGradientsAgreeWithTheOracle) {
   for (const InterestCase& c : cases()) {

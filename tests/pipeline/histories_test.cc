@@ -47,6 +47,20 @@ TEST(GapBucket, GrowsByPowersOfTwoOfSeconds) {
   EXPECT_EQ(gap_bucket(-5), 1);
 }
 
+TEST(HistoriesOfAnyTimes, TheEndsOfTimeAreApartWithoutOverflow) {
+  Dataset dataset;
+  dataset.users.intern("u");
+  dataset.items.intern("i");
+  graph::TrainingPart part;
+  part.interactions.user = {0, 0, 0};
+  part.interactions.item = {0, 0, 0};
+  part.interactions.weight = {1, 1, 1};
+  part.interactions.time_ms = {std::numeric_limits<std::int64_t>::min(), 0,
+                               std::numeric_limits<std::int64_t>::max()};
+  EXPECT_THAT(make_histories(part, dataset, 9).gap_buckets,
+              ElementsAre(0, kNumGapBuckets - 1, kNumGapBuckets - 1));
+}
+
 TEST_F(HistoriesTest, AreInTimeOrderAndTiesKeepTheOrderOfTheLog) {
   const Dataset dataset = ingest_text(
       "user,item,time\n"
