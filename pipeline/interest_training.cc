@@ -3,15 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <numeric>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
 #include "kernels/transfer.h"
-#include "models/checkpoint.h"
-#include "pipeline/manifest.h"
 #include "pipeline/pair_evaluation.h"
 
 namespace penchant::pipeline {
@@ -95,6 +92,29 @@ std::vector<Span> latest_events(const Histories& histories, std::int64_t max_len
   return spans;
 }
 
+/// Writes `vector` [1 x D] into the rows, zeros so far, of users without history: a few calls,
+/// however many there are.
+void fill_empty_rows(const Histories& histories, ConstFloatView vector, Backend& backend,
+                     kernels::FloatView users) {
+  constexpr std::size_t kRowsAtOnce = 4096;
+  std::vector<NodeId> empty;
+  for (std::int64_t row = 0; row < histories.size(); ++row) {
+    if (histories.length(row) == 0) empty.push_back(static_cast<NodeId>(row));
+  }
+  if (empty.empty()) return;
+  const auto most = static_cast<std::int64_t>(std::min(empty.size(), kRowsAtOnce));
+  FloatMatrix copies = backend.matrix<float>(most, vector.cols);
+  const std::vector<NodeId> zeros(at(most), 0);
+  models::DeviceArray<NodeId> ids;
+  backend.gather_rows(vector, ids.upload(backend, std::span<const NodeId>(zeros)), copies.view());
+  for (std::size_t first = 0; first < empty.size(); first += kRowsAtOnce) {
+    const std::span<const NodeId> rows =
+        std::span(empty).subspan(first, std::min(kRowsAtOnce, empty.size() - first));
+    backend.scatter_add_rows(1.0F, copies.view().rows_of(0, static_cast<std::int64_t>(rows.size())),
+                             ids.upload(backend, rows), users);
+  }
+}
+
 }  // namespace
 
 InterestNetwork::InterestNetwork(const Dataset& dataset, const graph::ItemGraph& item_graph,
@@ -119,7 +139,6 @@ FloatMatrix InterestNetwork::user_vectors(const Histories& histories, ConstFloat
   const std::int64_t width = options_.embedding_dim;
   FloatMatrix users = backend.matrix<float>(histories.size(), width);
   std::vector<Span> spans = latest_events(histories, options_.interest.max_length);
-  std::vector<std::uint8_t> filled(at(histories.size()), 0);
   HistoryBatch batch;
   models::Workspace vectors;
   models::DeviceArray<NodeId> rows;
@@ -129,18 +148,12 @@ FloatMatrix InterestNetwork::user_vectors(const Histories& histories, ConstFloat
     const auto found = vectors.view(backend, static_cast<std::int64_t>(run.size()), width);
     model_->user_vectors(backend, batch.upload(backend), found);
     std::vector<NodeId> to;
-    for (const std::int64_t place : batch.order()) {
+    for (const std::int64_t place : batch.order())
       to.push_back(static_cast<NodeId>(run[at(place)].row));
-      filled[at(run[at(place)].row)] = 1;
-    }
     backend.scatter_add_rows(1.0F, found, rows.upload(backend, std::span<const NodeId>(to)),
                              users.view());
   });
-  if (empty.cols == width) {
-    for (std::int64_t row = 0; row < histories.size(); ++row) {
-      if (filled[at(row)] == 0) backend.copy(empty, users.view().rows_of(row, 1));
-    }
-  }
+  if (empty.cols == width) fill_empty_rows(histories, empty, backend, users.view());
   return users;
 }
 
@@ -158,10 +171,7 @@ FloatMatrix InterestNetwork::embeddings(const Histories& histories, Backend& bac
                                                                    users.cols(), backend.device()));
   const float share = known > 0 ? 1.0F / static_cast<float>(known) : 0.0F;
   backend.axpby(share, mean_user.view(), 0.0F, mean_user.view());
-  for (std::int64_t row = 0; row < histories.size(); ++row) {
-    if (histories.length(row) == 0)
-      backend.copy(ConstFloatView(mean_user.view()), users.view().rows_of(row, 1));
-  }
+  fill_empty_rows(histories, mean_user.view(), backend, users.view());
   return mean_user;
 }
 
@@ -220,9 +230,9 @@ std::vector<float> InterestNetwork::pair_outputs(const Histories& histories,
 InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& part,
                              const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
                              const TrainOptions& options, Backend& backend)
-    : dataset_(dataset),
+    : TrainingPhase(backend),
+      dataset_(dataset),
       options_(options),
-      backend_(backend),
       network_(dataset, item, options.model, options.seed, backend),
       histories_(network_.histories(make_histories(part, dataset, part.interactions.size() + 1))),
       sampler_(histories_, user_item, options) {}
@@ -259,27 +269,6 @@ Calibration InterestPhase::calibrate() {
   const std::vector<float> logits =
       network_.pair_outputs(histories_, task.users, task.items, 0.0F, backend_);
   return fit_calibration(logits, task.labels);
-}
-
-void InterestPhase::write_weights(const fs::path& path) {
-  std::deque<kernels::Download<float>> downloads;
-  std::vector<models::NamedTensor> tensors;
-  visit_parameters([&](Parameter& parameter) {
-    tensors.push_back({parameter.name,
-                       downloads.emplace_back()(ConstFloatView(parameter.value.view()), backend_)});
-  });
-  write_file_atomically(path, [&](std::ostream& out) {
-    models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
-  });
-}
-
-void InterestPhase::read_weights(const fs::path& path) {
-  const models::TensorFile file = models::read_safetensors(path);
-  visit_parameters([&](Parameter& parameter) {
-    backend_.copy(
-        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), path).view(),
-        parameter.value.view());
-  });
 }
 
 void TrainedInterest::embeddings(const Histories& histories, Backend& backend, FloatMatrix& users,

@@ -63,13 +63,10 @@ class InterestPhase final : public TrainingPhase {
     network_.model().visit_parameters(visit);
   }
   Calibration calibrate() override;
-  void write_weights(const std::filesystem::path& path) override;
-  void read_weights(const std::filesystem::path& path) override;
 
  private:
   const Dataset& dataset_;
   const TrainOptions& options_;
-  kernels::Backend& backend_;
   InterestNetwork network_;
   Histories histories_;
   HistorySampler sampler_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -12,9 +13,17 @@
 namespace penchant::pipeline {
 
 using kernels::Backend;
-using kernels::ConstFloatView;
-using models::BlendedScorer;
 using models::WeightedScorer;
+
+namespace {
+
+constexpr float kDecays[] = {1.0F, 0.98F, 0.9F};
+constexpr float kPowers[] = {0.5F, 1.0F};
+/// Of the size of the scores beside them.
+constexpr double kShares[] = {0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0};
+static_assert(kRepeatTrials == 1 + std::size(kDecays) * std::size(kPowers) * std::size(kShares));
+
+}  // namespace
 
 graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, float decay,
                          float power) {
@@ -62,34 +71,28 @@ std::vector<WeightedScorer> blended_terms(const graph::UserItemGraph& graph,
   return terms;
 }
 
-RepeatBlend choose_repeat_blend(const graph::UserItemGraph& graph, const Histories& histories,
-                                ConstFloatView users, ConstFloatView items,
-                                const FilterBlend& filter, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts,
+RepeatBlend choose_repeat_blend(const MakeScorer& make, const Histories& histories,
+                                const RankingTask& task, std::span<const std::int64_t> item_counts,
                                 const std::string& metric, Backend& backend) {
   const EvaluateOptions options = validation_options(metric);
-  const std::vector<WeightedScorer> without = blended_terms(graph, histories, filter, {}, backend);
-  const auto value_with = [&](std::vector<WeightedScorer> terms) {
-    BlendedScorer scorer(users, items, std::move(terms));
+  const auto value_of = [&](models::Scorer& scorer) {
     return validation_value(
         evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()).metrics,
         metric);
   };
-  BlendedScorer plain(users, items, without);
-  const double plain_size = score_size(plain, task, backend);
+  const std::unique_ptr<models::Scorer> plain = make({});
+  const double plain_size = score_size(*plain, task, backend);
   RepeatBlend best;
-  double best_value = value_with(without);
-  for (const float decay : {1.0F, 0.98F, 0.9F}) {
-    for (const float power : {0.5F, 1.0F}) {
+  double best_value = value_of(*plain);
+  for (const float decay : kDecays) {
+    for (const float power : kPowers) {
       const auto repeats = std::make_shared<models::SparseScorer>(
-          repeat_scores(histories, graph.num_items, decay, power));
+          repeat_scores(histories, task.targets.num_cols, decay, power));
       const double size = score_size(*repeats, task, backend);
       if (!(size > 0.0)) continue;
-      for (const double share : {0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {
+      for (const double share : kShares) {
         const auto weight = static_cast<float>(share * plain_size / size);
-        std::vector<WeightedScorer> terms = without;
-        terms.push_back({repeats, weight});
-        const double value = value_with(std::move(terms));
+        const double value = value_of(*make({{repeats, weight}}));
         if (value <= best_value) continue;
         best_value = value;
         best = {decay, power, weight};

@@ -5,8 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "graph/csr.h"
 #include "graph/user_item_graph.h"
@@ -35,12 +38,17 @@ std::vector<models::WeightedScorer> blended_terms(const graph::UserItemGraph& gr
                                                   const RepeatBlend& repeats,
                                                   kernels::Backend& backend);
 
-/// Tries decays, powers and weights of the repeats beside the vectors [U x D], [I x D] and
-/// `filter`, for the users of `task`. Of `metric` larger is better.
-RepeatBlend choose_repeat_blend(const graph::UserItemGraph& graph, const Histories& histories,
-                                kernels::ConstFloatView users, kernels::ConstFloatView items,
-                                const FilterBlend& filter, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts,
+/// Makes the scorer that repeats may stand beside, with these further terms.
+using MakeScorer = std::function<std::unique_ptr<models::Scorer>(
+    const std::vector<models::WeightedScorer>& further)>;
+
+/// Rankings of all users of a task that choose_repeat_blend takes.
+inline constexpr int kRepeatTrials = 49;
+
+/// Tries decays, powers and weights of the repeats beside what `make` makes, for the users of
+/// `task`. Of `metric` larger is better. `histories` are those of all users.
+RepeatBlend choose_repeat_blend(const MakeScorer& make, const Histories& histories,
+                                const RankingTask& task, std::span<const std::int64_t> item_counts,
                                 const std::string& metric, kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

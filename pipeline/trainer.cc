@@ -40,8 +40,8 @@ namespace fs = std::filesystem;
 using graph::Csr;
 using graph::NodeId;
 using kernels::Backend;
+using kernels::ConstFloatView;
 using kernels::FloatMatrix;
-using models::Parameter;
 using nlohmann::json;
 
 namespace {
@@ -49,6 +49,9 @@ namespace {
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
 constexpr const char* kBest = "best.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
+/// Of a checkpoint's metadata. Earlier ones had node rows in the order of the training, which the
+/// next partition may change.
+constexpr const char* kCheckpointFormat = "penchant checkpoint, node rows in dense order";
 /// Validation users that a filter beside the vectors is chosen on.
 constexpr std::int64_t kBlendUsers = 4096;
 /// Weights of popularity that are tried to an octave around the best power of 2.
@@ -118,9 +121,7 @@ class Trainer {
       }
       if (!interrupted && validates_) {
         phase_->read_weights(directory_ / kBest);
-        if (options_.calibrate_popularity) choose_popularity_weight();
-        if (options_.blend_filter) blend_filter();
-        if (options_.blend_repeats && task_.excluded.num_rows == 0) blend_repeats();
+        choose_terms();
         position_.calibration = phase_->calibrate();
       }
       if (!interrupted && validates_ && options_.refit) {
@@ -204,6 +205,11 @@ class Trainer {
     const fs::path checkpoint = directory_ / kCheckpoint;
     if (options_.resume && fs::exists(checkpoint)) {
       resumed_ = models::read_safetensors(checkpoint);
+      if (resumed_->metadata["format"] != kCheckpointFormat) {
+        throw InputError(
+            fmt::format("{}: cannot resume: it was written by another version of this program",
+                        checkpoint.string()));
+      }
       try {
         const json stored = json::parse(resumed_->metadata.at("course"));
         for (const auto& [key, value] : course_.items()) {
@@ -219,6 +225,9 @@ class Trainer {
       } catch (const std::out_of_range&) {
         throw InputError(fmt::format("{}: is not a training checkpoint", checkpoint.string()));
       }
+      const std::string fault = position_fault(position_, options_.epochs, kMaxRetries);
+      if (!fault.empty())
+        throw InputError(fmt::format("{}: damaged: {}", checkpoint.string(), fault));
       begin_model(directory_);
       trim_metrics();
       return;
@@ -237,18 +246,23 @@ class Trainer {
     std::ifstream file(directory_ / kMetrics);
     std::string kept;
     std::string line;
+    const auto is_before = [&](const json& entry) {
+      const std::string phase = entry.value("phase", "");
+      if (phase != position_.phase) return phase == "select";
+      const std::int64_t attempt = entry.value("attempt", std::int64_t{0});
+      return attempt < position_.attempt ||
+             (attempt == position_.attempt &&
+              entry.value("epoch", std::int64_t{0}) <= position_.epoch);
+    };
     while (std::getline(file, line)) {
       const json entry = json::parse(line, nullptr, false);
       if (!entry.is_object()) continue;  // a line cut off by the kill
-      const std::string phase = entry.value("phase", "");
-      const std::int64_t attempt = entry.value("attempt", std::int64_t{0});
-      bool before = phase == "select";
-      if (phase == position_.phase) {
-        before = attempt < position_.attempt ||
-                 (attempt == position_.attempt &&
-                  entry.value("epoch", std::int64_t{0}) <= position_.epoch);
+      try {
+        if (is_before(entry)) kept += line + "\n";
+      } catch (const json::exception& error) {
+        throw InputError(
+            fmt::format("{}: damaged: {}", (directory_ / kMetrics).string(), error.what()));
       }
-      if (before) kept += line + "\n";
     }
     write_file_atomically(directory_ / kMetrics, kept);
   }
@@ -257,37 +271,19 @@ class Trainer {
   void restore() {
     if (!resumed_) return;
     const fs::path path = directory_ / kCheckpoint;
-    phase_->visit_parameters([&](Parameter& parameter) {
-      const auto load = [&](const char* suffix, FloatMatrix& matrix) {
-        backend_.copy(
-            resumed_->find(parameter.name + suffix, matrix.rows(), matrix.cols(), path).view(),
-            matrix.view());
-      };
-      load("", parameter.value);
-      load(".first_moment", parameter.first_moment);
-      load(".second_moment", parameter.second_moment);
-    });
+    if (position_.step > phase_->steps_per_epoch()) {
+      throw InputError(fmt::format("{}: damaged: {} steps of an epoch are done, which has {}",
+                                   path.string(), position_.step, phase_->steps_per_epoch()));
+    }
+    phase_->read_state(*resumed_, path);
     resumed_.reset();
   }
 
   void write_checkpoint() {
-    std::vector<models::NamedTensor> tensors;
-    std::deque<kernels::Download<float>> downloads;
-    phase_->visit_parameters([&](Parameter& parameter) {
-      const auto add = [&](const std::string& name, const FloatMatrix& matrix) {
-        tensors.push_back({name, downloads.emplace_back()(matrix.view(), backend_)});
-      };
-      add(parameter.name, parameter.value);
-      add(parameter.name + ".first_moment", parameter.first_moment);
-      add(parameter.name + ".second_moment", parameter.second_moment);
-    });
-    const std::map<std::string, std::string> metadata = {
-        {"format", "penchant checkpoint"},
-        {"course", course_.dump()},
-        {"position", position_to_json(position_).dump()}};
-    write_file_atomically(directory_ / kCheckpoint, [&](std::ostream& out) {
-      models::write_safetensors(out, tensors, metadata);
-    });
+    phase_->write_state(directory_ / kCheckpoint,
+                        {{"format", kCheckpointFormat},
+                         {"course", course_.dump()},
+                         {"position", position_to_json(position_).dump()}});
   }
 
   float learning_rate(std::int64_t steps_per_epoch) const {
@@ -413,33 +409,48 @@ class Trainer {
     return stop;
   }
 
-  /// All metrics at the cut-off of the validation metric, for the phase's model with this weight of
-  /// popularity.
-  std::map<std::string, double> validation_metrics(double popularity_weight) {
-    FloatMatrix users;
-    FloatMatrix items;
-    phase_->embeddings(users, items);
-    append_popularity(graphs_.user_item, popularity_weight, backend_, users, items);
+  /// All metrics of these vectors at the cut-off of the validation metric.
+  std::map<std::string, double> validation_metrics(ConstFloatView users, ConstFloatView items) {
     const EvaluateReport report = evaluate_vectors(
-        users.view(), items.view(), task_, dataset_.item_statistics.count,
+        users, items, task_, dataset_.item_statistics.count,
         validation_options(options_.validation_metric), backend_, silent_progress());
     validation_value(report.metrics, options_.validation_metric);
     return report.metrics;
   }
 
   double validate(json& line) {
-    const std::map<std::string, double> metrics = validation_metrics(0.0);
+    FloatMatrix users;
+    FloatMatrix items;
+    phase_->embeddings(users, items);
+    const std::map<std::string, double> metrics = validation_metrics(users.view(), items.view());
     line["validation"] = metrics;
     return metrics.at(options_.validation_metric);
   }
 
-  Judgement judge_vectors(double popularity_weight) {
-    return judgement(validation_metrics(popularity_weight), options_.validation_metric);
+  /// What stands beside the vectors that selection kept: by validation, one after the other.
+  void choose_terms() {
+    const bool repeats = options_.blend_repeats && task_.excluded.num_rows == 0;
+    if (!options_.calibrate_popularity && !options_.blend_filter && !repeats) return;
+    FloatMatrix users;
+    FloatMatrix items;
+    phase_->embeddings(users, items);
+    PopularityTrial vectors(graphs_.user_item, users, items, backend_);
+    users = FloatMatrix();
+    items = FloatMatrix();
+    if (options_.calibrate_popularity) choose_popularity_weight(vectors);
+    if (options_.blend_filter) blend_filter(vectors);
+    if (repeats) blend_repeats(vectors);
+  }
+
+  Judgement judge_vectors(PopularityTrial& vectors, double popularity_weight) {
+    vectors.set_weight(popularity_weight);
+    return judgement(validation_metrics(vectors.users(), vectors.items()),
+                     options_.validation_metric);
   }
 
   /// The weight of log popularity in the score by validation, 0 included: powers of 2, then a finer
   /// step around the best of them. Unit: what one unit of log probability is in scores.
-  void choose_popularity_weight() {
+  void choose_popularity_weight(PopularityTrial& vectors) {
     const double unit = options_.model.loss == models::LossKind::sampled_softmax
                             ? static_cast<double>(options_.model.temperature)
                             : 1.0;
@@ -448,7 +459,7 @@ class Trainer {
     std::vector<Judgement> judgements;
     const auto judge = [&](double weight) {
       weights.push_back(weight);
-      judgements.push_back(judge_vectors(weight));
+      judgements.push_back(judge_vectors(vectors, weight));
       return judgements.back().value;
     };
     for (const double share : {0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) judge(share * unit);
@@ -467,51 +478,51 @@ class Trainer {
 
   /// Takes the blend that a sample of the validation users likes best, if all of them prefer it to
   /// the vectors with popularity.
-  void blend_filter() {
-    FloatMatrix users;
-    FloatMatrix items;
-    phase_->embeddings(users, items);
+  void blend_filter(PopularityTrial& vectors) {
     const double tolerance = popularity_tolerance(dataset_.split);
     const std::vector<std::int64_t>& counts = dataset_.item_statistics.count;
     const FilterBlend blend =
-        choose_filter_blend(graphs_.user_item, users.view(), items.view(),
+        choose_filter_blend(graphs_.user_item, vectors.plain_users(), vectors.plain_items(),
                             sample_task(task_, kBlendUsers, options_.seed), counts,
                             options_.validation_metric, tolerance, backend_);
     if (blend.weight == 0.0F) return;
-    const Judgement judgements[] = {judge_vectors(position_.popularity_weight),
-                                    judge_blend(users, items, {}, blend, {})};
+    const Judgement judgements[] = {
+        judge_vectors(vectors, position_.popularity_weight),
+        judge_blend(vectors.plain_users(), vectors.plain_items(), {}, blend, {})};
     if (choose(judgements, tolerance) == 0) return;
     position_.best_value = judgements[1].value;
     position_.blend = blend;
   }
 
-  /// The same for what users did before.
-  void blend_repeats() {
-    FloatMatrix users;
-    FloatMatrix items;
-    phase_->embeddings(users, items);
-    if (position_.blend.weight == 0.0F)
-      append_popularity(graphs_.user_item, position_.popularity_weight, backend_, users, items);
+  /// The same for what users did before. A filter knows of popularity itself.
+  void blend_repeats(PopularityTrial& vectors) {
+    vectors.set_weight(position_.blend.weight == 0.0F ? position_.popularity_weight : 0.0);
     const graph::TrainingPart& train = dataset_.split.train;
     const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
-    const RepeatBlend repeats =
-        choose_repeat_blend(graphs_.user_item, histories, users.view(), items.view(),
-                            position_.blend, sample_task(task_, kBlendUsers, options_.seed),
-                            dataset_.item_statistics.count, options_.validation_metric, backend_);
+    const std::vector<models::WeightedScorer> without =
+        blended_terms(graphs_.user_item, {}, position_.blend, {}, backend_);
+    const RepeatBlend repeats = choose_repeat_blend(
+        [&](const std::vector<models::WeightedScorer>& further) {
+          std::vector<models::WeightedScorer> terms = without;
+          terms.insert(terms.end(), further.begin(), further.end());
+          return std::make_unique<models::BlendedScorer>(vectors.users(), vectors.items(),
+                                                         std::move(terms));
+        },
+        histories, sample_task(task_, kBlendUsers, options_.seed), dataset_.item_statistics.count,
+        options_.validation_metric, backend_);
     if (repeats.weight == 0.0F) return;
-    const double value = judge_blend(users, items, histories, position_.blend, repeats).value;
+    const double value =
+        judge_blend(vectors.users(), vectors.items(), histories, position_.blend, repeats).value;
     if (value <= position_.best_value) return;
     position_.best_value = value;
     position_.repeats = repeats;
   }
 
   /// The vectors with these terms beside them.
-  Judgement judge_blend(const FloatMatrix& users, const FloatMatrix& items,
-                        const Histories& histories, const FilterBlend& blend,
-                        const RepeatBlend& repeats) {
+  Judgement judge_blend(ConstFloatView users, ConstFloatView items, const Histories& histories,
+                        const FilterBlend& blend, const RepeatBlend& repeats) {
     models::BlendedScorer scorer(
-        users.view(), items.view(),
-        blended_terms(graphs_.user_item, histories, blend, repeats, backend_));
+        users, items, blended_terms(graphs_.user_item, histories, blend, repeats, backend_));
     return judgement(
         evaluate_scorer(scorer, task_, dataset_.item_statistics.count,
                         validation_options(options_.validation_metric), backend_, silent_progress())
@@ -524,7 +535,7 @@ class Trainer {
   bool lower_rate_may_help() const {
     return validates_ && options_.retry_lower_rate && position_.attempt < kMaxRetries &&
            position_.best_attempt == position_.attempt &&
-           position_.best_epoch <= std::max<std::int64_t>(2, options_.epochs / 10);
+           position_.best_epoch <= last_early_epoch(options_.epochs);
   }
 
   /// Selection once more from the start, at the next lower rate.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/training_phase.h"
 
+#include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include <fmt/core.h>
 
@@ -80,30 +82,150 @@ void finish_filter_vectors(const graph::UserItemGraph& user_item,
   finish_vectors(user_item, item_graph, options, backend, users, items);
 }
 
-void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,
-                       FloatMatrix& users, FloatMatrix& items) {
-  if (weight == 0.0) return;
-  const auto widen = [&](FloatMatrix& matrix, const std::vector<float>& column) {
-    FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
-    backend.copy(kernels::ConstFloatView(matrix.view()), wide.view().cols_of(0, matrix.cols()));
-    backend.copy(kernels::ConstFloatView(column.data(), matrix.rows(), 1, 1, kernels::Device::cpu),
-                 wide.view().cols_of(matrix.cols(), 1));
-    matrix = std::move(wide);
-  };
-  std::vector<float> popularity(static_cast<std::size_t>(items.rows()));
+namespace {
+
+/// The matrix with a column of zeros behind it.
+FloatMatrix widened(const FloatMatrix& matrix, Backend& backend) {
+  FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
+  backend.copy(matrix.view(), wide.view().cols_of(0, matrix.cols()));
+  return wide;
+}
+
+void set_last_column(const std::vector<float>& column, Backend& backend, FloatMatrix& matrix) {
+  backend.copy(kernels::ConstFloatView(column.data(), matrix.rows(), 1, 1, kernels::Device::cpu),
+               matrix.view().cols_of(matrix.cols() - 1, 1));
+}
+
+std::vector<float> popularity_of_items(const graph::UserItemGraph& graph, double weight) {
+  std::vector<float> popularity(static_cast<std::size_t>(graph.num_items));
   for (std::size_t item = 0; item < popularity.size(); ++item) {
     const auto degree =
         static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
     popularity[item] = static_cast<float>(weight * std::log1p(degree));
   }
-  widen(users, std::vector<float>(static_cast<std::size_t>(users.rows()), 1.0F));
-  widen(items, popularity);
+  return popularity;
+}
+
+}  // namespace
+
+void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,
+                       FloatMatrix& users, FloatMatrix& items) {
+  if (weight == 0.0) return;
+  users = widened(users, backend);
+  backend.fill(users.view().cols_of(users.cols() - 1, 1), 1.0F);
+  items = widened(items, backend);
+  set_last_column(popularity_of_items(graph, weight), backend, items);
+}
+
+PopularityTrial::PopularityTrial(const graph::UserItemGraph& graph, const FloatMatrix& users,
+                                 const FloatMatrix& items, Backend& backend)
+    : graph_(graph),
+      backend_(backend),
+      users_(widened(users, backend)),
+      items_(widened(items, backend)) {
+  backend.fill(users_.view().cols_of(users.cols(), 1), 1.0F);
+}
+
+void PopularityTrial::set_weight(double weight) {
+  if (weight != 0.0 && weight != weight_)
+    set_last_column(popularity_of_items(graph_, weight), backend_, items_);
+  weight_ = weight;
+}
+
+namespace {
+
+/// Parameters with a row, or an element, a node.
+bool is_node_table(const Parameter& parameter) { return parameter.name == "embeddings"; }
+bool is_node_vector(const Parameter& parameter) { return parameter.name.ends_with(".alpha"); }
+
+constexpr const char* kMoments[] = {".first_moment", ".second_moment"};
+
+}  // namespace
+
+/// Tensors of a file, with the host memory that they are views of.
+class TrainingPhase::TensorList {
+ public:
+  explicit TensorList(TrainingPhase& phase) : phase_(phase) {}
+
+  void add(const Parameter& parameter, const std::string& name, const FloatMatrix& matrix) {
+    const kernels::ConstFloatView value = downloads_.emplace_back()(matrix.view(), phase_.backend_);
+    const std::span<const NodeId> places = phase_.places();
+    models::NamedTensor tensor{name, value};
+    if (!places.empty() && is_node_table(parameter)) tensor.rows = places;
+    if (!places.empty() && is_node_vector(parameter)) {
+      std::vector<float>& ordered = ordered_.emplace_back();
+      for (const NodeId place : places) ordered.push_back(value(0, place));
+      tensor.value = {ordered.data(), 1, value.cols, value.cols, kernels::Device::cpu};
+    }
+    tensors_.push_back(std::move(tensor));
+  }
+  void write(const fs::path& path, const std::map<std::string, std::string>& metadata) const {
+    write_file_atomically(
+        path, [&](std::ostream& out) { models::write_safetensors(out, tensors_, metadata); });
+  }
+
+ private:
+  TrainingPhase& phase_;
+  std::vector<models::NamedTensor> tensors_;
+  std::deque<kernels::Download<float>> downloads_;
+  std::deque<std::vector<float>> ordered_;
+};
+
+void TrainingPhase::read_matrix(const models::TensorFile& file, const std::string& name,
+                                const fs::path& path, const Parameter& parameter, FloatMatrix& to) {
+  const std::int64_t cols = to.cols();
+  kernels::ConstFloatView stored = file.find_finite(name, to.rows(), cols, path).view();
+  const std::span<const NodeId> nodes = places();
+  std::vector<float> ordered;
+  if (!nodes.empty() && (is_node_table(parameter) || is_node_vector(parameter))) {
+    // A vector's elements are moved like the rows of a table of one column.
+    const std::int64_t width = is_node_table(parameter) ? cols : 1;
+    ordered.resize(nodes.size() * static_cast<std::size_t>(width));
+    for (std::size_t node = 0; node < nodes.size(); ++node)
+      std::copy_n(stored.data + static_cast<std::int64_t>(node) * width, width,
+                  ordered.data() + nodes[node] * width);
+    stored = {ordered.data(), to.rows(), cols, cols, kernels::Device::cpu};
+  }
+  backend_.copy(stored, to.view());
+}
+
+void TrainingPhase::write_weights(const fs::path& path) {
+  TensorList list(*this);
+  visit_parameters(
+      [&](Parameter& parameter) { list.add(parameter, parameter.name, parameter.value); });
+  list.write(path, {{"format", "penchant weights"}});
+}
+
+void TrainingPhase::read_weights(const fs::path& path) {
+  const models::TensorFile file = models::read_safetensors(path);
+  visit_parameters([&](Parameter& parameter) {
+    read_matrix(file, parameter.name, path, parameter, parameter.value);
+  });
+}
+
+void TrainingPhase::write_state(const fs::path& path,
+                                const std::map<std::string, std::string>& metadata) {
+  TensorList list(*this);
+  visit_parameters([&](Parameter& parameter) {
+    list.add(parameter, parameter.name, parameter.value);
+    list.add(parameter, parameter.name + kMoments[0], parameter.first_moment);
+    list.add(parameter, parameter.name + kMoments[1], parameter.second_moment);
+  });
+  list.write(path, metadata);
+}
+
+void TrainingPhase::read_state(const models::TensorFile& file, const fs::path& path) {
+  visit_parameters([&](Parameter& parameter) {
+    read_matrix(file, parameter.name, path, parameter, parameter.value);
+    read_matrix(file, parameter.name + kMoments[0], path, parameter, parameter.first_moment);
+    read_matrix(file, parameter.name + kMoments[1], path, parameter, parameter.second_moment);
+  });
 }
 
 GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
                        const TrainOptions& options, Backend& backend)
-    : options_(options),
-      backend_(backend),
+    : TrainingPhase(backend),
+      options_(options),
       num_users_(user_item.num_users),
       num_items_(user_item.num_items),
       user_item_(user_item),
@@ -165,57 +287,6 @@ void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   backend_.gather_rows(final, ids.sub(0, num_users_), users.view());
   backend_.gather_rows(final, ids.sub(num_users_, num_items_), items.view());
   finish_vectors(user_item_, item_graph_, options_.model, backend_, users, items);
-}
-
-void GraphPhase::write_weights(const fs::path& path) {
-  std::vector<std::vector<float>> copies;
-  std::vector<models::NamedTensor> tensors;
-  encoder_->visit_parameters([&](Parameter& parameter) {
-    copies.push_back(dense_order(parameter));
-    const std::int64_t cols = parameter.value.cols();
-    tensors.push_back(
-        {parameter.name,
-         {copies.back().data(), parameter.value.rows(), cols, cols, kernels::Device::cpu}});
-  });
-  write_file_atomically(path, [&](std::ostream& out) {
-    models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
-  });
-}
-
-void GraphPhase::read_weights(const fs::path& path) {
-  const models::TensorFile file = models::read_safetensors(path);
-  encoder_->visit_parameters([&](Parameter& parameter) {
-    const std::int64_t rows = parameter.value.rows();
-    const std::int64_t cols = parameter.value.cols();
-    kernels::ConstFloatView stored = file.find(parameter.name, rows, cols, path).view();
-    std::vector<float> ordered;
-    if (is_node_table(parameter)) {
-      for (const NodeId node : order_)
-        ordered.insert(ordered.end(), stored.row(node), stored.row(node) + cols);
-    } else if (is_node_vector(parameter)) {
-      for (const NodeId node : order_) ordered.push_back(stored(0, node));
-    }
-    if (!ordered.empty()) stored = {ordered.data(), rows, cols, cols, kernels::Device::cpu};
-    backend_.copy(stored, parameter.value.view());
-  });
-}
-
-std::vector<float> GraphPhase::dense_order(Parameter& parameter) {
-  kernels::Download<float> download;
-  const kernels::ConstFloatView value =
-      download(kernels::ConstFloatView(parameter.value.view()), backend_);
-  std::vector<float> dense;
-  dense.reserve(static_cast<std::size_t>(value.rows * value.cols));
-  if (is_node_vector(parameter)) {
-    for (const NodeId place : new_id_) dense.push_back(value(0, place));
-    return dense;
-  }
-  for (std::int64_t row = 0; row < value.rows; ++row) {
-    const float* from =
-        value.row(is_node_table(parameter) ? new_id_[static_cast<std::size_t>(row)] : row);
-    dense.insert(dense.end(), from, from + value.cols);
-  }
-  return dense;
 }
 
 }  // namespace penchant::pipeline

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "graph/item_graph.h"
@@ -12,6 +15,7 @@
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "kernels/transfer.h"
+#include "models/checkpoint.h"
 #include "models/encoder.h"
 #include "models/loss_log.h"
 #include "models/ranking_loss.h"
@@ -41,9 +45,35 @@ void finish_filter_vectors(const graph::UserItemGraph& user_item,
 void append_popularity(const graph::UserItemGraph& graph, double weight, kernels::Backend& backend,
                        kernels::FloatMatrix& users, kernels::FloatMatrix& items);
 
+/// Final vectors beside which weights of popularity are tried: from weight to weight only the
+/// column that append_popularity would add changes, so the vectors are computed once.
+class PopularityTrial {
+ public:
+  PopularityTrial(const graph::UserItemGraph& graph, const kernels::FloatMatrix& users,
+                  const kernels::FloatMatrix& items, kernels::Backend& backend);
+
+  /// What append_popularity makes of the vectors; both hold until the next call.
+  void set_weight(double weight);
+  kernels::ConstFloatView users() const { return users_.view().cols_of(0, width()); }
+  kernels::ConstFloatView items() const { return items_.view().cols_of(0, width()); }
+  /// The vectors alone.
+  kernels::ConstFloatView plain_users() const { return users_.view().cols_of(0, plain_width()); }
+  kernels::ConstFloatView plain_items() const { return items_.view().cols_of(0, plain_width()); }
+
+ private:
+  std::int64_t plain_width() const { return users_.cols() - 1; }
+  std::int64_t width() const { return plain_width() + (weight_ != 0.0 ? 1 : 0); }
+
+  const graph::UserItemGraph& graph_;
+  kernels::Backend& backend_;
+  kernels::FloatMatrix users_, items_;  ///< a last column of ones, and of weighed popularity
+  double weight_ = 0.0;
+};
+
 /// One phase of training as the trainer sees it, whatever the model.
 class TrainingPhase {
  public:
+  explicit TrainingPhase(kernels::Backend& backend) : backend_(backend) {}
   virtual ~TrainingPhase() = default;
   virtual std::int64_t steps_per_epoch() const = 0;
   /// Enqueues one step: exact forward over the full graph, loss and gradients of one batch, Adam.
@@ -59,11 +89,28 @@ class TrainingPhase {
   /// How the probabilities that the model gives must be corrected, by the validation part; models
   /// without probabilities have nothing to correct.
   virtual Calibration calibrate() { return {}; }
-  /// Parameters as a file: node rows in dense order, so that the file does not depend on
-  /// train.node_order.
-  virtual void write_weights(const std::filesystem::path& path) = 0;
+  /// Parameters as a file. Node rows are in dense order, so that files depend neither on
+  /// train.node_order nor on the partition that it follows.
+  void write_weights(const std::filesystem::path& path);
   /// What write_weights wrote.
-  virtual void read_weights(const std::filesystem::path& path) = 0;
+  void read_weights(const std::filesystem::path& path);
+  /// Parameters and their moments: everything that a step changes.
+  void write_state(const std::filesystem::path& path,
+                   const std::map<std::string, std::string>& metadata);
+  /// What write_state wrote; `path` is for messages.
+  void read_state(const models::TensorFile& file, const std::filesystem::path& path);
+
+ protected:
+  /// places()[node] is where a node's row stands in memory; empty: at its dense id.
+  virtual std::span<const graph::NodeId> places() const { return {}; }
+
+  kernels::Backend& backend_;
+
+ private:
+  class TensorList;
+  void read_matrix(const models::TensorFile& file, const std::string& name,
+                   const std::filesystem::path& path, const models::Parameter& parameter,
+                   kernels::FloatMatrix& to);
 };
 
 /// A phase of a graph encoder's training. Both graphs must outlive it.
@@ -81,22 +128,12 @@ class GraphPhase final : public TrainingPhase {
   void visit_parameters(const models::ParameterVisitor& visit) override {
     encoder_->visit_parameters(visit);
   }
-  void write_weights(const std::filesystem::path& path) override;
-  void read_weights(const std::filesystem::path& path) override;
+
+ protected:
+  std::span<const graph::NodeId> places() const override { return new_id_; }
 
  private:
-  static bool is_node_table(const models::Parameter& parameter) {
-    return parameter.name == "embeddings";
-  }
-  static bool is_node_vector(const models::Parameter& parameter) {
-    return parameter.name.ends_with(".alpha");
-  }
-
-  /// The parameter in host memory, node rows in dense order.
-  std::vector<float> dense_order(models::Parameter& parameter);
-
   const TrainOptions& options_;
-  kernels::Backend& backend_;
   std::int64_t num_users_, num_items_;
   const graph::UserItemGraph& user_item_;
   const graph::ItemGraph& item_graph_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/training_position.h"
 
+#include <limits>
+
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "pipeline/model_manifest.h"
@@ -53,6 +56,31 @@ TrainingPosition position_from_json(const json& stored) {
   position.repeats = repeats_from_json(stored.at("repeats"));
   position.calibration = calibration_from_json(stored.at("calibration"));
   return position;
+}
+
+std::string position_fault(const TrainingPosition& position, std::int64_t epochs,
+                           std::int64_t max_retries) {
+  if (position.phase != "select" && position.phase != "refit")
+    return fmt::format("phase is '{}', expected select or refit", position.phase);
+  constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max() / 2;
+  const struct {
+    const char* name;
+    std::int64_t value, least, most;
+  } bounds[] = {{"attempt", position.attempt, 0, max_retries},
+                {"phase_epochs", position.phase_epochs, 1, epochs},
+                {"epoch", position.epoch, 0, position.phase_epochs},
+                {"step", position.step, 0, kAny},
+                {"adam_step", position.adam_step, 0, kAny},
+                {"loss_rows", position.loss_rows, 0, kAny},
+                {"best_epoch", position.best_epoch, 0, epochs},
+                {"best_attempt", position.best_attempt, 0, position.attempt},
+                {"without_improvement", position.without_improvement, 0, epochs},
+                {"epochs_run", position.epochs_run, 0, (max_retries + 2) * epochs}};
+  for (const auto& [name, value, least, most] : bounds) {
+    if (value < least || value > most)
+      return fmt::format("{} is {}, expected {} to {}", name, value, least, most);
+  }
+  return "";
 }
 
 }  // namespace penchant::pipeline

@@ -2,6 +2,7 @@
 // Where the training loop stands; a checkpoint's metadata holds it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -35,8 +36,17 @@ struct TrainingPosition {
   Calibration calibration;         ///< likewise
 };
 
+/// Of a selection of so many epochs: a best epoch up to this one says that the rate is too high.
+constexpr std::int64_t last_early_epoch(std::int64_t epochs) {
+  return std::max<std::int64_t>(2, epochs / 10);
+}
+
 nlohmann::json position_to_json(const TrainingPosition& position);
 /// Throws nlohmann::json::exception where something is missing.
 TrainingPosition position_from_json(const nlohmann::json& stored);
+/// Why a training of so many epochs, with so many further attempts at most, cannot be in this
+/// position; empty if it can.
+std::string position_fault(const TrainingPosition& position, std::int64_t epochs,
+                           std::int64_t max_retries);
 
 }  // namespace penchant::pipeline

@@ -2,15 +2,19 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/random.h"
+#include "models/checkpoint.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/sampler.h"
 #include "pipeline/train.h"
+#include "pipeline/training_phase.h"
 #include "pipeline/validation_choice.h"
 #include "tests/pipeline/shop.h"
 
@@ -154,6 +158,141 @@ TEST_F(Trainer, AStopRequestWritesACheckpoint) {
   options.resume = true;
   EXPECT_FALSE(train(options, "broken").interrupted);
   EXPECT_EQ(weights("broken"), weights("unbroken"));
+}
+
+/// A node order as a partition may give it.
+std::vector<graph::NodeId> some_order(const Graphs& graphs, std::uint64_t seed) {
+  const auto nodes = static_cast<std::uint64_t>(
+      graph::build_propagation_graph(graphs.user_item, graphs.item).adjacency.num_rows);
+  const graph::Permutation shuffled(graph::Seed{seed}, graph::Stream::partition, 0, nodes);
+  std::vector<graph::NodeId> order;
+  for (std::uint64_t node = 0; node < nodes; ++node)
+    order.push_back(static_cast<graph::NodeId>(shuffled(node)));
+  return order;
+}
+
+// `penchant partition` between an interruption and the next run must not mix rows.
+TEST_F(Trainer, GoesOnUnderAnotherNodeOrder) {
+  TrainOptions options = recipe();
+  options.node_order = NodeOrder::metis;
+  options.metis_order = some_order(graphs(), 1);
+  options.epochs = 6;
+  options.patience = 0;
+  options.refit = false;
+  train(options, "unbroken");
+  options.stop_after_steps = 17;
+  ASSERT_TRUE(train(options, "broken").interrupted);
+  options.stop_after_steps = 0;
+  options.resume = true;
+  options.metis_order = some_order(graphs(), 2);
+  ASSERT_FALSE(train(options, "broken").interrupted);
+  const std::vector<json> want = epochs("unbroken", "select");
+  const std::vector<json> got = epochs("broken", "select");
+  ASSERT_EQ(got.size(), want.size());
+  for (std::size_t e = 0; e < want.size(); ++e) {
+    // Sums are rounded in another order, which Adam may magnify a little.
+    EXPECT_NEAR(got[e]["loss"].get<double>(), want[e]["loss"].get<double>(), 1e-3) << e;
+    EXPECT_NEAR(got[e]["validation"]["ndcg@20"].get<double>(),
+                want[e]["validation"]["ndcg@20"].get<double>(), 5e-3)
+        << e;
+  }
+}
+
+TEST_F(Trainer, StateDoesNotDependOnTheNodeOrder) {
+  for (const models::ModelKind kind :
+       {models::ModelKind::lightgcn, models::ModelKind::gcn, models::ModelKind::node_weighted}) {
+    TrainOptions options = recipe();
+    options.model.kind = kind;
+    options.node_order = NodeOrder::metis;
+    options.metis_order = some_order(graphs(), 1);
+    GraphPhase written(graphs().user_item, graphs().item, options, backend());
+    for (std::int64_t step = 0; step < 3; ++step) written.step(0, step, step + 1, 0.01F);
+    written.write_state(at("one"), {{"a", "b"}});
+    written.write_weights(at("weights"));
+    const models::TensorFile state = models::read_safetensors(at("one"));
+    for (const std::uint64_t seed : {1, 2}) {
+      options.metis_order = some_order(graphs(), seed);
+      GraphPhase read(graphs().user_item, graphs().item, options, backend());
+      read.read_state(state, at("one"));
+      read.write_state(at("two"), {{"a", "b"}});
+      EXPECT_EQ(read_text(at("two")), read_text(at("one"))) << static_cast<int>(kind) << seed;
+      read.write_weights(at("weights of two"));
+      EXPECT_EQ(read_text(at("weights of two")), read_text(at("weights")));
+      kernels::FloatMatrix users, items, other_users, other_items;
+      written.embeddings(users, items);
+      read.embeddings(other_users, other_items);
+      for (std::int64_t user = 0; user < users.rows(); ++user) {
+        for (std::int64_t d = 0; d < users.cols(); ++d)
+          ASSERT_NEAR(users.view()(user, d), other_users.view()(user, d), 1e-5F);
+      }
+    }
+  }
+}
+
+TEST_F(Trainer, ACheckpointThatNoTrainingWritesIsRefused) {
+  TrainOptions options = recipe();
+  options.stop_after_steps = 5;
+  ASSERT_TRUE(train(options, "m").interrupted);
+  options.stop_after_steps = 0;
+  options.resume = true;
+  const fs::path path = at("m") / "checkpoint.safetensors";
+  const models::TensorFile good = models::read_safetensors(path);
+  const auto complaint = [&](const std::map<std::string, std::string>& metadata) {
+    std::vector<models::NamedTensor> tensors;
+    for (const models::LoadedTensor& tensor : good.tensors)
+      tensors.push_back({tensor.name, tensor.view()});
+    std::ofstream out(path, std::ios::binary);
+    models::write_safetensors(out, tensors, metadata);
+    out.close();
+    return input_error_of([&] { train(options, "m"); });
+  };
+  const auto with_position = [&](const char* key, const json& value) {
+    std::map<std::string, std::string> metadata = good.metadata;
+    json position = json::parse(metadata.at("position"));
+    position[key] = value;
+    metadata["position"] = position.dump();
+    return complaint(metadata);
+  };
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  for (const char* key : {"attempt", "epoch", "step", "adam_step", "loss_rows", "best_epoch",
+                          "best_attempt", "without_improvement", "phase_epochs", "epochs_run"}) {
+    for (const std::int64_t value : {std::int64_t{-1}, kMax}) {
+      EXPECT_THAT(with_position(key, value),
+                  AllOf(HasSubstr("checkpoint.safetensors: damaged"), HasSubstr(key)));
+    }
+  }
+  EXPECT_THAT(with_position("step", 1000), HasSubstr("damaged: 1000 steps"));
+  EXPECT_THAT(with_position("phase", "done"), HasSubstr("phase is 'done'"));
+  EXPECT_THAT(with_position("phase", 3), HasSubstr("damaged"));
+  EXPECT_THAT(with_position("loss_sum", nullptr), HasSubstr("damaged"));
+  std::map<std::string, std::string> before = good.metadata;
+  before["format"] = "penchant checkpoint";  // node rows as the partition of then had them
+  EXPECT_THAT(complaint(before), HasSubstr("cannot resume"));
+}
+
+// Choosing a weight of popularity computes the vectors once; what it ranks is what is used later.
+TEST_F(Trainer, PopularityIsTriedWithTheBitsThatItHasAfterwards) {
+  const TrainOptions options = recipe();  // outlives the phase
+  GraphPhase phase(graphs().user_item, graphs().item, options, backend());
+  kernels::FloatMatrix users, items;
+  phase.embeddings(users, items);
+  PopularityTrial trial(graphs().user_item, users, items, backend());
+  for (const double weight : {0.0, 0.3, 0.3, 0.0, 0.7}) {
+    kernels::FloatMatrix want_users, want_items;
+    phase.embeddings(want_users, want_items);
+    append_popularity(graphs().user_item, weight, backend(), want_users, want_items);
+    trial.set_weight(weight);
+    const auto expect_equal = [&](kernels::ConstFloatView got, kernels::ConstFloatView want) {
+      ASSERT_EQ(got.rows, want.rows);
+      ASSERT_EQ(got.cols, want.cols);
+      for (std::int64_t row = 0; row < got.rows; ++row)
+        ASSERT_TRUE(std::equal(got.row(row), got.row(row) + got.cols, want.row(row))) << weight;
+    };
+    expect_equal(trial.users(), want_users.view());
+    expect_equal(trial.items(), want_items.view());
+    expect_equal(trial.plain_users(), users.view());
+    expect_equal(trial.plain_items(), items.view());
+  }
 }
 
 TEST_F(Trainer, ResumingUnderOtherOptionsIsRefused) {
