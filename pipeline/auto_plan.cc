@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
 #include "pipeline/bounds.h"
+#include "pipeline/repeat_blend.h"
+#include "pipeline/training_position.h"
 
 namespace penchant::pipeline {
 
@@ -26,6 +29,17 @@ constexpr double kSubspaceProducts = 40.0;
 constexpr double kSubspacePasses = 12.0;
 /// Mixtures of vectors and filter that are ranked.
 constexpr double kMixtures = 16.0;
+/// Operations that the time for a score of a table, another beside it and their ranking is worth.
+constexpr double kRankedScore = 150.0;
+/// From the largest to the smallest.
+constexpr AutoPlan kPlans[] = {{12, 512, 4000}, {8, 512, 3000}, {8, 256, 2000}, {6, 256, 1500},
+                               {4, 256, 1000},  {3, 128, 1000}, {0, 512, 2000}, {0, 256, 1000},
+                               {0, 128, 500},   {0, 64, 200}};
+/// Vectors are validated once, after their last epoch. Were that early, the trainer would take it
+/// for a rate that is too high and train again, which no plan counts.
+static_assert(std::all_of(std::begin(kPlans), std::end(kPlans), [](const AutoPlan& plan) {
+  return plan.epochs == 0 || plan.epochs > last_early_epoch(plan.epochs);
+}));
 /// A table of scores of all items for the selection users is held: 256 MiB at most.
 constexpr std::int64_t kLargestTable = std::int64_t{256} << 18;  // floats
 constexpr std::int64_t kFewestUsers = 200;
@@ -47,6 +61,7 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
     dense += epochs * 3.0 * 2.0 * real(sizes.num_entries) * real(sizes.num_negatives) * width;
     dense += kMixtures * 2.0 * real(sizes.num_items) * width * users;
   }
+  if (sizes.repeats) dense += kRepeatTrials * kRankedScore * real(sizes.num_items) * users;
   return (sparse / kSparseRate + dense / kDenseRate) / static_cast<double>(sizes.num_threads);
 }
 
@@ -73,11 +88,7 @@ Budget parse_budget(std::string_view text, std::string_view key) {
 
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {
   AutoPlan plan;
-  for (const AutoPlan& step :
-       {AutoPlan{12, 512, 4000}, AutoPlan{8, 512, 3000}, AutoPlan{8, 256, 2000},
-        AutoPlan{6, 256, 1500}, AutoPlan{4, 256, 1000}, AutoPlan{3, 128, 1000},
-        AutoPlan{0, 512, 2000}, AutoPlan{0, 256, 1000}, AutoPlan{0, 128, 500},
-        AutoPlan{0, 64, kFewestUsers}}) {
+  for (const AutoPlan& step : kPlans) {
     plan = step;
     const std::int64_t fitting = kLargestTable / std::max<std::int64_t>(1, sizes.num_items);
     plan.selection_users = std::min(plan.selection_users, std::max(kFewestUsers, fitting));

@@ -24,6 +24,7 @@ struct PlanSizes {
   std::int64_t num_layers = 0;
   std::int64_t num_negatives = 0;
   std::int64_t steps_per_epoch = 0;
+  bool repeats = false;  ///< what users did before is tried beside what was chosen
   int num_threads = 1;
 };
 

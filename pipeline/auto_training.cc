@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <optional>
 
 #include <fmt/core.h>
@@ -19,6 +20,7 @@
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
 #include "pipeline/names.h"
+#include "pipeline/repeat_blend.h"
 #include "pipeline/sampler.h"
 #include "pipeline/training_phase.h"
 #include "pipeline/validation_choice.h"
@@ -74,7 +76,7 @@ std::vector<float> roots_of_degrees(const graph::CsrView& user_items) {
   return roots;
 }
 
-/// The sum of the head comment. Owns its vectors.
+/// The sum of the head comment without the repeats; `filter` may be null. Owns its vectors.
 class MixedScorer final : public models::Scorer {
  public:
   MixedScorer(ConstFloatView users, ConstFloatView items, const graph::UserItemGraph& graph,
@@ -91,10 +93,10 @@ class MixedScorer final : public models::Scorer {
     FloatMatrix scaled = backend.matrix<float>(users_.rows(), users_.cols());
     backend.scale_rows(users_.view(), scale.view(), scaled.view());
     users_ = std::move(scaled);
-    const models::WeightedScorer other{std::move(filter),
-                                       static_cast<float>(mixture.filter_weight)};
-    blended_ =
-        std::make_unique<models::BlendedScorer>(users_.view(), items_.view(), std::vector{other});
+    std::vector<models::WeightedScorer> others;
+    if (filter != nullptr)
+      others.push_back({std::move(filter), static_cast<float>(mixture.filter_weight)});
+    blended_ = std::make_unique<models::BlendedScorer>(users_.view(), items_.view(), others);
   }
   void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
     blended_->score(users, backend, scores);
@@ -157,6 +159,7 @@ class AutoTrainer {
     sizes.num_layers = options.model.num_layers;
     sizes.num_negatives = options.num_negatives;
     sizes.steps_per_epoch = steps_per_epoch(graphs.user_item, options_);
+    sizes.repeats = validates_ && options.blend_repeats && dataset.repeats_allowed;
     sizes.num_threads = kPlannedThreads;
     plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
     if (!validates_) plan_.epochs = 0;
@@ -204,6 +207,7 @@ class AutoTrainer {
   bool out_of_time() const { return elapsed() > static_cast<double>(options_.budget.seconds); }
   Mixture mixture() const { return Mixture::from_json(state_.at("mixture")); }
   FilterOptions filter() const { return filter_from_json(state_.at("filter")); }
+  RepeatBlend repeats() const { return repeats_from_json(state_.at("repeats")); }
 
   std::int64_t fitting_rank(std::int64_t rank) const {
     const std::int64_t smaller = std::min(dataset_.num_users(), dataset_.num_items());
@@ -265,10 +269,16 @@ class AutoTrainer {
 
   void log(const std::string& line) { state_["log"] = state_["log"].get<std::string>() + line; }
 
-  /// Chooses filter and mixture; false if interrupted.
+  /// Chooses filter, mixture and what stands beside it; false if interrupted.
   bool decide() {
     if (!state_.contains("filter") && !decide_filter()) return false;
-    if (state_.contains("mixture")) return true;
+    if (!state_.contains("mixture") && !decide_vectors()) return false;
+    if (!state_.contains("repeats")) decide_repeats();
+    selection_.reset();
+    return true;
+  }
+
+  bool decide_vectors() {
     if (plan_.epochs > 0 && out_of_time() && !fs::exists(directory_ / kSelection)) {
       state_["cut_short"] = true;
       progress_.warn("the budget is spent on the filter; no vectors are trained");
@@ -315,17 +325,21 @@ class AutoTrainer {
     vectors.validate_every = validates == Validates::yes ? plan_.epochs : 0;
     vectors.calibrate_popularity = false;
     vectors.blend_filter = false;
+    vectors.blend_repeats = false;  // chosen beside the mixture, once
     vectors.refit = false;
     return !train(dataset_, graphs, vectors, "", directory_ / folder, backend_, progress_)
                 .interrupted;
   }
 
-  /// Weights of filter and popularity beside the vectors: hill climbing from a quarter of the
-  /// filter and a quarter of the popularity that a probability has, then the most popular of what
-  /// is nearly as good.
-  void decide_mixture() {
-    const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
-    const RankingTask task =
+  /// What choices are made with: users of the validation part, and the filter's scores for them.
+  struct Selection {
+    RankingTask task;
+    std::shared_ptr<ScoreTable> filter;
+  };
+  Selection& selection() {
+    if (selection_) return *selection_;
+    selection_.emplace();
+    selection_->task =
         sample_task(make_ranking_task(dataset_, HeldOut::validation, SeenItems::automatic),
                     plan_.selection_users, options_.seed);
     if (graph_ == nullptr) {
@@ -333,7 +347,17 @@ class AutoTrainer {
                                              options_.seed, backend_);
     }
     GraphFilter scorer(graph_, filter(), backend_);
-    const auto table = std::make_shared<ScoreTable>(scorer, task, backend_);
+    selection_->filter = std::make_shared<ScoreTable>(scorer, selection_->task, backend_);
+    return *selection_;
+  }
+
+  /// Weights of filter and popularity beside the vectors: hill climbing from a quarter of the
+  /// filter and a quarter of the popularity that a probability has, then the most popular of what
+  /// is nearly as good.
+  void decide_mixture() {
+    const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
+    const RankingTask& task = selection().task;
+    const std::shared_ptr<ScoreTable>& table = selection().filter;
     const EvaluateOptions evaluation = validation_options(options_.validation_metric);
     std::vector<Mixture> mixtures;
     std::vector<Judgement> tried;
@@ -396,6 +420,48 @@ class AutoTrainer {
     state_["tried"] = tried.size();
   }
 
+  /// What users did before beside the mixture, where own items are ranked.
+  void decide_repeats() {
+    RepeatBlend repeats;
+    if (validates_ && options_.blend_repeats && dataset_.repeats_allowed) {
+      const RankingTask& task = selection().task;
+      const std::shared_ptr<ScoreTable> table = chosen_scores();
+      progress_.update(0, 0, "what users did before");
+      const graph::TrainingPart& train = dataset_.split.train;
+      const auto beside = [&](const std::vector<models::WeightedScorer>& further) {
+        std::vector<models::WeightedScorer> terms = {{table, 1.0F}};
+        terms.insert(terms.end(), further.begin(), further.end());
+        return std::make_unique<models::ScorerSum>(std::move(terms));
+      };
+      const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
+      repeats = choose_repeat_blend(beside, histories, task, dataset_.item_statistics.count,
+                                    options_.validation_metric, backend_);
+      const std::unique_ptr<models::Scorer> with =
+          beside(blended_terms(graphs_.user_item, histories, {}, repeats, backend_));
+      const EvaluateReport report = evaluate_scorer(*with, task, dataset_.item_statistics.count,
+                                                    validation_options(options_.validation_metric),
+                                                    backend_, silent_progress());
+      state_["value"] = report.metrics.at(options_.validation_metric);
+      json line;
+      line["phase"] = "repeats";
+      line["repeats"] = repeats_to_json(repeats);
+      line["validation"] = report.metrics;
+      log(line.dump() + "\n");
+    }
+    state_["repeats"] = repeats_to_json(repeats);
+    save();
+  }
+
+  /// The mixture's for the users of the selection; of the filter's, nothing is left.
+  std::shared_ptr<ScoreTable> chosen_scores() {
+    std::shared_ptr<ScoreTable> table = std::move(selection().filter);
+    if (!mixture().vectors) return table;
+    const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
+    MixedScorer mixed(vectors.users.view(), vectors.items.view(), graphs_.user_item, mixture(),
+                      std::move(table), backend_);
+    return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
+  }
+
   std::string describe(const Mixture& mixture) const {
     if (!mixture.vectors) return "filter alone";
     if (mixture.filter_weight == 0.0)
@@ -407,6 +473,10 @@ class AutoTrainer {
   std::string describe_choice() const {
     std::string text = describe(mixture());
     if (mixture().filter_weight != 0.0) text += ": " + pipeline::describe(filter());
+    if (const RepeatBlend chosen = repeats(); chosen.weight != 0.0F) {
+      text += fmt::format(", what users did before {:.4g} (decay {:g}, power {:g})", chosen.weight,
+                          chosen.decay, chosen.power);
+    }
     if (state_.contains("value")) {
       text += fmt::format("; {} {:.4f} on validation", options_.validation_metric,
                           state_.at("value").get<double>());
@@ -462,7 +532,8 @@ class AutoTrainer {
                       {{"kind", enum_name(models::ModelKind::automatic)},
                        {"embedding_dim", options_.model.embedding_dim},
                        {"filter", state_.at("filter")},
-                       {"mixture", state_.at("mixture")}}},
+                       {"mixture", state_.at("mixture")},
+                       {"repeats", state_.at("repeats")}}},
                      {"chosen", report.chosen},
                      {"plan",
                       {{"budget_seconds", options_.budget.seconds},
@@ -492,6 +563,7 @@ class AutoTrainer {
   AutoPlan plan_;
   json state_;
   std::shared_ptr<const FilterGraph> graph_;  ///< of the training part, once the search made it
+  std::optional<Selection> selection_;        ///< once it is needed
 };
 
 }  // namespace
@@ -503,12 +575,15 @@ TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const Train
 }
 
 TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
-                       const Dataset& dataset, Backend& backend) {
+                       const Dataset& dataset, Backend& backend, KnownPart known) {
   const json& stored = manifest.at("model");
   const Mixture mixture = Mixture::from_json(stored.at("mixture"));
   const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
   const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
                                     dataset, graph_options_from_json(manifest.at("graph_options")));
+  // Models of earlier versions have none.
+  const RepeatBlend repeats =
+      stored.contains("repeats") ? repeats_from_json(stored.at("repeats")) : RepeatBlend{};
   TrainedModel model;
   std::unique_ptr<GraphFilter> filter;
   if (mixture.filter_weight != 0.0) {
@@ -528,7 +603,7 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
     model.model_name = "auto (filter)";
   } else {
     TrainedModel vectors = load_model(model_directory / kVectors, dataset, backend);
-    if (filter != nullptr) {
+    if (filter != nullptr || repeats.weight != 0.0F) {
       model.scorer =
           std::make_unique<MixedScorer>(vectors.users.view(), vectors.items.view(),
                                         graphs.user_item, mixture, std::move(filter), backend);
@@ -542,6 +617,17 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
     model.normalized = vectors.normalized && !model.popularity_column;
     model.model_name =
         mixture.filter_weight != 0.0 ? "auto (vectors and filter)" : "auto (vectors)";
+  }
+  if (repeats.weight != 0.0F) {
+    constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
+    const Histories histories = known == KnownPart::train
+                                    ? make_histories(dataset.split.train, dataset, kAll)
+                                    : make_histories_with_validation(dataset, kAll);
+    std::vector<models::WeightedScorer> terms =
+        blended_terms(graphs.user_item, histories, {}, repeats, backend);
+    terms.insert(terms.begin(), {std::move(model.scorer), 1.0F});
+    model.scorer = std::make_unique<models::ScorerSum>(std::move(terms));
+    model.model_name.insert(model.model_name.size() - 1, " and repeats");
   }
   model.saw_validation = merged;
   model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());

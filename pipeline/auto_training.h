@@ -3,8 +3,10 @@
 // and of popularity, whatever the validation part likes best within a time budget; then made anew
 // of train + validation.
 //   score(u, i) = sqrt(d_u) (<users_u, items_i> + a log(1 + users of i)) + w filter(u, i)
+//               + v repeats(u, i)
 // The root of the user's degree d_u brings both terms to one scale for all users: a filter's scores
-// grow with it.
+// grow with it. Where held-out rows repeat training rows, what users did before has a say
+// (pipeline/repeat_blend.h).
 #pragma once
 
 #include <filesystem>
@@ -24,8 +26,9 @@ TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const Train
                        const std::string& config_toml, const std::filesystem::path& model_directory,
                        kernels::Backend& backend, Progress& progress);
 
-/// load_model() of what train_auto wrote. `manifest` has been read and names this data set.
+/// load_model() of what train_auto wrote. `manifest` has been read and names this data set. `known`
+/// is what repeats are counted in.
 TrainedModel load_auto(const std::filesystem::path& model_directory, const nlohmann::json& manifest,
-                       const Dataset& dataset, kernels::Backend& backend);
+                       const Dataset& dataset, kernels::Backend& backend, KnownPart known);
 
 }  // namespace penchant::pipeline

@@ -45,7 +45,8 @@ void propagate_weights(const Dataset& dataset, const Graphs& graphs,
   const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
   encoder->visit_parameters([&](Parameter& parameter) {
     backend.copy(
-        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+        file.find_finite(parameter.name, parameter.value.rows(), parameter.value.cols(), weights)
+            .view(),
         parameter.value.view());
   });
   const kernels::ConstFloatView final = encoder->forward(backend);
@@ -72,7 +73,8 @@ void load_interest(const Dataset& dataset, const Graphs& graphs,
       std::make_unique<InterestNetwork>(dataset, graphs.item, options, graph::Seed{0}, backend);
   network->model().visit_parameters([&](Parameter& parameter) {
     backend.copy(
-        file.find(parameter.name, parameter.value.rows(), parameter.value.cols(), weights).view(),
+        file.find_finite(parameter.name, parameter.value.rows(), parameter.value.cols(), weights)
+            .view(),
         parameter.value.view());
   });
   auto interest = std::make_unique<TrainedInterest>(
@@ -98,7 +100,7 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
     if (manifest.at("model").at("kind") == enum_name(models::ModelKind::graph_filter))
       return load_filter(model_directory, manifest, dataset, backend);
     if (manifest.at("model").at("kind") == enum_name(models::ModelKind::automatic))
-      return load_auto(model_directory, manifest, dataset, backend);
+      return load_auto(model_directory, manifest, dataset, backend, known);
     models::ModelOptions options = model_from_json(manifest.at("model"));
     options.initializer =
         models::Initializer::normal;  // the weights are read; the start need not be good

@@ -273,6 +273,15 @@ TEST(AutoPlan, GrowsWithTheBudgetAndKeepsIt) {
   EXPECT_GE(last.epochs, 8);
 }
 
+TEST(AutoPlan, CountsWhatIsTriedBesideTheMixture) {
+  PlanSizes sizes = gowalla();
+  const AutoPlan without = plan_auto(sizes, 1e6);
+  sizes.repeats = true;
+  const AutoPlan with = plan_auto(sizes, 1e6);
+  EXPECT_EQ(with.epochs, without.epochs);
+  EXPECT_GT(with.seconds, without.seconds);
+}
+
 TEST(AutoPlan, TakesTheSmallestWhereNothingFits) {
   const AutoPlan plan = plan_auto(gowalla(), 0.001);
   EXPECT_EQ(plan.epochs, 0);

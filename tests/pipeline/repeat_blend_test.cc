@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "graph/random.h"
@@ -117,6 +118,44 @@ TEST_F(RepeatBlending, RanksWhatAUserComesBackTo) {
     EXPECT_NEAR(validation_of(dataset, "blended", metric), blended.best_validation, 1e-6);
     EXPECT_NEAR(validation_of(dataset, "plain", metric), plain.best_validation, 1e-6);
     EXPECT_NE(load_model(at("blended"), dataset, *backend_).scorer, nullptr);
+  }
+}
+
+TEST_F(RepeatBlending, AutoRanksWhatAUserComesBackToAndPaysForItOnce) {
+  const Dataset dataset = creatures_of_habit(RepeatPolicy::keep_all);
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  const auto train_auto = [&](const std::string& name, std::int64_t budget, bool blend_repeats) {
+    TrainOptions options;
+    options.model.kind = models::ModelKind::automatic;
+    options.model.embedding_dim = 8;
+    options.filter.rank = 8;
+    options.budget.seconds = budget;
+    options.refit = false;
+    options.blend_repeats = blend_repeats;
+    const TrainReport report =
+        train(dataset, graphs, options, "", at(name), *backend_, silent_progress());
+    EXPECT_NEAR(validation_of(dataset, name, "ndcg@20"), report.best_validation, 1e-6) << name;
+    return report;
+  };
+  const auto model_of = [&](const std::string& name) {
+    return nlohmann::json::parse(penchant::testing::read_text(at(name) / "manifest.json"));
+  };
+  // With vectors beside the filter, and with the filter alone.
+  for (const std::int64_t budget : {300, 1}) {
+    const std::string plain = fmt::format("plain {}", budget);
+    const std::string blended = fmt::format("blended {}", budget);
+    const TrainReport without = train_auto(plain, budget, false);
+    const TrainReport with = train_auto(blended, budget, true);
+    EXPECT_GT(with.best_validation, without.best_validation) << budget;
+    EXPECT_THAT(with.chosen, ::testing::HasSubstr("what users did before")) << budget;
+    EXPECT_GT(model_of(blended)["model"]["repeats"]["weight"], 0.0);
+    EXPECT_EQ(model_of(plain)["model"]["repeats"]["weight"], 0.0);
+    EXPECT_THAT(load_model(at(blended), dataset, *backend_).model_name,
+                ::testing::HasSubstr("and repeats"));
+    if (std::filesystem::exists(at(blended) / "vectors")) {
+      EXPECT_EQ(model_of(blended + "/vectors")["repeats"]["weight"], 0.0);
+      EXPECT_EQ(model_of(blended + "/vectors")["course"]["blend_repeats"], false);
+    }
   }
 }
 
