@@ -57,8 +57,9 @@ TEST_P(Memory, WhatNoMemoryCouldHoldIsOutOfMemory) {
        {std::int64_t{1} << 40, std::int64_t{1} << 61, std::int64_t{1} << 62, kMax - 15, kMax}) {
     EXPECT_THROW(backend().matrix<float>(std::int64_t{1} << 24, huge), std::bad_alloc) << huge;
     EXPECT_THROW(backend().matrix<float>(huge, std::int64_t{1} << 24), std::bad_alloc) << huge;
-    if (huge > std::int64_t{1} << 40)
+    if (huge > std::int64_t{1} << 40) {
       EXPECT_THROW(backend().vector<float>(huge), std::bad_alloc) << huge;
+    }
   }
   EXPECT_THROW(backend().matrix<float>(-1, -1), std::bad_alloc);
   EXPECT_THROW(backend().matrix<float>(4, -16), std::bad_alloc);

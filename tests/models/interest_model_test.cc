@@ -276,7 +276,9 @@ TEST(StepDropout, NoTwoStepsAndSitesShareASubstream) {
     for (std::uint64_t site = 0; site < 200; ++site) {
       const std::uint64_t substream = StepDropout{0.5F, graph::Seed{1}, step}.at(site).substream;
       EXPECT_TRUE(seen.insert(substream).second) << "step " << step << ", site " << site;
-      if (site < 16) EXPECT_EQ(substream, step * 16 + site) << "as in models trained before";
+      if (site < 16) {
+        EXPECT_EQ(substream, step * 16 + site) << "as in models trained before";
+      }
       EXPECT_LT(substream, std::uint64_t{1} << 56);
     }
   }
