@@ -100,6 +100,7 @@ graph::Csr attribute_links(const graph::ItemGraph& item_graph) {
   Csr links;
   links.num_rows = item_graph.num_items;
   for (const graph::Relation& relation : item_graph.relations) links.num_cols += relation.num_hubs;
+  graph::checked_cast<graph::NodeId>(links.num_cols);
   for (std::int64_t item = 0; item < links.num_rows; ++item) {
     graph::NodeId first = 0;
     for (const graph::Relation& relation : item_graph.relations) {

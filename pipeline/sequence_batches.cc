@@ -116,8 +116,10 @@ HistorySampler::HistorySampler(Histories histories, const graph::UserItemGraph& 
                 std::clamp(std::bit_floor(static_cast<std::uint64_t>(num_targets) / kStepsPerEpoch),
                            kSmallest, kLargest));
   const double mean_length = static_cast<double>(num_targets) / static_cast<double>(spans_.size());
-  spans_per_step_ =
-      std::max<std::int64_t>(1, std::llround(static_cast<double>(batch_size) / mean_length));
+  // A batch may be asked for that is larger than the log.
+  const auto num_spans = static_cast<double>(spans_.size());
+  spans_per_step_ = std::max<std::int64_t>(
+      1, std::llround(std::min(static_cast<double>(batch_size) / mean_length, num_spans)));
 
   for (NodeId item = 0; item < graph.num_items; ++item) {
     if (graph.item_users.view().row_size(item) > 0) candidates_.push_back(item);

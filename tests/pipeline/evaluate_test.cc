@@ -343,7 +343,7 @@ TEST(EvaluateScorer, GivesTheMetricsOfTheSameScoresAsVectors) {
 }
 
 // A model that learned nothing but NaN ranks last, not first.
-TEST(Evaluate, NanRanksLast) {
+TEST(EvaluateVectors, NanRanksLast) {
   const World world(60, 40, 5);
   const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
   const RankingTask task = make_ranking_task(world.dataset, HeldOut::test, SeenItems::mask);

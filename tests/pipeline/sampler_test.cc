@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -122,8 +123,10 @@ TEST(Sampler, TheLastBatchIsTheRest) {
   const auto batches = sampler.epoch(0);
   EXPECT_EQ(batches[1].users.size(), 5U);
   EXPECT_EQ(batches[1].negatives.size(), 50U);
-  options.batch_size = 100 * edges;
-  EXPECT_EQ(steps_per_epoch(graph, options), 1);
+  for (const std::int64_t more : {100 * edges, std::numeric_limits<std::int64_t>::max()}) {
+    options.batch_size = more;
+    EXPECT_EQ(steps_per_epoch(graph, options), 1);
+  }
 }
 
 class NegativeFrequencies : public ::testing::TestWithParam<double> {};

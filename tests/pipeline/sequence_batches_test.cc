@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -98,7 +99,8 @@ TEST_F(SequenceBatches, WithoutEventTypesAndTimesHaveNone) {
 TEST_F(SequenceBatches, EveryEventButTheFirstIsATargetOnce) {
   const Histories histories = small_histories();
   const graph::UserItemGraph graph = graph_of(histories, 7);
-  for (const std::int64_t batch_size : {1, 2, 100}) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t batch_size : {std::int64_t{1}, std::int64_t{2}, kMax}) {
     options_.batch_size = batch_size;
     HistorySampler sampler(histories, graph, options_);
     std::multiset<std::pair<NodeId, NodeId>> pairs;
