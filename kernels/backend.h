@@ -391,7 +391,7 @@ class Backend {
   /// Smallest stride >= cols whose rows start on 64-byte boundaries.
   static std::int64_t padded_stride(std::int64_t cols, std::size_t element_bytes) {
     const auto per_line = static_cast<std::int64_t>(64 / element_bytes);
-    if (cols > std::numeric_limits<std::int64_t>::max() - per_line)
+    if (cols < 0 || cols > std::numeric_limits<std::int64_t>::max() - per_line)
       throw std::bad_array_new_length();
     return (cols + per_line - 1) / per_line * per_line;
   }

@@ -30,7 +30,7 @@ constexpr double kSubspacePasses = 12.0;
 /// Mixtures of vectors and filter that are ranked.
 constexpr double kMixtures = 16.0;
 /// Operations that the time for a score of a table, another beside it and their ranking is worth.
-constexpr double kRankedScore = 150.0;
+constexpr double kRankedScore = 300.0;
 /// From the largest to the smallest.
 constexpr AutoPlan kPlans[] = {{12, 512, 4000}, {8, 512, 3000}, {8, 256, 2000}, {6, 256, 1500},
                                {4, 256, 1000},  {3, 128, 1000}, {0, 512, 2000}, {0, 256, 1000},
