@@ -5,12 +5,12 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
-#include <fstream>
 #include <ostream>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/files.h"
 
 namespace penchant::graph {
 
@@ -84,18 +84,17 @@ void write_npy(std::ostream& out, std::span<const T> values, std::span<const std
 
 template <typename T>
 std::vector<T> read_npy(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(fmt::format("{}: cannot open the file", path.string()));
+  InputFile file(path);
   std::array<char, 10> start{};
-  file.read(start.data(), start.size());
-  if (!file || std::string_view(start.data(), kMagic.size()) != kMagic) {
+  if (file.read(start.data(), start.size()) != start.size() ||
+      std::string_view(start.data(), kMagic.size()) != kMagic) {
     throw InputError(fmt::format("{}: not a .npy file of version 1.0", path.string()));
   }
   const auto header_size = static_cast<std::size_t>(static_cast<unsigned char>(start[8])) |
                            static_cast<std::size_t>(static_cast<unsigned char>(start[9])) << 8;
   std::string header(header_size, '\0');
-  file.read(header.data(), static_cast<std::streamsize>(header_size));
-  if (!file) throw InputError(fmt::format("{}: the .npy header is cut off", path.string()));
+  if (file.read(header.data(), header_size) != header_size)
+    throw InputError(fmt::format("{}: the .npy header is cut off", path.string()));
   const std::string descr = header_field(header, "'descr':", '\'', '\'', path);
   if (descr != NpyType<T>::kDescr) {
     throw InputError(fmt::format("{}: element type '{}', expected '{}'", path.string(), descr,
@@ -112,7 +111,7 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
     throw InputError(fmt::format("{}: damaged .npy header: shape ({})", path.string(), shape));
   }
   // The file's length is looked at before the header's promise takes memory.
-  const std::uint64_t bytes = std::filesystem::file_size(path) - start.size() - header_size;
+  const std::uint64_t bytes = file.size() - start.size() - header_size;
   if (bytes / sizeof(T) < count) {
     throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(),
                                  bytes / sizeof(T), count));
@@ -122,8 +121,8 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
                                  bytes - count * sizeof(T), count));
   }
   std::vector<T> values(count);
-  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(bytes));
-  if (!file) throw InputError(fmt::format("{}: cannot be read to its end", path.string()));
+  if (file.read(reinterpret_cast<char*>(values.data()), bytes) != bytes)
+    throw InputError(fmt::format("{}: cannot be read to its end", path.string()));
   return values;
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <ostream>
 #include <tuple>
@@ -16,6 +15,7 @@
 #include <xxhash.h>
 
 #include "graph/error.h"
+#include "graph/files.h"
 
 namespace penchant::models {
 
@@ -75,14 +75,14 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
   const auto damaged = [&](const char* reason) {
     return InputError(fmt::format("{}: damaged: {}", path.string(), reason));
   };
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(fmt::format("{}: cannot open the file", path.string()));
+  graph::InputFile file(path);
   std::uint64_t length = 0;
-  file.read(reinterpret_cast<char*>(&length), sizeof(length));
-  if (!file || length > kLargestHeader) throw damaged("not a safetensors file");
+  if (file.read(reinterpret_cast<char*>(&length), sizeof(length)) != sizeof(length) ||
+      length > kLargestHeader)
+    throw damaged("not a safetensors file");
+  if (length > file.size() - sizeof(length)) throw damaged("the header is cut off");
   std::string text(length, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(length));
-  if (!file) throw damaged("the header is cut off");
+  if (file.read(text.data(), length) != length) throw damaged("the header is cut off");
   TensorFile result;
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
                                                                        &XXH3_freeState);
@@ -101,8 +101,7 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
                           name);
     }
     std::sort(places.begin(), places.end());
-    const auto data_bytes =
-        static_cast<std::int64_t>(std::filesystem::file_size(path) - sizeof(length) - length);
+    const auto data_bytes = static_cast<std::int64_t>(file.size() - sizeof(length) - length);
     std::int64_t read = 0;
     for (const auto& [begin, end, name] : places) {
       const json& entry = header.at(name);
@@ -121,8 +120,9 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
       }
       read = end;
       tensor.data.resize(static_cast<std::size_t>(tensor.rows * tensor.cols));
-      file.read(reinterpret_cast<char*>(tensor.data.data()), bytes);
-      if (!file) throw damaged("the data is cut off");
+      if (file.read(reinterpret_cast<char*>(tensor.data.data()), static_cast<std::size_t>(bytes)) !=
+          static_cast<std::size_t>(bytes))
+        throw damaged("the data is cut off");
       XXH3_64bits_update(state.get(), tensor.data.data(), static_cast<std::size_t>(bytes));
       result.tensors.push_back(std::move(tensor));
     }

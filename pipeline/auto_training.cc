@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <optional>
 
@@ -12,7 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "models/blended_scorer.h"
+#include "pipeline/artifact.h"
+#include "pipeline/artifact_files.h"
 #include "pipeline/auto_plan.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/filter_blend.h"
@@ -39,7 +41,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kChoice = "choice.json";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSelection = "selection";  ///< vectors of the training part
 constexpr const char* kVectors = "vectors";      ///< vectors of what the model is made of
@@ -55,8 +56,12 @@ struct Mixture {
             {"filter_weight", filter_weight}};
   }
   static Mixture from_json(const json& stored) {
-    return {stored.at("vectors").get<bool>(), stored.at("popularity_weight").get<double>(),
-            stored.at("filter_weight").get<double>()};
+    const Mixture mixture = {stored.at("vectors").get<bool>(),
+                             number_between(stored, "popularity_weight", 0.0, kMostWeight),
+                             number_between(stored, "filter_weight", 0.0, kMostWeight)};
+    if (!mixture.vectors && mixture.filter_weight == 0.0)
+      throw InputError("damaged: the mixture has neither vectors nor a filter");
+    return mixture;
   }
 };
 
@@ -137,15 +142,14 @@ class ScoreTable final : public models::Scorer {
 class AutoTrainer {
  public:
   AutoTrainer(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-              const fs::path& directory, Backend& backend, Progress& progress)
+              const Destination& destination, Backend& backend, Progress& progress)
       : dataset_(dataset),
         graphs_(graphs),
         options_(options),
-        directory_(directory),
+        destination_(destination),
         backend_(backend),
         progress_(progress),
         start_(std::chrono::steady_clock::now()) {
-    check_filter_choice(options);
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
     tolerance_ = popularity_tolerance(dataset.split);
     options_.model.kind = models::ModelKind::lightgcn;
@@ -169,6 +173,14 @@ class AutoTrainer {
 
   TrainReport run(const std::string& config_toml) {
     progress_.begin("train");
+    TrainReport report;
+    report.validated = validates_;
+    if (is_finished_already()) {
+      report.chosen = describe_choice();
+      progress_.end(fmt::format("{} is finished already: nothing to resume",
+                                destination_.path.string()));
+      return report;
+    }
     open_directory(config_toml);
     progress_.update(
         0, 0,
@@ -177,10 +189,8 @@ class AutoTrainer {
                     plan_.epochs > 0 ? fmt::format("vectors of {} epochs", plan_.epochs)
                                      : std::string("no trained vectors"),
                     plan_.selection_users));
-    TrainReport report;
     report.interrupted = !decide();
     if (!report.interrupted) report.interrupted = !make();
-    report.validated = validates_;
     if (state_.contains("value")) report.best_validation = state_.at("value").get<double>();
     report.seconds = elapsed();
     if (report.interrupted) {
@@ -235,35 +245,49 @@ class AutoTrainer {
             {"seed", static_cast<std::uint64_t>(options_.seed)}};
   }
 
-  void open_directory(const std::string& config_toml) {
-    const fs::path choice = directory_ / kChoice;
-    if (options_.resume && fs::exists(choice)) {
-      std::ifstream file(choice);
-      state_ = json::parse(file, nullptr, false);
-      if (!state_.is_object() || !state_.contains("course"))
-        throw InputError(fmt::format("{}: damaged", choice.string()));
-      const json now = course();
-      for (const auto& [key, value] : now.items()) {
-        const json stored = state_["course"].value(key, json());
-        if (stored != value) {
-          throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}",
-                                       choice.string(), key, stored.dump(), value.dump()));
-        }
+  /// What has been decided, under the same options.
+  json read_choice(const fs::path& choice) const {
+    json state = json::parse(graph::read_file(choice), nullptr, false);
+    if (!state.is_object() || !state.contains("course") || !state["course"].is_object())
+      throw InputError(fmt::format("{}: damaged", choice.string()));
+    const json now = course();
+    for (const auto& [key, value] : now.items()) {
+      const json stored = state["course"].value(key, json());
+      if (stored != value) {
+        throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}", choice.string(),
+                                     key, stored.dump(), value.dump()));
       }
-      begin_model(directory_);
+    }
+    return state;
+  }
+
+  /// --resume where nothing was interrupted.
+  bool is_finished_already() {
+    const fs::path& model = destination_.path;
+    if (!options_.resume || !resumable_training(model).empty() ||
+        !is_finished(model, kModelArtifact) || !fs::exists(model / kChoiceName))
+      return false;
+    state_ = read_choice(model / kChoiceName);
+    return true;
+  }
+
+  void open_directory(const std::string& config_toml) {
+    writer_.emplace(destination_, kModelArtifact);
+    directory_ = writer_->folder();
+    const fs::path choice = directory_ / kChoiceName;
+    if (options_.resume && fs::exists(choice)) {
+      state_ = read_choice(choice);
       return;
     }
     options_.resume = false;
-    begin_model(directory_);
-    for (const char* old : {kChoice, kMetrics, kModelWeights}) fs::remove(directory_ / old);
-    for (const char* old : {kSelection, kVectors}) fs::remove_all(directory_ / old);
+    writer_->clear();
     write_file_atomically(directory_ / "config.toml", config_toml);
     state_ = {{"course", course()}, {"log", ""}, {"cut_short", false}};
     save();
   }
 
   void save() const {
-    write_file_atomically(directory_ / kChoice, state_.dump(1) + "\n");
+    write_file_atomically(directory_ / kChoiceName, state_.dump(1) + "\n");
     write_file_atomically(directory_ / kMetrics, state_.at("log").get<std::string>());
   }
 
@@ -319,7 +343,7 @@ class AutoTrainer {
 
   /// Trains vectors on these graphs, in a folder of the model; false if interrupted.
   bool train_vectors(const Graphs& graphs, const char* folder, Validates validates) {
-    if (options_.resume && is_finished(directory_ / folder)) return true;
+    if (options_.resume && is_finished(directory_ / folder, kModelArtifact)) return true;
     TrainOptions vectors = options_;
     vectors.epochs = plan_.epochs;
     vectors.validate_every = validates == Validates::yes ? plan_.epochs : 0;
@@ -505,12 +529,12 @@ class AutoTrainer {
     const Graphs& graphs = merged ? *merged : graphs_;
     if (mixture().vectors) {
       if (merged && !train_vectors(graphs, kVectors, Validates::no)) return false;
-      if (!merged && !is_finished(directory_ / kVectors))
+      if (!merged && !is_finished(directory_ / kVectors, kModelArtifact))
         fs::rename(directory_ / kSelection, directory_ / kVectors);
       // The trainer was handed the graphs; what they are made of is known here only.
       json manifest = read_manifest(directory_ / kVectors, kModelArtifact);
       manifest["trained_on"] = trained_on();
-      finish_artifact(directory_ / kVectors, kModelArtifact, std::move(manifest));
+      write_manifest(directory_ / kVectors, std::move(manifest));
     }
     if (mixture().filter_weight != 0.0) {
       const FilterGraph graph(graphs.user_item.user_items.view(), filter().rank, options_.seed,
@@ -521,12 +545,11 @@ class AutoTrainer {
   }
 
   void finish(const TrainReport& report) {
-    fs::remove_all(directory_ / kSelection);
+    remove_files_of(directory_ / kSelection, kModelArtifact);
     std::string hashes;
     if (mixture().filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
     if (mixture().vectors) hashes += hash_file(directory_ / kVectors / kModelWeights);
-    finish_artifact(directory_, kModelArtifact,
-                    {{"data_hash", dataset_.hash},
+    writer_->finish({{"data_hash", dataset_.hash},
                      {"graph_options", graph_options_to_json(graphs_.options)},
                      {"model",
                       {{"kind", enum_name(models::ModelKind::automatic)},
@@ -554,7 +577,9 @@ class AutoTrainer {
   const Dataset& dataset_;
   const Graphs& graphs_;
   TrainOptions options_;
-  fs::path directory_;
+  Destination destination_;
+  std::optional<ArtifactWriter> writer_;
+  fs::path directory_;  ///< where the writer has the model grow
   Backend& backend_;
   Progress& progress_;
   std::chrono::steady_clock::time_point start_;
@@ -569,9 +594,9 @@ class AutoTrainer {
 }  // namespace
 
 TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                       const std::string& config_toml, const fs::path& model_directory,
+                       const std::string& config_toml, const Destination& destination,
                        Backend& backend, Progress& progress) {
-  return AutoTrainer(dataset, graphs, options, model_directory, backend, progress).run(config_toml);
+  return AutoTrainer(dataset, graphs, options, destination, backend, progress).run(config_toml);
 }
 
 TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
@@ -596,8 +621,7 @@ TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
   }
   if (!mixture.vectors) {
     PENCHANT_ASSERT(filter != nullptr);
-    filter->vectors(stored.at("embedding_dim").get<std::int64_t>(), backend, model.users,
-                    model.items);
+    filter->vectors(filter_width(stored), backend, model.users, model.items);
     finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
     model.scorer = std::move(filter);
     model.model_name = "auto (filter)";

@@ -23,7 +23,7 @@ namespace penchant::pipeline {
 /// (the filter's singular vectors, if it has a say), metrics.jsonl (a line for each trial),
 /// config.toml and manifest.json.
 TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                       const std::string& config_toml, const std::filesystem::path& model_directory,
+                       const std::string& config_toml, const Destination& destination,
                        kernels::Backend& backend, Progress& progress);
 
 /// load_model() of what train_auto wrote. `manifest` has been read and names this data set. `known`

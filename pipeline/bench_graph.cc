@@ -63,7 +63,7 @@ GraphSource given(const std::string& text, graph::GraphFormat format) {
         "{}: no such file or folder, expected rmat, bipartite, lattice or the path of a graph",
         text));
   }
-  if (fs::is_directory(source.path) && is_finished(source.path)) {
+  if (fs::is_directory(source.path) && is_finished(source.path, kDataArtifact)) {
     source.kind = GraphSource::Kind::data;
     const nlohmann::json facts = read_manifest(source.path, "data");
     const auto items = facts.at("num_items").get<std::int64_t>();

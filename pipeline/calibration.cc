@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include <nlohmann/json.hpp>
@@ -94,8 +95,17 @@ nlohmann::json calibration_to_json(const Calibration& calibration) {
 }
 
 Calibration calibration_from_json(const nlohmann::json& stored) {
-  return {stored.at("logits").get<std::vector<float>>(),
-          stored.at("log_odds").get<std::vector<float>>()};
+  Calibration calibration = {stored.at("logits").get<std::vector<float>>(),
+                             stored.at("log_odds").get<std::vector<float>>()};
+  const std::vector<float>& logits = calibration.logits;
+  const auto finite = [](float value) { return std::isfinite(value); };
+  const bool holds =
+      logits.size() == calibration.log_odds.size() && logits.size() != 1 &&
+      std::all_of(logits.begin(), logits.end(), finite) &&
+      std::all_of(calibration.log_odds.begin(), calibration.log_odds.end(), finite) &&
+      std::adjacent_find(logits.begin(), logits.end(), std::greater_equal<>()) == logits.end();
+  if (!holds) throw InputError("damaged: calibration is no rising function");
+  return calibration;
 }
 
 }  // namespace penchant::pipeline

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "pipeline/bounds.h"
 #include "pipeline/config_settings.h"
 #include "pipeline/names.h"
@@ -19,6 +20,8 @@ namespace penchant::pipeline {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::uint64_t kMostConfigBytes = std::uint64_t{16} << 20;
 
 const Setting* find_setting(std::string_view key) {
   for (const Setting& known : all_settings()) {
@@ -185,7 +188,7 @@ Config read_config(const fs::path& path) {
   if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
   Config config;
   try {
-    const toml::table table = toml::parse_file(path.string());
+    const toml::table table = toml::parse(graph::read_file(path, kMostConfigBytes), path.string());
     apply_table(config, table, "", {path.string(), path.parent_path()});
   } catch (const toml::parse_error& error) {
     throw InputError(fmt::format("{}:{}:{}: not valid TOML: {}", path.string(),

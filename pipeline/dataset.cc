@@ -2,9 +2,7 @@
 #include "pipeline/dataset.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <charconv>
 #include <functional>
 #include <limits>
 #include <ostream>
@@ -14,9 +12,11 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "graph/npy.h"
 #include "graph/side_by_side.h"
-#include "pipeline/manifest.h"
+#include "pipeline/artifact.h"
+#include "pipeline/check_dataset.h"
 #include "pipeline/tables.h"
 
 namespace penchant::pipeline {
@@ -28,8 +28,6 @@ using graph::NodeId;
 using nlohmann::json;
 
 namespace {
-
-constexpr const char* kKind = "data";
 
 const char* kind_name(AttributeKind kind) {
   switch (kind) {
@@ -93,14 +91,14 @@ class HashingBuffer : public std::streambuf {
 
 template <typename T>
 std::string write_column(const fs::path& path, const std::vector<T>& values) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  graph::NewFile file(path);
   const auto size = static_cast<std::int64_t>(values.size());
-  HashingBuffer hashing(*file.rdbuf());
+  HashingBuffer hashing(*file.stream().rdbuf());
   std::ostream out(&hashing);
-  if (file) graph::write_npy<T>(out, values, std::span(&size, 1));
-  file.flush();
-  if (!file || !out)
-    throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  out.exceptions(std::ios::badbit);  // what the file threw passes through
+  graph::write_npy<T>(out, values, std::span(&size, 1));
+  // Not flushed: the log can be read again, and the hashes tell what a power cut took.
+  file.commit(graph::Flush::no);
   return hashing.hasher().digest();
 }
 
@@ -111,11 +109,10 @@ void add_column(const std::string& name, const std::vector<T>& values,
       {name, [&values](const fs::path& path) { return write_column(path, values); }, {}});
 }
 
-/// Makes an empty folder for a part and lists its files.
+/// Makes a folder for a part and lists its files.
 void add_part(const fs::path& root, const std::string& name, const graph::Interactions& part,
               std::vector<OutputFile>& files) {
   const fs::path folder = root / name;
-  fs::remove_all(folder);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)
@@ -174,26 +171,8 @@ std::string write_table(const fs::path& path, std::int64_t num_rows,
                         const std::vector<OutputColumn>& columns) {
   ParquetWriter writer(path);
   writer.write(num_rows, columns);
-  writer.close();
+  writer.close(graph::Flush::no);
   return hash_file(path);
-}
-
-EntityStatistics count_entities(const std::vector<NodeId>& ids,
-                                const std::vector<std::int64_t>& times, std::int64_t size) {
-  EntityStatistics statistics;
-  const auto count = static_cast<std::size_t>(size);
-  statistics.count.assign(count, 0);
-  statistics.first_time_ms.assign(count, graph::kNoTime);
-  statistics.last_time_ms.assign(count, graph::kNoTime);
-  for (std::size_t row = 0; row < ids.size(); ++row) {
-    const auto id = static_cast<std::size_t>(ids[row]);
-    ++statistics.count[id];
-    if (times.empty()) continue;
-    auto& first = statistics.first_time_ms[id];
-    first = first == graph::kNoTime ? times[row] : std::min(first, times[row]);
-    statistics.last_time_ms[id] = std::max(statistics.last_time_ms[id], times[row]);
-  }
-  return statistics;
 }
 
 json rows_to_json(const RowCounts& rows) {
@@ -209,74 +188,75 @@ json rows_to_json(const RowCounts& rows) {
 
 // --- reading ---
 
-template <typename T>
-std::vector<T> read_optional(const fs::path& path) {
-  return fs::exists(path) ? graph::read_npy<T>(path) : std::vector<T>{};
-}
-
-template <typename T>
-void check_length(const fs::path& folder, const char* name, const std::vector<T>& column,
-                  std::size_t expected) {
-  if (!column.empty() && column.size() != expected) {
-    throw InputError(fmt::format("{}/{}.npy: {} rows, expected {} as in user.npy", folder.string(),
-                                 name, column.size(), expected));
-  }
-}
-
-void check_ids(const fs::path& path, const std::vector<NodeId>& ids, std::int64_t limit) {
-  for (std::size_t row = 0; row < ids.size(); ++row) {
-    if (ids[row] < 0 || ids[row] >= limit) {
-      throw InputError(fmt::format("{}: row {} is {}, expected 0 to {}", path.string(), row,
-                                   ids[row], limit - 1));
-    }
-  }
-}
-
-graph::Interactions read_part(const fs::path& folder, std::int64_t num_users,
-                              std::int64_t num_items) {
+/// Reads the columns of a part that the manifest names.
+graph::Interactions read_part(const fs::path& directory, const char* name, const json& files) {
+  const auto read = [&]<typename T>(const char* column, std::vector<T>& values) {
+    const std::string file = fmt::format("{}/{}.npy", name, column);
+    if (files.contains(file)) values = graph::read_npy<T>(directory / file);
+  };
   graph::Interactions part;
-  part.user = graph::read_npy<NodeId>(folder / "user.npy");
-  part.item = graph::read_npy<NodeId>(folder / "item.npy");
-  part.weight = read_optional<float>(folder / "weight.npy");
-  part.time_ms = read_optional<std::int64_t>(folder / "time_ms.npy");
-  part.event = read_optional<std::int8_t>(folder / "event.npy");
-  part.session = read_optional<std::int32_t>(folder / "session.npy");
-  check_length(folder, "item", part.item, part.user.size());
-  check_length(folder, "weight", part.weight, part.user.size());
-  check_length(folder, "time_ms", part.time_ms, part.user.size());
-  check_length(folder, "event", part.event, part.user.size());
-  check_length(folder, "session", part.session, part.user.size());
-  check_ids(folder / "user.npy", part.user, num_users);
-  check_ids(folder / "item.npy", part.item, num_items);
+  read("user", part.user);
+  read("item", part.item);
+  read("weight", part.weight);
+  read("time_ms", part.time_ms);
+  read("event", part.event);
+  read("session", part.session);
   return part;
 }
 
-std::int64_t parse_cell(std::string_view cell, std::int64_t missing) {
-  return cell.data() == nullptr ? missing : std::stoll(std::string(cell));
-}
+/// A file of entities, for messages about its cells.
+struct EntityFile {
+  fs::path path;
+  std::vector<std::string> columns;
 
-void read_entities(TextBatch& batch, graph::Dictionary& dictionary, EntityStatistics& statistics) {
+  template <typename T>
+  T parse(const TextBatch& batch, std::size_t column, std::size_t row, std::int64_t first_row,
+          T missing) const {
+    const std::string_view cell = batch.columns[column][row];
+    if (cell.data() == nullptr) return missing;
+    T value{};
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (error != std::errc() || end != cell.data() + cell.size()) {
+      throw InputError(fmt::format("{}: damaged: row {} of column {} is no number", path.string(),
+                                   first_row + static_cast<std::int64_t>(row), columns[column]));
+    }
+    return value;
+  }
+};
+
+void read_entities(const EntityFile& file, const TextBatch& batch, graph::Dictionary& dictionary,
+                   EntityStatistics& statistics) {
   for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-    dictionary.intern(batch.columns[0][row]);
-    statistics.count.push_back(parse_cell(batch.columns[1][row], 0));
-    statistics.first_time_ms.push_back(parse_cell(batch.columns[2][row], graph::kNoTime));
-    statistics.last_time_ms.push_back(parse_cell(batch.columns[3][row], graph::kNoTime));
+    const std::int64_t first = dictionary.size() - static_cast<std::int64_t>(row);
+    const auto expected = static_cast<std::int64_t>(dictionary.size());
+    const std::string_view raw = batch.columns[0][row];
+    if (raw.data() == nullptr || dictionary.intern(raw) != expected) {
+      throw InputError(fmt::format(
+          "{}: damaged: row {} {}", file.path.string(), expected,
+          raw.data() == nullptr ? "has no raw_id" : "has the raw_id of an earlier row"));
+    }
+    // A count is never missing.
+    statistics.count.push_back(file.parse<std::int64_t>(batch, 1, row, first, -1));
+    statistics.first_time_ms.push_back(file.parse(batch, 2, row, first, graph::kNoTime));
+    statistics.last_time_ms.push_back(file.parse(batch, 3, row, first, graph::kNoTime));
   }
 }
 
-void read_attribute(const std::vector<std::string_view>& cells, Attribute& attribute) {
-  for (const std::string_view cell : cells) {
+void read_attribute(const EntityFile& file, const TextBatch& batch, std::size_t column,
+                    std::int64_t first_row, Attribute& attribute) {
+  const std::vector<std::string_view>& cells = batch.columns[column];
+  for (std::size_t row = 0; row < cells.size(); ++row) {
     switch (attribute.kind) {
       case AttributeKind::numeric:
-        attribute.numbers.push_back(cell.data() == nullptr ? std::numeric_limits<float>::quiet_NaN()
-                                                           : std::stof(std::string(cell)));
+        attribute.numbers.push_back(
+            file.parse(batch, column, row, first_row, std::numeric_limits<float>::quiet_NaN()));
         break;
       case AttributeKind::text:
-        attribute.texts.emplace_back(cell);
+        attribute.texts.emplace_back(cells[row]);
         break;
       case AttributeKind::categorical:
       case AttributeKind::list:
-        append_values(attribute, cell);
+        append_values(attribute, cells[row]);
         break;
     }
   }
@@ -309,9 +289,28 @@ void finish_attribute(Attribute& attribute, std::int64_t num_items) {
   PENCHANT_ASSERT(static_cast<std::int64_t>(attribute.item_values.offsets.size()) == num_items + 1);
 }
 
-void write_dataset(const fs::path& directory, Dataset& dataset, const std::string& provenance_json,
+EntityStatistics count_entities(const std::vector<NodeId>& ids,
+                                const std::vector<std::int64_t>& times, std::int64_t size) {
+  EntityStatistics statistics;
+  const auto count = static_cast<std::size_t>(size);
+  statistics.count.assign(count, 0);
+  statistics.first_time_ms.assign(count, graph::kNoTime);
+  statistics.last_time_ms.assign(count, graph::kNoTime);
+  for (std::size_t row = 0; row < ids.size(); ++row) {
+    const auto id = static_cast<std::size_t>(ids[row]);
+    ++statistics.count[id];
+    if (times.empty()) continue;
+    auto& first = statistics.first_time_ms[id];
+    first = first == graph::kNoTime ? times[row] : std::min(first, times[row]);
+    statistics.last_time_ms[id] = std::max(statistics.last_time_ms[id], times[row]);
+  }
+  return statistics;
+}
+
+void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
                    const RowCounts& rows) {
-  begin_artifact(directory, kKind);
+  writer.clear();
+  const fs::path& directory = writer.folder();
   const graph::Interactions& train = dataset.split.train.interactions;
   json attributes = json::array();
   for (const Attribute& attribute : dataset.catalog.attributes) {
@@ -360,65 +359,65 @@ void write_dataset(const fs::path& directory, Dataset& dataset, const std::strin
                    {"rows", rows_to_json(rows)}};
   json hashes = json::object();
   for (const OutputFile& file : files) hashes[file.name] = file.hash;
-  manifest["files"] = hashes;
   dataset.hash = hash_bytes(hashes.dump() + attributes.dump());
   manifest["hash"] = dataset.hash;
-  finish_artifact(directory, kKind, std::move(manifest));
+  writer.finish(std::move(manifest), std::move(hashes));
 }
 
-Dataset read_dataset(const fs::path& directory) {
-  const json manifest = read_manifest(directory, kKind);
+namespace {
+
+Dataset read_files(const fs::path& directory) {
+  const json manifest = read_manifest(directory, kDataArtifact);
   Dataset dataset;
   try {
-    for (const auto& [file, hash] : manifest.at("files").items()) {
-      if (hash_file(directory / file) != hash.get<std::string>()) {
-        throw InputError(fmt::format(
-            "{}/{}: damaged: its hash is not the one in manifest.json; run ingest again",
-            directory.string(), file));
-      }
-    }
+    check_files(directory, kDataArtifact, manifest);
+    const json& files = manifest.at("files");
     dataset.hash = manifest.at("hash").get<std::string>();
     dataset.event_names = manifest.at("event_names").get<std::vector<std::string>>();
     dataset.repeated_share = manifest.value("repeated_share", 0.0);  // older programs wrote none
     dataset.repeats_allowed = manifest.at("repeats_allowed").get<bool>();
     const std::vector<std::string> entity(kEntityColumns.begin(), kEntityColumns.end());
+    const EntityFile user_file{directory / "users.parquet", entity};
     TextBatch batch;
-    TableReader users(directory / "users.parquet", {}, entity);
-    while (users.next(batch)) read_entities(batch, dataset.users, dataset.user_statistics);
-    std::vector<std::string> columns = entity;
+    TableReader users(user_file.path, {}, user_file.columns);
+    while (users.next(batch))
+      read_entities(user_file, batch, dataset.users, dataset.user_statistics);
+    EntityFile item_file{directory / "items.parquet", entity};
     for (const json& entry : manifest.at("attributes")) {
       Attribute attribute;
       attribute.name = entry.at("name").get<std::string>();
       attribute.kind = kind_from_name(entry.at("kind").get<std::string>(), directory);
       attribute.is_path = entry.value("path", false);
-      columns.push_back(attribute.name);
+      item_file.columns.push_back(attribute.name);
       dataset.catalog.attributes.push_back(std::move(attribute));
     }
-    TableReader items(directory / "items.parquet", {}, columns);
+    TableReader items(item_file.path, {}, item_file.columns);
     while (items.next(batch)) {
-      read_entities(batch, dataset.items, dataset.item_statistics);
+      const std::int64_t first_row = dataset.num_items();
+      read_entities(item_file, batch, dataset.items, dataset.item_statistics);
       for (std::size_t a = 0; a < dataset.catalog.attributes.size(); ++a) {
-        read_attribute(batch.columns[entity.size() + a], dataset.catalog.attributes[a]);
+        read_attribute(item_file, batch, entity.size() + a, first_row,
+                       dataset.catalog.attributes[a]);
       }
     }
     dataset.catalog.num_items = dataset.num_items();
     for (Attribute& attribute : dataset.catalog.attributes)
       finish_attribute(attribute, dataset.num_items());
-    if (dataset.num_users() != manifest.at("num_users").get<std::int64_t>() ||
-        dataset.num_items() != manifest.at("num_items").get<std::int64_t>()) {
-      throw InputError(fmt::format("{}: the dictionaries do not have the sizes in manifest.json",
-                                   directory.string()));
-    }
+    dataset.split.train.interactions = read_part(directory, "train", files);
+    dataset.split.validation = read_part(directory, "validation", files);
+    dataset.split.test = read_part(directory, "test", files);
+    check_dataset(directory, manifest, dataset);
   } catch (const json::exception& error) {
     throw InputError(
         fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
   }
-  dataset.split.train.interactions =
-      read_part(directory / "train", dataset.num_users(), dataset.num_items());
-  dataset.split.validation =
-      read_part(directory / "validation", dataset.num_users(), dataset.num_items());
-  dataset.split.test = read_part(directory / "test", dataset.num_users(), dataset.num_items());
   return dataset;
+}
+
+}  // namespace
+
+Dataset read_dataset(const fs::path& directory) {
+  return read_whole(directory, [&] { return read_files(directory); });
 }
 
 std::string item_label(const Dataset& dataset, NodeId item) {

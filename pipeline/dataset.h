@@ -14,6 +14,7 @@
 #include "graph/catalog.h"
 #include "graph/dictionary.h"
 #include "graph/interactions.h"
+#include "pipeline/artifact.h"
 
 namespace penchant::pipeline {
 
@@ -74,13 +75,17 @@ void append_values(graph::Attribute& attribute, std::string_view joined);
 /// Sets the extents of a categorical or list attribute once all its items are appended.
 void finish_attribute(graph::Attribute& attribute, std::int64_t num_items);
 
+/// Counts and times of ids in rows.
+EntityStatistics count_entities(const std::vector<graph::NodeId>& ids,
+                                const std::vector<std::int64_t>& times, std::int64_t size);
+
 /// Writes the artefact and finishes it; sets `dataset.hash` and the statistics. `provenance_json`:
 /// inputs with hashes, options.
-void write_dataset(const std::filesystem::path& directory, Dataset& dataset,
-                   const std::string& provenance_json, const RowCounts& rows);
+void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
+                   const RowCounts& rows);
 
-/// Reads it back; checks sizes, ranges and hashes. Throws InputError for an unfinished or damaged
-/// artefact.
+/// Reads it back; checks hashes, and by check_dataset.h that its files agree with each other.
+/// Throws InputError for an unfinished or damaged artefact.
 Dataset read_dataset(const std::filesystem::path& directory);
 
 /// Display name of an item: the attribute named "name" or "title", else the first text attribute,

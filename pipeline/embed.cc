@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <fstream>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 #include "graph/error.h"
 #include "graph/npy.h"
 #include "kernels/transfer.h"
+#include "pipeline/artifact.h"
 #include "pipeline/config.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
@@ -192,13 +192,14 @@ std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw
 }
 
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
-           const fs::path& out, kernels::Backend& backend, Progress& progress) {
+           const Destination& destination, kernels::Backend& backend, Progress& progress) {
   progress.begin("embed");
   require_vectors(model, "embed");
   if (!options.npy && !options.parquet)
     throw InputError("embed: no format chosen, expected npy, parquet or both");
-  begin_artifact(out, "embeddings");
-  json files = json::array();
+  ArtifactWriter writer(destination, kEmbeddingsArtifact);
+  writer.clear();
+  const fs::path& out = writer.folder();
   struct Entity {
     const char* name;
     const graph::Dictionary* dictionary;
@@ -212,33 +213,25 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
     if (options.npy) {
       write_npy_matrix(out / (name + ".npy"), entity.vectors, options.type, progress);
       write_ids(out / (name + ".ids.jsonl"), *entity.dictionary);
-      files.push_back(name + ".npy");
-      files.push_back(name + ".ids.jsonl");
     }
     if (options.parquet) {
       write_parquet(out / (name + ".parquet"), *entity.dictionary, entity.vectors, options.type,
                     progress);
-      files.push_back(name + ".parquet");
     }
   }
-  json hashes;
-  for (const auto& file : files)
-    hashes[file.get<std::string>()] = hash_file(out / file.get<std::string>());
-  finish_artifact(out, "embeddings",
-                  {{"num_items", dataset.num_items()},
-                   {"num_users", dataset.num_users()},
-                   {"dimension", model.items.cols()},
-                   {"dtype", enum_name(options.type)},
-                   {"normalized", model.normalized},
-                   {"new_item_columns", model.new_item_columns},
-                   {"popularity_column", model.popularity_column},
-                   {"score", "inner product"},
-                   {"model_hash", model.model_hash},
-                   {"model", model.model_name},
-                   {"data_hash", dataset.hash},
-                   {"files", hashes}});
+  writer.finish({{"num_items", dataset.num_items()},
+                 {"num_users", dataset.num_users()},
+                 {"dimension", model.items.cols()},
+                 {"dtype", enum_name(options.type)},
+                 {"normalized", model.normalized},
+                 {"new_item_columns", model.new_item_columns},
+                 {"popularity_column", model.popularity_column},
+                 {"score", "inner product"},
+                 {"model_hash", model.model_hash},
+                 {"model", model.model_name},
+                 {"data_hash", dataset.hash}});
   progress.end(fmt::format("{} items and {} users, {} numbers each, in {}", dataset.num_items(),
-                           dataset.num_users(), model.items.cols(), out.string()));
+                           dataset.num_users(), model.items.cols(), destination.path.string()));
 }
 
 std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model,

@@ -28,7 +28,7 @@ struct EmbedOptions {
 /// Writes items.npy / users.npy (+ item_ids.txt-like raw ids: see docs/formats.md) and / or
 /// items.parquet, users.parquet, in blocks of rows.
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
-           const std::filesystem::path& out, kernels::Backend& backend, Progress& progress);
+           const Destination& destination, kernels::Backend& backend, Progress& progress);
 
 struct ScoredItem {
   graph::NodeId item;

@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "kernels/transfer.h"
 #include "models/checkpoint.h"
+#include "pipeline/artifact.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
@@ -54,6 +55,7 @@ FilterOptions filter_from_json(const json& stored) {
   filter.flatness = stored.at("flatness").get<float>();
   filter.sharpening = stored.at("sharpening").get<float>();
   filter.sharpening_steps = stored.at("sharpening_steps").get<std::int64_t>();
+  models::check_filter_options(filter);
   return filter;
 }
 
@@ -251,17 +253,18 @@ void check_filter_choice(const TrainOptions& options) {
   filter.sharpening = choice.sharpening.value_or(filter.sharpening);
   filter.sharpening_steps = choice.sharpening_steps;
   models::check_filter_options(filter);
-  if (options.model.embedding_dim < 1) throw InputError("model.embedding_dim must be at least 1");
+  if (choice.selection_users < 0) throw InputError("filter.selection_users must not be negative");
 }
 
 TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                         const std::string& config_toml, const fs::path& model_directory,
+                         const std::string& config_toml, const Destination& destination,
                          Backend& backend, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   check_filter_choice(options);
   progress.begin("train");
-  begin_model(model_directory);
-  for (const char* old : {kModelWeights, kMetrics}) fs::remove(model_directory / old);
+  ArtifactWriter writer(destination, kModelArtifact);
+  writer.clear();
+  const fs::path& model_directory = writer.folder();
   write_file_atomically(model_directory / "config.toml", config_toml);
 
   const FilterSearchResult search =
@@ -277,6 +280,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
   report.interrupted = search.interrupted;
   write_file_atomically(model_directory / kMetrics, log);
   if (report.interrupted) {
+    writer.keep();
     progress.end("interrupted while options were tried; the next run starts over");
     return report;
   }
@@ -293,24 +297,30 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
     report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
                                  report.best_validation, search.trials.size());
   }
-  finish_artifact(model_directory, kModelArtifact,
-                  {{"data_hash", dataset.hash},
-                   {"graph_options", graph_options_to_json(graphs.options)},
-                   {"model",
-                    {{"kind", enum_name(models::ModelKind::graph_filter)},
-                     {"embedding_dim", options.model.embedding_dim},
-                     {"filter", filter_to_json(search.best)}}},
-                   {"trained_on", refit ? "train+validation" : "train"},
-                   {"trials", search.trials.size()},
-                   {"best_validation", report.best_validation},
-                   {"validation_metric", options.validation_metric},
-                   {"seed", static_cast<std::uint64_t>(options.seed)},
-                   {"hash", hash_file(model_directory / kModelWeights)},
-                   {"resources", resources_since(start)},
-                   {"device", backend.description()}});
+  writer.finish({{"data_hash", dataset.hash},
+                 {"graph_options", graph_options_to_json(graphs.options)},
+                 {"model",
+                  {{"kind", enum_name(models::ModelKind::graph_filter)},
+                   {"embedding_dim", options.model.embedding_dim},
+                   {"filter", filter_to_json(search.best)}}},
+                 {"trained_on", refit ? "train+validation" : "train"},
+                 {"trials", search.trials.size()},
+                 {"best_validation", report.best_validation},
+                 {"validation_metric", options.validation_metric},
+                 {"seed", static_cast<std::uint64_t>(options.seed)},
+                 {"hash", hash_file(model_directory / kModelWeights)},
+                 {"resources", resources_since(start)},
+                 {"device", backend.description()}});
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.end(report.chosen);
   return report;
+}
+
+std::int64_t filter_width(const json& model) {
+  models::ModelOptions options;
+  model.at("embedding_dim").get_to(options.embedding_dim);
+  check_model_options(options);
+  return options.embedding_dim;
 }
 
 TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
@@ -327,8 +337,7 @@ TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
                                     backend),
       filter, backend);
   TrainedModel model;
-  scorer->vectors(stored.at("embedding_dim").get<std::int64_t>(), backend, model.users,
-                  model.items);
+  scorer->vectors(filter_width(stored), backend, model.users, model.items);
   finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
   model.scorer = std::move(scorer);
   model.saw_validation = merged;

@@ -19,9 +19,8 @@ namespace penchant::pipeline {
 /// train() for ModelKind::graph_filter. Writes weights.safetensors (the singular vectors),
 /// metrics.jsonl (a line for each trial), config.toml and manifest.json.
 TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                         const std::string& config_toml,
-                         const std::filesystem::path& model_directory, kernels::Backend& backend,
-                         Progress& progress);
+                         const std::string& config_toml, const Destination& destination,
+                         kernels::Backend& backend, Progress& progress);
 
 /// One set of options and what the validation part says of it.
 struct FilterTrial {
@@ -57,6 +56,9 @@ void write_singular_vectors(const std::filesystem::path& path, const models::Fil
                             kernels::Backend& backend);
 models::SingularVectors read_singular_vectors(const std::filesystem::path& path,
                                               std::int64_t num_items, kernels::Backend& backend);
+
+/// Width of the vectors, of the manifest's "model". Throws InputError if it is out of bounds.
+std::int64_t filter_width(const nlohmann::json& model);
 
 /// load_model() of what train_filter wrote. `manifest` has been read and names this data set.
 TrainedModel load_filter(const std::filesystem::path& model_directory,

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
+#include <cmath>
+#include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,8 @@
 #include "graph/analysis.h"
 #include "graph/error.h"
 #include "graph/npy.h"
+#include "pipeline/artifact.h"
+#include "pipeline/bounds.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
 
@@ -87,7 +90,12 @@ Csr read_csr(const fs::path& directory, const std::string& name, std::int64_t nu
           graph::read_npy<graph::EdgeOffset>(directory / (name + ".offsets.npy")),
           graph::read_npy<graph::NodeId>(directory / (name + ".columns.npy")),
           graph::read_npy<float>(directory / (name + ".values.npy"))};
-  graph::validate(csr.view());
+  try {
+    graph::validate(csr.view());
+  } catch (const InputError& error) {
+    throw InputError(
+        fmt::format("{}: damaged: {}", (directory / (name + ".*.npy")).string(), error.what()));
+  }
   return csr;
 }
 
@@ -102,8 +110,18 @@ Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json
   std::size_t index = 0;
   for (const json& entry : manifest.at("statistics").at("item_relations")) {
     const auto num_hubs = entry.at("hubs").get<std::int64_t>();
+    const auto weight = entry.at("weight").get<float>();
+    std::int64_t links = 0;
+    for (const graph::Attribute& attribute : dataset.catalog.attributes)
+      links = std::max(links, attribute.item_values.num_cols);
+    if (num_hubs < 0 || num_hubs > links || !(weight >= 0.0F) || !std::isfinite(weight)) {
+      throw InputError(fmt::format(
+          "{}: damaged: a relation has {} hubs and weight {}, expected at most the {} values of an "
+          "attribute and a weight that is not negative",
+          (directory / kManifestName).string(), num_hubs, weight, links));
+    }
     graphs.item.relations.push_back(
-        {entry.at("name").get<std::string>(), entry.at("weight").get<float>(), num_hubs,
+        {entry.at("name").get<std::string>(), weight, num_hubs,
          read_csr(directory, fmt::format("relation{}", index++), dataset.num_items(),
                   num_hubs == 0 ? dataset.num_items() : num_hubs)});
   }
@@ -146,6 +164,13 @@ GraphOptions graph_options_from_json(const json& stored) {
   item.all_attributes = stored.at("all_attributes").get<bool>();
   item.attribute_weight = stored.at("attribute_relation_weight").get<float>();
   item.max_value_share = stored.at("max_value_share").get<double>();
+  constexpr std::string_view kPlace = "damaged";
+  check_bounds("graph.window", item.cooccurrence_options.window, kPlace);
+  check_bounds("graph.top_k", item.cooccurrence_options.top_k, kPlace);
+  check_bounds("graph.max_basket", item.cooccurrence_options.max_basket, kPlace);
+  check_bounds("graph.cooccurrence_weight", static_cast<double>(item.cooccurrence_weight), kPlace);
+  check_bounds("graph.attribute_weight", static_cast<double>(item.attribute_weight), kPlace);
+  check_bounds("graph.max_value_share", item.max_value_share, kPlace);
   return options;
 }
 
@@ -168,12 +193,31 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
   return graphs;
 }
 
+namespace {
+
+/// Writes something of X.data. Where that is not required, a failure is a warning.
+template <typename Write>
+void store(Storing storing, Progress& progress, Write write) {
+  try {
+    write();
+  } catch (const InputError& error) {
+    if (storing == Storing::required) throw;
+    progress.warn(fmt::format("{}; the result is not stored, but used from memory", error.what()));
+  }
+}
+
+}  // namespace
+
 Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
-                    const GraphOptions& options, Progress& progress) {
+                    const GraphOptions& options, Progress& progress, Storing storing,
+                    const std::string& stamp) {
   progress.begin("graph");
   const auto start = std::chrono::steady_clock::now();
-  const fs::path directory = data_directory / "graph";
-  begin_artifact(directory, "graph");
+  std::optional<ArtifactWriter> writer;
+  store(storing, progress, [&] {
+    writer.emplace(Destination{data_directory / "graph", stamp}, kGraphArtifact);
+    writer->clear();
+  });
   std::int64_t links = dataset.split.train.interactions.size();
   for (const graph::Attribute& attribute : dataset.catalog.attributes)
     links += attribute.item_values.view().num_entries();
@@ -184,15 +228,18 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
                   fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));
   const json facts = statistics(graphs);
   progress.update(2, 3, "statistics");
-  write_csr(directory, "user_item", graphs.user_item.user_items);
-  for (std::size_t r = 0; r < graphs.item.relations.size(); ++r) {
-    write_csr(directory, fmt::format("relation{}", r), graphs.item.relations[r].edges);
+  if (writer) {
+    store(storing, progress, [&] {
+      write_csr(writer->folder(), "user_item", graphs.user_item.user_items);
+      for (std::size_t r = 0; r < graphs.item.relations.size(); ++r) {
+        write_csr(writer->folder(), fmt::format("relation{}", r), graphs.item.relations[r].edges);
+      }
+      writer->finish({{"data_hash", dataset.hash},
+                      {"options", graph_options_to_json(options)},
+                      {"resources", resources_since(start)},
+                      {"statistics", facts}});
+    });
   }
-  finish_artifact(directory, "graph",
-                  {{"data_hash", dataset.hash},
-                   {"options", graph_options_to_json(options)},
-                   {"resources", resources_since(start)},
-                   {"statistics", facts}});
   graphs.statistics_json = facts.dump();
   std::string relations;
   for (const graph::Relation& relation : graphs.item.relations) {
@@ -209,44 +256,70 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
 Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& dataset,
                             const GraphOptions& options, Progress& progress) {
   const fs::path directory = data_directory / "graph";
-  if (is_finished(directory)) {
-    const json manifest = read_manifest(directory, "graph");
-    if (manifest.value("data_hash", "") == dataset.hash && manifest.contains("options") &&
-        manifest["options"] == graph_options_to_json(options)) {
-      try {
-        Graphs graphs = read_graphs(directory, dataset, manifest);
-        graphs.options = options;
-        return graphs;
-      } catch (const json::exception& error) {
-        throw InputError(
-            fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
-      }
+  const auto stored = [&]() -> std::optional<Graphs> {
+    if (!is_finished(directory, kGraphArtifact)) return std::nullopt;
+    const json manifest = read_manifest(directory, kGraphArtifact);
+    // Those of earlier programs name no files: they are built again.
+    if (manifest.value("data_hash", json()) != dataset.hash || !manifest.contains("files") ||
+        manifest.value("options", json()) != graph_options_to_json(options))
+      return std::nullopt;
+    check_files(directory, kGraphArtifact, manifest);
+    try {
+      Graphs graphs = read_graphs(directory, dataset, manifest);
+      graphs.options = options;
+      return graphs;
+    } catch (const json::exception& error) {
+      throw InputError(
+          fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
     }
-  }
-  return build_graphs(data_directory, dataset, options, progress);
+  };
+  if (std::optional<Graphs> graphs = read_whole(directory, stored)) return std::move(*graphs);
+  return build_graphs(data_directory, dataset, options, progress, Storing::if_possible);
 }
 
-std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
-                                              const Dataset& dataset, const Graphs& graphs,
-                                              const partition::PartitionOptions& options,
-                                              Progress& progress) {
+namespace {
+
+/// What a partition is made by, as its manifest says it.
+json partition_inputs(const Dataset& dataset, const Graphs& graphs,
+                      const partition::PartitionOptions& options) {
+  return {{"data_hash", dataset.hash},
+          {"graph_options", graph_options_to_json(graphs.options)},
+          {"parts", options.num_parts},
+          {"method", enum_name(options.method)},
+          {"seed", static_cast<std::uint64_t>(options.seed)},
+          {"imbalance", options.imbalance}};
+}
+
+struct Partition {
+  std::vector<PartitionReport> reports;
+  std::vector<graph::NodeId> order;
+};
+
+Partition make_partition(const fs::path& data_directory, const Dataset& dataset,
+                         const Graphs& graphs, const partition::PartitionOptions& options,
+                         Progress& progress, Storing storing, const std::string& stamp) {
   using partition::Method;
   progress.begin("partition");
   const auto begun = std::chrono::steady_clock::now();
-  const fs::path directory = data_directory / "partition";
-  begin_artifact(directory, "partition");
+  std::optional<ArtifactWriter> writer;
+  store(storing, progress, [&] {
+    writer.emplace(Destination{data_directory / "partition", stamp}, kPartitionArtifact);
+    writer->clear();
+  });
   const Csr adjacency = graph::build_propagation_graph(graphs.user_item, graphs.item).adjacency;
   std::vector<Method> methods = {options.method};
   for (const Method method : {Method::metis, Method::range, Method::hash, Method::random}) {
     if (method != options.method) methods.push_back(method);
   }
-  std::vector<PartitionReport> reports;
+  Partition result;
+  std::vector<PartitionReport>& reports = result.reports;
+  std::vector<graph::NodeId> chosen_parts;
   json comparison = json::array();
   for (const Method method : methods) {
     partition::PartitionOptions chosen = options;
     chosen.method = method;
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<graph::NodeId> parts = partition::partition_nodes(adjacency.view(), chosen);
+    std::vector<graph::NodeId> parts = partition::partition_nodes(adjacency.view(), chosen);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const partition::Quality quality =
@@ -263,27 +336,80 @@ std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
                           {"empty_parts", quality.empty_parts},
                           {"seconds", seconds}});
     if (method == options.method) {
-      write_array(directory / "parts.npy", parts);
-      write_array(directory / "order.npy",
-                  partition::part_order(adjacency.view(), parts, options.num_parts));
+      result.order = partition::part_order(adjacency.view(), parts, options.num_parts);
+      chosen_parts = std::move(parts);
     }
     progress.update(static_cast<std::int64_t>(reports.size()),
                     static_cast<std::int64_t>(methods.size()), enum_name(method));
   }
-  finish_artifact(directory, "partition",
-                  {{"data_hash", dataset.hash},
-                   {"graph_options", graph_options_to_json(graphs.options)},
-                   {"parts", options.num_parts},
-                   {"method", enum_name(options.method)},
-                   {"seed", static_cast<std::uint64_t>(options.seed)},
-                   {"imbalance", options.imbalance},
-                   {"resources", resources_since(begun)},
-                   {"comparison", comparison}});
+  if (writer) {
+    store(storing, progress, [&] {
+      write_array(writer->folder() / "parts.npy", chosen_parts);
+      write_array(writer->folder() / "order.npy", result.order);
+      json manifest = partition_inputs(dataset, graphs, options);
+      manifest["resources"] = resources_since(begun);
+      manifest["comparison"] = comparison;
+      writer->finish(std::move(manifest));
+    });
+  }
   progress.end(fmt::format("{} parts by {}: {:.1f} % of edges cut, balance {:.3f}",
                            options.num_parts, enum_name(options.method),
                            100.0 * reports.front().quality.cut_share,
                            reports.front().quality.balance));
-  return reports;
+  return result;
+}
+
+/// Every node once.
+bool is_permutation(const std::vector<graph::NodeId>& order) {
+  std::vector<bool> seen(order.size(), false);
+  for (const graph::NodeId node : order) {
+    if (node < 0 || static_cast<std::size_t>(node) >= order.size() ||
+        seen[static_cast<std::size_t>(node)])
+      return false;
+    seen[static_cast<std::size_t>(node)] = true;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
+                                              Progress& progress, const std::string& stamp) {
+  return make_partition(data_directory, dataset, graphs, options, progress, Storing::required,
+                        stamp)
+      .reports;
+}
+
+std::vector<graph::NodeId> load_or_make_order(const fs::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
+                                              Progress& progress) {
+  const fs::path directory = data_directory / "partition";
+  const auto stored = [&]() -> std::vector<graph::NodeId> {
+    if (!is_finished(directory, kPartitionArtifact)) return {};
+    const json manifest = read_manifest(directory, kPartitionArtifact);
+    for (const auto& [key, value] : partition_inputs(dataset, graphs, options).items()) {
+      if (manifest.value(key, json()) != value) return {};
+    }
+    if (!manifest.contains("files")) return {};  // of an earlier program
+    check_files(directory, kPartitionArtifact, manifest);
+    const fs::path file = directory / "order.npy";
+    auto order = graph::read_npy<graph::NodeId>(file);
+    std::int64_t nodes = dataset.num_users() + dataset.num_items();
+    for (const graph::Relation& relation : graphs.item.relations) nodes += relation.num_hubs;
+    if (static_cast<std::int64_t>(order.size()) != nodes || !is_permutation(order)) {
+      throw InputError(
+          fmt::format("{}: damaged: not an order of the graph's {} nodes", file.string(), nodes));
+    }
+    return order;
+  };
+  std::vector<graph::NodeId> order = read_whole(directory, stored);
+  if (!order.empty()) return order;
+  return make_partition(data_directory, dataset, graphs, options, progress, Storing::if_possible,
+                        "")
+      .order;
 }
 
 }  // namespace penchant::pipeline

@@ -39,10 +39,17 @@ GraphOptions graph_options_from_json(const nlohmann::json& json);
 Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
                    const GraphOptions& options);
 
-/// Builds, writes X.data/graph (with statistics) and returns both graphs.
+/// What a stage does with its result where X.data cannot be written, or another process is writing
+/// the same: an error, or a warning, and the result is used from memory.
+enum class Storing { required, if_possible };
+
+/// Builds, writes X.data/graph (with statistics) and returns both graphs. `stamp`: what `penchant
+/// run` made them from (artifact.h).
 Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
-                    const GraphOptions& options, Progress& progress);
-/// Reads X.data/graph if it was built from this data set with these options, else builds it.
+                    const GraphOptions& options, Progress& progress,
+                    Storing storing = Storing::required, const std::string& stamp = "");
+/// Reads X.data/graph if it was built from this data set with these options, else builds it and
+/// stores it if possible.
 Graphs load_or_build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
                             const GraphOptions& options, Progress& progress);
 
@@ -55,6 +62,12 @@ struct PartitionReport {
 /// parts.npy, order.npy and the comparison to X.data/partition. The first report is that of
 /// options.method.
 std::vector<PartitionReport> partition_graphs(const std::filesystem::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
+                                              Progress& progress, const std::string& stamp = "");
+/// The node order of X.data/partition if it is of this data set, these graphs and these options,
+/// else that of a partition made now, which is stored if possible.
+std::vector<graph::NodeId> load_or_make_order(const std::filesystem::path& data_directory,
                                               const Dataset& dataset, const Graphs& graphs,
                                               const partition::PartitionOptions& options,
                                               Progress& progress);

@@ -172,7 +172,8 @@ nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& 
 
 }  // namespace
 
-IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& progress) {
+IngestReport ingest(const IngestOptions& given, const Destination& out, Progress& progress) {
+  ArtifactWriter writer(out, kDataArtifact);
   progress.begin("ingest");
   const auto start = std::chrono::steady_clock::now();
   const IngestOptions options =
@@ -254,7 +255,7 @@ IngestReport ingest(const IngestOptions& given, const fs::path& out, Progress& p
   nlohmann::json source = provenance(input_files(options), read, options);
   if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
-  write_dataset(out, dataset, source.dump(), read.rows);
+  write_dataset(writer, dataset, source.dump(), read.rows);
 
   report.rows = read.rows;
   report.item_rows = read.item_rows;

@@ -109,8 +109,8 @@ struct IngestReport {
   std::int64_t num_train = 0, num_validation = 0, num_test = 0;
 };
 
-/// Reads, cleans, splits, checks for leaks and writes `out`. Throws InputError.
-IngestReport ingest(const IngestOptions& options, const std::filesystem::path& out,
-                    Progress& progress);
+/// Reads, cleans, splits, checks for leaks and writes `out`, which is locked meanwhile. Throws
+/// InputError.
+IngestReport ingest(const IngestOptions& options, const Destination& out, Progress& progress);
 
 }  // namespace penchant::pipeline

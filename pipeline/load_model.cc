@@ -13,6 +13,7 @@
 #include "models/blended_scorer.h"
 #include "models/checkpoint.h"
 #include "models/encoder.h"
+#include "pipeline/artifact.h"
 #include "pipeline/auto_training.h"
 #include "pipeline/filter_training.h"
 #include "pipeline/interest_training.h"
@@ -33,6 +34,38 @@ using models::Parameter;
 using nlohmann::json;
 
 namespace {
+
+/// Compares the extents that the manifest names with the tensors before anything is built of them.
+void check_extents(const models::ModelOptions& options, const models::TensorFile& file,
+                   const fs::path& weights) {
+  std::int64_t width = 0;
+  double numbers = 0.0;
+  for (const models::LoadedTensor& tensor : file.tensors) {
+    if (tensor.name == "embeddings") width = tensor.cols;
+    numbers += static_cast<double>(tensor.data.size());
+  }
+  const auto refuse = [&](const char* key, std::int64_t value) {
+    throw InputError(
+        fmt::format("{}: its tensors are not those of a model with model.{} = {}, as its "
+                    "manifest.json says",
+                    weights.string(), key, value));
+  };
+  if (width != options.embedding_dim) refuse("embedding_dim", options.embedding_dim);
+  if (options.kind != models::ModelKind::interest) return;
+  const models::InterestOptions& interest = options.interest;
+  // A layer has a matrix of its own width by that of the layer before it.
+  double before = static_cast<double>(options.embedding_dim);
+  for (const std::int64_t dim : interest.mlp_dims) {
+    if (before * static_cast<double>(dim) > numbers) refuse("mlp_dims", dim);
+    before = static_cast<double>(dim);
+  }
+  const double hidden = static_cast<double>(interest.hidden_dim);
+  const bool recurrent = interest.sequence == models::SequenceKind::rnn ||
+                         interest.sequence == models::SequenceKind::lstm;
+  const double beside = recurrent ? hidden : static_cast<double>(options.embedding_dim);
+  if (interest.sequence != models::SequenceKind::none && hidden * beside > numbers)
+    refuse("hidden_dim", interest.hidden_dim);
+}
 
 /// Vectors of a graph encoder with these weights.
 void propagate_weights(const Dataset& dataset, const Graphs& graphs,
@@ -85,11 +118,11 @@ void load_interest(const Dataset& dataset, const Graphs& graphs,
   model.interest = std::move(interest);
 }
 
-}  // namespace
-
-TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend,
+TrainedModel read_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend,
                         KnownPart known) {
   const json manifest = read_manifest(model_directory, kModelArtifact);
+  check_files(model_directory, kModelArtifact, manifest);
+  const fs::path manifest_file = model_directory / kManifestName;
   TrainedModel model;
   try {
     const auto data_hash = manifest.at("data_hash").get<std::string>();
@@ -101,7 +134,7 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
       return load_filter(model_directory, manifest, dataset, backend);
     if (manifest.at("model").at("kind") == enum_name(models::ModelKind::automatic))
       return load_auto(model_directory, manifest, dataset, backend, known);
-    models::ModelOptions options = model_from_json(manifest.at("model"));
+    models::ModelOptions options = model_from_json(manifest.at("model"), manifest_file);
     options.initializer =
         models::Initializer::normal;  // the weights are read; the start need not be good
     const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
@@ -110,7 +143,9 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
                     graph_options_from_json(manifest.at("graph_options")));
     const fs::path weights = model_directory / kModelWeights;
     const models::TensorFile file = models::read_safetensors(weights);
-    const auto popularity_weight = manifest.at("popularity_weight").get<double>();
+    check_extents(options, file, weights);
+    const double popularity_weight =
+        number_between(manifest, "popularity_weight", 0.0, kMostWeight);
     if (options.kind == models::ModelKind::interest) {
       load_interest(dataset, graphs, options, file, weights, manifest, known, backend, model);
     } else {
@@ -149,6 +184,14 @@ TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset,
         fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
   }
   return model;
+}
+
+}  // namespace
+
+TrainedModel load_model(const fs::path& model_directory, const Dataset& dataset, Backend& backend,
+                        KnownPart known) {
+  return read_whole(model_directory,
+                    [&] { return read_model(model_directory, dataset, backend, known); });
 }
 
 }  // namespace penchant::pipeline

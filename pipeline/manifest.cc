@@ -1,73 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/manifest.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <memory>
-#include <sstream>
 
 #include <fmt/core.h>
 #include <xxhash.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
+#include "pipeline/artifact_files.h"
 #include "pipeline/memory.h"
-#include "pipeline/version.h"
 
 namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 namespace {
 
-constexpr int kFormatVersion = 1;
-constexpr const char* kManifestName = "manifest.json";
-/// In a folder that a stage has begun to write and not finished.
-constexpr const char* kUnfinishedName = "unfinished";
+constexpr int kFormatVersion = 2;
+/// The last whose manifests did not guard themselves.
+constexpr int kVersionWithoutHash = 1;
+constexpr const char* kHashKey = "manifest_hash";
+/// A manifest holds no data: more is none of ours.
+constexpr std::uint64_t kMostManifestBytes = std::uint64_t{64} << 20;
 
 std::string hex(XXH64_hash_t hash) { return fmt::format("{:016x}", hash); }
 
-std::string system_error() { return std::strerror(errno); }
+/// Of the text that is the same however the JSON is laid out.
+std::string own_hash(json manifest) {
+  manifest.erase(kHashKey);
+  return hash_bytes(manifest.dump(-1, ' ', false, json::error_handler_t::replace));
+}
 
-/// Removes the temporary file unless it has been renamed.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const fs::path& target) : path_(target.string() + ".partial") {}
-  ~TemporaryFile() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove(path_, ignored);
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  const fs::path& path() const { return path_; }
-  void rename_to(const fs::path& target) {
-    std::error_code error;
-    fs::rename(path_, target, error);
-    if (error)
-      throw InputError(fmt::format("{}: cannot rename the finished file into place: {}",
-                                   target.string(), error.message()));
-    path_.clear();
-  }
-
- private:
-  fs::path path_;
-};
-
-void flush_to_disk(const fs::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw InputError(fmt::format("{}: {}", path.string(), system_error()));
-  const int status = fsync(descriptor);
-  const std::string reason = system_error();
-  close(descriptor);
-  if (status != 0)
-    throw InputError(fmt::format("{}: cannot flush to disk: {}", path.string(), reason));
+json parse_manifest(const fs::path& directory) {
+  return json::parse(graph::read_file(directory / kManifestName, kMostManifestBytes), nullptr,
+                     false);
 }
 
 }  // namespace
@@ -94,34 +68,18 @@ void Hasher::update(std::string_view bytes) {
 std::string Hasher::digest() const { return hex(XXH3_64bits_digest(impl_->state.get())); }
 
 std::string hash_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    throw InputError(fmt::format("{}: cannot open the file: {}", path.string(), system_error()));
+  graph::InputFile file(path);
   Hasher hasher;
   std::vector<char> block(std::size_t{1} << 20);
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    hasher.update({block.data(), static_cast<std::size_t>(file.gcount())});
-  }
-  if (file.bad())
-    throw InputError(fmt::format("{}: read error: {}", path.string(), system_error()));
+  while (const std::size_t count = file.read_some(block.data(), block.size()))
+    hasher.update({block.data(), count});
   return hasher.digest();
 }
 
 void write_file_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {
-  TemporaryFile temporary(path);
-  {
-    errno = 0;
-    std::ofstream file(temporary.path(), std::ios::binary | std::ios::trunc);
-    if (!file) throw InputError(fmt::format("{}: cannot write: {}", path.string(), system_error()));
-    write(file);
-    file.flush();
-    if (!file)
-      throw InputError(fmt::format("{}: cannot write: {}", path.string(),
-                                   errno != 0 ? system_error() : "write failed"));
-  }
-  flush_to_disk(temporary.path());
-  temporary.rename_to(path);
+  graph::NewFile file(path);
+  write(file.stream());
+  file.commit();
 }
 
 void write_file_atomically(const fs::path& path, std::string_view contents) {
@@ -130,92 +88,115 @@ void write_file_atomically(const fs::path& path, std::string_view contents) {
   });
 }
 
-bool is_finished(const fs::path& directory) {
-  return fs::is_regular_file(directory / kManifestName);
-}
-
-void begin_artifact(const fs::path& directory, std::string_view kind) {
-  std::error_code error;
-  if (fs::exists(directory, error) && !fs::is_directory(directory, error)) {
-    throw InputError(fmt::format("{}: is a file, expected a directory to write the {} into",
-                                 directory.string(), kind));
-  }
-  const bool finished = is_finished(directory);
-  if (!finished && !fs::exists(directory / kUnfinishedName, error) &&
-      fs::exists(directory, error) && !fs::is_empty(directory, error)) {
-    throw InputError(fmt::format(
-        "{}: holds files, but neither a finished {} nor one that was begun; refusing to "
-        "write among them: expected a new or an empty folder",
-        directory.string(), kind));
-  }
-  if (finished) {
-    std::ifstream file(directory / kManifestName);
-    const nlohmann::json old = nlohmann::json::parse(file, nullptr, false);
-    const std::string old_kind = old.is_object() ? old.value("kind", "") : "";
-    if (old_kind != kind) {
-      throw InputError(fmt::format(
-          "{}: holds {}; refusing to write a {} over it", directory.string(),
-          old_kind.empty() ? "a manifest.json that is not ours" : "a " + old_kind, kind));
-    }
-  }
-  fs::create_directories(directory, error);
-  if (error)
-    throw InputError(
-        fmt::format("{}: cannot create the directory: {}", directory.string(), error.message()));
-  write_file_atomically(directory / kUnfinishedName, fmt::format("{}\n", kind));
-  fs::remove(directory / kManifestName, error);
-  if (!error) fs::remove(directory / kStampName, error);
-  if (error)
-    throw InputError(
-        fmt::format("{}: cannot remove the old manifest: {}", directory.string(), error.message()));
-}
-
-void finish_artifact(const fs::path& directory, std::string_view kind, nlohmann::json manifest) {
-  manifest["kind"] = kind;
-  manifest["format_version"] = kFormatVersion;
-  manifest["penchant_version"] = kVersion;
+std::string time_now_text() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::array<char, 32> text{};
   std::tm utc{};
   std::strftime(text.data(), text.size(), "%FT%TZ", gmtime_r(&now, &utc));
-  manifest["created"] = text.data();
-  write_file_atomically(directory / kManifestName, manifest.dump(2) + "\n");
-  std::error_code ignored;  // beside a manifest it means nothing
-  fs::remove(directory / kUnfinishedName, ignored);
+  return text.data();
 }
 
-nlohmann::json resources_since(std::chrono::steady_clock::time_point start) {
+json resources_since(std::chrono::steady_clock::time_point start) {
   return {
       {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()},
       {"peak_bytes", peak_memory()}};
 }
 
-nlohmann::json read_manifest(const fs::path& directory, std::string_view kind) {
+void write_manifest(const fs::path& directory, json manifest) {
+  manifest["format_version"] = kFormatVersion;
+  manifest[kHashKey] = own_hash(manifest);
+  write_file_atomically(directory / kManifestName, manifest.dump(2) + "\n");
+}
+
+std::string manifest_kind(const fs::path& directory) {
+  try {
+    const json manifest = parse_manifest(directory);
+    if (manifest.is_object() && manifest.contains("kind") && manifest["kind"].is_string())
+      return manifest["kind"].get<std::string>();
+  } catch (const InputError&) {
+  }
+  return {};
+}
+
+std::string manifest_identity(const fs::path& directory) {
+  struct stat status {};
+  if (stat((directory / kManifestName).c_str(), &status) != 0) return {};
+  return fmt::format("{} {} {} {} {}", status.st_dev, status.st_ino, status.st_size,
+                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
+bool is_finished(const fs::path& directory, std::string_view kind) {
+  try {
+    read_manifest(directory, kind);
+    return true;
+  } catch (const InputError&) {
+    return false;
+  }
+}
+
+json read_manifest(const fs::path& directory, std::string_view kind) {
   const std::string name = directory.string();
-  if (!fs::is_directory(directory))
+  std::error_code error;
+  if (!fs::is_directory(directory, error))
     throw InputError(fmt::format("{}: no such directory, expected a {}", name, kind));
-  if (!is_finished(directory)) {
+  if (!fs::exists(fs::symlink_status(directory / kManifestName, error))) {
     throw InputError(
         fmt::format("{}: has no manifest.json, so it is unfinished or not a {}; run the stage that "
                     "writes it again",
                     name, kind));
   }
-  std::ifstream file(directory / kManifestName);
-  nlohmann::json manifest = nlohmann::json::parse(file, nullptr, false);
-  if (!manifest.is_object() || !manifest.contains("kind") || !manifest["kind"].is_string()) {
-    throw InputError(
-        fmt::format("{}/manifest.json: damaged: not the JSON object that was written", name));
-  }
+  json manifest = parse_manifest(directory);
+  const auto damaged = [&](const char* what) {
+    return InputError(fmt::format(
+        "{}/manifest.json: damaged: {}; run the stage that writes it again", name, what));
+  };
+  if (!manifest.is_object() || !manifest.contains("kind") || !manifest["kind"].is_string())
+    throw damaged("not the JSON object that was written");
   if (manifest["kind"] != kind) {
     throw InputError(
         fmt::format("{}: is a {}, expected a {}", name, manifest["kind"].get<std::string>(), kind));
   }
-  const int version = manifest.value("format_version", 0);
-  if (version != kFormatVersion) {
-    throw InputError(
-        fmt::format("{}: format version {}, this program reads {}", name, version, kFormatVersion));
+  const json version = manifest.value("format_version", json());
+  if (version == kVersionWithoutHash) {
+    if (manifest.contains(kHashKey)) throw damaged("it has a hash that its version does not have");
+  } else if (version != kFormatVersion) {
+    throw InputError(fmt::format("{}: format version {}, this program reads {} and {}", name,
+                                 version.dump(), kVersionWithoutHash, kFormatVersion));
+  } else if (manifest.value(kHashKey, json()) != own_hash(manifest)) {
+    throw damaged("its content is not what its own hash says");
   }
   return manifest;
+}
+
+void check_files(const fs::path& directory, std::string_view kind, const json& manifest) {
+  const json files = manifest.value("files", json());
+  if (!files.is_object()) {
+    // Models and graphs of format version 1 named none.
+    if (manifest.value("format_version", json()) == kVersionWithoutHash) return;
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: it names no files", directory.string()));
+  }
+  for (const auto& [file, hash] : files.items()) {
+    if (file_role(kind, file) != FileRole::content) {
+      throw InputError(
+          fmt::format("{}/manifest.json: damaged: it names the file '{}', which no {} "
+                      "has",
+                      directory.string(), file, kind));
+    }
+    if (hash != hash_file(directory / file)) {
+      throw InputError(
+          fmt::format("{}: damaged: its hash is not the one in manifest.json; run the stage that "
+                      "writes it again",
+                      (directory / file).string()));
+    }
+  }
+  for (const std::string& file : files_below(directory)) {
+    if (file_role(kind, file) == FileRole::content && !files.contains(file)) {
+      throw InputError(fmt::format(
+          "{}: is not among the files that manifest.json names; run the stage that writes it again",
+          (directory / file).string()));
+    }
+  }
 }
 
 }  // namespace penchant::pipeline

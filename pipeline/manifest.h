@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Artefact directories (X.data, X.model, X.embeddings) and their manifest.json. A directory is
-// finished when, and only when, it has a manifest: the manifest is written last, by atomic rename,
-// and removed first when a stage begins to rewrite it. Files inside are written under a temporary
-// name, flushed, and renamed.
+// manifest.json of an artefact's folder (X.data, X.model, X.embeddings): what makes it finished,
+// and what guards it. It names the hash of every file, and its own: of the canonical text (keys
+// sorted, no blanks) without the key "manifest_hash".
 #pragma once
 
 #include <chrono>
@@ -35,29 +34,46 @@ class Hasher {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Writes a file so that it is either whole or absent: temporary name in the same folder, flush,
-/// fsync, rename. A failure (disk full, read-only folder) throws InputError naming path and system
-/// error, and leaves no temporary file.
+/// Writes a file so that it is either whole or absent (graph/files.h). A failure (disk full,
+/// read-only folder) throws InputError naming path and system error, and leaves no temporary file.
 void write_file_atomically(const std::filesystem::path& path, std::string_view contents);
 void write_file_atomically(const std::filesystem::path& path,
                            const std::function<void(std::ostream&)>& write);
 
-/// Creates the directory if needed, marks it as begun (a file "unfinished") and removes its
-/// manifest, so that it counts as unfinished. Throws InputError if `directory` is a file, cannot be
-/// written, holds a manifest of another kind than `kind`, or files that no stage of ours put there.
-void begin_artifact(const std::filesystem::path& directory, std::string_view kind);
-/// Adds "kind", "format_version", "penchant_version", "created", and writes manifest.json last.
-void finish_artifact(const std::filesystem::path& directory, std::string_view kind,
-                     nlohmann::json manifest);
-/// Reads and checks kind and version. Throws InputError: not there, unfinished, damaged, of another
-/// kind, of a newer version.
+/// Kinds of artefacts.
+inline constexpr const char* kDataArtifact = "data";
+inline constexpr const char* kGraphArtifact = "graph";
+inline constexpr const char* kPartitionArtifact = "partition";
+inline constexpr const char* kModelArtifact = "model";
+inline constexpr const char* kEmbeddingsArtifact = "embeddings";
+
+inline constexpr const char* kManifestName = "manifest.json";
+/// What `penchant run` made an artefact from.
+inline constexpr const char* kStampName = "run.json";
+/// What a training goes on from; a finished model has none but kChoiceName.
+inline constexpr const char* kCheckpointName = "checkpoint.safetensors";
+inline constexpr const char* kBestName = "best.safetensors";
+inline constexpr const char* kChoiceName = "choice.json";
+
+/// Adds "format_version" and "manifest_hash" and writes manifest.json.
+void write_manifest(const std::filesystem::path& directory, nlohmann::json manifest);
+/// Reads and checks kind, version and its own hash. Throws InputError: not there, unfinished,
+/// damaged, of another kind, of a newer version. Manifests of format version 1 have no hash of
+/// their own; those that earlier programs wrote are read all the same.
 nlohmann::json read_manifest(const std::filesystem::path& directory, std::string_view kind);
+/// Compares the hash of every file that the manifest names. Throws InputError that names the file.
+void check_files(const std::filesystem::path& directory, std::string_view kind,
+                 const nlohmann::json& manifest);
+/// Kind of the artefact as its manifest says, without a look at the rest; empty: it says nothing.
+std::string manifest_kind(const std::filesystem::path& directory);
+/// Equal as long as the same manifest is in place.
+std::string manifest_identity(const std::filesystem::path& directory);
+/// read_manifest() would not throw.
+bool is_finished(const std::filesystem::path& directory, std::string_view kind);
+
+/// "2026-11-28T22:43:18Z".
+std::string time_now_text();
 /// {"seconds", "peak_bytes"} of a stage that began then, for its manifest (key "resources").
 nlohmann::json resources_since(std::chrono::steady_clock::time_point start);
-bool is_finished(const std::filesystem::path& directory);
-
-/// What `penchant run` made an artefact from; gone as soon as anything begins to rewrite the
-/// artefact.
-inline constexpr const char* kStampName = "run.json";
 
 }  // namespace penchant::pipeline

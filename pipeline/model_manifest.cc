@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/model_manifest.h"
 
+#include <algorithm>
+#include <vector>
+
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/manifest.h"
+#include "graph/error.h"
+#include "pipeline/bounds.h"
 #include "pipeline/names.h"
 
 namespace penchant::pipeline {
 
 using nlohmann::json;
 
-void begin_model(const std::filesystem::path& directory) {
-  begin_artifact(directory, kModelArtifact);
-  std::filesystem::remove(directory / kEvaluation);
+double number_between(const json& stored, const char* key, double least, double most) {
+  const auto value = stored.at(key).get<double>();
+  if (!(value >= least && value <= most)) {
+    throw InputError(
+        fmt::format("damaged: {} is {}, expected {:g} to {:g}", key, value, least, most));
+  }
+  return value;
 }
 
 json blend_to_json(const FilterBlend& blend) {
@@ -23,9 +32,12 @@ json blend_to_json(const FilterBlend& blend) {
 }
 
 FilterBlend blend_from_json(const json& stored) {
-  return {{stored.at("signal_power").get<float>(), stored.at("user_power").get<float>(),
-           stored.at("item_power").get<float>()},
-          stored.at("weight").get<float>()};
+  const auto number = [&](const char* key, double least, double most) {
+    return static_cast<float>(number_between(stored, key, least, most));
+  };
+  return {{number("signal_power", 0.0, 2.0), number("user_power", 0.0, 2.0),
+           number("item_power", 0.0, 2.0)},
+          number("weight", 0.0, kMostWeight)};
 }
 
 json repeats_to_json(const RepeatBlend& repeats) {
@@ -33,8 +45,10 @@ json repeats_to_json(const RepeatBlend& repeats) {
 }
 
 RepeatBlend repeats_from_json(const json& stored) {
-  return {stored.at("decay").get<float>(), stored.at("power").get<float>(),
-          stored.at("weight").get<float>()};
+  const auto number = [&](const char* key, double most) {
+    return static_cast<float>(number_between(stored, key, 0.0, most));
+  };
+  return {number("decay", kMostWeight), number("power", 16.0), number("weight", kMostWeight)};
 }
 
 namespace {
@@ -79,6 +93,50 @@ models::InterestOptions interest_from_json(const json& stored) {
 
 }  // namespace
 
+void check_model_options(const models::ModelOptions& options, std::string_view place) {
+  const models::InterestOptions& interest = options.interest;
+  const auto require = [&](bool holds, std::string_view message) {
+    if (!holds) throw InputError(fmt::format("{}{}{}", place, place.empty() ? "" : ": ", message));
+  };
+  const auto number = [&](std::string_view key, float value) {
+    check_bounds(key, static_cast<double>(value), place);
+  };
+  check_bounds("model.embedding_dim", options.embedding_dim, place);
+  check_bounds("model.num_layers", options.num_layers, place);
+  check_bounds("model.new_item_columns", options.new_item_columns, place);
+  number("model.temperature", options.temperature);
+  number("model.own_share", options.own_share);
+  number("model.initial_scale", options.initial_scale);
+  check_bounds("model.hidden_dim", interest.hidden_dim, place);
+  check_bounds("model.sequence_layers", interest.sequence_layers, place);
+  check_bounds("model.max_length", interest.max_length, place);
+  number("model.history_decay", interest.history_decay);
+  number("model.dropout", interest.dropout);
+  number("model.ranking_weight", interest.ranking_weight);
+  require(interest.mlp_dims.size() <= 3, "model.mlp_dims takes at most 3 widths");
+  for (const std::int64_t width : interest.mlp_dims) check_bounds("model.mlp_dims", width, place);
+  constexpr std::size_t kMostWidths = 64;
+  require(interest.cnn_widths.size() <= kMostWidths, "model.cnn_widths takes at most 64 widths");
+  for (const std::int64_t width : interest.cnn_widths)
+    check_bounds("model.cnn_widths", width, place);
+  const bool layered =
+      options.kind == models::ModelKind::gcn || options.kind == models::ModelKind::node_weighted;
+  require(!layered || options.num_layers > 0,
+          "model.num_layers must be at least 1 (0 is allowed for lightgcn: matrix factorisation)");
+  if (options.kind != models::ModelKind::interest) return;
+  require(interest.sequence != models::SequenceKind::none || interest.graph,
+          "model.sequence is none and model.graph is false: nothing is left of the user; set one "
+          "of them");
+  if (interest.sequence != models::SequenceKind::cnn) return;
+  std::vector<std::int64_t> widths = interest.cnn_widths;
+  std::sort(widths.begin(), widths.end());
+  require(!widths.empty(), "model.cnn_widths must name at least one width");
+  require(interest.hidden_dim >= static_cast<std::int64_t>(widths.size()),
+          "model.hidden_dim must be at least the number of model.cnn_widths");
+  require(std::adjacent_find(widths.begin(), widths.end()) == widths.end(),
+          "model.cnn_widths must differ from each other");
+}
+
 json model_to_json(const models::ModelOptions& model) {
   return {{"kind", enum_name(model.kind)},        {"embedding_dim", model.embedding_dim},
           {"num_layers", model.num_layers},       {"activation", enum_name(model.activation)},
@@ -88,7 +146,7 @@ json model_to_json(const models::ModelOptions& model) {
           {"initial_scale", model.initial_scale}, {"interest", interest_to_json(model.interest)}};
 }
 
-models::ModelOptions model_from_json(const json& stored) {
+models::ModelOptions model_from_json(const json& stored, const std::filesystem::path& file) {
   models::ModelOptions model;
   model.kind = parse_enum<models::ModelKind>(stored.at("kind").get<std::string>(), "model.kind");
   model.embedding_dim = stored.at("embedding_dim").get<std::int64_t>();
@@ -105,6 +163,7 @@ models::ModelOptions model_from_json(const json& stored) {
   // Models of earlier versions have none of these.
   model.new_item_columns = stored.value("new_item_columns", std::int64_t{0});
   if (stored.contains("interest")) model.interest = interest_from_json(stored.at("interest"));
+  check_model_options(model, file.string() + ": damaged");
   return model;
 }
 

@@ -2,13 +2,12 @@
 #include "pipeline/report.h"
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "pipeline/commit.h"
 #include "pipeline/library_versions.h"
 #include "pipeline/manifest.h"
@@ -35,11 +34,11 @@ fs::path share_folder() {
 }
 
 std::string read_part(const fs::path& path, const char* remedy) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(fmt::format("report: {} is not there: {}", path.string(), remedy));
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  try {
+    return graph::read_file(path);
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("report: {}: {}", error.what(), remedy));
+  }
 }
 
 void replace_mark(std::string& page, const std::string& mark, const std::string& text) {
@@ -102,11 +101,12 @@ fs::path find_data_of(const fs::path& model_directory) {
   const auto hash = manifest.at("data_hash").get<std::string>();
   const fs::path folder = fs::absolute(model_directory / "..").lexically_normal();
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_directory() || !is_finished(entry.path())) continue;
-    std::ifstream file(entry.path() / "manifest.json");
-    const json other = json::parse(file, nullptr, false);
-    if (other.is_object() && other.value("kind", "") == "data" && other.value("hash", "") == hash)
-      return entry.path();
+    if (!entry.is_directory() || manifest_kind(entry.path()) != kDataArtifact ||
+        !is_finished(entry.path(), kDataArtifact) ||
+        entry.path().extension() == ".unfinished")  // replaced a moment ago
+      continue;
+    const json other = read_manifest(entry.path(), kDataArtifact);
+    if (other.value("hash", json()) == hash) return entry.path();
   }
   throw InputError(
       fmt::format("report: no data set of hash {} beside {}, expected --data X.data: the one that "

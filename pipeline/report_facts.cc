@@ -2,7 +2,6 @@
 // What a report shows, taken from the artefacts' manifests and from the model itself.
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <sstream>
@@ -12,6 +11,7 @@
 
 #include "graph/analysis.h"
 #include "graph/error.h"
+#include "graph/files.h"
 #include "graph/random.h"
 #include "kernels/transfer.h"
 #include "pipeline/embed.h"
@@ -34,6 +34,7 @@ constexpr std::int64_t kMostUsersOfBias = 300;
 constexpr std::int64_t kListLength = 20;
 constexpr std::size_t kMostCategories = 9;
 constexpr std::size_t kMostNameBytes = 80;
+constexpr std::uint64_t kMostTextBytes = std::uint64_t{64} << 20;  ///< config.toml, metrics.jsonl
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -98,7 +99,8 @@ json graph_facts(const graph::UserItemGraph& graph, const graph::CsrView& adjace
 /// What the partition stage found, or what METIS and chance give now on graphs that are not large.
 json partition_facts(const fs::path& data_directory, const graph::CsrView& adjacency) {
   const fs::path directory = data_directory / "partition";
-  if (is_finished(directory)) return read_manifest(directory, "partition").at("comparison");
+  if (is_finished(directory, kPartitionArtifact))
+    return read_manifest(directory, "partition").at("comparison");
   json result = json::array();
   constexpr std::int64_t kParts = 8;
   if (adjacency.num_entries() > kMostPartitionEntries || adjacency.num_rows < kParts) return result;
@@ -117,21 +119,18 @@ json partition_facts(const fs::path& data_directory, const graph::CsrView& adjac
   return result;
 }
 
+std::string text_of(const fs::path& path) {
+  return fs::exists(path) ? graph::read_file(path, kMostTextBytes) : std::string();
+}
+
 json json_lines(const fs::path& path) {
   json lines = json::array();
-  std::ifstream file(path);
+  std::istringstream file(text_of(path));
   for (std::string line; std::getline(file, line);) {
     json entry = json::parse(line, nullptr, false);
     if (entry.is_object()) lines.push_back(std::move(entry));
   }
   return lines;
-}
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 std::string short_name(const Dataset& dataset, NodeId item) {
@@ -308,7 +307,7 @@ json stage_facts(const fs::path& data_directory, const json& data, const json& m
   };
   add("ingest", data.at("provenance").value("resources", json()));
   for (const char* stage : {"graph", "partition"}) {
-    if (is_finished(data_directory / stage))
+    if (is_finished(data_directory / stage, stage))
       add(stage, read_manifest(data_directory / stage, stage).value("resources", json()));
   }
   add("train", model.value("resources", json()));
@@ -324,7 +323,7 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
   const json model_manifest = read_manifest(model_directory, "model");
   progress.begin("report");
   json statistics = json::object();
-  if (is_finished(data_directory / "graph"))
+  if (is_finished(data_directory / "graph", kGraphArtifact))
     statistics = read_manifest(data_directory / "graph", "graph").at("statistics");
   json facts;
   facts["title"] = model_directory.filename().string();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/run.h"
 
-#include <fstream>
+#include <stdexcept>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "graph/npy.h"
+#include "graph/files.h"
+#include "pipeline/artifact.h"
 #include "pipeline/evaluation_report.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
@@ -19,19 +20,37 @@ using nlohmann::json;
 
 namespace {
 
-/// What a stage was made from: written beside the artefact once the stage has succeeded.
+/// JSON of a file; null if there is none, or none that can be read.
+json read_json(const fs::path& path) {
+  try {
+    const json stored = json::parse(graph::read_file(path), nullptr, false);
+    return stored.is_discarded() ? json() : stored;
+  } catch (const InputError&) {
+    return {};
+  }
+}
+
+/// What a stage was made from: stored in the artefact, which is finished with it or not at all.
 class Stamp {
  public:
-  Stamp(fs::path artifact, json inputs) : path_(std::move(artifact)), inputs_(std::move(inputs)) {}
+  Stamp(fs::path artifact, std::string_view kind, json inputs)
+      : path_(std::move(artifact)), kind_(kind), inputs_(std::move(inputs)) {}
+  /// True if the artefact is whole and was made from the same.
   bool is_current() const {
-    if (!is_finished(path_)) return false;
-    std::ifstream file(path_ / kStampName);
-    return json::parse(file, nullptr, false) == inputs_;
+    if (!is_finished(path_, kind_) || read_json(path_ / kStampName) != inputs_) return false;
+    try {
+      check_files(path_, kind_, read_manifest(path_, kind_));
+      return true;
+    } catch (const InputError&) {
+      return false;
+    }
   }
-  void write() const { write_file_atomically(path_ / kStampName, inputs_.dump(2) + "\n"); }
+  std::string text() const { return inputs_.dump(2) + "\n"; }
+  Destination destination() const { return {path_, text()}; }
 
  private:
   fs::path path_;
+  std::string kind_;
   json inputs_;
 };
 
@@ -70,18 +89,23 @@ void stage(const char* name, const Stamp& stamp, RunReport& report, Progress& pr
   }
   work();
   if (report.interrupted) return;
-  stamp.write();
   report.done.emplace_back(name);
 }
 
 /// The stored evaluation, if it was made from these inputs.
 bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report) {
-  std::ifstream file(path);
-  const json stored = json::parse(file, nullptr, false);
+  const json stored = read_json(path);
   if (!stored.is_object() || stored.value("inputs", json()) != inputs) return false;
-  report.model = evaluation_from_json(stored);
-  report.popularity.metrics = stored.at("popularity_metrics").get<std::map<std::string, double>>();
-  return true;
+  try {
+    report.model = evaluation_from_json(stored);
+    report.popularity.metrics =
+        stored.at("popularity_metrics").get<std::map<std::string, double>>();
+  } catch (const json::exception&) {
+    return false;  // damaged: it is measured again
+  } catch (const std::out_of_range&) {
+    return false;
+  }
+  return !report.model.metrics.empty() && !report.popularity.metrics.empty();
 }
 
 json settings(const Config& config, const std::vector<std::string>& prefixes) {
@@ -95,33 +119,25 @@ void load_metis_order(const fs::path& data, const Dataset& dataset, const Graphs
   if (config.train.node_order != NodeOrder::metis ||
       config.train.model.kind == models::ModelKind::graph_filter)
     return;
-  const fs::path directory = data / "partition";
-  const bool current = is_finished(directory) && [&] {
-    const json manifest = read_manifest(directory, "partition");
-    return manifest.value("data_hash", "") == dataset.hash &&
-           manifest.value("graph_options", json()) == graph_options_to_json(graphs.options);
-  }();
-  if (!current) {
-    partition::PartitionOptions options = config.partition;
-    options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
-    partition_graphs(data, dataset, graphs, options, progress);
-  }
-  config.train.metis_order = graph::read_npy<graph::NodeId>(directory / "order.npy");
+  partition::PartitionOptions options = config.partition;
+  options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
+  config.train.metis_order = load_or_make_order(data, dataset, graphs, options, progress);
   // The order is over users, items and hubs of the training graph; a refit has the same nodes.
 }
 
 TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
-                            kernels::Backend& backend, Progress& progress) {
+                            kernels::Backend& backend, Progress& progress,
+                            const std::string& stamp) {
   const auto once = [&](bool resume) {
     config.train.resume = resume;
-    return train(dataset, graphs, config.train, effective_toml(config), config.model_out, backend,
-                 progress);
+    return train(dataset, graphs, config.train, effective_toml(config),
+                 Destination{config.model_out, stamp}, backend, progress);
   };
-  const bool unfinished = !is_finished(config.model_out);
+  const bool interrupted = !resumable_training(config.model_out).empty();
   try {
-    return once(unfinished);
+    return once(interrupted);
   } catch (const InputError& error) {
-    if (!unfinished ||
+    if (!interrupted ||
         std::string_view(error.what()).find("cannot resume") == std::string_view::npos)
       throw;
     progress.warn(fmt::format("{}; training starts over", error.what()));
@@ -135,37 +151,42 @@ RunReport run_all(Config config, Progress& progress) {
   RunReport report;
   const auto backend = kernels::make_backend(config.backend);
 
-  stage("ingest",
-        Stamp(config.data_out, {{"settings", settings(config, {"data."})},
-                                {"files", hashes_of(files_of(config.ingest))}}),
-        report, progress, [&] { ingest(config.ingest, config.data_out, progress); });
+  const Stamp ingested(
+      config.data_out, kDataArtifact,
+      {{"settings", settings(config, {"data."})}, {"files", hashes_of(files_of(config.ingest))}});
+  stage("ingest", ingested, report, progress,
+        [&] { ingest(config.ingest, ingested.destination(), progress); });
   const Dataset dataset = read_dataset(config.data_out);
 
   const json graph_inputs = {{"data", dataset.hash}, {"settings", settings(config, {"graph."})}};
-  stage("graph", Stamp(config.data_out / "graph", graph_inputs), report, progress,
-        [&] { build_graphs(config.data_out, dataset, config.graph, progress); });
+  const Stamp built(config.data_out / "graph", kGraphArtifact, graph_inputs);
+  stage("graph", built, report, progress, [&] {
+    build_graphs(config.data_out, dataset, config.graph, progress, Storing::required, built.text());
+  });
   const Graphs graphs = load_or_build_graphs(config.data_out, dataset, config.graph, progress);
 
   json partition_inputs = graph_inputs;
   partition_inputs["partition"] = settings(config, {"partition."});
   const bool filter = config.train.model.kind == models::ModelKind::graph_filter;
   if (!filter) {  // a filter has no use for a node order
-    stage(
-        "partition", Stamp(config.data_out / "partition", partition_inputs), report, progress, [&] {
-          partition::PartitionOptions options = config.partition;
-          options.num_parts =
-              std::min(options.num_parts, dataset.num_users() + dataset.num_items());
-          report.partitions = partition_graphs(config.data_out, dataset, graphs, options, progress);
-        });
+    const Stamp divided(config.data_out / "partition", kPartitionArtifact, partition_inputs);
+    stage("partition", divided, report, progress, [&] {
+      partition::PartitionOptions options = config.partition;
+      options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
+      report.partitions =
+          partition_graphs(config.data_out, dataset, graphs, options, progress, divided.text());
+    });
   }
 
   json train_inputs = graph_inputs;
   train_inputs["train"] = settings(config, {"model.", "filter.", "train."});
   if (config.train.node_order == NodeOrder::metis && !filter)
     train_inputs["partition"] = partition_inputs["partition"];
-  stage("train", Stamp(config.model_out, train_inputs), report, progress, [&] {
+  const Stamp trained(config.model_out, kModelArtifact, train_inputs);
+  stage("train", trained, report, progress, [&] {
     load_metis_order(config.data_out, dataset, graphs, config, progress);
-    report.interrupted = train_or_resume(dataset, graphs, config, *backend, progress).interrupted;
+    report.interrupted =
+        train_or_resume(dataset, graphs, config, *backend, progress, trained.text()).interrupted;
   });
   if (report.interrupted) return report;
 
@@ -195,12 +216,12 @@ RunReport run_all(Config config, Progress& progress) {
   }
 
   if (!config.embeddings_out.empty()) {
-    stage("embed",
-          Stamp(config.embeddings_out, {{"model", model.model_hash},
-                                        {"data", dataset.hash},
-                                        {"settings", settings(config, {"embeddings."})}}),
-          report, progress,
-          [&] { embed(dataset, model, config.embed, config.embeddings_out, *backend, progress); });
+    const Stamp embedded(config.embeddings_out, kEmbeddingsArtifact,
+                         {{"model", model.model_hash},
+                          {"data", dataset.hash},
+                          {"settings", settings(config, {"embeddings."})}});
+    stage("embed", embedded, report, progress,
+          [&] { embed(dataset, model, config.embed, embedded.destination(), *backend, progress); });
   }
   return report;
 }

@@ -24,9 +24,10 @@ void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
                       const Graphs& graphs, Config& config, Progress& progress);
 
 /// Trains config.model_out by config.train; an unfinished model of the same course goes on, one of
-/// another course is trained anew.
+/// another course is trained anew. `stamp`: artifact.h.
 TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
-                            kernels::Backend& backend, Progress& progress);
+                            kernels::Backend& backend, Progress& progress,
+                            const std::string& stamp = "");
 
 /// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into
 /// the model.

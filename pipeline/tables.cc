@@ -23,6 +23,7 @@
 #include <parquet/exception.h>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "pipeline/arrow_cells.h"
 #include "pipeline/arrow_status.h"
 #include "pipeline/plain_text.h"
@@ -41,6 +42,7 @@ FileKind file_kind(const fs::path& path) {
   if (!fs::exists(path, error)) throw InputError(fmt::format("{}: no such file", path.string()));
   if (fs::is_directory(path, error))
     throw InputError(fmt::format("{}: is a directory, expected a file", path.string()));
+  graph::open_regular(path);  // a pipe would wait, a device never end
   std::ifstream file(path, std::ios::binary);
   if (!file)
     throw InputError(

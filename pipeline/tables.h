@@ -14,6 +14,8 @@
 #include <variant>
 #include <vector>
 
+#include "graph/files.h"
+
 namespace penchant::pipeline {
 
 struct TableReadOptions {
@@ -143,13 +145,15 @@ struct OutputColumn {
 };
 
 /// Writes Parquet (zstd) block by block under a temporary name; close() puts it in place. Every
-/// block has the same columns.
+/// block has the same columns. What is handed over at once may be of any size: it is divided where
+/// a column's text would grow beyond `most_text_bytes`.
 class ParquetWriter {
  public:
-  explicit ParquetWriter(const std::filesystem::path& path);
+  explicit ParquetWriter(const std::filesystem::path& path,
+                         std::int64_t most_text_bytes = std::int64_t{1} << 30);
   ~ParquetWriter();
   void write(std::int64_t num_rows, const std::vector<OutputColumn>& columns);
-  void close();
+  void close(graph::Flush flush = graph::Flush::yes);
 
  private:
   struct Impl;

@@ -102,11 +102,11 @@ struct TrainReport {
   bool interrupted = false;    ///< stopped by Progress::stop_requested after writing a checkpoint
 };
 
-/// Trains and writes X.model (weights.safetensors, checkpoint.safetensors, metrics.jsonl,
-/// config.toml, manifest.json). `config_toml` is the effective configuration, stored for the
-/// record. Throws InputError.
+/// Trains and writes X.model (weights.safetensors, metrics.jsonl, config.toml, manifest.json; while
+/// it is not finished, checkpoint.safetensors and best.safetensors). `config_toml` is the effective
+/// configuration, stored for the record. Throws InputError.
 TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                  const std::string& config_toml, const std::filesystem::path& model_directory,
+                  const std::string& config_toml, const Destination& destination,
                   kernels::Backend& backend, Progress& progress);
 
 /// A trained model ready to score: final embeddings in the data set's dense ids. score(u, i) =

@@ -5,8 +5,10 @@
 #include "pipeline/train.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <deque>
 #include <fstream>
 #include <numbers>
@@ -20,7 +22,9 @@
 #include "models/blended_scorer.h"
 #include "models/checkpoint.h"
 #include "models/encoder.h"
+#include "pipeline/artifact.h"
 #include "pipeline/auto_training.h"
+#include "pipeline/check_train_options.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/filter_blend.h"
 #include "pipeline/filter_training.h"
@@ -46,8 +50,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kCheckpoint = "checkpoint.safetensors";
-constexpr const char* kBest = "best.safetensors";
 constexpr const char* kMetrics = "metrics.jsonl";
 /// Of a checkpoint's metadata. Earlier ones had node rows in the order of the training, which the
 /// next partition may change.
@@ -87,19 +89,29 @@ json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOpt
           {"seed", static_cast<std::uint64_t>(options.seed)}};
 }
 
+/// Throws InputError if a training of course `stored` cannot go on under `now`.
+void require_same_course(const fs::path& file, const json& stored, const json& now) {
+  for (const auto& [key, value] : now.items()) {
+    if (!stored.contains(key) || stored[key] != value) {
+      throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}", file.string(), key,
+                                   stored.contains(key) ? stored[key].dump() : "not set",
+                                   value.dump()));
+    }
+  }
+}
+
 /// The whole run: phases, validation, files.
 class Trainer {
  public:
   Trainer(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-          const fs::path& directory, Backend& backend, Progress& progress)
+          const Destination& destination, Backend& backend, Progress& progress)
       : dataset_(dataset),
         graphs_(graphs),
         options_(options),
-        directory_(directory),
+        destination_(destination),
         backend_(backend),
         progress_(progress),
         course_(course_to_json(dataset, graphs, options)) {
-    check_options();
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
     if (validates_) task_ = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
   }
@@ -120,7 +132,7 @@ class Trainer {
         interrupted = !run_phase();
       }
       if (!interrupted && validates_) {
-        phase_->read_weights(directory_ / kBest);
+        phase_->read_weights(directory_ / kBestName);
         choose_terms();
         position_.calibration = phase_->calibrate();
       }
@@ -179,22 +191,6 @@ class Trainer {
                                 options_.model.embedding_dim, links));
   }
 
-  void check_options() const {
-    const auto require = [](bool holds, const char* message) {
-      if (!holds) throw InputError(message);
-    };
-    require(options_.epochs >= 1, "train.epochs must be at least 1");
-    require(options_.batch_size >= 0, "train.batch_size must not be negative");
-    require(options_.num_negatives >= 1, "train.num_negatives must be at least 1");
-    require(options_.negative_correction >= 0.0 && options_.negative_correction <= 1.0,
-            "train.negative_correction must lie between 0 and 1");
-    require(options_.learning_rate > 0.0F, "train.learning_rate must be above 0");
-    require(options_.l2 >= 0.0F, "train.l2 must not be negative");
-    require(options_.model.temperature > 0.0F, "model.temperature must be above 0");
-    require(options_.model.new_item_columns >= 0, "model.new_item_columns must not be negative");
-    require(options_.checkpoint_every >= 1, "train.checkpoint_every must be at least 1");
-  }
-
   std::string validation_summary() const {
     if (position_.best_epoch == 0) return "no validation part";
     return fmt::format("best {} {:.4f} on validation after epoch {}", options_.validation_metric,
@@ -202,7 +198,9 @@ class Trainer {
   }
 
   void open_directory(const std::string& config_toml) {
-    const fs::path checkpoint = directory_ / kCheckpoint;
+    writer_.emplace(destination_, kModelArtifact);
+    directory_ = writer_->folder();
+    const fs::path checkpoint = directory_ / kCheckpointName;
     if (options_.resume && fs::exists(checkpoint)) {
       resumed_ = models::read_safetensors(checkpoint);
       if (resumed_->metadata["format"] != kCheckpointFormat) {
@@ -212,13 +210,7 @@ class Trainer {
       }
       try {
         const json stored = json::parse(resumed_->metadata.at("course"));
-        for (const auto& [key, value] : course_.items()) {
-          if (!stored.contains(key) || stored[key] != value) {
-            throw InputError(
-                fmt::format("{}: cannot resume: {} was {} and is now {}", checkpoint.string(), key,
-                            stored.contains(key) ? stored[key].dump() : "not set", value.dump()));
-          }
-        }
+        require_same_course(checkpoint, stored, course_);
         position_ = position_from_json(json::parse(resumed_->metadata.at("position")));
       } catch (const json::exception& error) {
         throw InputError(fmt::format("{}: damaged: {}", checkpoint.string(), error.what()));
@@ -228,13 +220,10 @@ class Trainer {
       const std::string fault = position_fault(position_, options_.epochs, kMaxRetries);
       if (!fault.empty())
         throw InputError(fmt::format("{}: damaged: {}", checkpoint.string(), fault));
-      begin_model(directory_);
       trim_metrics();
       return;
     }
-    begin_model(directory_);
-    for (const char* old : {kCheckpoint, kBest, kModelWeights, kMetrics})
-      fs::remove(directory_ / old);
+    writer_->clear();
     write_file_atomically(directory_ / "config.toml", config_toml);
     write_file_atomically(directory_ / kMetrics, "");
     position_.phase_epochs = options_.epochs;
@@ -270,7 +259,7 @@ class Trainer {
   /// Loads the checkpoint's tensors into the phase that was just built, once.
   void restore() {
     if (!resumed_) return;
-    const fs::path path = directory_ / kCheckpoint;
+    const fs::path path = directory_ / kCheckpointName;
     if (position_.step > phase_->steps_per_epoch()) {
       throw InputError(fmt::format("{}: damaged: {} steps of an epoch are done, which has {}",
                                    path.string(), position_.step, phase_->steps_per_epoch()));
@@ -280,7 +269,7 @@ class Trainer {
   }
 
   void write_checkpoint() {
-    phase_->write_state(directory_ / kCheckpoint,
+    phase_->write_state(directory_ / kCheckpointName,
                         {{"format", kCheckpointFormat},
                          {"course", course_.dump()},
                          {"position", position_to_json(position_).dump()}});
@@ -382,7 +371,7 @@ class Trainer {
         position_.best_value = value;
         position_.best_epoch = epoch;
         position_.best_attempt = position_.attempt;
-        phase_->write_weights(directory_ / kBest);
+        phase_->write_weights(directory_ / kBestName);
       }
       if (value > position_.attempt_value) {
         position_.attempt_value = value;
@@ -396,8 +385,10 @@ class Trainer {
       std::ofstream metrics(directory_ / kMetrics, std::ios::app);
       metrics << line.dump() << '\n';
       metrics.flush();
-      if (!metrics)
-        throw InputError(fmt::format("{}: cannot write", (directory_ / kMetrics).string()));
+      if (!metrics) {
+        throw InputError(fmt::format("{}: cannot write: {}", (directory_ / kMetrics).string(),
+                                     std::strerror(errno)));
+      }
     }
     position_.epoch = epoch;
     position_.step = 0;
@@ -585,13 +576,15 @@ class Trainer {
         {"hash", hash_file(directory_ / kModelWeights)},
         {"resources", resources_since(start)},
         {"device", backend_.description()}};
-    finish_artifact(directory_, kModelArtifact, std::move(manifest));
+    writer_->finish(std::move(manifest));
   }
 
   const Dataset& dataset_;
   const Graphs& graphs_;
   const TrainOptions& options_;
-  fs::path directory_;
+  Destination destination_;
+  std::optional<ArtifactWriter> writer_;
+  fs::path directory_;  ///< where the writer has the model grow
   Backend& backend_;
   Progress& progress_;
   json course_;
@@ -648,14 +641,46 @@ TrainOptions default_train_options(models::ModelKind kind) {
   return options;
 }
 
+namespace {
+
+/// --resume where nothing was interrupted: the finished model, if it is what was asked for.
+std::optional<TrainReport> finished_training(const Dataset& dataset, const Graphs& graphs,
+                                             const TrainOptions& options, const fs::path& directory,
+                                             Progress& progress) {
+  if (!options.resume || !resumable_training(directory).empty() ||
+      !is_finished(directory, kModelArtifact))
+    return std::nullopt;
+  const fs::path file = directory / kManifestName;
+  const json manifest = read_manifest(directory, kModelArtifact);
+  const json course = manifest.value("course", json::object());
+  require_same_course(file, course, course_to_json(dataset, graphs, options));
+  TrainReport report;
+  try {
+    manifest.at("best_epoch").get_to(report.best_epoch);
+    manifest.at("best_validation").get_to(report.best_validation);
+    manifest.at("final_loss").get_to(report.final_loss);
+  } catch (const json::exception& error) {
+    throw InputError(fmt::format("{}: damaged: {}", file.string(), error.what()));
+  }
+  report.validated = report.best_validation > 0.0;
+  progress.begin("train");
+  progress.end(fmt::format("{} is finished already: nothing to resume", directory.string()));
+  return report;
+}
+
+}  // namespace
+
 TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                  const std::string& config_toml, const fs::path& model_directory, Backend& backend,
+                  const std::string& config_toml, const Destination& destination, Backend& backend,
                   Progress& progress) {
+  check_train_options(dataset, graphs, options);
   if (options.model.kind == models::ModelKind::graph_filter)
-    return train_filter(dataset, graphs, options, config_toml, model_directory, backend, progress);
+    return train_filter(dataset, graphs, options, config_toml, destination, backend, progress);
   if (options.model.kind == models::ModelKind::automatic)
-    return train_auto(dataset, graphs, options, config_toml, model_directory, backend, progress);
-  Trainer trainer(dataset, graphs, options, model_directory, backend, progress);
+    return train_auto(dataset, graphs, options, config_toml, destination, backend, progress);
+  if (auto finished = finished_training(dataset, graphs, options, destination.path, progress))
+    return *finished;
+  Trainer trainer(dataset, graphs, options, destination, backend, progress);
   return trainer.run(config_toml);
 }
 

@@ -61,7 +61,7 @@ void add_ablate_verb(CLI::App& program, Invocation& invocation) {
     if (configured) {
       data = config.data_out;
       if (data.empty()) throw InputError("ablate: data.out is not set");
-      if (!is_finished(data)) ingest(config.ingest, data, progress);
+      if (!is_finished(data, kDataArtifact)) ingest(config.ingest, data, progress);
     }
     const AblationReport report = ablate(data, config, variants, flags->out, progress);
     print(invocation.json ? ablation_to_json(report).dump(2) + "\n" : ablation_table(report));

@@ -183,6 +183,7 @@ TEST_F(AutoTraining, AnInterruptedRunGoesOnToTheSameBytes) {
   // In the filter's search, in the training of the selection, in the refit.
   for (const int updates : {3, patient.updates() / 3, patient.updates() - 5}) {
     options.resume = false;
+    fs::remove_all(at("m"));
     Impatient progress(updates);
     ASSERT_TRUE(train(options, "m", progress).interrupted) << updates;
     EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));

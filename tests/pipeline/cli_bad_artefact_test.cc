@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Full disks, read-only folders, and artefacts that are damaged, unfinished, or of another data
 // set.
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cctype>
 
 #include <gtest/gtest.h>
 
@@ -58,9 +61,12 @@ TEST_F(CliBadArtefact, FullDisk) {
               "full.e",
               9000}}) {
     SCOPED_TRACE(stage.arguments.front() + " at " + std::to_string(stage.limit) + " bytes");
+    const fs::path manifest = at(stage.out + "/manifest.json");
+    const std::string before = fs::exists(manifest) ? read_text(manifest) : "";
     const ProgramResult result = run_penchant(stage.arguments, {.file_size_limit = stage.limit});
     expect_input_error(result, {at(stage.out), "File too large"});
-    EXPECT_FALSE(fs::exists(at(stage.out + "/manifest.json")));
+    EXPECT_EQ(fs::exists(manifest) ? read_text(manifest) : "", before)
+        << "what was finished stays, and nothing else is";
     EXPECT_EQ(partial_files(folder_.path()), std::vector<std::string>{});
   }
 }
@@ -225,6 +231,99 @@ TEST_F(CliBadArtefact, DamagedDataSet) {
   cut_in_half(at("shop.data/manifest.json"));
   expect_input_error(run_penchant({"graph", at("shop.data")}),
                      {at("shop.data/manifest.json"), "damaged"});
+}
+
+/// Every file of an artefact that its manifest names, and the manifest.
+std::vector<std::string> files_of(const fs::path& artefact) {
+  std::vector<std::string> names = {"manifest.json"};
+  const json manifest = json::parse(read_text(artefact / "manifest.json"));
+  for (const auto& [name, hash] : manifest["files"].items()) names.push_back(name);
+  return names;
+}
+
+TEST_F(CliBadArtefact, AFlippedBitInAnyFileIsNoticed) {
+  train();
+  struct Reader {
+    std::string artefact;
+    std::vector<std::string> arguments;
+    bool derived;  ///< made again where its manifest is damaged
+  };
+  const std::string data = at("shop.data");
+  const std::vector<std::string> recommend = {"recommend", data, at("shop.model"), "--user", "u3"};
+  for (const Reader& reader :
+       {Reader{"shop.data", recommend, false}, Reader{"shop.model", recommend, false},
+        Reader{"shop.data/graph", {"partition", data, "--parts", "3"}, true},
+        Reader{"shop.data/partition",
+               {"train", data, "--out", at("x.model"), "--set", "train.epochs=1"},
+               true}}) {
+    const fs::path artefact = at(reader.artefact);
+    for (const std::string& name : files_of(artefact)) {
+      if (reader.derived && name == "manifest.json") continue;
+      if (name == "parts.npy") continue;
+      SCOPED_TRACE(reader.artefact + "/" + name);
+      const std::string good = read_text(artefact / name);
+      flip_bit(artefact / name);
+      expect_input_error(run_penchant(reader.arguments), {(artefact / name).string()});
+      write_text(artefact / name, good);
+    }
+  }
+}
+
+TEST_F(CliBadArtefact, ADigitOfAModelsManifestIsNoticed) {
+  train();
+  const fs::path path = at("shop.model/manifest.json");
+  const std::string good = read_text(path);
+  int tried = 0;
+  for (std::size_t place = 0; place < good.size(); ++place) {
+    if (std::isdigit(static_cast<unsigned char>(good[place])) == 0 || place % 7 != 0) continue;
+    if (++tried > 25) break;
+    std::string bad = good;
+    bad[place] = bad[place] == '9' ? '8' : static_cast<char>(bad[place] + 1);
+    // A last digit beyond what a number holds changes nothing.
+    if (json::parse(bad, nullptr, false) == json::parse(good)) continue;
+    write_text(path, bad);
+    expect_input_error(
+        run_penchant({"recommend", at("shop.data"), at("shop.model"), "--user", "u3"}),
+        {path.string()});
+  }
+  write_text(path, good);
+}
+
+TEST_F(CliBadArtefact, RunMakesAgainWhatIsDamaged) {
+  const std::vector<std::string> run = {"run",     at("shop.toml"), "--json",
+                                        "--quiet", "--set",         "train.epochs=1"};
+  run_penchant(run).json();
+  for (const auto& [file, stage] : {std::pair{"shop.data/partition/manifest.json", "partition"},
+                                    {"shop.data/graph/user_item.columns.npy", "graph"},
+                                    {"shop.embeddings/items.npy", "embed"},
+                                    {"shop.model/evaluation.json", "evaluate"}}) {
+    write_text(at(file), file == std::string("shop.model/evaluation.json") ? "{}" : "");
+    const json done = run_penchant(run).json()["done"];
+    EXPECT_NE(std::find(done.begin(), done.end(), stage), done.end()) << file << done;
+  }
+}
+
+TEST_F(CliBadArtefact, WhatIsReadIsARegularFile) {
+  train();
+  const std::string data = at("shop.data");
+  const std::string model = at("shop.model");
+  const std::vector<std::string> recommend = {"recommend", data, model, "--user", "u3"};
+  for (const std::string& file : {data + "/train/user.npy", data + "/manifest.json",
+                                  model + "/weights.safetensors", data + "/users.parquet"}) {
+    SCOPED_TRACE(file);
+    const fs::path kept = at("kept");
+    fs::rename(file, kept);
+    ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    expect_input_error(run_penchant(recommend), {file, "a pipe"});
+    fs::remove(file);
+    fs::create_symlink("/dev/zero", file);
+    expect_input_error(run_penchant(recommend), {file, "a device"});
+    fs::remove(file);
+    fs::rename(kept, file);
+  }
+  for (const std::string& config : {std::string("/dev/zero"), at("shop.data")})
+    expect_input_error(run_penchant({"ingest", "--config", config, "--out", at("x.data")}),
+                       {config, "expected a regular file"});
 }
 
 TEST_F(CliBadArtefact, AFailedIngestLeavesTheOldDataSetAlone) {

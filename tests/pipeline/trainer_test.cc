@@ -626,7 +626,8 @@ TEST_F(Trainer, WrongOptionsAreNamed) {
 TEST_F(Trainer, ADivergingLossIsReported) {
   TrainOptions options = recipe();
   options.model.normalize = false;
-  options.learning_rate = 1e30F;
+  options.learning_rate = 1000.0F;
+  options.model.temperature = 1e-37F;
   EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
               AllOf(HasSubstr("the loss became"), HasSubstr("train.learning_rate")));
   EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
