@@ -2,7 +2,6 @@
 #include "pipeline/config.h"
 
 #include <algorithm>
-#include <numeric>
 #include <sstream>
 
 #include <fmt/core.h>
@@ -292,35 +291,19 @@ std::string configuration_markdown() {
   return text;
 }
 
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    // Levenshtein distance, one row at a time.
-    std::vector<std::size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), 0);
-    for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        const std::size_t substitution = diagonal + (word[i - 1] == candidate[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
-      }
-    }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
-      best = candidate;
-    }
-  }
-  return best;
-}
-
 char parse_separator(std::string_view text, std::string_view key) {
   if (text.empty() || text == "auto") return '\0';
   if (text == "tab" || text == "\\t") return '\t';
   if (text.size() != 1)
     throw InputError(fmt::format("{} is '{}', expected one character, tab or auto", key, text));
+  return text.front();
+}
+
+TextMark parse_mark(std::string_view text, std::string_view key) {
+  if (text.empty() || text == "auto") return {};
+  if (text == "none") return '\0';
+  if (text.size() != 1 || text == "\n" || text == "\r")
+    throw InputError(fmt::format("{} is '{}', expected one character, none or auto", key, text));
   return text.front();
 }
 

@@ -16,6 +16,7 @@
 #include "pipeline/evaluate.h"
 #include "pipeline/graph_stage.h"
 #include "pipeline/ingest.h"
+#include "pipeline/nearest.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
@@ -59,9 +60,8 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
 /// Table of all keys for docs/configuration.md.
 std::string configuration_markdown();
 
-/// The entry of `known` nearest to `word` by edit distance, or empty if none is near.
-std::string nearest(std::string_view word, const std::vector<std::string>& known);
-
+/// A quote or escape as written in a configuration: one character, "none" or "auto".
+TextMark parse_mark(std::string_view text, std::string_view key);
 /// The file's separator as written in a configuration: one character, "\\t", "tab", or "auto".
 char parse_separator(std::string_view text, std::string_view key);
 RowFilter parse_filter(std::string_view text);

@@ -28,6 +28,20 @@ TableSource& item_source(Config& config) {
   return *config.ingest.item_table;
 }
 
+/// Of how the item table's text is written.
+template <typename Access>
+Setting item_text_setting(std::string key, std::string help, Access access) {
+  return {key, std::move(help),
+          [key, access](Config& config, const toml::node& node, const Source& source) {
+            read_value(node, access(item_source(config).text), source, key);
+          },
+          [access](const Config& config) {
+            const TableReadOptions defaults;
+            return write_value(
+                access(config.ingest.item_table ? config.ingest.item_table->text : defaults));
+          }};
+}
+
 }  // namespace
 
 const std::vector<Setting>& all_settings() {
@@ -35,10 +49,18 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("data.out", data_out, "where ingest writes the data set"),
       PENCHANT_SETTING("data.format", ingest.format, "table, lightgcn, s3rec or recbole"),
       PENCHANT_SETTING("data.log", ingest.log.files,
-                       "table: the log's files (CSV, TSV, gzip, zstd, Parquet)"),
-      PENCHANT_SETTING("data.separator", ingest.log.separator,
+                       "table: the log's files (CSV, TSV, packed or not, Parquet)"),
+      PENCHANT_SETTING("data.separator", ingest.log.text.separator,
                        "table: one character, \"tab\" or \"auto\""),
-      PENCHANT_SETTING("data.header", ingest.log.header,
+      PENCHANT_SETTING("data.quote", ingest.log.text.quote,
+                       "table: character around cells, \"none\" (quotes are text) or \"auto\" "
+                       "(found from the file)"),
+      PENCHANT_SETTING("data.escape", ingest.log.text.escape,
+                       "table: character that takes the meaning of the next one, \"none\" or "
+                       "\"auto\" (a backslash within quotes, where the file has that)"),
+      PENCHANT_SETTING("data.encoding", ingest.log.text.encoding,
+                       "table: utf-8, latin-1 (ISO-8859-1) or windows-1252"),
+      PENCHANT_SETTING("data.header", ingest.log.text.header,
                        "table: first line names the columns; false: columns are \"1\", \"2\", ..."),
       PENCHANT_SETTING("data.time_format", ingest.time_format,
                        "auto, s, ms, iso8601 or a strptime pattern"),
@@ -81,13 +103,18 @@ const std::vector<Setting>& all_settings() {
          return write_value(c.ingest.item_table ? c.ingest.item_table->files
                                                 : std::vector<fs::path>{});
        }},
-      {"data.items.separator", "item table: one character, \"tab\" or \"auto\"",
-       [](Config& c, const toml::node& node, const Source& source) {
-         read_value(node, item_source(c).separator, source, "data.items.separator");
-       },
-       [](const Config& c) {
-         return write_value(c.ingest.item_table ? c.ingest.item_table->separator : '\0');
-       }},
+      item_text_setting(
+          "data.items.separator", "item table: as data.separator",
+          [](auto& text) -> auto& { return text.separator; }),
+      item_text_setting(
+          "data.items.quote", "item table: as data.quote",
+          [](auto& text) -> auto& { return text.quote; }),
+      item_text_setting(
+          "data.items.escape", "item table: as data.escape",
+          [](auto& text) -> auto& { return text.escape; }),
+      item_text_setting(
+          "data.items.encoding", "item table: as data.encoding",
+          [](auto& text) -> auto& { return text.encoding; }),
       PENCHANT_SETTING("data.items.key", ingest.item_column,
                        "item table: column of the item id; empty: as in the log"),
       PENCHANT_SETTING(

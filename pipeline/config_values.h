@@ -112,6 +112,12 @@ inline void read_value(const toml::node& node, char& member, const Source& sourc
   read_value(node, text, source, key);
   member = parse_separator(text, fmt::format("{}: {}", source.place, key));
 }
+inline void read_value(const toml::node& node, TextMark& member, const Source& source,
+                       std::string_view key) {
+  std::string text;
+  read_value(node, text, source, key);
+  member = parse_mark(text, fmt::format("{}: {}", source.place, key));
+}
 template <typename Enum>
 requires std::is_enum_v<Enum>
 void read_value(const toml::node& node, Enum& member, const Source& source, std::string_view key) {
@@ -185,6 +191,10 @@ inline std::string write_value(const std::filesystem::path& member) {
 inline std::string write_value(Budget member) { return fmt::format("\"{}s\"", member.seconds); }
 inline std::string write_value(char member) {
   return member == '\0' ? "\"auto\"" : toml_string(std::string(1, member));
+}
+inline std::string write_value(TextMark member) {
+  if (member.is_automatic()) return "\"auto\"";
+  return toml_string(member.character == '\0' ? "none" : std::string(1, member.character));
 }
 template <typename Enum>
 requires std::is_enum_v<Enum> std::string write_value(Enum member) {

@@ -67,6 +67,8 @@ struct RowCounts {
                             ///< turns into an error
   };
   std::vector<Reason> rejected;
+  std::vector<Reason> remarks;     ///< on rows that are read, such as quotes taken for text
+  std::vector<std::string> notes;  ///< on whole files
 };
 
 /// Appends the next item's values to a categorical or list attribute; list elements are joined by

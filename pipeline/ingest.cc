@@ -274,6 +274,10 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
         progress.warn(fmt::format("{} rows rejected: {} (first: {})", reason.rows, reason.reason,
                                   reason.example));
     }
+    for (const std::string& note : rows->notes) progress.note(note);
+    for (const auto& reason : rows->remarks)
+      progress.warn(
+          fmt::format("{} rows: {} (first: {})", reason.rows, reason.reason, reason.example));
   }
   progress.end(
       fmt::format("{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test",

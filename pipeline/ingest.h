@@ -13,6 +13,7 @@
 #include "graph/split.h"
 #include "pipeline/dataset.h"
 #include "pipeline/progress.h"
+#include "pipeline/text_options.h"
 
 namespace penchant::pipeline {
 
@@ -25,9 +26,7 @@ enum class InputFormat { table, lightgcn, s3rec, recbole };
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
 struct TableSource {
   std::vector<std::filesystem::path> files;
-  char separator = '\0';  ///< '\0': as TableReadOptions says
-  bool header = true;     ///< false: columns are named "1", "2", ... by position
-  char quote = '"';
+  TableReadOptions text;  ///< of delimited text
 };
 
 /// Names of the columns that play a role; empty: the log does not have it.

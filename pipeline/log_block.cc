@@ -142,6 +142,7 @@ void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& bl
   block.rows.time_ms.clear();
   block.rows.event.clear();
   block.rejected.clear();
+  block.remarks.clear();
   block.bad_cells.clear();
   block.num_read = 0;
   block.num_lines = 0;
@@ -152,17 +153,16 @@ void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& bl
   while (reader.split(block.table, batch, kSliceBytes)) {
     for (const MalformedRow& row : batch.malformed) {
       ++block.num_read;
-      reject(malformed, "wrong number of fields", row.line, [&] {
-        return fmt::format("{} fields, expected {}", row.found_fields, row.expected_fields);
-      });
+      reject(malformed, "wrong number of fields", row.line, [&] { return explain(row); });
     }
+    for (const OpenQuote& quote : batch.open_quotes)
+      reject(block.remarks, kOpenQuote, quote.line, [&] { return explain(quote); });
     const auto num_rows = static_cast<std::size_t>(batch.num_rows);
     for (std::size_t row = 0; row < num_rows; ++row) {
-      if (batch.is_blank(row)) continue;
       ++block.num_read;
       add_row(batch, row, state, block);
     }
-    block.num_lines += batch.num_rows + static_cast<std::int64_t>(batch.malformed.size());
+    block.num_lines += batch.counts.lines;
   }
   block.rejected.insert(block.rejected.begin(), malformed.begin(), malformed.end());
 }

@@ -80,6 +80,7 @@ struct LogBlock {
     std::int64_t line = 0;     ///< of the example
   };
   std::vector<Rejected> rejected;   ///< rows that do not split into fields first, then in order
+  std::vector<Rejected> remarks;    ///< on rows that are read
   std::vector<Rejected> bad_cells;  ///< attributes that are taken as missing; filled later
 };
 

@@ -42,6 +42,8 @@ using models::FilterKind, models::Initializer, models::LossKind, models::ModelKi
 PENCHANT_ENUM_NAMES(InputFormat, 4, {InputFormat::table, "table"},
                     {InputFormat::lightgcn, "lightgcn"}, {InputFormat::s3rec, "s3rec"},
                     {InputFormat::recbole, "recbole"});
+PENCHANT_ENUM_NAMES(TextEncoding, 3, {TextEncoding::utf8, "utf-8"},
+                    {TextEncoding::latin1, "latin-1"}, {TextEncoding::windows1252, "windows-1252"});
 PENCHANT_ENUM_NAMES(RepeatPolicy, 4, {RepeatPolicy::keep_all, "keep_all"},
                     {RepeatPolicy::keep_first, "keep_first"},
                     {RepeatPolicy::keep_last, "keep_last"}, {RepeatPolicy::sum, "sum"});

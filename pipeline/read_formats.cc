@@ -130,6 +130,7 @@ std::string attribute_value(const AttributeColumn& column, std::string_view cell
 
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
   Rejections rejections(options.strict);
+  Rejections remarks(options.strict);
   std::vector<std::string> columns = {options.item_column.empty() ? options.columns.item
                                                                   : options.item_column};
   for (const AttributeColumn& attribute : options.attributes) {
@@ -138,18 +139,21 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
   }
   const TableSource& source = *options.item_table;
   for (const fs::path& path : source.files) {
-    TableReader reader(path, {source.separator, source.header, source.quote}, columns);
+    TableReader reader(path, source.text, columns);
     TextBatch batch;
     while (reader.next(batch)) {
       for (const MalformedRow& row : batch.malformed) {
         ++result.item_rows.read;
         rejections.malformed("wrong number of fields", [&] {
-          return fmt::format("{}:{}: {} fields, expected {}", path.string(), row.line,
-                             row.found_fields, row.expected_fields);
+          return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
+        });
+      }
+      for (const OpenQuote& quote : batch.open_quotes) {
+        remarks.malformed(kOpenQuote, [&] {
+          return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
         });
       }
       for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-        if (batch.is_blank(row)) continue;
         ++result.item_rows.read;
         const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
         const std::string_view raw = batch.columns[0][row];
@@ -188,8 +192,14 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
         }
       }
     }
+    const TextCounts counts = reader.counts();
+    result.text_counts.emplace(path.string(), counts);
+    result.item_rows.read += counts.repeated_headers;
+    rejections.filtered("repeated header", counts.repeated_headers);
+    add_note(path.string(), reader.note(), result.item_rows);
   }
   result.item_rows.rejected = rejections.take();
+  result.item_rows.remarks = remarks.take();
 }
 
 void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections) {
@@ -240,10 +250,10 @@ IngestOptions recbole_as_table(const IngestOptions& options) {
         "if there");
   IngestOptions table = options;
   table.format = InputFormat::table;
-  const TableReadOptions tab{'\t', true, '\0'};
+  const TableReadOptions tab{'\t', true, '\0', '\0', options.log.text.encoding};
   const auto role_of = [](const std::string& column) { return column.substr(0, column.find(':')); };
   const fs::path log = options.prefix.string() + ".inter";
-  table.log = {{log}, '\t', true, '\0'};
+  table.log = {{log}, tab};
   table.columns = {};
   for (const std::string& column : table_columns(log, tab)) {
     const std::string role = role_of(column);
@@ -264,7 +274,7 @@ IngestOptions recbole_as_table(const IngestOptions& options) {
   }
   const fs::path items = options.prefix.string() + ".item";
   if (!fs::exists(items)) return table;
-  table.item_table = TableSource{{items}, '\t', true, '\0'};
+  table.item_table = TableSource{{items}, tab};
   table.attributes.clear();
   for (const std::string& column : table_columns(items, tab)) {
     const std::string role = role_of(column);

@@ -9,6 +9,7 @@
 #include "graph/catalog.h"
 #include "pipeline/ingest.h"
 #include "pipeline/log_rows.h"
+#include "pipeline/text_options.h"
 
 namespace penchant::pipeline {
 
@@ -21,6 +22,7 @@ struct ReadResult {
   RowCounts item_rows;
   std::map<std::string, std::string>
       input_hashes;  ///< of files whose bytes were hashed while they were read
+  std::map<std::string, TextCounts> text_counts;  ///< of the log's and the item table's files
   graph::SplitMethod default_split = graph::SplitMethod::random_per_user;
 };
 
@@ -49,6 +51,8 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
 /// types).
 IngestOptions recbole_as_table(const IngestOptions& options);
 
+/// Keeps what TableReader::note() says of a file.
+void add_note(const std::string& path, const std::string& note, RowCounts& rows);
 bool is_missing(std::string_view cell, const std::vector<std::string>& spellings);
 /// Adds one cell to an attribute: the first value of an item that is neither missing nor broken
 /// UTF-8 counts. not_needed: the item has one, or this is none.

@@ -25,11 +25,12 @@ class LogReader {
  public:
   /// `bad_cells` counts attributes that are taken as missing.
   LogReader(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-            Rejections& rejections, Rejections& bad_cells)
+            Rejections& rejections, Rejections& remarks, Rejections& bad_cells)
       : options_(options),
         result_(result),
         catalog_(catalog),
         rejections_(rejections),
+        remarks_(remarks),
         bad_cells_(bad_cells),
         roles_(options),
         encoder_(options, roles_) {
@@ -50,8 +51,7 @@ class LogReader {
 
   void read(const std::filesystem::path& path, Progress& progress) {
     path_ = path.string();
-    TableReader reader(path, {options_.log.separator, options_.log.header, options_.log.quote},
-                       roles_.columns);
+    TableReader reader(path, options_.log.text, roles_.columns);
     const bool timestamps = roles_.time && reader.is_timestamp(*roles_.time);
     next_line_ = reader.first_line();
     BlockStages stages;
@@ -73,10 +73,21 @@ class LogReader {
       commit(blocks_[slot], blocks_left, progress);
     };
     run_block_stages(stages, blocks_.size());
+    reader.check_all_counted();
+    add_counts(reader);
     result_.input_hashes.emplace(path_, reader.hash());
   }
 
  private:
+  /// What is known of a file when all of it is read.
+  void add_counts(const TableReader& reader) {
+    const TextCounts counts = reader.counts();
+    result_.text_counts.emplace(path_, counts);
+    result_.rows.read += counts.repeated_headers;
+    rejections_.filtered("repeated header", counts.repeated_headers);
+    add_note(path_, reader.note(), result_.rows);
+  }
+
   static void intern(graph::Dictionary& dictionary, const std::vector<std::string_view>& raws,
                      std::vector<NodeId>& ids) {
     ids.resize(raws.size());
@@ -119,6 +130,7 @@ class LogReader {
 
   void commit(const LogBlock& block, std::size_t blocks_left, Progress& progress) {
     add_rejections(block.rejected, rejections_);
+    add_rejections(block.remarks, remarks_);
     add_rejections(block.bad_cells, bad_cells_);
     result_.rows.read += block.num_read;
     next_line_ += block.num_lines;
@@ -152,6 +164,7 @@ class LogReader {
   ReadResult& result_;
   RawCatalog& catalog_;
   Rejections& rejections_;
+  Rejections& remarks_;
   Rejections& bad_cells_;
   LogRoles roles_;
   LogEncoder encoder_;
@@ -167,12 +180,18 @@ bool is_missing(std::string_view cell, const std::vector<std::string>& spellings
   return std::find(spellings.begin(), spellings.end(), cell) != spellings.end();
 }
 
+void add_note(const std::string& path, const std::string& note, RowCounts& rows) {
+  if (!note.empty()) rows.notes.push_back(fmt::format("{}: {}", path, note));
+}
+
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                     Rejections& rejections, Progress& progress) {
   if (options.log.files.empty()) throw InputError("ingest: no log file given (data.log, or --log)");
+  Rejections remarks(options.strict);
   Rejections bad_cells(options.strict);
-  LogReader reader(options, result, catalog, rejections, bad_cells);
+  LogReader reader(options, result, catalog, rejections, remarks, bad_cells);
   for (const auto& file : options.log.files) reader.read(file, progress);
+  result.rows.remarks = remarks.take();
   result.item_rows.rejected = bad_cells.take();
   result.default_split = options.columns.time.empty() ? graph::SplitMethod::random_per_user
                                                       : graph::SplitMethod::global_time;

@@ -94,7 +94,7 @@ class TableScorer {
         path_(path),
         options_(options),
         progress_(progress),
-        names_(table_columns(path, {})),
+        names_(table_columns(path, options.text)),
         user_place_(place_of(path, names_, options.user_column)),
         item_place_(place_of(path, names_, options.item_column)) {
     if (std::find(names_.begin(), names_.end(), kScore) != names_.end())
@@ -110,14 +110,18 @@ class TableScorer {
   const std::vector<std::string>& names() const { return names_; }
 
   ScoreReport run(const WriteRows& write) {
-    TableReader reader(path_, {}, names_);
+    TableReader reader(path_, options_.text, names_);
     TextBatch batch;
     bool wrote = false;
     while (reader.next(batch)) {
       if (!batch.malformed.empty()) {
         const MalformedRow& row = batch.malformed.front();
-        throw InputError(fmt::format("{}:{}: {} fields, expected {}", path_.string(), row.line,
-                                     row.found_fields, row.expected_fields));
+        throw InputError(fmt::format("{}:{}: {}", path_.string(), row.line, explain(row)));
+      }
+      if (!batch.open_quotes.empty() && !warned_of_quotes_) {
+        const OpenQuote& quote = batch.open_quotes.front();
+        progress_.warn(fmt::format("{}:{}: {}", path_.string(), quote.line, explain(quote)));
+        warned_of_quotes_ = true;
       }
       for (std::int64_t first = 0; first < batch.num_rows; first += kPairsPerBatch) {
         const std::int64_t last = std::min(batch.num_rows, first + kPairsPerBatch);
@@ -127,6 +131,8 @@ class TableScorer {
       progress_.update(report_.rows_read, 0, "pairs");
     }
     if (!wrote) write(0, output({}, {}, {}));
+    if (const std::string note = reader.note(); !note.empty())
+      progress_.note(fmt::format("{}: {}", path_.string(), note));
     return report_;
   }
 
@@ -157,7 +163,6 @@ class TableScorer {
     std::vector<NodeId> items;
     std::vector<bool> known;
     for (std::size_t row = first; row < last; ++row) {
-      if (batch.is_blank(row)) continue;
       ++report_.rows_read;
       const auto [user, item] = find_ids(batch, row);
       const bool both = user != graph::kNoNode && item != graph::kNoNode;
@@ -198,6 +203,7 @@ class TableScorer {
   Progress& progress_;
   std::vector<std::string> names_;
   std::size_t user_place_, item_place_;
+  bool warned_of_quotes_ = false;
   ScoreReport report_;
 };
 

@@ -13,6 +13,7 @@
 #include "pipeline/dataset.h"
 #include "pipeline/histories.h"
 #include "pipeline/progress.h"
+#include "pipeline/text_options.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
@@ -24,6 +25,7 @@ struct ScoreOptions {
   std::string user_column = "user";
   std::string item_column = "item";
   UnknownIds unknown = UnknownIds::error;
+  TableReadOptions text;  ///< of pairs in delimited text
 };
 
 struct ScoreReport {

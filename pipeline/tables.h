@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables in and out through Apache Arrow: delimited text (plain, gzip, zstd) and Parquet. Arrow's
-// headers stay inside tables.cc, arrow_cells.h and parquet_writer.cc. Every cell is read as text:
-// ids keep their bytes, and each rule of ingest decides itself what a valid number or time is.
+// Tables in and out: delimited text (text_reader.h), Parquet through Apache Arrow. Arrow's headers
+// stay inside tables.cc, arrow_cells.h, text_source.cc and parquet_writer.cc. Every cell is read as
+// text: ids keep their bytes, and each rule of ingest decides itself what a valid number or time
+// is.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,54 +16,53 @@
 #include <vector>
 
 #include "graph/files.h"
+#include "pipeline/text_options.h"
 
 namespace penchant::pipeline {
 
-struct TableReadOptions {
-  /// '\0': ',' for .csv, or where its first line has none the ';' or tab it has; '\t' for .tsv;
-  /// else the likeliest of the first line.
-  char separator = '\0';
-  bool header = true;  ///< false: columns are named "1", "2", ...
-  char quote = '"';
-};
-
-/// A row that could not be split into the right number of fields.
+/// A record that could not be split into the right number of fields.
 struct MalformedRow {
   std::int64_t line = 0;
   std::int64_t expected_fields = 0;
   std::int64_t found_fields = 0;
+  bool open_quote = false;  ///< some field begins with a quote that does not close
 };
+/// "3 fields, expected 4", and what may help.
+std::string explain(const MalformedRow& row);
+
+/// A row of which a field begins with a quote that does not close; the quote was read as text.
+struct OpenQuote {
+  std::int64_t line = 0;
+  std::int64_t field = 0;  ///< from 1
+};
+/// How such rows are counted and shown.
+inline constexpr const char* kOpenQuote = "quote that does not close, read as text";
+std::string explain(const OpenQuote& quote);
 
 /// A batch of rows. Cells are views into buffers that live until the next call of
 /// TableReader::next, or as long as the block from which TableReader::split made the batch.
 struct TextBatch {
   std::int64_t num_rows = 0;
-  std::int64_t first_line = 0;  ///< of the first row or malformed row; from 1, header included
-                                ///< (split(): from 0 at the start of the block); quoted line breaks
-                                ///< do not count
+  std::int64_t first_line =
+      0;  ///< of the batch; from 1 (split(): from 0 at the start of the block)
   std::vector<std::vector<std::string_view>>
-      columns;                          ///< in the order asked for; data() == nullptr: null
-  std::vector<MalformedRow> malformed;  ///< rows left out since the last batch
+      columns;                           ///< in the order asked for; data() == nullptr: null
+  std::vector<std::uint32_t> row_lines;  ///< behind first_line; empty: 0, 1, 2, ...
+  std::vector<MalformedRow> malformed;   ///< left out
+  std::vector<OpenQuote> open_quotes;    ///< of rows that are not left out
+  TextCounts counts;                     ///< of the batch's lines
 
-  /// Line of a row in the file.
+  /// Line of a row in the file, its first one.
   std::int64_t line(std::size_t row) const {
-    const std::int64_t line = first_line + static_cast<std::int64_t>(row);
-    // Lines of malformed rows ascend, so those that lie before the row come first.
-    std::int64_t before = 0;
-    for (auto after = static_cast<std::int64_t>(malformed.size()); before < after;) {
-      const std::int64_t middle = (before + after) / 2;
-      if (malformed[static_cast<std::size_t>(middle)].line - middle <= line)
-        before = middle + 1;
-      else
-        after = middle;
-    }
-    return line + before;
+    return first_line + static_cast<std::int64_t>(row_lines.empty() ? row : row_lines[row]);
   }
-  /// A line of a text file with nothing in the columns asked for: not a row.
-  bool is_blank(std::size_t row) const {
-    return std::all_of(columns.begin(), columns.end(), [row](const auto& cells) {
-      return cells[row].data() != nullptr && cells[row].empty();
-    });
+  void clear(std::size_t num_columns) {
+    num_rows = 0;
+    columns.resize(num_columns);
+    row_lines.clear();
+    malformed.clear();
+    open_quotes.clear();
+    counts = {};
   }
 };
 
@@ -87,14 +87,15 @@ class TableBlock {
 class TableReader {
  public:
   /// Opens a file and selects columns by name. Throws InputError: missing or empty file, unknown
-  /// column (with the known ones).
+  /// column (with some that are known), a column asked for whose name the file has twice.
   TableReader(const std::filesystem::path& path, const TableReadOptions& options,
               std::span<const std::string> columns);
   ~TableReader();
   TableReader(TableReader&&) noexcept;
   TableReader& operator=(TableReader&&) noexcept;
 
-  /// Fills the next block; false at the end. Throws InputError: truncated or damaged file.
+  /// Fills the next block; false at the end, where it checks that all lines are accounted for.
+  /// Throws InputError: truncated or damaged file.
   bool next(TextBatch& batch);
 
   /// next() in two steps: blocks are fetched one after another in the order of the file, and
@@ -104,8 +105,16 @@ class TableReader {
   bool split(TableBlock& block, TextBatch& batch, std::size_t most_bytes) const;
   /// About how many blocks the file has; 0 where that is not known.
   std::size_t expected_blocks() const;
-  /// Line of the first row: 1, or 2 behind a header.
+  /// Line of the first block: behind the header.
   std::int64_t first_line() const;
+  /// What the lines were that have been split so far, and those before the first block.
+  TextCounts counts() const;
+  /// Once every block is fetched and split. Throws InputError if the lines or bytes that were split
+  /// are not those of the file: a fault of this program, but never a silent one.
+  void check_all_counted() const;
+  /// What a user should know about how the text is read, such as quotes that are taken for text;
+  /// else empty. Known at the end.
+  std::string note() const;
   /// Hash of the file (manifest.h) if reading it came by it, else empty. Known at the end.
   std::string hash() const;
 

@@ -12,7 +12,7 @@ namespace penchant::pipeline {
 namespace {
 
 struct IngestFlags {
-  std::string out, format, train, test, sequences, attributes, prefix, separator;
+  std::string out, format, train, test, sequences, attributes, prefix, separator, quote, escape;
   std::vector<std::string> log, item_table, filters;
   LogColumns columns;
   bool strict = false;
@@ -35,7 +35,9 @@ void apply_flags(const IngestFlags& flags, Config& config) {
   if (!flags.format.empty()) ingest.format = parse_enum<InputFormat>(flags.format, "--format");
   if (!flags.log.empty()) ingest.log.files.assign(flags.log.begin(), flags.log.end());
   if (!flags.separator.empty())
-    ingest.log.separator = parse_separator(flags.separator, "--separator");
+    ingest.log.text.separator = parse_separator(flags.separator, "--separator");
+  if (!flags.quote.empty()) ingest.log.text.quote = parse_mark(flags.quote, "--quote");
+  if (!flags.escape.empty()) ingest.log.text.escape = parse_mark(flags.escape, "--escape");
   if (!flags.item_table.empty()) {
     ingest.item_table.emplace();
     ingest.item_table->files.assign(flags.item_table.begin(), flags.item_table.end());
@@ -51,14 +53,21 @@ void apply_flags(const IngestFlags& flags, Config& config) {
 }
 
 nlohmann::json to_json(const RowCounts& rows) {
-  nlohmann::json rejected = nlohmann::json::array();
-  for (const auto& reason : rows.rejected) {
-    rejected.push_back({{"reason", reason.reason},
-                        {"rows", reason.rows},
-                        {"example", reason.example},
-                        {"malformed", reason.is_error}});
-  }
-  return {{"read", rows.read}, {"kept", rows.kept}, {"rejected", rejected}};
+  const auto list = [](const std::vector<RowCounts::Reason>& reasons) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& reason : reasons) {
+      list.push_back({{"reason", reason.reason},
+                      {"rows", reason.rows},
+                      {"example", reason.example},
+                      {"malformed", reason.is_error}});
+    }
+    return list;
+  };
+  return {{"read", rows.read},
+          {"kept", rows.kept},
+          {"rejected", list(rows.rejected)},
+          {"remarks", list(rows.remarks)},
+          {"notes", rows.notes}};
 }
 
 std::string rows_table(const char* name, const RowCounts& rows) {
@@ -69,6 +78,10 @@ std::string rows_table(const char* name, const RowCounts& rows) {
         "  {:<26}{:>12}{}\n", reason.is_error ? "rejected" : "left out", reason.rows,
         "  " + reason.reason + (reason.example.empty() ? "" : " (first: " + reason.example + ")"));
   }
+  for (const auto& reason : rows.remarks)
+    text += fmt::format("  {:<26}{:>12}  {} (first: {})\n", "of those read", reason.rows,
+                        reason.reason, reason.example);
+  for (const std::string& note : rows.notes) text += fmt::format("  {}\n", note);
   return text;
 }
 
@@ -129,6 +142,10 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--prefix", flags->prefix, "recbole: PREFIX of PREFIX.inter and PREFIX.item");
   verb->add_option("--log", flags->log, "table: log file; may be given several times");
   verb->add_option("--separator", flags->separator, "table: one character, tab or auto");
+  verb->add_option("--quote", flags->quote,
+                   "table: character around cells, none (quotes are text) or auto");
+  verb->add_option("--escape", flags->escape,
+                   "table: character that takes the meaning of the next one, none or auto");
   verb->add_option("--user-column", flags->columns.user, "table: column of the user id");
   verb->add_option("--item-column", flags->columns.item, "table: column of the item id");
   verb->add_option("--time-column", flags->columns.time, "table: column of the time");

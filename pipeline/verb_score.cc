@@ -12,6 +12,7 @@ namespace penchant::pipeline {
 void add_score_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, model, pairs, out, unknown = "error";
+    std::string separator, quote, escape, encoding = "utf-8";
     ScoreOptions options;
   };
   const auto flags = std::make_shared<Flags>();
@@ -29,6 +30,13 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
       ->capture_default_str();
   verb->add_option("--item-column", flags->options.item_column, "Column of item ids")
       ->capture_default_str();
+  verb->add_option("--separator", flags->separator, "Of pairs: one character, tab or auto");
+  verb->add_option("--quote", flags->quote,
+                   "Of pairs: character around cells, none (quotes are text) or auto");
+  verb->add_option("--escape", flags->escape,
+                   "Of pairs: character that takes the meaning of the next one, none or auto");
+  verb->add_option("--encoding", flags->encoding, "Of pairs: utf-8, latin-1 or windows-1252")
+      ->capture_default_str();
   verb->add_option(
           "--unknown", flags->unknown,
           "Rows whose user or item is not in the data set: error, skip (leave out) or zero "
@@ -36,6 +44,11 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
       ->capture_default_str();
   verb->callback([flags, &invocation] {
     flags->options.unknown = parse_enum<UnknownIds>(flags->unknown, "--unknown");
+    TableReadOptions& text = flags->options.text;
+    text.separator = parse_separator(flags->separator, "--separator");
+    text.quote = parse_mark(flags->quote, "--quote");
+    text.escape = parse_mark(flags->escape, "--escape");
+    text.encoding = parse_enum<TextEncoding>(flags->encoding, "--encoding");
     const Config config = invocation.config();
     const auto backend = kernels::make_backend(config.backend);
     const Dataset dataset = read_dataset(flags->data);

@@ -83,6 +83,43 @@ class CliBadInput : public ::testing::Test {
 
 // --- files ---
 
+// A title that begins with a quote must not take the rows behind it, and is no error.
+TEST_F(CliBadInput, QuotesOfPlainTextAreText) {
+  const std::string plays =
+      "u1\ta1\talpha\t3\nu1\ta2\t\"half open\t2\nu2\ta1\talpha\t5\nu2\ta3\tgamma\t1\n"
+      "u3\ta2\t7\" disc\t4\nu3\ta1\talpha\t1\n";
+  std::string commas = plays;
+  std::replace(commas.begin(), commas.end(), '\t', ',');
+  write_text(at("plays.tsv"), plays);
+  write_text(at("plays.csv"), commas);
+  write_text(at("plays.tsv.gz"), as_gzip(plays));
+  for (const std::string name : {"plays.tsv", "plays.csv", "plays.tsv.gz"}) {
+    const ProgramResult result =
+        run_penchant({"ingest", "--log", at(name), "--set", "data.header=false", "--user-column",
+                      "1", "--item-column", "2", "--weight-column", "4", "--strict", "--json",
+                      "--out", at("x.data")});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.json().at("rows").at("kept"), 6);
+    EXPECT_EQ(result.json().at("rows").at("rejected"), json::array());
+    ASSERT_EQ(result.json().at("rows").at("notes").size(), 1U);
+  }
+}
+
+// Where other cells are quoted, it is kept and counted, and --strict makes it an error.
+TEST_F(CliBadInput, AQuoteThatDoesNotCloseIsCounted) {
+  write_log(
+      "user,item,time,title\nu1,i1,1600000000,\"a, b\"\nu1,i2,1600000001,\"half open\n"
+      "u2,i1,1600000002,\"c, d\"\nu2,i2,1600000003,e\n");
+  const ProgramResult counted = ingest({"--json"});
+  ASSERT_EQ(counted.exit_code, 0) << counted.err;
+  const json rows = counted.json().at("rows");
+  EXPECT_EQ(rows.at("kept"), 4);
+  ASSERT_EQ(rows.at("remarks").size(), 1U);
+  EXPECT_EQ(rows.at("remarks")[0].at("rows"), 1);
+  const ProgramResult strict = ingest({"--strict", "--out", at("y.data")});
+  expect_input_error(strict, {at("log.csv") + ":3", "does not close", "quote = \"none\""});
+}
+
 TEST_F(CliBadInput, MissingFile) {
   expect_refused(ingest({}, "nowhere.csv"), {at("nowhere.csv"), "no such file"});
   write_log(kHeader + good_rows());

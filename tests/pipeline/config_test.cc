@@ -45,6 +45,10 @@ std::string other_value(const std::string& key, const std::string& value) {
   static const std::map<std::string, std::string> special = {
       {"data.separator", "\";\""},
       {"data.items.separator", "\"\\t\""},
+      {"data.quote", "\"none\""},
+      {"data.escape", "\"\\\\\""},
+      {"data.items.quote", "\"'\""},
+      {"data.items.escape", "\"none\""},
       {"data.filters", "[\"quantity > 1\", \"event in a,b\"]"},
       {"data.missing", "[\"it's\", \"a\\\"b\", \"x\\ny\", \"\\\\N\"]"},
       {"evaluate.cutoffs", "[7, 70]"},
@@ -104,7 +108,7 @@ TEST(Config, EveryKeyCanBeSet) {
   }
   EXPECT_EQ(changed.train.epochs, Config().train.epochs + 3);
   EXPECT_EQ(changed.ingest.missing, (std::vector<std::string>{"it's", "a\"b", "x\ny", "\\N"}));
-  EXPECT_EQ(changed.ingest.item_table->separator, '\t');
+  EXPECT_EQ(changed.ingest.item_table->text.separator, '\t');
   ASSERT_EQ(changed.ingest.filters.size(), 2U);
   EXPECT_EQ(changed.ingest.filters[1].values, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(changed.embed.parquet);
@@ -213,8 +217,8 @@ TEST(Config, SettingsComeInAnyOrder) {
   apply_setting(other, "data.items.separator=;");
   apply_setting(other, "data.items.table=items.txt");
   ASSERT_TRUE(one.ingest.item_table && other.ingest.item_table);
-  EXPECT_EQ(one.ingest.item_table->separator, ';');
-  EXPECT_EQ(other.ingest.item_table->separator, ';');
+  EXPECT_EQ(one.ingest.item_table->text.separator, ';');
+  EXPECT_EQ(other.ingest.item_table->text.separator, ';');
 }
 
 TEST(Config, SetTakesBareWordsQuotedTextAndLists) {
@@ -227,7 +231,7 @@ TEST(Config, SetTakesBareWordsQuotedTextAndLists) {
   EXPECT_EQ(config.ingest.log.files, std::vector<std::filesystem::path>{"a.csv"})
       << "one value stands for a list of one";
   apply_setting(config, "data.separator=tab");
-  EXPECT_EQ(config.ingest.log.separator, '\t');
+  EXPECT_EQ(config.ingest.log.text.separator, '\t');
   apply_setting(config, "data.filters=[\"a == b=c\"]");
   EXPECT_EQ(config.ingest.filters.at(0).values.at(0), "b=c");
   apply_setting(config, "train.learning_rate=1");

@@ -141,6 +141,17 @@ class IngestItems : public penchant::testing::IngestTest {
   }
 };
 
+TEST_F(IngestItems, QuotesOfPlainTextAreText) {
+  const Dataset dataset =
+      with_table("item\tbrand\na\t\"half open\nb\t7\" disc\nitem\tbrand\n", {attribute("brand")});
+  EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a: \"half open", "b: 7\" disc"}));
+  EXPECT_EQ(report_.item_rows.read, 3);
+  EXPECT_EQ(report_.item_rows.kept, 2);
+  ASSERT_EQ(report_.item_rows.rejected.size(), 1U);
+  EXPECT_EQ(report_.item_rows.rejected[0].reason, "repeated header");
+  EXPECT_EQ(report_.item_rows.notes.size(), 1U);
+}
+
 TEST_F(IngestItems, TheCatalogueIncludesItemsNobodyBought) {
   const Dataset dataset = with_table("item,brand\nc,x\na,y\nd,\n", {attribute("brand")});
   EXPECT_EQ(attribute_of(dataset, "brand"), (Lines{"a: y", "b:", "c: x", "d:"}));

@@ -67,7 +67,7 @@ TEST_F(Ingest, SeparatorsAreGivenOrFound) {
             Lines{"u1 i1 1 t1600000000000"})
       << "a comma in the first line is the separator";
   IngestOptions colon = everything_in_train();
-  colon.log.separator = ':';
+  colon.log.text.separator = ':';
   EXPECT_EQ(all_rows(ingest_text(three_rows(":"), colon)), kThreeRows);
 }
 

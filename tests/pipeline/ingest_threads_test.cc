@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/log_rows.h"
-#include "pipeline/plain_text.h"
+#include "pipeline/text_options.h"
 #include "tests/graph/graphs.h"
 #include "tests/pipeline/logs.h"
 
@@ -74,7 +74,7 @@ TEST_F(IngestThreads, OneAndMoreThreadsAgree) {
 }
 
 // The log as a whole; that a late quote leaves blocks alone which wait to be split is
-// PlainText.ABlockFetchedBeforeTheFirstQuoteIsSplitAsPlainText.
+// TextReading.ABlockFetchedBeforeTheFirstQuoteIsSplitAsPlainText.
 TEST_F(IngestThreads, AQuoteInALaterBlockChangesNothingBeforeIt) {
   std::string text = "note,user,rest,item,time\n";
   std::string quoted = text;

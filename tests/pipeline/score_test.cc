@@ -136,6 +136,15 @@ TEST_F(Score, UnknownIdsCanBeLeftOutOrScoreZero) {
   EXPECT_EQ(scored("user,item\nw,a\n", {.unknown = UnknownIds::skip}), "user,item,score\n");
 }
 
+TEST_F(Score, QuotesOfPlainTextAreText) {
+  EXPECT_EQ(scored("user,item,note\nu,b,\"half open\nu,b,7\" disc\nu,b,x\n"),
+            "user,item,note,score\nu,b,\"\"\"half open\",3\nu,b,\"7\"\" disc\",3\nu,b,x,3\n");
+  ScoreOptions options;
+  options.text.quote = '\'';
+  EXPECT_EQ(scored("user,item,note\nu,'b','x, y'\n", options),
+            "user,item,note,score\nu,b,\"x, y\",3\n");
+}
+
 TEST_F(Score, ATableWithoutRowsGivesOne) {
   EXPECT_EQ(scored("user,item\n"), "user,item,score\n");
   score_table(dataset_, model_, at("pairs.csv"), at("scores.parquet"), {}, *backend_,
