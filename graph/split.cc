@@ -11,6 +11,7 @@
 #include <numeric>
 #include <optional>
 #include <ranges>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/events.h"
 #include "graph/parallel.h"
 #include "graph/random.h"
 #include "graph/side_by_side.h"
@@ -77,40 +79,16 @@ void for_each_user(const Interactions& log, Visit visit) {
   }
 }
 
-/// Training rows of one user that share an item (and a time, where the log has times) are one thing
-/// that happened: apart, one of them would tell of the other. leader[row - first] is the first row
-/// of those that `row` belongs to. `keys` is working memory.
-void find_leaders(const Interactions& log, const std::vector<Part>& parts, std::size_t first,
-                  std::size_t last, std::vector<std::uint64_t>& keys,
-                  std::vector<std::size_t>& leader) {
-  keys.clear();
-  leader.resize(last - first);
-  for (std::size_t row = first; row < last; ++row) {
-    leader[row - first] = row;
-    if (parts[row] == Part::train)
-      keys.push_back(static_cast<std::uint64_t>(log.item[row]) << 32 | (row - first));
-  }
-  std::sort(keys.begin(), keys.end());
-  for (std::size_t i = 1; i < keys.size(); ++i) {
-    const std::size_t before = keys[i - 1] & 0xFFFFFFFFU;
-    const std::size_t place = keys[i] & 0xFFFFFFFFU;
-    const bool same_time =
-        log.time_ms.empty() || log.time_ms[first + before] == log.time_ms[first + place];
-    if (keys[i] >> 32 == keys[i - 1] >> 32 && same_time) leader[place] = leader[before];
-  }
-}
-
-/// Moves round(fraction * n) random ones of the n things that each user's training rows tell of
-/// (find_leaders) to `target`; at least one stays.
-void carve_random(const Interactions& log, double fraction, Part target, Seed seed,
-                  std::vector<Part>& parts) {
+/// Moves round(fraction * n) random ones of the n events of each user's training rows to `target`;
+/// at least one stays.
+void carve_random(const Interactions& log, std::span<const std::uint32_t> order, double fraction,
+                  Part target, Seed seed, std::vector<Part>& parts) {
   const Random random(seed, Stream::split, static_cast<std::uint64_t>(target));
   std::vector<std::pair<std::uint64_t, std::size_t>> candidates;
-  std::vector<std::uint64_t> keys;
-  std::vector<std::size_t> leader;
+  UserEvents events(log, order, UserEvents::WithoutTimes::each_item);
   std::uint64_t place = 0;  // of the row among those that are not left out
   for_each_user(log, [&](std::size_t first, std::size_t last) {
-    find_leaders(log, parts, first, last, keys, leader);
+    const std::span<const std::size_t> leader = events.leaders(parts, first, last);
     candidates.clear();
     for (std::size_t row = first; row < last; ++row) {
       if (parts[row] == Part::train && leader[row - first] == row)
@@ -224,37 +202,36 @@ void carve_latest(const Interactions& log, const SplitOptions& options, std::vec
   }
 }
 
-/// Moves the last of a user's rows to `event`, and with it those of the same item and time: lines
-/// of one basket are one event. Without times each row is one.
-void take_last_event(const Interactions& log, std::vector<std::size_t>& rows,
-                     std::vector<std::size_t>& event) {
-  event.assign(1, rows.back());
-  rows.pop_back();
-  if (log.time_ms.empty()) return;
-  const std::size_t last = event.front();
-  std::erase_if(rows, [&](std::size_t row) {
-    const bool same = log.item[row] == log.item[last] && log.time_ms[row] == log.time_ms[last];
-    if (same) event.push_back(row);
-    return same;
-  });
-}
-
-void carve_last(const Interactions& log, std::vector<Part>& parts) {
-  std::vector<std::size_t> rows;
-  std::vector<std::size_t> test;
-  std::vector<std::size_t> validation;
+/// The last event of each user becomes test, the one before it validation if a third is left to
+/// learn from. A user of single rows needs three, for the published protocols know no other; of two
+/// baskets the later one is test, and so is the later of two sessions.
+void carve_last(const Interactions& log, std::span<const std::uint32_t> order, SplitMethod method,
+                std::vector<Part>& parts) {
+  UserEvents events(log, order, UserEvents::WithoutTimes::each_row);
+  const bool sessions = method == SplitMethod::leave_last_session || !log.session.empty();
   for_each_user(log, [&](std::size_t first, std::size_t last) {
-    rows.clear();
-    for (std::size_t row = first; row < last; ++row) {
-      if (parts[row] == Part::train) rows.push_back(row);
+    const std::span<const std::size_t> leader = events.leaders(parts, first, last);
+    std::size_t num_rows = 0;
+    std::size_t num_events = 0;
+    std::array<std::size_t, 2> latest{last, last};  // leaders of the last event, of the one before
+    for (std::size_t row = last; row-- > first;) {
+      if (parts[row] != Part::train) continue;
+      ++num_rows;
+      num_events += leader[row - first] == row ? 1U : 0U;
+      if (latest[0] == last) {
+        latest[0] = leader[row - first];
+      } else if (latest[1] == last && leader[row - first] != latest[0]) {
+        latest[1] = leader[row - first];
+      }
     }
-    if (rows.size() < 3) return;
-    take_last_event(log, rows, test);
-    if (rows.empty()) return;
-    take_last_event(log, rows, validation);
-    if (rows.empty()) return;
-    for (const std::size_t row : test) parts[row] = Part::test;
-    for (const std::size_t row : validation) parts[row] = Part::validation;
+    const std::size_t needed = sessions || num_rows > num_events ? 2 : 3;
+    if (num_events < needed) return;
+    for (std::size_t row = first; row < last; ++row) {
+      if (parts[row] != Part::train) continue;
+      const std::size_t event = leader[row - first];
+      if (event == latest[0]) parts[row] = Part::test;
+      if (event == latest[1] && num_events > 2) parts[row] = Part::validation;
+    }
   });
 }
 
@@ -401,21 +378,28 @@ Shared find_shared_rows(const Interactions& train, const Interactions& held_out,
 
 }  // namespace
 
-void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts) {
+void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts,
+                  std::span<const std::uint32_t> order) {
   check_fraction(options.validation_fraction, "validation_fraction");
   check_fraction(options.test_fraction, "test_fraction");
   PENCHANT_ASSERT(parts.size() == log.user.size());
   PENCHANT_ASSERT(std::is_sorted(log.user.begin(), log.user.end()));
   switch (options.method) {
     case SplitMethod::given:
-      carve_random(log, options.validation_fraction, Part::validation, options.seed, parts);
+      carve_random(log, order, options.validation_fraction, Part::validation, options.seed, parts);
       break;
     case SplitMethod::random_per_user:
-      carve_random(log, options.test_fraction, Part::test, options.seed, parts);
-      carve_random(log, options.validation_fraction, Part::validation, options.seed, parts);
+      carve_random(log, order, options.test_fraction, Part::test, options.seed, parts);
+      carve_random(log, order, options.validation_fraction, Part::validation, options.seed, parts);
       break;
+    case SplitMethod::leave_last_session:
+      if (log.session.empty() && log.time_ms.empty())
+        throw InputError(
+            "split: method 'leave_last_session' needs a session or a time column, and the log has "
+            "neither");
+      [[fallthrough]];
     case SplitMethod::leave_one_out:
-      carve_last(log, parts);
+      carve_last(log, order, options.method, parts);
       break;
     case SplitMethod::global_time:
       if (log.time_ms.empty())
@@ -424,7 +408,7 @@ void assign_parts(const Interactions& log, const SplitOptions& options, std::vec
       break;
     case SplitMethod::hidden_items:
       carve_items(log, options.test_fraction, Part::test, options.seed, parts);
-      carve_random(log, options.validation_fraction, Part::validation, options.seed, parts);
+      carve_random(log, order, options.validation_fraction, Part::validation, options.seed, parts);
       break;
   }
 }

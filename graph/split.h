@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,24 @@ namespace penchant::graph {
 /// - global_time: rows at or after the time quantile (1 - test_fraction) are test, those before it
 ///   validation.
 /// - leave_one_out: the last event of a user is test, the one before validation (users with fewer
-///   than 3 events stay in train). Rows of the same item and time are one event.
-/// - random_per_user: a fraction of each user's distinct items (of the distinct (item, time) where
-///   the log has times), each with all its rows; at least one stays in train.
+///   than 3 events stay in train, but the later of two sessions or baskets is test).
+/// - leave_last_session: the same for logs with sessions or times; the later of two is always test.
+/// - random_per_user: a fraction of each user's events, each with all its rows; at least one stays
+///   in train.
 /// - hidden_items: all rows of a random share of the items (test_fraction of those that have any)
 ///   are test, as if these items were new; validation as in random_per_user.
-enum class SplitMethod { given, global_time, leave_one_out, random_per_user, hidden_items };
+///
+/// Rows of one user and session are one event; without sessions those of one time; without both
+/// each row, or, where their order says nothing (random_per_user), those of one item. Only
+/// global_time and hidden_items can cut an event.
+enum class SplitMethod {
+  given,
+  global_time,
+  leave_one_out,
+  leave_last_session,
+  random_per_user,
+  hidden_items
+};
 
 struct SplitOptions {
   SplitMethod method = SplitMethod::random_per_user;
@@ -33,10 +46,12 @@ struct SplitOptions {
 /// Where a row of a log goes.
 enum class Part : std::uint8_t { train, validation, test, left_out };
 
-/// Divides the rows of a log (sorted by user, time; of the columns, user, item and time are read)
-/// that are in Part::train; the others stay where they are. Throws InputError for fractions outside
-/// [0, 1) or a time split without times.
-void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts);
+/// Divides the rows of a log (sorted by user, time) that are in Part::train; the others stay where
+/// they are. Of the columns user, item and time are read, and session, whose row i is row order[i]
+/// (row i where `order` is empty). Throws InputError for fractions outside [0, 1) or a split by
+/// time without times.
+void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts,
+                  std::span<const std::uint32_t> order = {});
 
 /// The rows of a log by part, the rows that are left out gone. `user`, `item` and `time_ms` are in
 /// order; row i of the other columns is row order[i] of them, or row i where `order` is empty.

@@ -15,6 +15,7 @@
 #include "graph/error.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cuda_loader.h"
+#include "kernels/host_threads.h"
 
 namespace penchant::kernels {
 
@@ -96,7 +97,10 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options) {
   if (choice == DeviceChoice::cpu) return std::make_unique<CpuBackend>(options.num_threads);
   const LoadedCudaModule loaded = load_cuda_module();
   const std::string status = loaded.status();
-  if (status == kCudaAvailable) return loaded.module->make_backend(cuda);
+  if (status == kCudaAvailable) {
+    set_host_threads(options.num_threads);  // graphs, logs and rankings have parts on the host
+    return loaded.module->make_backend(cuda);
+  }
   if (choice == DeviceChoice::cuda) throw DeviceError("device 'cuda' was asked for: " + status);
   return std::make_unique<CpuBackend>(options.num_threads);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// METIS 5.1 as Debian packages it has 32-bit ids, dies with SIGFPE for one part, and returns
-// success without touching its output for empty graphs or more parts than nodes; the caller
-// (partition_nodes) answers those cases itself. Removable when Debian ships 5.2.
+// METIS 5.1 as Debian packages it has 32-bit ids and is dependable for 2 to N parts of a graph that
+// has nodes; the caller (partition_nodes) answers every other request itself. With few nodes a part
+// it may leave parts empty: the caller counts them (measure_quality). Removable when Debian ships
+// 5.2.
 #include "partition/metis.h"
 
 #include <limits>

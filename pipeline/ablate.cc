@@ -93,6 +93,9 @@ AblationReport ablate(const fs::path& data, const Config& config,
   }
   const auto backend = kernels::make_backend(config.backend);
   const Dataset dataset = read_dataset(data);
+  const EvaluateOptions evaluation = dataset.split.test.empty()
+                                         ? config.evaluate
+                                         : config.evaluate.fitted(dataset.num_items(), progress);
   for (std::size_t v = 0; v < variants.size(); ++v) {
     Config& changed = configs[v];
     const std::string& name = variants[v].name;
@@ -122,10 +125,8 @@ AblationReport ablate(const fs::path& data, const Config& config,
                     trained.seconds,
                     {}};
     if (!dataset.split.test.empty()) {
-      EvaluateOptions options = changed.evaluate;
+      EvaluateOptions options = evaluation;
       options.part = HeldOut::test;
-      std::erase_if(options.cutoffs, [&](std::int64_t k) { return k > dataset.num_items(); });
-      if (options.cutoffs.empty()) options.cutoffs = {1};
       row.test = evaluate(dataset, load_model(changed.model_out, dataset, *backend), options,
                           *backend, progress);
     }

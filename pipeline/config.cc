@@ -13,6 +13,7 @@
 #include "pipeline/bounds.h"
 #include "pipeline/config_settings.h"
 #include "pipeline/names.h"
+#include "pipeline/setting_uses.h"
 
 namespace penchant::pipeline {
 
@@ -58,7 +59,6 @@ void read_setting(Config& config, const Setting& setting, const toml::node& node
                   const Source& source) {
   check_node(node, setting.key, source);
   setting.read(config, node, source);
-  config.given.insert(setting.key);
 }
 
 /// A path is a list of its prefixes, whether its kind is said or not.
@@ -87,9 +87,10 @@ AttributeColumn read_attribute_table(const toml::table& table, const Source& sou
       read_value(node, attribute.column, place, full);
     else if (key == "name")
       read_value(node, attribute.name, place, full);
-    else if (key == "kind")
+    else if (key == "kind") {
       read_value(node, attribute.kind, place, full);
-    else if (key == "separator")
+      attribute.kind_given = true;
+    } else if (key == "separator")
       read_value(node, attribute.separator, place, full);
     else if (key == "path_separator")
       read_value(node, attribute.path_separator, place, full);
@@ -114,6 +115,7 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
     if (key == "data.event_weights") {
       const toml::table* weights = node.as_table();
       if (weights == nullptr) wrong_type(source, key, "a table of event = weight");
+      config.given[key] = {source.place, false};
       config.ingest.event_weights.clear();
       std::vector<std::pair<toml::source_position, std::string>>
           events;  // in the order of the file; toml++ sorts keys
@@ -131,11 +133,13 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
       const toml::array* entries = node.as_array();
       if (entries == nullptr || !entries->is_array_of_tables())
         wrong_type(source, key, "[[data.attributes]] tables");
+      config.given[key] = {source.place, false};
       config.ingest.attributes.clear();
       for (const toml::node& entry : *entries)
         config.ingest.attributes.push_back(read_attribute_table(*entry.as_table(), file));
     } else if (const Setting* known = find_setting(key)) {
       read_setting(config, *known, node, source);
+      config.given[key] = {source.place, false};
     } else if (const toml::table* inner = node.as_table()) {
       const std::vector<std::string> keys = known_keys();
       if (std::none_of(keys.begin(), keys.end(),
@@ -167,18 +171,23 @@ void apply_kind_defaults(Config& config) {
   config.defaults_of = kind;
 }
 
+/// What was said of cut-offs counts if it is not what would be without it.
+bool gives_cutoffs(const Config& config) {
+  const auto given = config.given.find("evaluate.cutoffs");
+  return given != config.given.end() &&
+         (given->second.on_command_line || config.evaluate.cutoffs != EvaluateOptions().cutoffs);
+}
+
 void finish(Config& config, const std::string& place) {
   apply_kind_defaults(config);
-  config.embed.npy = config.embed.parquet = false;
-  for (const std::string& format : config.embed_formats) {
-    if (format == "npy")
-      config.embed.npy = true;
-    else if (format == "parquet")
-      config.embed.parquet = true;
-    else
-      throw InputError(
-          fmt::format("{}: embeddings.formats: '{}', expected npy or parquet", place, format));
+  config.evaluate.cutoffs_given = gives_cutoffs(config);
+  for (const char* role : {"user", "item", "time", "event", "weight", "session"}) {
+    if (config.given.contains(fmt::format("data.columns.{}", role)))
+      config.ingest.columns_given.insert(role);
   }
+  config.embed.npy = config.embed.parquet = false;
+  for (const std::string& format : config.embed_formats)
+    add_embedding_format(config.embed, format, place + ": embeddings.formats");
 }
 
 }  // namespace
@@ -207,6 +216,9 @@ void apply_setting(Config& config, std::string_view assignment) {
   if (key == "model") key = "model.kind";
   const std::string text(assignment.substr(equals + 1));
   const Setting* known = find_setting(key);
+  if (key == "data.attributes" || key == "data.event_weights")
+    throw InputError(
+        fmt::format("{}: {} is a table, which a configuration file can hold", source.place, key));
   if (known == nullptr) unknown_key(source, key, known_keys());
   toml::table table;
   try {
@@ -215,7 +227,12 @@ void apply_setting(Config& config, std::string_view assignment) {
     table.insert_or_assign("value", text);  // a bare word is a string
   }
   read_setting(config, *known, *table.get("value"), source);
-  finish(config, source.place);
+  mark_given(config, key, source.place);
+}
+
+void mark_given(Config& config, const std::string& key, const std::string& flag) {
+  config.given[key] = {flag, true};
+  finish(config, flag);
 }
 
 std::string effective_toml(const Config& config) {
@@ -227,17 +244,21 @@ std::string effective_toml(const Config& config) {
       section = known.key.substr(0, dot);
       text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section);
     }
-    text +=
-        fmt::format("{} = {}  # {}\n", known.key.substr(dot + 1), known.write(config), known.help);
+    // A column that is empty but was not given says nothing: recbole takes it from the header.
+    const bool unsaid = known.key.starts_with("data.columns.") &&
+                        !config.given.contains(known.key) && known.write(config) == "''";
+    text += fmt::format("{}{} = {}  # {}\n", unsaid ? "# " : "", known.key.substr(dot + 1),
+                        known.write(config), known.help);
   }
   text += "\n[data.event_weights]\n";
   for (const auto& [event, weight] : config.ingest.event_weights)
     text += fmt::format("{} = {}\n", toml_string(event), write_value(weight));
   for (const AttributeColumn& attribute : config.ingest.attributes) {
     text += fmt::format(
-        "\n[[data.attributes]]\ncolumn = {}\nname = {}\nkind = {}\nseparator = {}\npath_separator "
-        "= {}\n",
+        "\n[[data.attributes]]\ncolumn = {}\nname = {}\n{}kind = {}\nseparator = {}\n"
+        "path_separator = {}\n",
         toml_string(attribute.column), toml_string(attribute.name),
+        attribute.kind_given || attribute.kind != graph::AttributeKind::categorical ? "" : "# ",
         toml_string(enum_name(attribute.kind)), toml_string(attribute.separator),
         toml_string(attribute.path_separator));
   }
@@ -265,21 +286,23 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
 
 std::string configuration_markdown() {
   const Config defaults;
-  std::string text = "| key | default | range | meaning |\n| --- | --- | --- | --- |\n";
+  std::string text =
+      "| key | default | range | meaning | has an effect with |\n| --- | --- | --- | --- | --- |\n";
   for (const Setting& known : all_settings()) {
     const auto bounds = bounds_of(known.key);
-    text += fmt::format("| `{}` | `{}` | {} | {} |\n", known.key, known.write(defaults),
-                        bounds ? bounds->text() : "", known.help);
+    text += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", known.key, known.write(defaults),
+                        bounds ? bounds->text() : "", known.help, goes_with(known.key));
   }
   text += fmt::format(
       "| `data.event_weights` | `view = 1, cart = 2, purchase = 4` | {} | weight of "
-      "each event type; other types are rejected |\n",
-      bounds_of("data.event_weights")->text());
+      "each event type; other types are rejected | {} |\n",
+      bounds_of("data.event_weights")->text(), goes_with("data.event_weights"));
   text +=
       "| `[[data.attributes]]` | none | | `column`, `name` (the column's, if not given), `kind` "
       "(categorical, list, numeric, text), `separator` of a list, `path_separator` of a path "
       "`a.b.c` "
-      "(a list of its prefixes) |\n";
+      "(a list of its prefixes) | " +
+      goes_with("data.attributes") + " |\n";
   text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
   Config interest;
   interest.train = default_recipe(models::ModelKind::interest);

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <filesystem>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +39,13 @@ struct Config {
   EmbedOptions embed;
   std::vector<std::string> embed_formats = {"npy"};
   kernels::BackendOptions backend;
-  std::set<std::string> given;  ///< keys that a file or the command line has set: a change of
-                                ///< model.kind gives all others the defaults of the new kind
+  /// Where a key was set.
+  struct Given {
+    std::string place;  ///< "shop.toml:12:5", "--set train.epochs=3" or "--seed"
+    bool on_command_line = false;
+  };
+  std::map<std::string, Given> given;  ///< keys that a file or the command line has set: a change
+                                       ///< of model.kind gives all others the defaults of the new
   models::ModelKind defaults_of = models::ModelKind::lightgcn;  ///< kind whose defaults they have
 };
 
@@ -51,6 +56,9 @@ Config read_config(const std::filesystem::path& path);
 
 /// Applies "train.epochs=20" on top. Paths are relative to the working folder.
 void apply_setting(Config& config, std::string_view assignment);
+
+/// Notes that a flag such as "--seed" has set a key.
+void mark_given(Config& config, const std::string& key, const std::string& flag);
 
 /// Complete TOML with every value and what it means.
 std::string effective_toml(const Config& config);

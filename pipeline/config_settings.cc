@@ -62,8 +62,10 @@ const std::vector<Setting>& all_settings() {
                        "table: utf-8, latin-1 (ISO-8859-1) or windows-1252"),
       PENCHANT_SETTING("data.header", ingest.log.text.header,
                        "table: first line names the columns; false: columns are \"1\", \"2\", ..."),
-      PENCHANT_SETTING("data.time_format", ingest.time_format,
-                       "auto, s, ms, iso8601 or a strptime pattern"),
+      PENCHANT_SETTING(
+          "data.time_format", ingest.time_format,
+          "auto, s, ms, iso8601, a strptime pattern, or order: no column, a user's rows are in "
+          "order of time"),
       PENCHANT_SETTING("data.missing", ingest.missing,
                        "spellings of a missing value besides the empty field"),
       PENCHANT_SETTING(
@@ -92,7 +94,7 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("data.columns.event", ingest.columns.event,
                        "column of the event type; empty: none"),
       PENCHANT_SETTING("data.columns.weight", ingest.columns.weight,
-                       "column of a weight above 0; empty: none"),
+                       "column of a weight above 0; empty: none, each row counts 1"),
       PENCHANT_SETTING("data.columns.session", ingest.columns.session,
                        "column of the session or basket; empty: none"),
       {"data.items.table", "item table's files",
@@ -119,13 +121,12 @@ const std::vector<Setting>& all_settings() {
                        "item table: column of the item id; empty: as in the log"),
       PENCHANT_SETTING(
           "data.split.method", ingest.split_method,
-          "auto, given, global_time, leave_one_out, random_per_user or hidden_items (all rows of "
-          "some items)"),
+          "auto, given, global_time, leave_one_out, leave_last_session, random_per_user or "
+          "hidden_items (all rows of some items)"),
       PENCHANT_SETTING("data.split.validation_fraction", ingest.validation_fraction,
                        "of the rows left after test is taken"),
-      PENCHANT_SETTING(
-          "data.split.test_fraction", ingest.test_fraction,
-          "of all rows, or of all items for hidden_items (not for given and leave_one_out)"),
+      PENCHANT_SETTING("data.split.test_fraction", ingest.test_fraction,
+                       "of all rows, or of all items for hidden_items"),
       PENCHANT_SETTING("data.split.seed", ingest.seed, "seed of random splits"),
       PENCHANT_SETTING("graph.user_item_weight", graph.user_item.weight,
                        "weight of an edge: ones, sum, log_sum or maximum of its rows"),
@@ -283,7 +284,7 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,
                        "AUC, MRR and mean rank, a second pass over all scores"),
       PENCHANT_SETTING("embeddings.out", embeddings_out, "where embed writes"),
-      PENCHANT_SETTING("embeddings.formats", embed_formats, "npy, parquet or both"),
+      PENCHANT_SETTING("embeddings.formats", embed_formats, "list of npy and parquet, or both"),
       PENCHANT_SETTING("embeddings.type", embed.type, "float32 or float16"),
       PENCHANT_SETTING("run.device", backend.device, "auto, cpu or cuda"),
       PENCHANT_SETTING("run.threads", backend.num_threads, "0: all cores"),

@@ -191,6 +191,13 @@ std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw
                      near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }
 
+void add_embedding_format(EmbedOptions& options, std::string_view name, std::string_view key) {
+  if (name != "npy" && name != "parquet" && name != "both")
+    throw InputError(fmt::format("{}: '{}', expected npy or parquet, or both", key, name));
+  options.npy = options.npy || name != "parquet";
+  options.parquet = options.parquet || name != "npy";
+}
+
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,
            const Destination& destination, kernels::Backend& backend, Progress& progress) {
   progress.begin("embed");

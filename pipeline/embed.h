@@ -25,6 +25,9 @@ struct EmbedOptions {
   EmbeddingType type = EmbeddingType::float32;
 };
 
+/// Adds a format by its name: npy, parquet or both. `key` is what messages call it.
+void add_embedding_format(EmbedOptions& options, std::string_view name, std::string_view key);
+
 /// Writes items.npy / users.npy (+ item_ids.txt-like raw ids: see docs/formats.md) and / or
 /// items.parquet, users.parquet, in blocks of rows.
 void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions& options,

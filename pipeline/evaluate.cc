@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "graph/error.h"
 #include "graph/random.h"
@@ -83,6 +84,26 @@ graph::CsrView slice_rows(const Csr& matrix, std::int64_t first, std::int64_t co
 }
 
 }  // namespace
+
+EvaluateOptions EvaluateOptions::fitted(std::int64_t num_items, Progress& progress) const {
+  EvaluateOptions options = *this;
+  std::vector<std::int64_t> too_large;
+  std::erase_if(options.cutoffs, [&](std::int64_t cutoff) {
+    if (cutoff > num_items) too_large.push_back(cutoff);
+    return cutoff > num_items;
+  });
+  if (too_large.empty()) return options;
+  if (cutoffs_given) {
+    throw InputError(fmt::format(
+        "evaluate: cut-off {} is larger than the catalogue of {} items (evaluate.cutoffs)",
+        too_large.front(), num_items));
+  }
+  if (options.cutoffs.empty()) options.cutoffs = {num_items};
+  progress.warn(fmt::format("cut-off{} {} left out: the catalogue has {} items",
+                            too_large.size() == 1 ? "" : "s", fmt::join(too_large, ", "),
+                            num_items));
+  return options;
+}
 
 RankingTask make_ranking_task(const Dataset& dataset, HeldOut part, SeenItems seen_items) {
   const graph::Interactions& train = dataset.split.train.interactions;

@@ -27,10 +27,15 @@ enum class SeenItems { automatic, mask, keep };
 struct EvaluateOptions {
   HeldOut part = HeldOut::test;
   std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
+  bool cutoffs_given = false;  ///< the user chose them: one that cannot be had is an error
   SeenItems seen_items = SeenItems::automatic;
   bool vectors_alone = false;  ///< rank by the exported vectors even if the model adds a filter
   std::int64_t max_users = 0;  ///< drawn at random; 0: all
   bool rank_metrics = true;    ///< AUC, MRR and mean rank, which need a second pass over all scores
+
+  /// The same for a catalogue of `num_items`: cut-offs above it are left out with a warning (the
+  /// whole catalogue is the cut-off where none is left), or refused if the user gave them.
+  EvaluateOptions fitted(std::int64_t num_items, Progress& progress) const;
 };
 
 /// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least

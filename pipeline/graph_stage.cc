@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <optional>
 
 #include <fmt/core.h>
@@ -195,6 +196,22 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
 
 namespace {
 
+/// Says where co-occurrence cannot be read off the log as it was asked for (make_graphs).
+void tell_of_cooccurrence(const Dataset& dataset, const GraphOptions& options, Progress& progress) {
+  if (!options.item.cooccurrence) return;
+  const graph::Interactions& log = dataset.split.train.interactions;
+  if (log.time_ms.empty() && log.session.empty()) {
+    progress.note(
+        "no links of items that occur together: the log has neither times nor sessions; "
+        "data.time_format = \"order\" takes the order of its rows for times");
+  } else if (log.session.empty() &&
+             options.item.cooccurrence_options.scope == graph::CooccurrenceScope::session) {
+    progress.warn(
+        "graph.cooccurrence_scope is session, and the log has no sessions: windows of a user's "
+        "events are taken");
+  }
+}
+
 /// Writes something of X.data. Where that is not required, a failure is a warning.
 template <typename Write>
 void store(Storing storing, Progress& progress, Write write) {
@@ -212,6 +229,7 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
                     const GraphOptions& options, Progress& progress, Storing storing,
                     const std::string& stamp) {
   progress.begin("graph");
+  tell_of_cooccurrence(dataset, options, progress);
   const auto start = std::chrono::steady_clock::now();
   std::optional<ArtifactWriter> writer;
   store(storing, progress, [&] {
@@ -278,6 +296,22 @@ Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& datas
 }
 
 namespace {
+
+/// Says once that the parts are not what was asked for.
+void warn_of_parts(const partition::PartitionOptions& options, const partition::Quality& quality,
+                   std::int64_t num_nodes, Progress& progress) {
+  constexpr double kRounding = 0.005;  // METIS counts with floats
+  const double average = static_cast<double>(num_nodes) / static_cast<double>(options.num_parts);
+  // A part holds whole nodes: the best balance there is.
+  const double allowed = std::max(options.imbalance, std::ceil(average) / average) + kRounding;
+  const bool unbalanced = options.method == partition::Method::metis && quality.balance > allowed;
+  if (quality.empty_parts == 0 && !unbalanced) return;
+  progress.warn(fmt::format(
+      "partition: {} of {} parts are used, balance {:.3f} (partition.imbalance is {:.3f}): {} "
+      "nodes are few for so many parts; a smaller partition.parts fills them",
+      options.num_parts - quality.empty_parts, options.num_parts, quality.balance,
+      options.imbalance, num_nodes));
+}
 
 /// What a partition is made by, as its manifest says it.
 json partition_inputs(const Dataset& dataset, const Graphs& graphs,
@@ -352,6 +386,7 @@ Partition make_partition(const fs::path& data_directory, const Dataset& dataset,
       writer->finish(std::move(manifest));
     });
   }
+  warn_of_parts(options, reports.front().quality, adjacency.num_rows, progress);
   progress.end(fmt::format("{} parts by {}: {:.1f} % of edges cut, balance {:.3f}",
                            options.num_parts, enum_name(options.method),
                            100.0 * reports.front().quality.cut_share,
@@ -372,6 +407,16 @@ bool is_permutation(const std::vector<graph::NodeId>& order) {
 }
 
 }  // namespace
+
+partition::PartitionOptions fitted(partition::PartitionOptions options, const Dataset& dataset,
+                                   Progress& progress) {
+  const std::int64_t num_nodes = dataset.num_users() + dataset.num_items();
+  if (options.num_parts <= num_nodes) return options;
+  progress.warn(fmt::format("partition.parts is {}, and there are {} users and items: {} parts",
+                            options.num_parts, num_nodes, num_nodes));
+  options.num_parts = num_nodes;
+  return options;
+}
 
 std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
                                               const Dataset& dataset, const Graphs& graphs,

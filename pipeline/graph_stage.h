@@ -53,6 +53,10 @@ Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& 
 Graphs load_or_build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,
                             const GraphOptions& options, Progress& progress);
 
+/// The options for a data set: no more parts than it has users and items, with a warning.
+partition::PartitionOptions fitted(partition::PartitionOptions options, const Dataset& dataset,
+                                   Progress& progress);
+
 struct PartitionReport {
   partition::Method method;
   partition::Quality quality;
@@ -60,7 +64,7 @@ struct PartitionReport {
 };
 /// Partitions the propagation graph's nodes by `options.method` and by the three baselines; writes
 /// parts.npy, order.npy and the comparison to X.data/partition. The first report is that of
-/// options.method.
+/// options.method. Warns where its parts stay empty or miss the balance.
 std::vector<PartitionReport> partition_graphs(const std::filesystem::path& data_directory,
                                               const Dataset& dataset, const Graphs& graphs,
                                               const partition::PartitionOptions& options,

@@ -20,6 +20,7 @@
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
 #include "pipeline/read_formats.h"
+#include "pipeline/split_warnings.h"
 
 namespace penchant::pipeline {
 
@@ -61,6 +62,19 @@ void check_attributes(const IngestOptions& options) {
           "ingest: attribute '{}' has a path_separator, expected it to be of kind list", name));
     }
   }
+}
+
+/// Where rows are in order of time, nothing else says when they were.
+void check_order_of_rows(const IngestOptions& options) {
+  if (options.time_format != kOrderOfRows) return;
+  if (!options.columns.time.empty())
+    throw InputError(fmt::format(
+        "data.time_format is \"order\", and data.columns.time is '{}': expected one of them",
+        options.columns.time));
+  if (options.split_method == graph::SplitMethod::global_time)
+    throw InputError(
+        "data.split.method is global_time, and data.time_format \"order\" tells the order of each "
+        "user's rows only: expected a column of times");
 }
 
 /// Items of the log that the item table lacks. Where they are many, the two hardly speak of the
@@ -177,11 +191,12 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   progress.begin("ingest");
   const auto start = std::chrono::steady_clock::now();
   const IngestOptions options =
-      given.format == InputFormat::recbole ? recbole_as_table(given) : given;
+      given.format == InputFormat::recbole ? recbole_as_table(given, progress) : given;
   for (const fs::path& file : input_files(options)) {
     if (!fs::exists(file)) throw InputError(fmt::format("{}: no such file", file.string()));
   }
   check_attributes(options);
+  check_order_of_rows(options);
   ReadResult read;
   RawCatalog raw_catalog;
   Rejections rejections(options.strict);
@@ -204,6 +219,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   });
   OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   item_table.get();
+  if (options.time_format == kOrderOfRows) number_rows(log);
   thin_log(log, options, rejections);
   read.rows.rejected = rejections.take();
   const auto num_kept = static_cast<std::int64_t>(log.parts.size()) -
@@ -240,7 +256,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   split.seed = options.seed;
   std::exception_ptr split_error;
   try {
-    graph::assign_parts(log.rows, split, log.parts);
+    graph::assign_parts(log.rows, split, log.parts, log.order);
     dataset.split = graph::divide_log(std::move(log.rows), std::move(log.order), log.parts);
     if (split.method == graph::SplitMethod::given) dataset.split.test = std::move(read.test);
     log = {};
@@ -251,11 +267,15 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   raw_catalog = {};
   if (split_error) std::rethrow_exception(split_error);
   judge_repeats(dataset, options);
+  auto sessions =
+      std::async(std::launch::async, [&] { return graph::count_cut_sessions(dataset.split); });
+  warn_of_empty_parts(dataset.split, split, progress);
 
   nlohmann::json source = provenance(input_files(options), read, options);
   if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
   write_dataset(writer, dataset, source.dump(), read.rows);
+  warn_of_cut_sessions(sessions.get(), split, progress);
 
   report.rows = read.rows;
   report.item_rows = read.item_rows;

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,6 +48,7 @@ struct AttributeColumn {
   graph::AttributeKind kind = graph::AttributeKind::categorical;
   std::string separator = "|";  ///< of list values
   std::string path_separator;   ///< list: "a.b.c" becomes the values a, a.b and a.b.c; empty: off
+  bool kind_given = false;      ///< else recbole goes by the field's type
 };
 inline const std::string& attribute_name(const AttributeColumn& attribute) {
   return attribute.name.empty() ? attribute.column : attribute.name;
@@ -56,14 +59,19 @@ inline const std::string& attribute_name(const AttributeColumn& attribute) {
 /// keep_last: one row. sum: the first row with the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
 
+/// Format of times that says: there is no column of them, a user's rows are in their order.
+inline constexpr std::string_view kOrderOfRows = "order";
+
 struct IngestOptions {
   InputFormat format = InputFormat::table;
 
   // table
   TableSource log;
   LogColumns columns;
-  std::string time_format = "auto";  ///< auto (Unix s or ms by magnitude, ISO-8601), s, ms,
-                                     ///< iso8601, or a strptime pattern
+  std::set<std::string> columns_given;  ///< roles of `columns` that are set, if to nothing: recbole
+                                        ///< fills the others from the header
+  std::string time_format = "auto";     ///< auto (Unix s or ms by magnitude, ISO-8601), s, ms,
+                                        ///< iso8601, a strptime pattern, or kOrderOfRows
   std::vector<std::pair<std::string, double>> event_weights = {
       {"view", 1}, {"cart", 2}, {"purchase", 4}};
   std::vector<RowFilter> filters;

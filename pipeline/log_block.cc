@@ -241,7 +241,8 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
     const auto value = parse_number(text);
     if (!value || !(*value > 0.0) || *value > 1e9) {
       return refuse("bad weight", [&] {
-        return is_not_a_number(options_.columns.weight, text, "a number above 0");
+        return is_not_a_number(options_.columns.weight, text,
+                               "a number above 0 (data.columns.weight = \"\" leaves weights out)");
       });
     }
     weight *= *value;

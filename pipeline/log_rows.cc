@@ -370,10 +370,20 @@ OrderedLog order_log(Interactions log, std::int64_t num_users) {
   return result;
 }
 
+void number_rows(OrderedLog& log) {
+  const std::vector<NodeId>& user = log.rows.user;
+  log.rows.time_ms.resize(user.size());
+  for (std::size_t row = 0; row < user.size(); ++row) {
+    const bool same = row > 0 && user[row] == user[row - 1];
+    log.rows.time_ms[row] = same ? log.rows.time_ms[row - 1] + 1 : 0;
+  }
+}
+
 void thin_log(OrderedLog& log, const IngestOptions& options, Rejections& rejections) {
   apply_repeat_policy(log, options.repeats, rejections);
-  apply_core(log, options.min_user_count, options.min_item_count, rejections);
+  // The cap first: the core only takes rows away, so that in the end both hold.
   apply_maximum(log, options.max_user_count, rejections);
+  apply_core(log, options.min_user_count, options.min_item_count, rejections);
 }
 
 void compact_dictionaries(OrderedLog& log, Interactions& test, Dictionary& users,

@@ -56,7 +56,10 @@ struct OrderedLog {
 };
 OrderedLog order_log(graph::Interactions log, std::int64_t num_users);
 
-/// Applies RepeatPolicy, k-core and per-user limits: rows become left_out.
+/// Gives each row its place among the user's, from 0, for a time.
+void number_rows(OrderedLog& log);
+
+/// Applies RepeatPolicy, the limit of a user's rows, then the k-core: rows become left_out.
 void thin_log(OrderedLog& log, const IngestOptions& options, Rejections& rejections);
 
 /// Renumbers users and items to those that occur in rows of `log` that are not left out or in

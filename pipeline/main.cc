@@ -12,8 +12,10 @@
 #include "graph/error.h"
 #include "pipeline/bounds.h"
 #include "pipeline/exit_codes.h"
+#include "pipeline/host_threads.h"
 #include "pipeline/memory.h"
 #include "pipeline/names.h"
+#include "pipeline/setting_uses.h"
 #include "pipeline/verbs.h"
 #include "pipeline/version.h"
 
@@ -22,23 +24,40 @@ namespace penchant::pipeline {
 Config Invocation::config() const {
   Config result = config_file.empty() ? Config() : read_config(config_file);
   for (const std::string& assignment : settings) apply_setting(result, assignment);
-  if (!device.empty())
+  if (!device.empty()) {
     result.backend.device = parse_enum<kernels::DeviceChoice>(device, "--device");
+    mark_given(result, "run.device", "--device");
+  }
   if (threads) {
     check_bounds("run.threads", *threads, "--threads");
     result.backend.num_threads = static_cast<int>(*threads);
+    mark_given(result, "run.threads", "--threads");
   }
+  if (result.given.contains("run.threads")) use_host_threads(result.backend.num_threads);
   return result;
 }
 
-void add_common_options(CLI::App& verb, Invocation& invocation) {
+void Invocation::check(const Config& config, std::string_view verb) const {
+  TerminalProgress warnings = progress();
+  warnings.begin(verb);
+  check_settings(config, verb, warnings);
+}
+
+Config Invocation::config_for(std::string_view verb) const {
+  Config result = config();
+  check(result, verb);
+  return result;
+}
+
+void add_common_options(CLI::App& verb, Invocation& invocation, UsesDevice uses_device) {
   verb.add_flag("--json", invocation.json, "Print JSON");
   verb.add_flag("--quiet", invocation.quiet, "No progress, no warnings");
   verb.add_option("--config", invocation.config_file, "Configuration (TOML)");
   verb.add_option("--set", invocation.settings,
                   "One setting, such as train.epochs=20; may be given several times")
       ->take_all();
-  verb.add_option("--device", invocation.device, "auto, cpu or cuda");
+  if (uses_device == UsesDevice::yes)
+    verb.add_option("--device", invocation.device, "auto, cpu or cuda");
   verb.add_option("--threads", invocation.threads, "Number of threads; 0: all cores");
 }
 

@@ -50,9 +50,10 @@ PENCHANT_ENUM_NAMES(RepeatPolicy, 4, {RepeatPolicy::keep_all, "keep_all"},
 PENCHANT_ENUM_NAMES(AttributeKind, 4, {AttributeKind::categorical, "categorical"},
                     {AttributeKind::list, "list"}, {AttributeKind::numeric, "numeric"},
                     {AttributeKind::text, "text"});
-PENCHANT_ENUM_NAMES(SplitMethod, 5, {SplitMethod::given, "given"},
+PENCHANT_ENUM_NAMES(SplitMethod, 6, {SplitMethod::given, "given"},
                     {SplitMethod::global_time, "global_time"},
                     {SplitMethod::leave_one_out, "leave_one_out"},
+                    {SplitMethod::leave_last_session, "leave_last_session"},
                     {SplitMethod::random_per_user, "random_per_user"},
                     {SplitMethod::hidden_items, "hidden_items"});
 PENCHANT_ENUM_NAMES(EdgeWeight, 4, {EdgeWeight::ones, "ones"}, {EdgeWeight::sum, "sum"},

@@ -47,9 +47,12 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
 void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections);
 void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                 Rejections& rejections);
-/// Turns PREFIX.inter and PREFIX.item into the options of a table (their headers name columns and
-/// types).
-IngestOptions recbole_as_table(const IngestOptions& options);
+/// Turns PREFIX.inter and PREFIX.item into the options of a table: their headers name columns and
+/// types, data.columns, data.items and data.attributes go before what they say. Notes what is left
+/// out.
+IngestOptions recbole_as_table(const IngestOptions& options, Progress& progress);
+/// How a log is split if the user does not say.
+graph::SplitMethod default_split(const IngestOptions& options);
 
 /// Keeps what TableReader::note() says of a file.
 void add_note(const std::string& path, const std::string& note, RowCounts& rows);

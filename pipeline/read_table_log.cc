@@ -193,8 +193,7 @@ void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog
   for (const auto& file : options.log.files) reader.read(file, progress);
   result.rows.remarks = remarks.take();
   result.item_rows.rejected = bad_cells.take();
-  result.default_split = options.columns.time.empty() ? graph::SplitMethod::random_per_user
-                                                      : graph::SplitMethod::global_time;
+  result.default_split = default_split(options);
 }
 
 }  // namespace penchant::pipeline

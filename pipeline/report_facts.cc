@@ -285,9 +285,7 @@ json metric_facts(const Dataset& dataset, const TrainedModel& model, const Repor
   if (dataset.split.test.empty()) return json::object();
   EvaluateOptions evaluation;
   evaluation.max_users = options.max_users;
-  std::erase_if(evaluation.cutoffs,
-                [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
-  if (evaluation.cutoffs.empty()) evaluation.cutoffs = {dataset.num_items()};
+  evaluation = evaluation.fitted(dataset.num_items(), progress);
   const EvaluateReport report = evaluate(dataset, model, evaluation, backend, progress);
   const EvaluateReport popularity = evaluate_popularity(dataset, evaluation, backend, progress);
   return {{"model", report.metrics},

@@ -119,9 +119,8 @@ void load_metis_order(const fs::path& data, const Dataset& dataset, const Graphs
   if (config.train.node_order != NodeOrder::metis ||
       config.train.model.kind == models::ModelKind::graph_filter)
     return;
-  partition::PartitionOptions options = config.partition;
-  options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
-  config.train.metis_order = load_or_make_order(data, dataset, graphs, options, progress);
+  config.train.metis_order = load_or_make_order(
+      data, dataset, graphs, fitted(config.partition, dataset, progress), progress);
   // The order is over users, items and hubs of the training graph; a refit has the same nodes.
 }
 
@@ -157,6 +156,10 @@ RunReport run_all(Config config, Progress& progress) {
   stage("ingest", ingested, report, progress,
         [&] { ingest(config.ingest, ingested.destination(), progress); });
   const Dataset dataset = read_dataset(config.data_out);
+  // Before hours of training: what cannot be evaluated is found here.
+  const EvaluateOptions evaluation = dataset.split.test.empty()
+                                         ? config.evaluate
+                                         : config.evaluate.fitted(dataset.num_items(), progress);
 
   const json graph_inputs = {{"data", dataset.hash}, {"settings", settings(config, {"graph."})}};
   const Stamp built(config.data_out / "graph", kGraphArtifact, graph_inputs);
@@ -171,10 +174,9 @@ RunReport run_all(Config config, Progress& progress) {
   if (!filter) {  // a filter has no use for a node order
     const Stamp divided(config.data_out / "partition", kPartitionArtifact, partition_inputs);
     stage("partition", divided, report, progress, [&] {
-      partition::PartitionOptions options = config.partition;
-      options.num_parts = std::min(options.num_parts, dataset.num_users() + dataset.num_items());
       report.partitions =
-          partition_graphs(config.data_out, dataset, graphs, options, progress, divided.text());
+          partition_graphs(config.data_out, dataset, graphs,
+                           fitted(config.partition, dataset, progress), progress, divided.text());
     });
   }
 
@@ -192,10 +194,6 @@ RunReport run_all(Config config, Progress& progress) {
 
   const TrainedModel model = load_model(config.model_out, dataset, *backend);
   if (!dataset.split.test.empty()) {
-    EvaluateOptions options = config.evaluate;
-    std::erase_if(options.cutoffs,
-                  [&](std::int64_t cutoff) { return cutoff > dataset.num_items(); });
-    if (options.cutoffs.empty()) options.cutoffs = {1};
     const fs::path path = config.model_out / kEvaluation;
     const json inputs = {{"model", model.model_hash},
                          {"data", dataset.hash},
@@ -205,8 +203,8 @@ RunReport run_all(Config config, Progress& progress) {
       progress.end("unchanged, skipped");
       report.skipped.emplace_back("evaluate");
     } else {
-      report.model = evaluate(dataset, model, options, *backend, progress);
-      report.popularity = evaluate_popularity(dataset, options, *backend, progress);
+      report.model = evaluate(dataset, model, evaluation, *backend, progress);
+      report.popularity = evaluate_popularity(dataset, evaluation, *backend, progress);
       json result = evaluation_to_json(report.model);
       result["inputs"] = inputs;
       result["popularity_metrics"] = report.popularity.metrics;

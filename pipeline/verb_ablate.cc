@@ -8,6 +8,7 @@
 #include "pipeline/ablate.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/manifest.h"
+#include "pipeline/setting_uses.h"
 #include "pipeline/verbs.h"
 
 namespace penchant::pipeline {
@@ -30,6 +31,19 @@ std::vector<Variant> choose_variants(const std::vector<std::string>& names) {
     chosen.push_back(*found);
   }
   return chosen;
+}
+
+/// Settings that none of the variants uses are refused.
+void check_variants(const Config& config, const std::vector<Variant>& variants,
+                    const VerbSettings& verb, Progress& progress) {
+  std::vector<Config> configs;
+  for (const Variant& variant : variants) {
+    Config changed = config;
+    for (const std::string& setting : variant.settings) apply_setting(changed, setting);
+    changed.given = config.given;
+    configs.push_back(std::move(changed));
+  }
+  check_settings(configs, verb, progress);
 }
 
 }  // namespace
@@ -55,14 +69,20 @@ void add_ablate_verb(CLI::App& program, Invocation& invocation) {
     const std::vector<Variant> variants = choose_variants(flags->only);
     std::filesystem::path data = flags->input;
     const bool configured = data.extension() == ".toml";
+    if (configured && !invocation.config_file.empty())
+      throw InputError(
+          fmt::format("ablate: the configuration is {}; --config has no effect", flags->input));
     if (configured) invocation.config_file = flags->input;
     const Config config = invocation.config();
     TerminalProgress progress = invocation.progress();
-    if (configured) {
-      data = config.data_out;
-      if (data.empty()) throw InputError("ablate: data.out is not set");
-      if (!is_finished(data, kDataArtifact)) ingest(config.ingest, data, progress);
-    }
+    progress.begin("ablate");
+    if (configured) data = config.data_out;
+    if (data.empty()) throw InputError("ablate: data.out is not set");
+    const bool ingests = configured && !is_finished(data, kDataArtifact);
+    VerbSettings reads = settings_of("ablate");
+    if (configured) reads.prefixes.emplace_back(ingests ? "data." : "data.out");
+    check_variants(config, variants, reads, progress);
+    if (ingests) ingest(config.ingest, data, progress);
     const AblationReport report = ablate(data, config, variants, flags->out, progress);
     print(invocation.json ? ablation_to_json(report).dump(2) + "\n" : ablation_table(report));
     if (report.interrupted) invocation.exit_code = kExitInterrupted;

@@ -67,6 +67,28 @@ BenchOptions options_of(const BenchFlags& flags, const Config& config) {
   return options;
 }
 
+/// Flags that none of the workloads looks at are refused.
+void check_flags(const CLI::App& verb, const BenchOptions& options) {
+  using enum BenchWorkload;
+  const std::vector<std::pair<const char*, std::vector<BenchWorkload>>> uses = {
+      {"--layers", {lightgcn_forward, forward_backward, training_step, embedding}},
+      {"--batch", {training_step, topk}},
+      {"--k", {topk}},
+      {"--events", {ingest, graph_build}}};
+  for (const auto& [flag, workloads] : uses) {
+    const bool used = std::any_of(
+        options.workloads.begin(), options.workloads.end(), [&workloads = workloads](auto chosen) {
+          return std::find(workloads.begin(), workloads.end(), chosen) != workloads.end();
+        });
+    if (used || verb.count(flag) == 0) continue;
+    std::string names;
+    for (const BenchWorkload workload : workloads)
+      names += (names.empty() ? "" : ", ") + enum_name(workload);
+    throw InputError(
+        fmt::format("bench: {} has no effect: it goes with --workload {}", flag, names));
+  }
+}
+
 void export_input(const BenchOptions& options, const std::vector<BenchCase>& cases,
                   const std::string& folder) {
   const bool events = options.workloads == std::vector{BenchWorkload::graph_build};
@@ -109,8 +131,9 @@ void run_cases(const BenchOptions& options, std::vector<BenchCase> cases,
         too_large.size(), planned, fmt::join(too_large, "\n  ")));
 }
 
-void run_verb(const BenchFlags& flags, Invocation& invocation) {
+void run_verb(const BenchFlags& flags, const CLI::App& verb, Invocation& invocation) {
   const BenchOptions options = options_of(flags, invocation.config());
+  check_flags(verb, options);
   const BenchFormat format =
       invocation.json ? BenchFormat::json : parse_enum<BenchFormat>(flags.output, "-o");
   std::vector<std::string> skipped;
@@ -181,7 +204,7 @@ void add_bench_verb(CLI::App& program, Invocation& invocation) {
       "nothing");
   verb->add_option("-o,--output", flags->output, "table, json, jsonl, csv or md")
       ->capture_default_str();
-  verb->callback([flags, &invocation] { run_verb(*flags, invocation); });
+  verb->callback([flags, verb, &invocation] { run_verb(*flags, *verb, invocation); });
 }
 
 }  // namespace penchant::pipeline

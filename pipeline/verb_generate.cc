@@ -92,7 +92,7 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
   auto* verb = program.add_subcommand(
       "generate",
       "Write a generated shop with planted interests: events.csv, items.csv, shop.toml");
-  add_common_options(*verb, invocation);
+  add_common_options(*verb, invocation, UsesDevice::no);
   verb->add_option("--out", flags->out, "Folder to write into")->required();
   verb->add_option("--users", flags->shop.num_users, "Users")->capture_default_str();
   verb->add_option("--items", flags->shop.num_items, "Items")->capture_default_str();
@@ -107,6 +107,7 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--seed", flags->seed, "Seed")->capture_default_str();
   verb->add_flag("--truth", flags->truth, "Also write truth.json: the planted interests");
   verb->callback([flags, &invocation] {
+    invocation.config_for("generate");
     flags->shop.seed = static_cast<graph::Seed>(flags->seed);
     const graph::Shop shop(flags->shop);
     TerminalProgress progress = invocation.progress();

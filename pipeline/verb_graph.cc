@@ -91,10 +91,10 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation) {
   const auto data = std::make_shared<std::string>();
   auto* graph_verb = program.add_subcommand(
       "graph", "Build the user-item and the item graph of a data set; print their statistics");
-  add_common_options(*graph_verb, invocation);
+  add_common_options(*graph_verb, invocation, UsesDevice::no);
   graph_verb->add_option("data", *data, "Data set (X.data)")->required();
   graph_verb->callback([data, &invocation] {
-    const Config config = invocation.config();
+    const Config config = invocation.config_for("graph");
     TerminalProgress progress = invocation.progress();
     const Dataset dataset = read_dataset(*data);
     print_graph(build_graphs(*data, dataset, config.graph, progress).statistics_json,
@@ -105,7 +105,7 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation) {
   const auto method = std::make_shared<std::string>();
   auto* partition_verb = program.add_subcommand(
       "partition", "Divide the graph by METIS; compare with range, hash and random");
-  add_common_options(*partition_verb, invocation);
+  add_common_options(*partition_verb, invocation, UsesDevice::no);
   partition_verb->add_option("data", *data, "Data set (X.data)")->required();
   partition_verb->add_option("--parts", *parts, "Number of parts");
   partition_verb->add_option("--method", *method,
@@ -118,6 +118,7 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation) {
     }
     if (!method->empty())
       config.partition.method = parse_enum<partition::Method>(*method, "--method");
+    invocation.check(config, "partition");
     TerminalProgress progress = invocation.progress();
     const Dataset dataset = read_dataset(*data);
     const Graphs graphs = load_or_build_graphs(*data, dataset, config.graph, progress);

@@ -15,7 +15,7 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
       "info", "Version, device, libraries, and why the GPU is or is not used");
   add_common_options(*info, invocation);
   info->callback([&invocation] {
-    const Config config = invocation.config();
+    const Config config = invocation.config_for("info");
     const auto backend = kernels::make_backend(config.backend);
     std::vector<std::pair<std::string, std::string>> facts = {{"penchant", kVersion},
                                                               {"compiler", kCompilerVersion},
@@ -51,7 +51,9 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
   };
   const auto flags = std::make_shared<Flags>();
   show->add_flag("--effective", flags->effective, "With --config and --set applied (the default)");
-  show->add_flag("--markdown", flags->markdown, "The table of docs/configuration.md");
+  show->add_flag("--markdown", flags->markdown, "The table of docs/configuration.md")
+      ->excludes("--json")
+      ->excludes("--effective");
   show->callback([flags, &invocation] {
     const Config config = invocation.config();
     if (invocation.json) {

@@ -18,38 +18,52 @@ struct IngestFlags {
   bool strict = false;
 };
 
-void apply_flags(const IngestFlags& flags, Config& config) {
+/// Flags are settings: those that are given are set and noted.
+void apply_flags(const IngestFlags& flags, const CLI::App& verb, Config& config) {
   IngestOptions& ingest = config.ingest;
-  const auto path = [](const std::string& text, std::filesystem::path& to) {
-    if (!text.empty()) to = text;
+  const auto set = [&](const char* flag, const char* key, const auto& value, auto& to) {
+    if (verb.count(flag) == 0) return;
+    to = value;
+    mark_given(config, key, flag);
   };
-  const auto word = [](const std::string& text, std::string& to) {
-    if (!text.empty()) to = text;
+  const auto files = [](const std::vector<std::string>& names) {
+    return std::vector<std::filesystem::path>(names.begin(), names.end());
   };
-  path(flags.out, config.data_out);
-  path(flags.train, ingest.train_file);
-  path(flags.test, ingest.test_file);
-  path(flags.sequences, ingest.sequences_file);
-  path(flags.attributes, ingest.attributes_file);
-  path(flags.prefix, ingest.prefix);
-  if (!flags.format.empty()) ingest.format = parse_enum<InputFormat>(flags.format, "--format");
-  if (!flags.log.empty()) ingest.log.files.assign(flags.log.begin(), flags.log.end());
-  if (!flags.separator.empty())
-    ingest.log.text.separator = parse_separator(flags.separator, "--separator");
-  if (!flags.quote.empty()) ingest.log.text.quote = parse_mark(flags.quote, "--quote");
-  if (!flags.escape.empty()) ingest.log.text.escape = parse_mark(flags.escape, "--escape");
-  if (!flags.item_table.empty()) {
-    ingest.item_table.emplace();
-    ingest.item_table->files.assign(flags.item_table.begin(), flags.item_table.end());
+  set("--out", "data.out", flags.out, config.data_out);
+  set("--train", "data.train", flags.train, ingest.train_file);
+  set("--test", "data.test", flags.test, ingest.test_file);
+  set("--sequences", "data.sequences", flags.sequences, ingest.sequences_file);
+  set("--attributes", "data.attributes_file", flags.attributes, ingest.attributes_file);
+  set("--prefix", "data.prefix", flags.prefix, ingest.prefix);
+  set("--log", "data.log", files(flags.log), ingest.log.files);
+  if (!flags.format.empty()) {
+    set("--format", "data.format", parse_enum<InputFormat>(flags.format, "--format"),
+        ingest.format);
   }
-  for (const std::string& filter : flags.filters) ingest.filters.push_back(parse_filter(filter));
-  word(flags.columns.user, ingest.columns.user);
-  word(flags.columns.item, ingest.columns.item);
-  word(flags.columns.time, ingest.columns.time);
-  word(flags.columns.event, ingest.columns.event);
-  word(flags.columns.weight, ingest.columns.weight);
-  word(flags.columns.session, ingest.columns.session);
-  if (flags.strict) ingest.strict = true;
+  if (!flags.separator.empty()) {
+    set("--separator", "data.separator", parse_separator(flags.separator, "--separator"),
+        ingest.log.text.separator);
+  }
+  if (!flags.quote.empty())
+    set("--quote", "data.quote", parse_mark(flags.quote, "--quote"), ingest.log.text.quote);
+  if (!flags.escape.empty())
+    set("--escape", "data.escape", parse_mark(flags.escape, "--escape"), ingest.log.text.escape);
+  if (!flags.item_table.empty()) {
+    if (!ingest.item_table) ingest.item_table.emplace();
+    set("--item-table", "data.items.table", files(flags.item_table), ingest.item_table->files);
+  }
+  if (!flags.filters.empty()) {
+    std::vector<RowFilter> filters = ingest.filters;
+    for (const std::string& filter : flags.filters) filters.push_back(parse_filter(filter));
+    set("--filter", "data.filters", filters, ingest.filters);
+  }
+  set("--user-column", "data.columns.user", flags.columns.user, ingest.columns.user);
+  set("--item-column", "data.columns.item", flags.columns.item, ingest.columns.item);
+  set("--time-column", "data.columns.time", flags.columns.time, ingest.columns.time);
+  set("--event-column", "data.columns.event", flags.columns.event, ingest.columns.event);
+  set("--weight-column", "data.columns.weight", flags.columns.weight, ingest.columns.weight);
+  set("--session-column", "data.columns.session", flags.columns.session, ingest.columns.session);
+  set("--strict", "data.strict", flags.strict, ingest.strict);
 }
 
 nlohmann::json to_json(const RowCounts& rows) {
@@ -85,9 +99,10 @@ std::string rows_table(const char* name, const RowCounts& rows) {
   return text;
 }
 
-void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
+void run_ingest(const IngestFlags& flags, const CLI::App& verb, const Invocation& invocation) {
   Config config = invocation.config();
-  apply_flags(flags, config);
+  apply_flags(flags, verb, config);
+  invocation.check(config, "ingest");
   if (config.data_out.empty())
     throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
   TerminalProgress progress = invocation.progress();
@@ -131,7 +146,7 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
 void add_ingest_verb(CLI::App& program, Invocation& invocation) {
   auto* verb = program.add_subcommand(
       "ingest", "Read a behaviour log and an item table into a data set (X.data)");
-  add_common_options(*verb, invocation);
+  add_common_options(*verb, invocation, UsesDevice::no);
   const auto flags = std::make_shared<IngestFlags>();
   verb->add_option("--out", flags->out, "Data set to write, such as shop.data");
   verb->add_option("--format", flags->format, "table, lightgcn, s3rec or recbole");
@@ -146,19 +161,22 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
                    "table: character around cells, none (quotes are text) or auto");
   verb->add_option("--escape", flags->escape,
                    "table: character that takes the meaning of the next one, none or auto");
-  verb->add_option("--user-column", flags->columns.user, "table: column of the user id");
-  verb->add_option("--item-column", flags->columns.item, "table: column of the item id");
-  verb->add_option("--time-column", flags->columns.time, "table: column of the time");
-  verb->add_option("--event-column", flags->columns.event, "table: column of the event type");
-  verb->add_option("--weight-column", flags->columns.weight, "table: column of a weight");
+  verb->add_option("--user-column", flags->columns.user, "table, recbole: column of the user id");
+  verb->add_option("--item-column", flags->columns.item, "table, recbole: column of the item id");
+  verb->add_option("--time-column", flags->columns.time, "table, recbole: column of the time");
+  verb->add_option("--event-column", flags->columns.event,
+                   "table, recbole: column of the event type");
+  verb->add_option("--weight-column", flags->columns.weight,
+                   "table, recbole: column of a weight; empty: none");
   verb->add_option("--session-column", flags->columns.session,
-                   "table: column of the session or basket");
-  verb->add_option("--filter", flags->filters,
-                   "table: rows to keep, such as 'quantity > 0'; may be given several times");
+                   "table, recbole: column of the session or basket");
+  verb->add_option(
+      "--filter", flags->filters,
+      "table, recbole: rows to keep, such as 'quantity > 0'; may be given several times");
   verb->add_option("--item-table", flags->item_table,
-                   "table: item table; its columns are chosen in the configuration");
+                   "table, recbole: item table; its columns are chosen in the configuration");
   verb->add_flag("--strict", flags->strict, "A malformed row is an error instead of being counted");
-  verb->callback([flags, &invocation] { run_ingest(*flags, invocation); });
+  verb->callback([flags, verb, &invocation] { run_ingest(*flags, *verb, invocation); });
 }
 
 }  // namespace penchant::pipeline

@@ -47,16 +47,24 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
   verb->add_flag("--resume", flags->resume, "Go on from the model's checkpoint");
   verb->callback([flags, &invocation] {
     Config config = invocation.config();
-    if (!flags->out.empty()) config.model_out = flags->out;
+    const auto given = [&](bool is_given, const char* key, const char* flag) {
+      if (is_given) mark_given(config, key, flag);
+      return is_given;
+    };
+    if (given(!flags->out.empty(), "model.out", "--out")) config.model_out = flags->out;
     if (config.model_out.empty())
       throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
-    if (flags->seed) {
+    if (given(flags->seed.has_value(), "train.seed", "--seed")) {
       if (*flags->seed < 0)
         throw InputError(
             fmt::format("--seed is {}, expected a number that is not negative", *flags->seed));
       config.train.seed = static_cast<graph::Seed>(*flags->seed);
     }
-    if (!flags->budget.empty()) config.train.budget = parse_budget(flags->budget, "--budget");
+    if (given(!flags->budget.empty(), "train.budget", "--budget"))
+      config.train.budget = parse_budget(flags->budget, "--budget");
+    invocation.check(config, "train");
+    if (flags->resume && config.train.model.kind == models::ModelKind::graph_filter)
+      throw InputError("train: --resume has no effect: a graph filter keeps no checkpoint");
     config.train.resume = flags->resume;
     TerminalProgress progress = invocation.progress();
     const auto backend = kernels::make_backend(config.backend);
@@ -103,9 +111,10 @@ struct Loaded {
   Dataset dataset;
   TrainedModel model;
 
-  Loaded(const Invocation& invocation, const std::string& data, const std::string& model_directory,
+  /// `given`: the configuration as the verb's own options changed it.
+  Loaded(Config given, const std::string& data, const std::string& model_directory,
          KnownPart known = KnownPart::train_and_validation)
-      : config(invocation.config()),
+      : config(std::move(given)),
         backend(kernels::make_backend(config.backend)),
         dataset(read_dataset(data)),
         model(load_model(model_directory, dataset, *backend, known)) {}
@@ -155,17 +164,11 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
       "recent first)");
   verb->callback([flags, &invocation] {
     const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
-    Loaded loaded(invocation, flags->data, flags->model,
+    Loaded loaded(invocation.config_for("evaluate"), flags->data, flags->model,
                   part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
     TerminalProgress progress = invocation.progress();
-    EvaluateOptions options = loaded.config.evaluate;
+    EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
     options.part = part;
-    for (const std::int64_t cutoff : options.cutoffs) {
-      if (cutoff > loaded.dataset.num_items())
-        throw InputError(
-            fmt::format("evaluate: cut-off {} is larger than the catalogue of {} items", cutoff,
-                        loaded.dataset.num_items()));
-    }
     const EvaluateReport report =
         evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
     const std::vector<Baseline> baselines =
@@ -179,13 +182,46 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
 
 namespace {
 
-/// "a,b,c" -> a, b, c; nothing for an empty text.
-std::vector<std::string_view> split_ids(std::string_view text) {
-  std::vector<std::string_view> ids;
-  for (std::size_t first = 0; first < text.size();) {
-    const std::size_t last = std::min(text.find(',', first), text.size());
-    ids.push_back(text.substr(first, last - first));
-    first = last + 1;
+/// `a,"b, c",d` -> a; b, c; d, quoted as in CSV: a quote within quotes is written twice. Nothing
+/// for an empty text.
+std::vector<std::string> split_ids(std::string_view text) {
+  std::vector<std::string> ids;
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    std::string& id = ids.emplace_back();
+    if (text[place] == '"') {
+      bool closed = false;
+      for (++place; place < text.size() && !closed; ++place) {
+        const bool quote = text[place] == '"';
+        const bool doubled = quote && place + 1 < text.size() && text[place + 1] == '"';
+        if (!quote || doubled) id += text[place];
+        if (doubled) ++place;
+        closed = quote && !doubled;
+      }
+      if (!closed || (place < text.size() && text[place] != ','))
+        throw InputError(fmt::format(
+            "--history is '{}', expected a comma behind each closing quote; an id that holds "
+            "quotes can be given as a --history of its own",
+            text));
+      continue;
+    }
+    const std::size_t last = std::min(text.find(',', place), text.size());
+    id = text.substr(place, last - place);
+    place = last;
+  }
+  return ids;
+}
+
+/// The items of all --history options. A text that is an item's raw id as a whole is that item,
+/// whatever it holds.
+std::vector<std::string> history_items(const std::vector<std::string>& texts,
+                                       const graph::Dictionary& items) {
+  std::vector<std::string> ids;
+  for (const std::string& text : texts) {
+    if (items.find(text) != graph::kNoNode) {
+      ids.push_back(text);
+      continue;
+    }
+    for (std::string& id : split_ids(text)) ids.push_back(std::move(id));
   }
   return ids;
 }
@@ -194,8 +230,8 @@ std::vector<std::string_view> split_ids(std::string_view text) {
 
 void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, model, out, type, user, item, history;
-    std::vector<std::string> formats;
+    std::string data, model, out, type, user, item;
+    std::vector<std::string> formats, history;
     std::int64_t k = 20;
   };
   const auto flags = std::make_shared<Flags>();
@@ -205,10 +241,14 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   embed_verb->add_option("data", flags->data, "Data set (X.data)")->required();
   embed_verb->add_option("model", flags->model, "Model (X.model)")->required();
   embed_verb->add_option("--out", flags->out, "Where to write, such as shop.embeddings");
-  embed_verb->add_option("--format", flags->formats, "npy, parquet or npy,parquet")->delimiter(',');
+  embed_verb->add_option("--format", flags->formats, "npy, parquet or both")->delimiter(',');
   embed_verb->add_option("--type", flags->type, "float32 or float16");
   embed_verb->callback([flags, &invocation] {
-    Loaded loaded(invocation, flags->data, flags->model);
+    Config config = invocation.config();
+    if (!flags->type.empty()) mark_given(config, "embeddings.type", "--type");
+    if (!flags->formats.empty()) mark_given(config, "embeddings.formats", "--format");
+    invocation.check(config, "embed");
+    const Loaded loaded(std::move(config), flags->data, flags->model);
     EmbedOptions options = loaded.config.embed;
     if (!loaded.config.embeddings_out.empty() && flags->out.empty())
       flags->out = loaded.config.embeddings_out.string();
@@ -218,12 +258,8 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     if (!flags->type.empty()) options.type = parse_enum<EmbeddingType>(flags->type, "--type");
     if (!flags->formats.empty()) {
       options.npy = options.parquet = false;
-      for (const std::string& format : flags->formats) {
-        if (format != "npy" && format != "parquet")
-          throw InputError(
-              fmt::format("--format is '{}', expected npy, parquet or npy,parquet", format));
-        (format == "npy" ? options.npy : options.parquet) = true;
-      }
+      for (const std::string& format : flags->formats)
+        add_embedding_format(options, format, "--format");
     }
     TerminalProgress progress = invocation.progress();
     embed(loaded.dataset, loaded.model, options, flags->out, *loaded.backend, progress);
@@ -249,20 +285,23 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   auto* user_option = recommend_verb->add_option("--user", flags->user, "Raw user id");
   auto* history_option = recommend_verb->add_option(
       "--history", flags->history,
-      "Instead of --user: raw item ids, oldest first, separated by commas; models without a "
-      "sequence encoder take the mean of the items' vectors");
+      "Instead of --user: raw item ids, oldest first, separated by commas; may be given several "
+      "times. An id that holds a comma is given as a --history of its own, or in quotes as in CSV. "
+      "Models without a sequence encoder take the mean of the items' vectors");
+  history_option->allow_extra_args(false);
   recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   recommend_verb->callback([flags, user_option, history_option, &invocation] {
     if (user_option->empty() == history_option->empty())
       throw InputError("recommend: expected either --user or --history");
-    Loaded loaded(invocation, flags->data, flags->model);
+    Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model);
     if (!user_option->empty()) {
       print_items(loaded, fmt::format("for user {}\n", flags->user),
                   recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
                   invocation.json);
       return;
     }
-    const std::vector<std::string_view> raw_items = split_ids(flags->history);
+    const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
+    const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
     const auto items =
         recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k, *loaded.backend);
     print_items(loaded,
@@ -278,7 +317,7 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   similar_verb->add_option("--item", flags->item, "Raw item id")->required();
   similar_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   similar_verb->callback([flags, &invocation] {
-    Loaded loaded(invocation, flags->data, flags->model);
+    Loaded loaded(invocation.config_for("similar"), flags->data, flags->model);
     const auto items =
         similar(loaded.dataset, loaded.model, flags->item, flags->k, *loaded.backend);
     print_items(loaded,

@@ -35,7 +35,7 @@ void add_report_verb(CLI::App& program, Invocation& invocation) {
     if (flags->options.max_map_items < 1 || flags->options.max_map_items > 20000)
       throw InputError(fmt::format("report: --map-items is {}, expected 1 to 20000",
                                    flags->options.max_map_items));
-    const Config config = invocation.config();
+    const Config config = invocation.config_for("report");
     TerminalProgress progress = invocation.progress();
     fs::path model_directory = fs::path(flags->model).lexically_normal();
     if (!model_directory.has_filename()) model_directory = model_directory.parent_path();

@@ -18,8 +18,10 @@ void add_run_verb(CLI::App& program, Invocation& invocation) {
   const auto file = std::make_shared<std::string>();
   verb->add_option("file", *file, "Configuration (TOML)")->required();
   verb->callback([file, &invocation] {
+    if (!invocation.config_file.empty())
+      throw InputError(fmt::format("run: the configuration is {}; --config has no effect", *file));
     invocation.config_file = *file;
-    const Config config = invocation.config();
+    const Config config = invocation.config_for("run");
     TerminalProgress progress = invocation.progress();
     const RunReport report = run_all(config, progress);
     if (report.interrupted) {

@@ -49,7 +49,7 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
     text.quote = parse_mark(flags->quote, "--quote");
     text.escape = parse_mark(flags->escape, "--escape");
     text.encoding = parse_enum<TextEncoding>(flags->encoding, "--encoding");
-    const Config config = invocation.config();
+    const Config config = invocation.config_for("score");
     const auto backend = kernels::make_backend(config.backend);
     const Dataset dataset = read_dataset(flags->data);
     const TrainedModel model = load_model(flags->model, dataset, *backend);

@@ -27,13 +27,20 @@ struct Invocation {
   std::optional<std::int64_t> threads;
   int exit_code = 0;
 
-  /// --config, then --set, then --device and --threads.
+  /// --config, then --set, then --device and --threads, which take effect here.
   Config config() const;
+  /// Refuses settings that have no effect on a verb (pipeline/setting_uses.h).
+  void check(const Config& config, std::string_view verb) const;
+  /// config(), checked: for verbs without options that are settings.
+  Config config_for(std::string_view verb) const;
   TerminalProgress progress() const { return TerminalProgress(quiet); }
 };
 
-/// Adds --json, --quiet, --config, --set, --device and --threads.
-void add_common_options(CLI::App& verb, Invocation& invocation);
+/// Whether a verb computes on a device that can be chosen.
+enum class UsesDevice { no, yes };
+/// Adds --json, --quiet, --config, --set, --threads and, where it is used, --device.
+void add_common_options(CLI::App& verb, Invocation& invocation,
+                        UsesDevice uses_device = UsesDevice::yes);
 
 void add_ingest_verb(CLI::App& program, Invocation& invocation);
 void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition

@@ -14,6 +14,7 @@
 #include <omp.h>
 
 #include "kernels/cpu/check.h"
+#include "kernels/host_threads.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -36,20 +37,24 @@ std::uint16_t round_to_bf16(float value) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(int num_threads)
-    : num_threads_(num_threads > 0 ? num_threads : omp_get_num_procs()) {
+int set_host_threads(int num_threads) {
   // Each thread takes a stack and scratch memory; OpenMP ends the process where it gets none.
   const int most = std::max(kMostThreads, omp_get_num_procs());
   if (num_threads < 0 || num_threads > most) {
     throw InputError(
         fmt::format("number of threads is {}, expected 0 (all cores) to {}", num_threads, most));
   }
-  hwy::GetChosenTarget().Update(
-      hwy::SupportedTargets());  // so that dispatch pointers are final from here on
+  const int threads = num_threads > 0 ? num_threads : omp_get_num_procs();
   // Our own tiles run in parallel, so that results do not depend on the thread count. OpenBLAS'
   // OpenMP flavour also sets OpenMP's count here: the order of the two calls matters.
   openblas_set_num_threads(1);
-  omp_set_num_threads(num_threads_);
+  omp_set_num_threads(threads);
+  return threads;
+}
+
+CpuBackend::CpuBackend(int num_threads) : num_threads_(set_host_threads(num_threads)) {
+  hwy::GetChosenTarget().Update(
+      hwy::SupportedTargets());  // so that dispatch pointers are final from here on
 }
 
 std::string cpu_instruction_set() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "graph/events.h"
 #include "tests/graph/graphs.h"
 
 namespace penchant::graph {
@@ -62,14 +64,16 @@ std::map<NodeId, std::int64_t> rows_by_user(const Interactions& log) {
 
 class SplitEveryWay : public testing::TestWithParam<SplitMethod> {};
 std::string name_of(const testing::TestParamInfo<SplitMethod>& tested) {
-  constexpr const char* kNames[] = {"given", "global_time", "leave_one_out", "random_per_user",
-                                    "hidden_items"};
+  constexpr const char* kNames[] = {"given",           "global_time",
+                                    "leave_one_out",   "leave_last_session",
+                                    "random_per_user", "hidden_items"};
   return kNames[static_cast<int>(tested.param)];
 }
 INSTANTIATE_TEST_SUITE_P(Methods, SplitEveryWay,
                          testing::Values(SplitMethod::given, SplitMethod::global_time,
-                                         SplitMethod::leave_one_out, SplitMethod::random_per_user,
-                                         SplitMethod::hidden_items),
+                                         SplitMethod::leave_one_out,
+                                         SplitMethod::leave_last_session,
+                                         SplitMethod::random_per_user, SplitMethod::hidden_items),
                          name_of);
 
 TEST_P(SplitEveryWay, PartsAreDisjointAndComplete) {
@@ -155,9 +159,16 @@ TEST_P(SplitEveryWay, RowsLeftOutAndColumnsToMoveChangeNothing) {
     kept.item.push_back(log.item[row]);
     kept.weight.push_back(log.weight[row]);
     kept.time_ms.push_back(log.time_ms[row]);
+    kept.session.push_back(log.session[row]);
   }
   const SplitInteractions want = split_interactions(kept, {}, options);
-  assign_parts(log, options, parts);
+  assign_parts(
+      [&] {
+        Interactions waiting = log;
+        waiting.session = moved.session;
+        return waiting;
+      }(),
+      options, parts, order);
   const SplitInteractions got = divide_log(moved, order, parts);
   EXPECT_EQ(tags(got.train.interactions), tags(want.train.interactions));
   EXPECT_EQ(tags(got.validation), tags(want.validation));
@@ -168,7 +179,8 @@ TEST_P(SplitEveryWay, RowsLeftOutAndColumnsToMoveChangeNothing) {
 
 TEST(Split, RandomTakesItsShareOfEachUser) {
   for (const auto& [validation, test] : {std::pair{0.1, 0.2}, {0.5, 0.5}, {0.9, 0.99}}) {
-    const Interactions log = tagged_log(Times::tied, 300);
+    Interactions log = tagged_log(Times::distinct, 300);
+    log.session.clear();
     const SplitInteractions split =
         split_interactions(log, {}, {SplitMethod::random_per_user, validation, test, Seed{5}});
     auto in_test = rows_by_user(split.test);
@@ -212,6 +224,7 @@ TEST(Split, RandomPrefersNoPlace) {
 Interactions log_with_repeated_pairs() {
   Interactions log = random_log(60, 40, 900, 51, 50);
   log.time_ms.clear();
+  log.session.clear();
   for (std::size_t row = 0; row < log.user.size(); ++row) {
     log.weight[row] = static_cast<float>(row);
     if (row % 3 == 2 && log.user[row] == log.user[row - 2]) log.item[row] = log.item[row - 2];
@@ -326,17 +339,125 @@ TEST(Split, LeaveOneOutTakesTheLastTwoOfThreeOrMore) {
   EXPECT_EQ(split.test.item, (std::vector<NodeId>{4, 0}));
 }
 
-TEST(Split, LeaveOneOutTakesAllRowsOfOneItemAndTime) {
+TEST(Split, LeaveOneOutTakesAllRowsOfOneTime) {
   Interactions log;
-  log.user = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2};
-  log.item = {1, 2, 3, 2, 3, 1, 1, 1, 5, 4, 4};
-  log.time_ms = {1, 2, 3, 3, 3, 7, 7, 7, 1, 2, 2};
+  log.user = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3};
+  log.item = {1, 2, 3, 2, 3, 1, 1, 1, 5, 4, 4, 1, 2};
+  log.time_ms = {1, 2, 3, 3, 3, 7, 7, 7, 1, 2, 2, 1, 2};
   const SplitInteractions split =
       split_interactions(log, {}, {.method = SplitMethod::leave_one_out});
-  EXPECT_EQ(split.test.item, (std::vector<NodeId>{3, 3}));
-  EXPECT_EQ(split.validation.item, std::vector<NodeId>{2}) << "the one at time 3";
-  EXPECT_EQ(split.train.interactions.user, (std::vector<NodeId>{0, 0, 1, 1, 1, 2, 2, 2}))
-      << "one or two events are too few";
+  EXPECT_EQ(split.test.user, (std::vector<NodeId>{0, 0, 0, 2, 2}));
+  EXPECT_EQ(split.test.item, (std::vector<NodeId>{3, 2, 3, 4, 4}));
+  EXPECT_EQ(split.validation.item, std::vector<NodeId>{2}) << "of three events";
+  EXPECT_EQ(split.train.interactions.user, (std::vector<NodeId>{0, 1, 1, 1, 2, 3, 3}))
+      << "one event is too few, and so are two single rows";
+  const SplitInteractions last =
+      split_interactions(log, {}, {.method = SplitMethod::leave_last_session});
+  EXPECT_EQ(last.test.user, (std::vector<NodeId>{0, 0, 0, 2, 2, 3}));
+}
+
+/// Orders: two of each of two users, in one column that is time as well.
+Interactions orders() {
+  Interactions log;
+  log.user = {0, 0, 0, 0, 0, 1, 1, 1, 1};
+  log.item = {0, 1, 2, 3, 4, 2, 0, 1, 3};
+  log.session = {1, 1, 2, 2, 2, 1, 1, 2, 2};
+  return log;
+}
+
+TEST(Split, TheLastOrderIsHeldOutWhole) {
+  for (const bool timed : {false, true}) {
+    for (const bool sessions : {false, true}) {
+      if (!timed && !sessions) continue;
+      Interactions log = orders();
+      if (timed) log.time_ms.assign(log.session.begin(), log.session.end());
+      if (!sessions) log.session.clear();
+      for (const SplitMethod method :
+           {SplitMethod::leave_one_out, SplitMethod::leave_last_session}) {
+        const SplitInteractions split = split_interactions(log, {}, {.method = method});
+        EXPECT_EQ(split.test.item, (std::vector<NodeId>{2, 3, 4, 1, 3}));
+        EXPECT_EQ(split.train.interactions.item, (std::vector<NodeId>{0, 1, 2, 0}));
+        EXPECT_TRUE(split.validation.empty());
+      }
+    }
+  }
+}
+
+TEST(Split, OfThreeOrdersTheSecondIsValidation) {
+  Interactions log = orders();
+  log.user = std::vector<NodeId>(9, 0);
+  log.session = {7, 7, 9, 9, 8, 8, 9, 8, 8};  // 9 begins before 8 and ends before it
+  const SplitInteractions split =
+      split_interactions(log, {}, {.method = SplitMethod::leave_last_session});
+  EXPECT_EQ(split.test.session, std::vector<std::int32_t>(4, 8));
+  EXPECT_EQ(split.validation.session, std::vector<std::int32_t>(3, 9));
+  EXPECT_EQ(split.train.interactions.session, std::vector<std::int32_t>(2, 7));
+}
+
+TEST(Split, TheLastSessionNeedsSessionsOrTimes) {
+  Interactions log = orders();
+  log.session.clear();
+  EXPECT_THROW(split_interactions(log, {}, {.method = SplitMethod::leave_last_session}),
+               InputError);
+}
+
+// One row of a user holds an item of another session at one time: apart, one would tell of the
+// other, and the leak check would refuse the split.
+TEST(Split, SessionsThatShareAnItemAtOneTimeAreOneEvent) {
+  Interactions log;
+  log.user = {0, 0, 0, 0, 0};
+  log.item = {1, 2, 3, 3, 4};
+  log.time_ms = {1, 2, 5, 5, 5};
+  log.session = {1, 2, 3, 4, 4};
+  const SplitInteractions split =
+      split_interactions(log, {}, {.method = SplitMethod::leave_last_session});
+  EXPECT_EQ(split.test.item, (std::vector<NodeId>{3, 3, 4}));
+  EXPECT_EQ(split.validation.item, std::vector<NodeId>{2});
+}
+
+TEST(Split, NoMethodByPlaceInHistoryCutsAnEvent) {
+  const auto parts_of = [](const SplitInteractions& split, auto event_of) {
+    std::map<std::pair<NodeId, std::int64_t>, std::set<int>> parts;
+    int number = 0;
+    for (const Interactions* part : {&split.train.interactions, &split.validation, &split.test}) {
+      for (std::size_t row = 0; row < part->user.size(); ++row)
+        parts[{part->user[row], event_of(*part, row)}].insert(number);
+      ++number;
+    }
+    return parts;
+  };
+  for (const SplitMethod method : {SplitMethod::given, SplitMethod::leave_one_out,
+                                   SplitMethod::leave_last_session, SplitMethod::random_per_user}) {
+    Interactions log = tagged_log(Times::tied);
+    const SplitInteractions by_session = split_interactions(log, {}, {method, 0.25, 0.3, Seed{5}});
+    EXPECT_GT(by_session.validation.size(), 0);
+    for (const auto& [event, parts] : parts_of(by_session, [](const auto&part, std::size_t row) {
+           return part.session[row] == kNoNode ? -2 - static_cast<std::int64_t>(part.time_ms[row])
+                                               : std::int64_t{part.session[row]};
+         }))
+      EXPECT_EQ(parts.size(), 1U) << "session " << event.second;
+    EXPECT_EQ(count_cut_sessions(by_session).cut, 0);
+    log.session.clear();
+    const SplitInteractions by_time = split_interactions(log, {}, {method, 0.25, 0.3, Seed{5}});
+    for (const auto& [event, parts] :
+         parts_of(by_time, [](const auto&part, std::size_t row) { return part.time_ms[row]; }))
+      EXPECT_EQ(parts.size(), 1U) << "time " << event.second;
+  }
+}
+
+TEST(CutSessions, CountsThoseInSeveralParts) {
+  SplitInteractions split;
+  split.train.interactions.user = {0, 0, 0, 1, 2};
+  split.train.interactions.session = {1, 2, kNoNode, 1, 5};
+  split.validation.user = {0, 0, 2};
+  split.validation.session = {2, 3, kNoNode};
+  split.test.user = {0, 0, 1, 2};
+  split.test.session = {3, 4, 2, 6};
+  // Of user 0: 2 in train and validation, 3 in validation and test. User 1's 2 is another's.
+  const CutSessions sessions = count_cut_sessions(split);
+  EXPECT_EQ(sessions.cut, 2);
+  EXPECT_EQ(sessions.all, 5) << "2, 3 and 4 of user 0, 2 of user 1, 6 of user 2";
+  EXPECT_EQ(count_cut_sessions({}).cut, 0);
 }
 
 TEST(Split, HiddenItemsKeepsAllRowsOfAShareOfTheItemsOutOfTrain) {

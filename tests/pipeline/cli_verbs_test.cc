@@ -15,9 +15,9 @@ namespace {
 
 using nlohmann::json;
 
-const std::vector<std::string> kVerbs = {"ingest", "graph",     "partition", "train",  "evaluate",
-                                         "embed",  "recommend", "similar",   "score",  "ablate",
-                                         "run",    "generate",  "info",      "config", "bench",  "report"};
+const std::vector<std::string> kVerbs = {
+    "ingest", "graph",  "partition", "train",    "evaluate", "embed",  "recommend", "similar",
+    "score",  "ablate", "run",       "generate", "info",     "config", "bench",     "report"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -117,8 +117,7 @@ TEST_F(CliVerbs, EveryVerbPrintsJsonAlone) {
       run_penchant({"evaluate", data, model, "--split", "validation", "--json"}).json()["part"],
       "validation");
   const json embed =
-      run_penchant({"embed", data, model, "--out", at("e"), "--format", "npy,parquet", "--json"})
-          .json();
+      run_penchant({"embed", data, model, "--out", at("e"), "--format", "both", "--json"}).json();
   EXPECT_EQ(embed["num_items"], ingest["num_items"]);
   const json recommended =
       run_penchant({"recommend", data, model, "--user", "u3", "--k", "7", "--json"}).json();

@@ -34,7 +34,8 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Config& confi
       section = line.substr(1, line.size() - 2);
     } else if (const std::size_t equals = line.find(" = "); equals != std::string::npos) {
       const std::string value = line.substr(equals + 3, line.find("  # ") - equals - 3);
-      settings.emplace_back(section + "." + line.substr(0, equals), value);
+      const std::size_t name = line.starts_with("# ") ? 2 : 0;  // of a column that nobody gave
+      settings.emplace_back(section + "." + line.substr(name, equals - name), value);
     }
   }
   return settings;

@@ -445,6 +445,71 @@ TEST_F(IngestFormats, RecBoleHeadersAreChecked) {
               AllOf(HasSubstr("ml.inter:1"), HasSubstr("user_id")));
 }
 
+TEST_F(IngestFormats, RecBoleColumnsFillOrReplaceTheHeadersRoles) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("lfm");
+  write("lfm.inter", "user_id:token\tartist_id:token\tweight:float\nu1\ta1\t3\nu2\ta1\t2\n");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("lfm.inter:1"), HasSubstr("no item_id field"),
+                    HasSubstr("data.columns.item (--item-column)"), HasSubstr("artist_id:token")));
+  for (const char* name : {"artist_id", "artist_id:token"}) {
+    options.columns.item = name;
+    EXPECT_EQ(all_rows(ingest(options)), (Lines{"u1 a1 1", "u2 a1 1"}));
+  }
+  options.columns.weight = "weight";
+  options.filters = {{"weight", ">", {"2.5"}}};
+  EXPECT_EQ(all_rows(ingest(options)), Lines{"u1 a1 3"});
+  options.columns.weight = "rating";
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("'rating' (data.columns.weight)"), HasSubstr("weight:float")));
+}
+
+TEST_F(IngestFormats, RecBoleRatingsCanBeSwitchedOff) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("bx");
+  write("bx.inter", "user_id:token\titem_id:token\trating:float\nu1\ta\t0\nu1\tb\t5\nu2\ta\t0\n");
+  EXPECT_EQ(all_rows(ingest(options)), Lines{"u1 b 5"});
+  EXPECT_THAT(report_.rows.rejected.at(0).example, HasSubstr("data.columns.weight = \"\""));
+  options.columns_given = {"weight"};
+  EXPECT_EQ(all_rows(ingest(options)), (Lines{"u1 a 1", "u1 b 1", "u2 a 1"}));
+}
+
+TEST_F(IngestFormats, RecBoleSessionsCanStandForUsers) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("s");
+  write("s.inter", "session_id:token\titem_id:token\ttimestamp:float\ns1\ta\t10\ns1\tb\t11\n");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.columns.user"));
+  options.columns.user = "session_id";
+  EXPECT_EQ(all_rows(ingest(options)), (Lines{"s1 a 1 t10000", "s1 b 1 t11000"}));
+}
+
+TEST_F(IngestFormats, RecBoleAttributesCanBeChosen) {
+  IngestOptions options = everything_in_train();
+  options.format = InputFormat::recbole;
+  options.prefix = at("ml");
+  write("ml.inter", "user_id:token\titem_id:token\nu1\ta\n");
+  write("ml.item",
+        "sku:token\tgenre:token_seq\tyear:float\temb:float_seq\na\tdrama comedy\t1999\t0.3 0.5\n");
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("ml.item:1"), HasSubstr("data.items.key")));
+  options.item_column = "sku";
+  Dataset dataset = ingest(options);
+  EXPECT_EQ(attribute_of(dataset, "genre"), Lines{"a: comedy drama"});
+  EXPECT_EQ(attribute_of(dataset, "emb"), Lines{"no attribute emb"}) << "numbers are no categories";
+  options.attributes = {penchant::testing::attribute("genre")};
+  dataset = ingest(options);
+  EXPECT_EQ(attribute_of(dataset, "genre"), Lines{"a: comedy drama"}) << "kind by type";
+  EXPECT_EQ(attribute_of(dataset, "year"), Lines{"no attribute year"});
+  options.attributes[0].kind_given = true;
+  EXPECT_EQ(attribute_of(ingest(options), "genre"), Lines{"a: drama comedy"}) << "one category";
+  options.attributes = {penchant::testing::attribute("color")};
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("'color' (data.attributes)"), HasSubstr("genre:token_seq")));
+}
+
 TEST_F(IngestFormats, FilesThatAreNotGiven) {
   IngestOptions options;
   EXPECT_THAT(input_error_of([&] { ingest(options); }), HasSubstr("data.log"));

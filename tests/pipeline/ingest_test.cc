@@ -445,6 +445,22 @@ TEST_F(Ingest, RowsAreSortedByUserAndTime) {
       << "equal times keep the order of the file";
 }
 
+// The cap must not push an item below the core: item r is kept only by u1's oldest row.
+TEST_F(Ingest, TheCapAndTheCoreBothHold) {
+  IngestOptions options = everything_in_train();
+  options.max_user_count = 2;
+  options.min_item_count = 2;
+  const Dataset dataset = ingest_text(kHeader +
+                                          "u1,r,1600000001\nu1,a,1600000002\nu1,b,1600000003\n"
+                                          "u2,r,1600000001\nu2,a,1600000002\nu3,b,1600000002\n",
+                                      options);
+  EXPECT_EQ(all_rows(dataset), (Lines{"u1 a 1 t1600000002000", "u1 b 1 t1600000003000",
+                                      "u2 a 1 t1600000002000", "u3 b 1 t1600000002000"}));
+  EXPECT_THAT(rejections(),
+              ElementsAre("older than the user's latest 2 rows: 1",
+                          "user with fewer than 0 or item with fewer than 2 rows: 1"));
+}
+
 TEST_F(Ingest, StatisticsCountTheTrainingPartOnly) {
   IngestOptions options = everything_in_train();
   options.split_method = graph::SplitMethod::leave_one_out;
