@@ -23,14 +23,21 @@ constexpr const char* kFile = "libpenchant_cuda.so";
 constexpr const char* kDriver = "libcuda.so.1";
 constexpr const char* kVariable = "PENCHANT_CUDA_MODULE";
 
-/// Where the module may lie beside the program that runs.
+/// Where the module may lie beside the program that runs: in its folder, in an installation's lib
+/// beside bin, or at the top of the build tree that a test was built in. Not in any other folder
+/// above it: who unpacks the program in a place such as /tmp must not load what others put there.
 std::vector<fs::path> candidates() {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
   if (program.empty()) return {};
   const fs::path folder = program.parent_path();
-  return {folder / kFile, folder.parent_path() / kFile,
-          folder.parent_path() / PENCHANT_PRIVATE_LIBDIR / kFile};
+  const fs::path above = folder.parent_path();
+  std::vector<fs::path> files = {folder / kFile};
+  if (folder.filename() == "bin") files.push_back(above / PENCHANT_PRIVATE_LIBDIR / kFile);
+  if (folder.filename() == "tests" && fs::exists(above / "CMakeCache.txt") &&
+      (fs::status(above, ignored).permissions() & fs::perms::others_write) == fs::perms::none)
+    files.push_back(above / kFile);
+  return files;
 }
 
 std::string last_error() {
