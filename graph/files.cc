@@ -170,6 +170,7 @@ NewFile::NewFile(fs::path path) : path_(std::move(path)) {
   }
   const std::string name = path_.filename().string().substr(0, kMostNameBytes);
   temporary_ = path_.parent_path() / fmt::format("{}.{}.partial", name, random_name());
+  removed_ = std::make_unique<RemovedOnInterrupt>(temporary_);
   descriptor_ = Descriptor(
       open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!descriptor_.valid()) {

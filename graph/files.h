@@ -13,6 +13,8 @@
 #include <string_view>
 #include <utility>
 
+#include "graph/leftovers.h"
+
 namespace penchant::graph {
 
 /// Owner of a file descriptor.
@@ -85,6 +87,7 @@ class NewFile {
  private:
   class Buffer;
   std::filesystem::path path_, temporary_;
+  std::unique_ptr<RemovedOnInterrupt> removed_;
   Descriptor descriptor_;
   std::unique_ptr<Buffer> buffer_;
   std::unique_ptr<std::ostream> stream_;

@@ -10,6 +10,7 @@
 
 #include "graph/error.h"
 #include "pipeline/evaluation_report.h"
+#include "pipeline/json_file.h"
 #include "pipeline/manifest.h"
 #include "pipeline/run.h"
 
@@ -35,8 +36,7 @@ json row_to_json(const AblationRow& row) {
 /// The stored row, if it was made from these inputs.
 std::optional<AblationRow> read_row(const fs::path& path, const json& inputs,
                                     const Variant& variant) {
-  std::ifstream file(path);
-  const json stored = json::parse(file, nullptr, false);
+  const json stored = read_json_if_good(path);
   if (!stored.is_object() || stored.value("inputs", json()) != inputs) return std::nullopt;
   AblationRow row;
   row.variant = variant;
@@ -47,7 +47,7 @@ std::optional<AblationRow> read_row(const fs::path& path, const json& inputs,
     row.epoch_seconds = stored.at("epoch_seconds").get<double>();
     row.seconds = stored.at("seconds").get<double>();
     if (stored.contains("test")) row.test = evaluation_from_json(stored.at("test"));
-  } catch (const json::exception&) {
+  } catch (const std::exception&) {
     return std::nullopt;  // damaged: the variant runs again
   }
   return row;

@@ -19,6 +19,7 @@
 #include "pipeline/evaluate.h"
 #include "pipeline/filter_blend.h"
 #include "pipeline/filter_training.h"
+#include "pipeline/json_file.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
 #include "pipeline/names.h"
@@ -177,8 +178,8 @@ class AutoTrainer {
     report.validated = validates_;
     if (is_finished_already()) {
       report.chosen = describe_choice();
-      progress_.end(fmt::format("{} is finished already: nothing to resume",
-                                destination_.path.string()));
+      progress_.end(
+          fmt::format("{} is finished already: nothing to resume", destination_.path.string()));
       return report;
     }
     open_directory(config_toml);
@@ -247,7 +248,7 @@ class AutoTrainer {
 
   /// What has been decided, under the same options.
   json read_choice(const fs::path& choice) const {
-    json state = json::parse(graph::read_file(choice), nullptr, false);
+    json state = parse_json_line(graph::read_file(choice));
     if (!state.is_object() || !state.contains("course") || !state["course"].is_object())
       throw InputError(fmt::format("{}: damaged", choice.string()));
     const json now = course();

@@ -12,7 +12,11 @@
 #include "graph/files.h"
 #include "pipeline/bounds.h"
 #include "pipeline/config_settings.h"
+#include "pipeline/environment.h"
+#include "pipeline/json_file.h"
+#include "pipeline/manifest.h"
 #include "pipeline/names.h"
+#include "pipeline/printable.h"
 #include "pipeline/setting_uses.h"
 
 namespace penchant::pipeline {
@@ -33,7 +37,7 @@ const Setting* find_setting(std::string_view key) {
 [[noreturn]] void unknown_key(const Source& source, const std::string& key,
                               const std::vector<std::string>& known) {
   const std::string near = nearest(key, known);
-  throw InputError(fmt::format("{}: unknown key '{}'{}", source.place, key,
+  throw InputError(fmt::format("{}: unknown key '{}'{}", source.place, printable(key),
                                near.empty() ? "; `penchant config show` lists all keys"
                                             : fmt::format("; did you mean '{}'?", near)));
 }
@@ -55,10 +59,59 @@ void check_node(const toml::node& node, std::string_view key, const Source& sour
   }
 }
 
+/// A string with its variables as it would stand in a file of the working folder.
+std::string written_string(const std::string& text, bool is_path, const Source& source) {
+  if (!is_path || source.folder.empty()) return toml_string(text);
+  const bool absolute = fs::path(expand_environment(text, source.place)).is_absolute();
+  // Not made normal: a default such as ${DATA:-../data} would lose its dots.
+  return toml_string(absolute ? text : (source.folder / text).string());
+}
+
+/// Keeps what is written where a value names variables, in place of what they hold.
+void keep_variables(Config& config, const std::string& key, const toml::node& node, bool is_path,
+                    const Source& source) {
+  config.written.erase(key);
+  std::vector<std::string> texts;
+  const auto add = [&](const toml::node& element) {
+    if (const auto text = element.value_exact<std::string>()) texts.push_back(*text);
+  };
+  const toml::array* array = node.as_array();
+  if (array != nullptr)
+    for (const toml::node& element : *array) add(element);
+  else
+    add(node);
+  if (std::none_of(texts.begin(), texts.end(), names_variable)) return;
+  std::string all;
+  for (const std::string& text : texts)
+    all += (all.empty() ? "" : ", ") + written_string(text, is_path, source);
+  config.written[key] = array != nullptr ? "[" + all + "]" : all;
+}
+
 void read_setting(Config& config, const Setting& setting, const toml::node& node,
                   const Source& source) {
   check_node(node, setting.key, source);
   setting.read(config, node, source);
+  keep_variables(config, setting.key, node, setting.is_path, source);
+}
+
+std::string attribute_key(std::size_t index, std::string_view field) {
+  return fmt::format("data.attributes.{}.{}", index, field);
+}
+
+/// What is stored of a value whose TOML is `value`.
+const std::string& stored_text(const Config& config, const std::string& key,
+                               const std::string& value) {
+  const auto found = config.written.find(key);
+  return found == config.written.end() ? value : found->second;
+}
+
+/// The same where a change of a variable must show.
+std::string stored_with_hash(const Config& config, const std::string& key,
+                             const std::string& value) {
+  const auto found = config.written.find(key);
+  return found == config.written.end()
+             ? value
+             : fmt::format("{} (hash {})", found->second, hash_bytes(value));
 }
 
 /// A path is a list of its prefixes, whether its kind is said or not.
@@ -103,6 +156,15 @@ AttributeColumn read_attribute_table(const toml::table& table, const Source& sou
   return attribute;
 }
 
+/// The fields of an entry of data.attributes, in the order in which they are written.
+std::vector<std::pair<std::string, std::string>> attribute_fields(const AttributeColumn& a) {
+  return {{"column", a.column},
+          {"name", a.name},
+          {"kind", std::string(enum_name(a.kind))},
+          {"separator", a.separator},
+          {"path_separator", a.path_separator}};
+}
+
 /// Walks the tables of a file; leaves are settings.
 void apply_table(Config& config, const toml::table& table, const std::string& prefix,
                  const Source& file) {
@@ -135,8 +197,13 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
         wrong_type(source, key, "[[data.attributes]] tables");
       config.given[key] = {source.place, false};
       config.ingest.attributes.clear();
-      for (const toml::node& entry : *entries)
-        config.ingest.attributes.push_back(read_attribute_table(*entry.as_table(), file));
+      for (const toml::node& entry : *entries) {
+        const toml::table& fields = *entry.as_table();
+        const std::size_t index = config.ingest.attributes.size();
+        config.ingest.attributes.push_back(read_attribute_table(fields, file));
+        for (const auto& [field, value] : fields)
+          keep_variables(config, attribute_key(index, field.str()), value, false, file);
+      }
     } else if (const Setting* known = find_setting(key)) {
       read_setting(config, *known, node, source);
       config.given[key] = {source.place, false};
@@ -194,9 +261,11 @@ void finish(Config& config, const std::string& place) {
 
 Config read_config(const fs::path& path) {
   if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
+  const std::string text = graph::read_file(path, kMostConfigBytes);
+  check_toml_depth(text, path.string());
   Config config;
   try {
-    const toml::table table = toml::parse(graph::read_file(path, kMostConfigBytes), path.string());
+    const toml::table table = toml::parse(text, path.string());
     apply_table(config, table, "", {path.string(), path.parent_path()});
   } catch (const toml::parse_error& error) {
     throw InputError(fmt::format("{}:{}:{}: not valid TOML: {}", path.string(),
@@ -220,6 +289,7 @@ void apply_setting(Config& config, std::string_view assignment) {
     throw InputError(
         fmt::format("{}: {} is a table, which a configuration file can hold", source.place, key));
   if (known == nullptr) unknown_key(source, key, known_keys());
+  check_toml_depth(text, fmt::format("--set {}", key));
   toml::table table;
   try {
     table = toml::parse("value = " + text);
@@ -248,19 +318,19 @@ std::string effective_toml(const Config& config) {
     const bool unsaid = known.key.starts_with("data.columns.") &&
                         !config.given.contains(known.key) && known.write(config) == "''";
     text += fmt::format("{}{} = {}  # {}\n", unsaid ? "# " : "", known.key.substr(dot + 1),
-                        known.write(config), known.help);
+                        stored_text(config, known.key, known.write(config)), known.help);
   }
   text += "\n[data.event_weights]\n";
   for (const auto& [event, weight] : config.ingest.event_weights)
     text += fmt::format("{} = {}\n", toml_string(event), write_value(weight));
-  for (const AttributeColumn& attribute : config.ingest.attributes) {
-    text += fmt::format(
-        "\n[[data.attributes]]\ncolumn = {}\nname = {}\n{}kind = {}\nseparator = {}\n"
-        "path_separator = {}\n",
-        toml_string(attribute.column), toml_string(attribute.name),
-        attribute.kind_given || attribute.kind != graph::AttributeKind::categorical ? "" : "# ",
-        toml_string(enum_name(attribute.kind)), toml_string(attribute.separator),
-        toml_string(attribute.path_separator));
+  for (std::size_t i = 0; i < config.ingest.attributes.size(); ++i) {
+    text += "\n[[data.attributes]]\n";
+    const AttributeColumn& attribute = config.ingest.attributes[i];
+    const bool unsaid =
+        !attribute.kind_given && attribute.kind == graph::AttributeKind::categorical;
+    for (const auto& [field, value] : attribute_fields(config.ingest.attributes[i]))
+      text += fmt::format("{}{} = {}\n", field == "kind" && unsaid ? "# " : "", field,
+                          stored_text(config, attribute_key(i, field), write_value(value)));
   }
   return text;
 }
@@ -272,13 +342,15 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
                        [&](const std::string& prefix) { return key.starts_with(prefix); });
   };
   for (const Setting& known : all_settings()) {
-    if (wanted(known.key)) settings[known.key] = known.write(config);
+    if (wanted(known.key))
+      settings[known.key] = stored_with_hash(config, known.key, known.write(config));
   }
   if (wanted("data.event_weights")) settings["data.event_weights"] = config.ingest.event_weights;
   if (wanted("data.attributes")) {
-    for (const AttributeColumn& a : config.ingest.attributes) {
-      settings["data.attributes"].push_back(
-          {a.column, a.name, enum_name(a.kind), a.separator, a.path_separator});
+    for (std::size_t i = 0; i < config.ingest.attributes.size(); ++i) {
+      nlohmann::json& fields = settings["data.attributes"].emplace_back(nlohmann::json::array());
+      for (const auto& [field, value] : attribute_fields(config.ingest.attributes[i]))
+        fields.push_back(stored_with_hash(config, attribute_key(i, field), value));
     }
   }
   return settings.dump();
@@ -311,6 +383,11 @@ std::string configuration_markdown() {
       text += fmt::format(" `{} = {}`", known.key, known.write(interest));
   }
   text += ".\n";
+  text +=
+      "\nStrings may name environment variables: `${NAME}`, or `${NAME:-default}` where it may be "
+      "unset; `$${` stands for `${` itself. What a variable holds is used and not stored: "
+      "`X.data/run.json`, `X.model/config.toml`, the report and messages have the variable's name "
+      "(and a hash, so that `run` notices another value).\n";
   return text;
 }
 

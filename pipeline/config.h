@@ -39,6 +39,9 @@ struct Config {
   EmbedOptions embed;
   std::vector<std::string> embed_formats = {"npy"};
   kernels::BackendOptions backend;
+  /// TOML of the values that name environment variables, by key (data.attributes.0.column for a
+  /// field of a table): what is stored of them.
+  std::map<std::string, std::string> written;
   /// Where a key was set.
   struct Given {
     std::string place;  ///< "shop.toml:12:5", "--set train.epochs=3" or "--seed"

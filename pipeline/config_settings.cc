@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/config_settings.h"
 
+#include <type_traits>
 #include <utility>
 
 namespace penchant::pipeline {
@@ -11,12 +12,16 @@ namespace {
 
 template <typename Access>
 Setting setting(std::string key, std::string help, Access access) {
+  using Member = std::decay_t<decltype(access(std::declval<Config&>()))>;
+  constexpr bool kIsPath =
+      std::is_same_v<Member, fs::path> || std::is_same_v<Member, std::vector<fs::path>>;
   return {
       key, std::move(help),
       [key, access](Config& config, const toml::node& node, const Source& source) {
         read_value(node, access(config), source, key);
       },
-      [access](const Config& config) { return write_value(access(const_cast<Config&>(config))); }};
+      [access](const Config& config) { return write_value(access(const_cast<Config&>(config))); },
+      kIsPath};
 }
 
 #define PENCHANT_SETTING(key, member, help) \
@@ -104,7 +109,8 @@ const std::vector<Setting>& all_settings() {
        [](const Config& c) {
          return write_value(c.ingest.item_table ? c.ingest.item_table->files
                                                 : std::vector<fs::path>{});
-       }},
+       },
+       true},
       item_text_setting(
           "data.items.separator", "item table: as data.separator",
           [](auto& text) -> auto& { return text.separator; }),
@@ -275,10 +281,10 @@ const std::vector<Setting>& all_settings() {
                        "order of nodes in memory: none, degree or metis"),
       PENCHANT_SETTING("train.seed", train.seed, "seed of initial values and sampling"),
       PENCHANT_SETTING("evaluate.cutoffs", evaluate.cutoffs, "cut-offs K of the ranking metrics"),
-      PENCHANT_SETTING(
-          "evaluate.seen_items", evaluate.seen_items,
-          "items a user already has: mask, keep, or auto (keep where 5 % of the held-out rows "
-          "repeat some)"),
+      PENCHANT_SETTING("evaluate.seen_items", evaluate.seen_items,
+                       "evaluate and recommend: items a user already has: mask, keep, or auto "
+                       "(keep where 5 % of "
+                       "the held-out rows repeat some)"),
       PENCHANT_SETTING("evaluate.vectors_alone", evaluate.vectors_alone,
                        "rank by what embed exports, without the filter of train.blend_filter"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,

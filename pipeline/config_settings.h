@@ -17,6 +17,7 @@ struct Setting {
   std::string help;
   std::function<void(Config&, const toml::node&, const Source&)> read;
   std::function<std::string(const Config&)> write;
+  bool is_path = false;  ///< or a list of paths: relative ones belong to the file's folder
 };
 
 /// All keys, in the order in which configurations are printed.

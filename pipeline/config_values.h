@@ -6,13 +6,13 @@
 #include "graph/error.h"
 #include "pipeline/auto_plan.h"
 #include "pipeline/config.h"
+#include "pipeline/environment.h"
 #include "pipeline/names.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -31,27 +31,6 @@ struct Source {
 [[noreturn]] inline void wrong_type(const Source& source, std::string_view key,
                                     std::string_view expected) {
   throw InputError(fmt::format("{}: {}: expected {}", source.place, key, expected));
-}
-
-inline std::string expand_environment(std::string text, const Source& source) {
-  std::size_t behind = 0;  // what a variable holds is not expanded again
-  for (std::size_t first = text.find("${"); first != std::string::npos;
-       first = text.find("${", behind)) {
-    const std::size_t last = text.find('}', first);
-    if (last == std::string::npos)
-      throw InputError(fmt::format("{}: '${{' without '}}' in '{}'", source.place, text));
-    const std::string inside = text.substr(first + 2, last - first - 2);
-    const std::size_t colon = inside.find(":-");
-    const char* value = std::getenv(inside.substr(0, colon).c_str());
-    if ((value == nullptr || *value == '\0') && colon == std::string::npos) {
-      throw InputError(fmt::format("{}: environment variable {} is not set", source.place, inside));
-    }
-    const std::string replacement =
-        value != nullptr && *value != '\0' ? std::string(value) : inside.substr(colon + 2);
-    text.replace(first, last - first + 1, replacement);
-    behind = first + replacement.size();
-  }
-  return text;
 }
 
 // --- reading one value into one member: overloads by type ---
@@ -98,7 +77,7 @@ inline void read_value(const toml::node& node, std::string& member, const Source
                        std::string_view key) {
   const auto value = node.value_exact<std::string>();
   if (!value) wrong_type(source, key, "a string");
-  member = expand_environment(*value, source);
+  member = expand_environment(*value, source.place);
 }
 inline void read_value(const toml::node& node, std::filesystem::path& member, const Source& source,
                        std::string_view key) {
@@ -184,9 +163,11 @@ inline std::string write_value(float member) {
   std::string text = fmt::format("{}", member);
   return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
 }
-inline std::string write_value(const std::string& member) { return toml_string(member); }
+inline std::string write_value(const std::string& member) {
+  return toml_string(escape_environment(member));
+}
 inline std::string write_value(const std::filesystem::path& member) {
-  return toml_string(member.string());
+  return write_value(member.string());
 }
 inline std::string write_value(Budget member) { return fmt::format("\"{}s\"", member.seconds); }
 inline std::string write_value(char member) {
@@ -201,7 +182,7 @@ requires std::is_enum_v<Enum> std::string write_value(Enum member) {
   return toml_string(enum_name(member));
 }
 inline std::string write_value(const RowFilter& member) {
-  return toml_string(
+  return write_value(
       fmt::format("{} {} {}", member.column, member.op, fmt::join(member.values, ",")));
 }
 template <typename T>

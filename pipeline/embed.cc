@@ -13,8 +13,10 @@
 #include "kernels/transfer.h"
 #include "pipeline/artifact.h"
 #include "pipeline/config.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
+#include "pipeline/printable.h"
 #include "pipeline/tables.h"
 
 namespace penchant::pipeline {
@@ -61,7 +63,10 @@ void write_npy_matrix(const fs::path& path, ConstFloatView matrix, EmbeddingType
             reinterpret_cast<const char*>(matrix.row(i)),
             static_cast<std::streamsize>(static_cast<std::size_t>(matrix.cols) * sizeof(float)));
       }
-      if (i % kRowsPerBlock == 0) progress.update(i, matrix.rows, path.filename().string());
+      if (i % kRowsPerBlock == 0) {
+        progress.update(i, matrix.rows, path.filename().string());
+        stop_if_asked(progress);
+      }
     }
   });
 }
@@ -88,6 +93,7 @@ void write_parquet(const fs::path& path, const graph::Dictionary& dictionary, Co
                                                  type == EmbeddingType::float16}}});
     first += count;
     progress.update(first, matrix.rows, path.filename().string());
+    stop_if_asked(progress);
   } while (first < matrix.rows);
   writer.close();
 }
@@ -183,12 +189,14 @@ std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw
                        const char* kind) {
   constexpr std::int64_t kScan = 100000;  // enough for a hint, quick for any catalogue
   std::vector<std::string> known;
-  for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i)
-    known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
+  if (raw.size() <= kLongestHint) {
+    for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i)
+      known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
+  }
   const std::string near = nearest(raw, known);
-  return fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, raw,
+  return fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, printable(raw),
                      dictionary.size(),
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", printable(near)));
 }
 
 void add_embedding_format(EmbedOptions& options, std::string_view name, std::string_view key) {
@@ -241,13 +249,18 @@ void embed(const Dataset& dataset, const TrainedModel& model, const EmbedOptions
                            dataset.num_users(), model.items.cols(), destination.path.string()));
 }
 
+bool leaves_out_seen(const Dataset& dataset, SeenItems seen_items) {
+  return seen_items == SeenItems::automatic ? !dataset.repeats_allowed
+                                            : seen_items == SeenItems::mask;
+}
+
 std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model,
                                   std::string_view raw_user, std::int64_t k,
-                                  kernels::Backend& backend) {
+                                  kernels::Backend& backend, SeenItems seen_items) {
   require_k(k, dataset.num_items(), "the catalogue has");
   const NodeId user = find_raw(dataset.users, raw_user, "user");
   std::vector<NodeId> seen;
-  if (!dataset.repeats_allowed) {
+  if (leaves_out_seen(dataset, seen_items)) {
     for (const graph::Interactions* part :
          {&dataset.split.train.interactions, &dataset.split.validation}) {
       const auto range = std::equal_range(part->user.begin(), part->user.end(), user);
@@ -270,7 +283,8 @@ std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& mo
 
 std::vector<ScoredItem> recommend_for_history(const Dataset& dataset, const TrainedModel& model,
                                               std::span<const std::string_view> raw_items,
-                                              std::int64_t k, kernels::Backend& backend) {
+                                              std::int64_t k, kernels::Backend& backend,
+                                              SeenItems seen_items) {
   require_k(k, dataset.num_items(), "the catalogue has");
   if (raw_items.empty())
     throw InputError("--history is empty, expected raw item ids separated by commas");
@@ -289,7 +303,7 @@ std::vector<ScoredItem> recommend_for_history(const Dataset& dataset, const Trai
     query = mean_vector(model, items, backend);
   }
   std::vector<NodeId> seen;
-  if (!dataset.repeats_allowed) seen = items;
+  if (leaves_out_seen(dataset, seen_items)) seen = items;
   return rank_vectors(query.view(), model.items.view(), std::move(seen), k, backend);
 }
 

@@ -12,6 +12,7 @@
 
 #include "kernels/backend.h"
 #include "pipeline/dataset.h"
+#include "pipeline/evaluate.h"
 #include "pipeline/progress.h"
 #include "pipeline/train.h"
 
@@ -37,22 +38,26 @@ struct ScoredItem {
   graph::NodeId item;
   float score;
 };
-/// The k best unseen items of a user. Throws InputError: unknown raw id (with the nearest known
-/// ones), k < 1, k > items.
+/// Whether lists leave out what a user has.
+bool leaves_out_seen(const Dataset& dataset, SeenItems seen_items);
+/// The k best items of a user. Throws InputError: unknown raw id (with the nearest known ones),
+/// k < 1, k > items.
 std::vector<ScoredItem> recommend(const Dataset& dataset, const TrainedModel& model,
                                   std::string_view raw_user, std::int64_t k,
-                                  kernels::Backend& backend);
+                                  kernels::Backend& backend,
+                                  SeenItems seen_items = SeenItems::automatic);
 /// Items that a history given by hand may have.
 inline constexpr std::int64_t kLongestHistory = 10'000;
 
 /// The k best items for someone who is not in the data set but had these items, oldest first; what
-/// the history holds is left out unless the data set repeats items. An interest model gives the
+/// the history holds is left out as `seen_items` says. An interest model gives the
 /// user's vector; without one it is the mean of the items' vectors, as long as they are on average.
 /// Throws InputError: no item, an unknown one, more than kLongestHistory, a model without vectors,
 /// k as in `recommend`.
 std::vector<ScoredItem> recommend_for_history(const Dataset& dataset, const TrainedModel& model,
                                               std::span<const std::string_view> raw_items,
-                                              std::int64_t k, kernels::Backend& backend);
+                                              std::int64_t k, kernels::Backend& backend,
+                                              SeenItems seen_items = SeenItems::automatic);
 /// What is wrong with a raw id that a dictionary does not have, with the nearest that it has.
 /// `kind`: "user" or "item".
 std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw, const char* kind);

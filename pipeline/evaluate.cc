@@ -13,6 +13,7 @@
 #include "graph/error.h"
 #include "graph/random.h"
 #include "kernels/transfer.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/metrics.h"
 
 namespace penchant::pipeline {
@@ -260,6 +261,7 @@ EvaluateReport evaluate_tiles(TileRanker& ranker, const RankingTask& task,
       }
     }
     progress.update(first + count, num_users, "users");
+    stop_if_asked(progress);
   }
   EvaluateReport report;
   report.metrics = sums.averages();

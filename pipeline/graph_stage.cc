@@ -15,6 +15,7 @@
 #include "graph/npy.h"
 #include "pipeline/artifact.h"
 #include "pipeline/bounds.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
 
@@ -242,10 +243,12 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
   announce_memory(progress, 16 * links,
                   fmt::format("up to {} links of users, items and attributes", links));
   Graphs graphs = make_graphs(dataset.split.train, dataset, options);
+  stop_if_asked(progress);
   progress.update(1, 3,
                   fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));
   const json facts = statistics(graphs);
   progress.update(2, 3, "statistics");
+  stop_if_asked(progress);
   if (writer) {
     store(storing, progress, [&] {
       write_csr(writer->folder(), "user_item", graphs.user_item.user_items);
@@ -375,6 +378,7 @@ Partition make_partition(const fs::path& data_directory, const Dataset& dataset,
     }
     progress.update(static_cast<std::int64_t>(reports.size()),
                     static_cast<std::int64_t>(methods.size()), enum_name(method));
+    stop_if_asked(progress);
   }
   if (writer) {
     store(storing, progress, [&] {

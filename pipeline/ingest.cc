@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/environment.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
 #include "pipeline/read_formats.h"
@@ -177,7 +179,7 @@ nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& 
   for (const fs::path& file : files) {
     const auto known = read.input_hashes.find(file.string());
     const bool hashed = known != read.input_hashes.end() && !known->second.empty();
-    inputs.push_back({{"file", file.filename().string()},
+    inputs.push_back({{"file", hide_environment(file.filename().string())},
                       {"bytes", fs::file_size(file)},
                       {"hash", hashed ? known->second : hash_file(file)}});
   }
@@ -212,6 +214,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
       read_s3rec(options, read, raw_catalog, rejections);
       break;
   }
+  stop_if_asked(progress);
   read.log.sessions = {};  // only ids are kept of them
   malloc_trim(0);          // the reader's blocks, before the columns are held twice
   auto item_table = std::async(std::launch::async, [&] {
@@ -220,6 +223,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   item_table.get();
   if (options.time_format == kOrderOfRows) number_rows(log);
+  stop_if_asked(progress);
   thin_log(log, options, rejections);
   read.rows.rejected = rejections.take();
   const auto num_kept = static_cast<std::int64_t>(log.parts.size()) -
@@ -267,10 +271,15 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   raw_catalog = {};
   if (split_error) std::rethrow_exception(split_error);
   judge_repeats(dataset, options);
+  stop_if_asked(progress);
   auto sessions =
       std::async(std::launch::async, [&] { return graph::count_cut_sessions(dataset.split); });
   warn_of_empty_parts(dataset.split, split, progress);
 
+  for (RowCounts* rows : {&read.rows, &read.item_rows}) {
+    for (RowCounts::Reason& reason : rows->rejected)
+      reason.example = hide_environment(reason.example);  // it has the file's path
+  }
   nlohmann::json source = provenance(input_files(options), read, options);
   if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);

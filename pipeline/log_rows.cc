@@ -14,6 +14,7 @@
 #include "graph/error.h"
 #include "graph/parallel.h"
 #include "graph/side_by_side.h"
+#include "pipeline/printable.h"
 #include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
@@ -33,13 +34,13 @@ RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
 
 void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example) {
   RowCounts::Reason& known = find(reason, true);
-  if (known.rows++ == 0) known.example = replace_broken_utf8(example());
+  if (known.rows++ == 0) known.example = printable(example(), kMessageBytes);
   refuse_if_strict(known);
 }
 
 void Rejections::add(const RowCounts::Reason& reason) {
   RowCounts::Reason& known = find(reason.reason, reason.is_error);
-  if (known.rows == 0) known.example = replace_broken_utf8(reason.example);
+  if (known.rows == 0) known.example = printable(reason.example, kMessageBytes);
   known.rows += reason.rows;
   if (reason.is_error) refuse_if_strict(known);
 }

@@ -3,18 +3,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
-#include <iostream>
+#include <cstdlib>
+#include <cstring>
 #include <new>
+#include <sstream>
+#include <stdexcept>
+#include <system_error>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
 #include "pipeline/bounds.h"
 #include "pipeline/exit_codes.h"
+#include "pipeline/failure.h"
 #include "pipeline/host_threads.h"
-#include "pipeline/memory.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/names.h"
+#include "pipeline/printable.h"
 #include "pipeline/setting_uses.h"
 #include "pipeline/verbs.h"
 #include "pipeline/version.h"
@@ -64,9 +71,11 @@ void add_common_options(CLI::App& verb, Invocation& invocation, UsesDevice uses_
 void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     if (errno == EPIPE) _exit(kExitOk);  // the reader has seen enough
-    throw InputError("cannot write to the standard output");
+    throw InputError(fmt::format("cannot write to the standard output: {}", std::strerror(errno)));
   }
 }
+
+void print_text(const std::string& text) { print(printable_message(text)); }
 
 namespace {
 
@@ -78,8 +87,8 @@ int run_program(int argc, char** argv) {
   program.set_version_flag("--version", std::string("penchant ") + kVersion);
   program.require_subcommand(1);
   program.footer(
-      "Exit status: 0 ok, 2 usage or input, 3 device, 4 out of memory, 130 interrupted after a "
-      "checkpoint.\n"
+      "Exit status: 0 ok, 1 a fault of the program, 2 usage or input, 3 device, 4 out of memory or "
+      "threads, 130 interrupted by a signal (SIGINT, SIGTERM, SIGHUP).\n"
       "A first run: penchant generate --out shop && penchant run shop/shop.toml");
   Invocation invocation;
   add_ingest_verb(program, invocation);
@@ -100,13 +109,18 @@ int run_program(int argc, char** argv) {
       std::find(verbs.begin(), verbs.end(), argv[1]) == verbs.end()) {
     const std::string near = nearest(argv[1], verbs);
     throw InputError(fmt::format(
-        "unknown verb '{}'{}", argv[1],
+        "unknown verb '{}'{}", printable(argv[1]),
         near.empty() ? "; --help lists all" : fmt::format("; did you mean '{}'?", near)));
   }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? kExitOk : kExitUsage;
+    std::ostringstream out;
+    std::ostringstream problem;
+    const bool ok = program.exit(error, out, problem) == 0;  // --help and --version are no errors
+    print(out.str());
+    std::fputs(printable_message(problem.str()).c_str(), stderr);
+    return ok ? kExitOk : kExitUsage;
   }
   return invocation.exit_code;
 }
@@ -116,24 +130,13 @@ int run_program(int argc, char** argv) {
 }  // namespace penchant::pipeline
 
 int main(int argc, char** argv) {
-  using namespace penchant;
-  pipeline::install_signal_handlers();
-  const auto fail = [](const char* message, int code) {
-    std::fprintf(stderr, "penchant: %s\n", message);
-    return code;
-  };
+  using namespace penchant::pipeline;
+  install_signal_handlers();
+  const FailureHandlers handlers;
   try {
-    return pipeline::run_program(argc, argv);
-  } catch (const InputError& error) {
-    return fail(error.what(), pipeline::kExitUsage);
-  } catch (const DeviceError& error) {
-    return fail(error.what(), pipeline::kExitDevice);
-  } catch (const pipeline::NotEnoughMemory& error) {
-    return fail(error.what(), pipeline::kExitMemory);
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory; docs/formats.md says how much each stage needs",
-                pipeline::kExitMemory);
-  } catch (const std::exception& error) {
-    return fail(error.what(), pipeline::kExitUsage);
+    const int code = run_program(argc, argv);
+    return code == kExitOk && interrupt_requested() ? kExitInterrupted : code;
+  } catch (...) {
+    return report_failure();
   }
 }

@@ -15,6 +15,7 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/artifact_files.h"
+#include "pipeline/json_file.h"
 #include "pipeline/memory.h"
 
 namespace penchant::pipeline {
@@ -40,8 +41,7 @@ std::string own_hash(json manifest) {
 }
 
 json parse_manifest(const fs::path& directory) {
-  return json::parse(graph::read_file(directory / kManifestName, kMostManifestBytes), nullptr,
-                     false);
+  return parse_json_line(graph::read_file(directory / kManifestName, kMostManifestBytes));
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/json_file.h"
+#include "pipeline/printable.h"
 #include "pipeline/tables.h"
 #include "pipeline/utf8.h"
 
@@ -220,27 +222,32 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
                  result.log, result.log.rows, result.rows, rejections);
   result.default_split = default_split(options);
   if (options.attributes_file.empty()) return;
-  std::ifstream file = open_text(options.attributes_file, "attribute");
-  nlohmann::json attributes;
-  try {
-    attributes = nlohmann::json::parse(file);
-    RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}, false};
-    for (const auto& [item, values] : attributes.items()) {
-      std::string joined;
-      for (const nlohmann::json& value : values) {
-        if (!joined.empty()) joined += kListSeparator;
-        joined += value.is_string() ? value.get<std::string>() : value.dump();
-      }
-      catalog.items.intern(item);
-      add_attribute_cell(list, item, joined, {});
-      ++result.item_rows.read;
-      ++result.item_rows.kept;
+  const nlohmann::json attributes =
+      read_json_file(options.attributes_file, std::numeric_limits<std::uint64_t>::max());
+  const auto refuse = [&](const std::string& found) {
+    throw InputError(fmt::format(
+        "{}: {}, expected a JSON object of item -> [attribute, ...] with strings or numbers",
+        options.attributes_file.string(), found));
+  };
+  if (!attributes.is_object()) refuse(fmt::format("holds {}", attributes.type_name()));
+  RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}, false};
+  for (const auto& [item, values] : attributes.items()) {
+    if (!values.is_array())
+      refuse(fmt::format("item '{}' has {}", printable(item), values.type_name()));
+    std::string joined;
+    for (const nlohmann::json& value : values) {
+      if (!value.is_string() && !value.is_number())
+        refuse(fmt::format("item '{}' has an attribute that is {}", printable(item),
+                           value.type_name()));
+      if (!joined.empty()) joined += kListSeparator;
+      joined += value.is_string() ? value.get<std::string>() : value.dump();
     }
-    catalog.attributes.push_back(std::move(list));
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: expected a JSON object of item -> [attribute, ...]: {}",
-                                 options.attributes_file.string(), error.what()));
+    catalog.items.intern(item);
+    add_attribute_cell(list, item, joined, {});
+    ++result.item_rows.read;
+    ++result.item_rows.kept;
   }
+  catalog.attributes.push_back(std::move(list));
 }
 
 graph::SplitMethod default_split(const IngestOptions& options) {

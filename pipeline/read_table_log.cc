@@ -9,6 +9,7 @@
 
 #include "graph/error.h"
 #include "pipeline/block_stages.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/log_block.h"
 #include "pipeline/read_formats.h"
 #include "pipeline/tables.h"
@@ -157,7 +158,7 @@ class LogReader {
     append(rows.event, block.rows.event);
     append(rows.session, block.rows.session);
     progress.update(result_.rows.read, 0, fmt::format("{} rows", result_.rows.read));
-    if (progress.stop_requested()) throw InputError("ingest: interrupted; nothing was written");
+    stop_if_asked(progress);
   }
 
   const IngestOptions& options_;

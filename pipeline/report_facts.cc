@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 #include <numeric>
-#include <sstream>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -16,7 +15,9 @@
 #include "kernels/transfer.h"
 #include "pipeline/embed.h"
 #include "pipeline/evaluate.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/item_map.h"
+#include "pipeline/json_file.h"
 #include "pipeline/manifest.h"
 #include "pipeline/names.h"
 #include "pipeline/report.h"
@@ -127,7 +128,7 @@ json json_lines(const fs::path& path) {
   json lines = json::array();
   std::istringstream file(text_of(path));
   for (std::string line; std::getline(file, line);) {
-    json entry = json::parse(line, nullptr, false);
+    json entry = parse_json_line(line);
     if (entry.is_object()) lines.push_back(std::move(entry));
   }
   return lines;
@@ -340,14 +341,18 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
     facts["partition"] = partition_facts(data_directory, adjacency.view());
   }
   progress.update(1, 6, "graph");
+  stop_if_asked(progress);
   facts["training"] = json_lines(model_directory / "metrics.jsonl");
   facts["stages"] = stage_facts(data_directory, data_manifest, model_manifest);
   facts["map"] = map_facts(dataset, model, options, backend);
   progress.update(2, 6, "map");
+  stop_if_asked(progress);
   facts["neighbours"] = neighbour_facts(dataset, model, options, backend);
   progress.update(3, 6, "neighbours");
+  stop_if_asked(progress);
   facts["bias"] = bias_facts(dataset, model, backend);
   progress.update(4, 6, "recommendations");
+  stop_if_asked(progress);
   progress.end("data, graph and vectors");
   facts["metrics"] = metric_facts(dataset, model, options, backend, progress);
   facts["configuration"] = text_of(model_directory / "config.toml");

@@ -9,7 +9,9 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/artifact.h"
+#include "pipeline/environment.h"
 #include "pipeline/evaluation_report.h"
+#include "pipeline/json_file.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
 
@@ -20,16 +22,6 @@ using nlohmann::json;
 
 namespace {
 
-/// JSON of a file; null if there is none, or none that can be read.
-json read_json(const fs::path& path) {
-  try {
-    const json stored = json::parse(graph::read_file(path), nullptr, false);
-    return stored.is_discarded() ? json() : stored;
-  } catch (const InputError&) {
-    return {};
-  }
-}
-
 /// What a stage was made from: stored in the artefact, which is finished with it or not at all.
 class Stamp {
  public:
@@ -37,7 +29,8 @@ class Stamp {
       : path_(std::move(artifact)), kind_(kind), inputs_(std::move(inputs)) {}
   /// True if the artefact is whole and was made from the same.
   bool is_current() const {
-    if (!is_finished(path_, kind_) || read_json(path_ / kStampName) != inputs_) return false;
+    if (!is_finished(path_, kind_) || read_json_if_good(path_ / kStampName) != inputs_)
+      return false;
     try {
       check_files(path_, kind_, read_manifest(path_, kind_));
       return true;
@@ -74,7 +67,7 @@ std::vector<fs::path> files_of(const IngestOptions& options) {
 json hashes_of(const std::vector<fs::path>& files) {
   json hashes = json::array();
   for (const fs::path& file : files)
-    hashes.push_back({{"file", file.string()}, {"hash", hash_file(file)}});
+    hashes.push_back({{"file", hide_environment(file.string())}, {"hash", hash_file(file)}});
   return hashes;
 }
 
@@ -93,19 +86,25 @@ void stage(const char* name, const Stamp& stamp, RunReport& report, Progress& pr
 }
 
 /// The stored evaluation, if it was made from these inputs.
-bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report) {
-  const json stored = read_json(path);
+bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report,
+                     Progress& progress) {
+  const json stored = read_json_if_good(path);
   if (!stored.is_object() || stored.value("inputs", json()) != inputs) return false;
   try {
-    report.model = evaluation_from_json(stored);
-    report.popularity.metrics =
-        stored.at("popularity_metrics").get<std::map<std::string, double>>();
-  } catch (const json::exception&) {
-    return false;  // damaged: it is measured again
-  } catch (const std::out_of_range&) {
+    const EvaluateReport model = evaluation_from_json(stored);
+    const auto popularity = stored.at("popularity_metrics").get<std::map<std::string, double>>();
+    for (const auto& [name, value] : model.metrics) {
+      if (!popularity.contains(name))
+        throw InputError(fmt::format("popularity_metrics has no '{}'", name));
+    }
+    if (model.metrics.empty()) throw InputError("metrics is empty");
+    report.model = model;
+    report.popularity.metrics = popularity;
+    return true;
+  } catch (const std::exception& error) {  // a key is missing or of another type
+    progress.warn(fmt::format("{} is damaged ({}); evaluated again", path.string(), error.what()));
     return false;
   }
-  return !report.model.metrics.empty() && !report.popularity.metrics.empty();
 }
 
 json settings(const Config& config, const std::vector<std::string>& prefixes) {
@@ -198,7 +197,7 @@ RunReport run_all(Config config, Progress& progress) {
     const json inputs = {{"model", model.model_hash},
                          {"data", dataset.hash},
                          {"settings", settings(config, {"evaluate."})}};
-    if (read_evaluation(path, inputs, report)) {
+    if (read_evaluation(path, inputs, report, progress)) {
       progress.begin("evaluate");
       progress.end("unchanged, skipped");
       report.skipped.emplace_back("evaluate");

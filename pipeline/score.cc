@@ -12,7 +12,9 @@
 #include "graph/error.h"
 #include "kernels/transfer.h"
 #include "pipeline/embed.h"
+#include "pipeline/interrupt.h"
 #include "pipeline/manifest.h"
+#include "pipeline/printable.h"
 #include "pipeline/tables.h"
 
 namespace penchant::pipeline {
@@ -78,10 +80,8 @@ std::size_t place_of(const fs::path& path, const std::vector<std::string>& names
                      const std::string& wanted) {
   const auto place = std::find(names.begin(), names.end(), wanted);
   if (place != names.end()) return static_cast<std::size_t>(place - names.begin());
-  std::string known;
-  for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
-  throw InputError(
-      fmt::format("{}: no column '{}'; the columns are: {}", path.string(), wanted, known));
+  throw InputError(fmt::format("{}: no column '{}'; the columns are: {}", path.string(), wanted,
+                               printable_list(names)));
 }
 
 /// One pass over the table of pairs.
@@ -127,6 +127,7 @@ class TableScorer {
         const std::int64_t last = std::min(batch.num_rows, first + kPairsPerBatch);
         score_rows(batch, static_cast<std::size_t>(first), static_cast<std::size_t>(last), write);
         wrote = true;
+        stop_if_asked(progress_);
       }
       progress_.update(report_.rows_read, 0, "pairs");
     }

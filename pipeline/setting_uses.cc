@@ -238,7 +238,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"train", {"graph.", "partition.", "model.", "filter.", "train.", "run."}, {}},
       {"evaluate", {"evaluate.", "run."}, {}},
       {"embed", {"embeddings.", "run."}, {}},
-      {"recommend", {"run."}, {}},
+      {"recommend", {"run.", "evaluate.seen_items"}, {}},
       {"similar", {"run."}, {}},
       {"score", {"run."}, {}},
       {"report", {"run."}, {}},

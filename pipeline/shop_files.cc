@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/interrupt.h"
 #include "pipeline/manifest.h"
 
 namespace penchant::pipeline {
@@ -30,6 +31,7 @@ void write_shop_events(const graph::Shop& shop, const std::filesystem::path& pat
         out.write(block.data(), static_cast<std::streamsize>(block.size()));
         block.clear();
         progress.update(k + 1, total, "events");
+        stop_if_asked(progress);
       }
     }
   });

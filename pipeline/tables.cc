@@ -20,6 +20,7 @@
 #include "pipeline/arrow_cells.h"
 #include "pipeline/arrow_status.h"
 #include "pipeline/nearest.h"
+#include "pipeline/printable.h"
 #include "pipeline/text_reader.h"
 #include "pipeline/utf8.h"
 
@@ -39,7 +40,7 @@ std::string some_names(const std::vector<std::string>& names) {
     if (names[i].size() > kLongest) text += "...";
   }
   if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
-  return replace_broken_utf8(text);
+  return printable(text, kMessageBytes);
 }
 
 std::vector<int> find_columns(const fs::path& path, const std::vector<std::string>& known,

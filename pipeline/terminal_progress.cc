@@ -3,36 +3,28 @@
 
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
 #include <fmt/core.h>
 
+#include "pipeline/environment.h"
+#include "pipeline/interrupt.h"
+#include "pipeline/printable.h"
+
 namespace penchant::pipeline {
 
 namespace {
 
-volatile std::sig_atomic_t interrupts = 0;  // a signal handler can reach nothing else
-
-void on_interrupt(int signal) {
-  interrupts = interrupts + 1;
-  if (interrupts > 1) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
+/// Messages quote data and settings.
+std::string shown(std::string_view message) {
+  return printable_message(hide_environment(std::string(message)));
 }
 
 constexpr std::chrono::milliseconds kRedraw{100};
 constexpr std::chrono::seconds kPlainLine{5};
 
 }  // namespace
-
-void install_signal_handlers() {
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
-  std::signal(SIGPIPE, SIG_IGN);
-}
 
 TerminalProgress::TerminalProgress(bool quiet)
     : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {
@@ -70,7 +62,7 @@ void TerminalProgress::update(std::int64_t done, std::int64_t total, std::string
     if (share > 0.01) line += fmt::format(", {:.0f} s left", elapsed * (1.0 - share) / share);
     line += ", ";
   }
-  line += detail;
+  line += shown(detail);
   if (terminal_) {
     clear_line();
     std::fputs(line.c_str(), stderr);
@@ -85,24 +77,22 @@ void TerminalProgress::end(std::string_view summary) {
   if (quiet_) return;
   clear_line();
   const double elapsed = std::chrono::duration<double>(Clock::now() - stage_start_).count();
-  std::fprintf(stderr, "%s %7.1f s  %.*s\n", styled(fmt::format("{:<10}", stage_), "32").c_str(),
-               elapsed, static_cast<int>(summary.size()), summary.data());
+  std::fprintf(stderr, "%s %7.1f s  %s\n", styled(fmt::format("{:<10}", stage_), "32").c_str(),
+               elapsed, shown(summary).c_str());
 }
 
 void TerminalProgress::warn(std::string_view message) {
   if (quiet_) return;
   clear_line();
-  std::fprintf(stderr, "%s %.*s\n", styled("warning:", "33").c_str(),
-               static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "%s %s\n", styled("warning:", "33").c_str(), shown(message).c_str());
 }
 
 void TerminalProgress::note(std::string_view message) {
   if (quiet_) return;
   clear_line();
-  std::fprintf(stderr, "%-10s %.*s\n", stage_.c_str(), static_cast<int>(message.size()),
-               message.data());
+  std::fprintf(stderr, "%-10s %s\n", stage_.c_str(), shown(message).c_str());
 }
 
-bool TerminalProgress::stop_requested() const { return interrupts > 0; }
+bool TerminalProgress::stop_requested() const { return interrupt_requested(); }
 
 }  // namespace penchant::pipeline

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Progress on stderr: one line that is redrawn on a terminal, a plain line every few seconds
-// elsewhere. Colour only on a terminal and not under NO_COLOR. SIGINT asks to stop; a second one
-// ends the program at once.
+// elsewhere. Colour only on a terminal and not under NO_COLOR. What stops it: interrupt.h.
 #pragma once
 
 #include <chrono>
@@ -34,8 +33,5 @@ class TerminalProgress final : public Progress {
   Clock::time_point stage_start_;
   Clock::time_point last_print_;
 };
-
-/// Installs the SIGINT and SIGTERM handler; SIGPIPE becomes a write error.
-void install_signal_handlers();
 
 }  // namespace penchant::pipeline

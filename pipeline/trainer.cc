@@ -29,6 +29,8 @@
 #include "pipeline/filter_blend.h"
 #include "pipeline/filter_training.h"
 #include "pipeline/interest_training.h"
+#include "pipeline/interrupt.h"
+#include "pipeline/json_file.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
@@ -63,6 +65,9 @@ constexpr std::int64_t kMaxRetries = 2;
 constexpr float kRetryRate = 0.25F;
 /// Steps between two looks at their losses, for which the GPU is waited for.
 constexpr std::int64_t kLossSteps = 16;
+/// Seconds that the program goes on after a signal for the step under way and for its checkpoint.
+constexpr int kStepGrace = 10;
+constexpr int kCheckpointGrace = 600;
 
 /// Everything that changes the course of training; a checkpoint resumes only under equal ones.
 json course_to_json(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options) {
@@ -244,7 +249,7 @@ class Trainer {
               entry.value("epoch", std::int64_t{0}) <= position_.epoch);
     };
     while (std::getline(file, line)) {
-      const json entry = json::parse(line, nullptr, false);
+      const json entry = parse_json_line(line);
       if (!entry.is_object()) continue;  // a line cut off by the kill
       try {
         if (is_before(entry)) kept += line + "\n";
@@ -269,6 +274,7 @@ class Trainer {
   }
 
   void write_checkpoint() {
+    const InterruptGrace grace(kCheckpointGrace);
     phase_->write_state(directory_ / kCheckpointName,
                         {{"format", kCheckpointFormat},
                          {"course", course_.dump()},
@@ -297,6 +303,7 @@ class Trainer {
 
   /// Runs the rest of the current phase; false if interrupted (after a checkpoint).
   bool run_phase() {
+    const InterruptGrace grace(kStepGrace);
     const std::int64_t steps = phase_->steps_per_epoch();
     auto rate_start = std::chrono::steady_clock::now();
     std::int64_t rate_rows = 0;
@@ -338,7 +345,14 @@ class Trainer {
           return false;
         }
       }
-      const bool stopped = end_epoch();
+      bool stopped = false;
+      try {
+        stopped = end_epoch();
+      } catch (const Interrupted&) {  // its steps are done, its validation is not: that comes again
+        --position_.epochs_run;
+        write_checkpoint();
+        return false;
+      }
       if (stopped) break;
       if (progress_.stop_requested()) {
         write_checkpoint();
@@ -382,6 +396,7 @@ class Trainer {
       }
     }
     {
+      errno = EIO;  // where the stream fails without a call of the system
       std::ofstream metrics(directory_ / kMetrics, std::ios::app);
       metrics << line.dump() << '\n';
       metrics.flush();
@@ -402,9 +417,10 @@ class Trainer {
 
   /// All metrics of these vectors at the cut-off of the validation metric.
   std::map<std::string, double> validation_metrics(ConstFloatView users, ConstFloatView items) {
-    const EvaluateReport report = evaluate_vectors(
-        users, items, task_, dataset_.item_statistics.count,
-        validation_options(options_.validation_metric), backend_, silent_progress());
+    MutedProgress muted(progress_);
+    const EvaluateReport report =
+        evaluate_vectors(users, items, task_, dataset_.item_statistics.count,
+                         validation_options(options_.validation_metric), backend_, muted);
     validation_value(report.metrics, options_.validation_metric);
     return report.metrics;
   }
@@ -512,11 +528,12 @@ class Trainer {
   /// The vectors with these terms beside them.
   Judgement judge_blend(ConstFloatView users, ConstFloatView items, const Histories& histories,
                         const FilterBlend& blend, const RepeatBlend& repeats) {
+    MutedProgress muted(progress_);
     models::BlendedScorer scorer(
         users, items, blended_terms(graphs_.user_item, histories, blend, repeats, backend_));
     return judgement(
         evaluate_scorer(scorer, task_, dataset_.item_statistics.count,
-                        validation_options(options_.validation_metric), backend_, silent_progress())
+                        validation_options(options_.validation_metric), backend_, muted)
             .metrics,
         options_.validation_metric);
   }

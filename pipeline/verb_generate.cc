@@ -128,7 +128,7 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
       print(nlohmann::json{{"out", out.string()}, {"events", shop.options().num_events}}.dump(2) +
             "\n");
     } else {
-      print(fmt::format("{}: events.csv, items.csv, shop.toml\n", out.string()));
+      print_text(fmt::format("{}: events.csv, items.csv, shop.toml\n", out.string()));
     }
   });
 }

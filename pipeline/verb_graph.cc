@@ -6,6 +6,7 @@
 #include "graph/error.h"
 #include "pipeline/bounds.h"
 #include "pipeline/names.h"
+#include "pipeline/printable.h"
 #include "pipeline/verbs.h"
 
 namespace penchant::pipeline {
@@ -45,14 +46,14 @@ void print_graph(const std::string& statistics, bool as_json) {
           "\n  item degrees: " + degrees(user_item["item_degrees"]) + "\n" + shape(user_item);
   for (const json& relation : facts["item_relations"]) {
     text += fmt::format("item relation '{}' (weight {}): {} edges{}\n",
-                        relation["name"].get<std::string>(), relation["weight"].get<double>(),
-                        relation["edges"].get<std::int64_t>(),
+                        printable(relation["name"].get<std::string>()),
+                        relation["weight"].get<double>(), relation["edges"].get<std::int64_t>(),
                         relation["hubs"].get<std::int64_t>() > 0
                             ? fmt::format(" to {} hubs", relation["hubs"].get<std::int64_t>())
                             : "");
     text += "  item degrees: " + degrees(relation["item_degrees"]) + "\n" + shape(relation);
   }
-  print(text);
+  print_text(text);
 }
 
 }  // namespace

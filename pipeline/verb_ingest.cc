@@ -138,7 +138,7 @@ void run_ingest(const IngestFlags& flags, const CLI::App& verb, const Invocation
       "held out, but in train too", 100.0 * report.repeated_share,
       report.repeats_allowed ? "own items are ranked" : "own items are masked", "data set",
       config.data_out.string());
-  print(text);
+  print_text(text);
 }
 
 }  // namespace

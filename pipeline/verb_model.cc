@@ -9,6 +9,7 @@
 #include "pipeline/auto_plan.h"
 #include "pipeline/exit_codes.h"
 #include "pipeline/names.h"
+#include "pipeline/printable.h"
 #include "pipeline/run.h"
 #include "pipeline/verbs.h"
 
@@ -87,16 +88,16 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
                 .dump(2) +
             "\n");
     } else if (!report.chosen.empty()) {
-      print(fmt::format("model {}\n  {}\n  {:.1f} s on {}\n", config.model_out.string(),
-                        report.chosen, report.seconds, backend->description()));
+      print_text(fmt::format("model {}\n  {}\n  {:.1f} s on {}\n", config.model_out.string(),
+                             report.chosen, report.seconds, backend->description()));
     } else if (!report.interrupted) {
-      print(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n",
-                        config.model_out.string(), report.epochs_run, report.seconds,
-                        backend->description(), report.final_loss) +
-            (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n",
-                                            config.train.validation_metric, report.best_validation,
-                                            report.best_epoch)
-                              : ""));
+      print_text(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n",
+                             config.model_out.string(), report.epochs_run, report.seconds,
+                             backend->description(), report.final_loss) +
+                 (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n",
+                                                 config.train.validation_metric,
+                                                 report.best_validation, report.best_epoch)
+                                   : ""));
     }
     if (report.interrupted) invocation.exit_code = kExitInterrupted;
   });
@@ -136,10 +137,11 @@ void print_items(const Loaded& loaded, const std::string& title,
   std::string text = title;
   for (std::size_t i = 0; i < items.size(); ++i) {
     text +=
-        fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1, loaded.dataset.items.raw(items[i].item),
-                    items[i].score, item_label(loaded.dataset, items[i].item));
+        fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1,
+                    printable(loaded.dataset.items.raw(items[i].item), kWholeText), items[i].score,
+                    printable(item_label(loaded.dataset, items[i].item), kWholeText));
   }
-  print(text);
+  print_text(text);
 }
 
 }  // namespace
@@ -230,7 +232,7 @@ std::vector<std::string> history_items(const std::vector<std::string>& texts,
 
 void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, model, out, type, user, item;
+    std::string data, model, out, type, user, item, seen;
     std::vector<std::string> formats, history;
     std::int64_t k = 20;
   };
@@ -271,14 +273,14 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
                 .dump(2) +
             "\n");
     } else {
-      print(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out,
-                        loaded.dataset.num_items(), loaded.dataset.num_users(),
-                        loaded.model.items.cols()));
+      print_text(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out,
+                             loaded.dataset.num_items(), loaded.dataset.num_users(),
+                             loaded.model.items.cols()));
     }
   });
 
   auto* recommend_verb = program.add_subcommand(
-      "recommend", "The best unseen items of one user, or of someone new by what they had");
+      "recommend", "The best items for one user, or for someone new by what they had");
   add_common_options(*recommend_verb, invocation);
   recommend_verb->add_option("data", flags->data, "Data set (X.data)")->required();
   recommend_verb->add_option("model", flags->model, "Model (X.model)")->required();
@@ -290,22 +292,31 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
       "Models without a sequence encoder take the mean of the items' vectors");
   history_option->allow_extra_args(false);
   recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
+  recommend_verb->add_option("--seen", flags->seen,
+                             "Items that the user has: mask, keep, or auto (keep where the data "
+                             "set repeats items); without it evaluate.seen_items");
   recommend_verb->callback([flags, user_option, history_option, &invocation] {
     if (user_option->empty() == history_option->empty())
       throw InputError("recommend: expected either --user or --history");
     Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model);
+    const SeenItems seen_items = flags->seen.empty() ? loaded.config.evaluate.seen_items
+                                                     : parse_enum<SeenItems>(flags->seen, "--seen");
+    const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
+                                                                   : "with what they have";
     if (!user_option->empty()) {
-      print_items(loaded, fmt::format("for user {}\n", flags->user),
-                  recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend),
+      print_items(loaded,
+                  fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
+                  recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend,
+                            seen_items),
                   invocation.json);
       return;
     }
     const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
     const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
-    const auto items =
-        recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k, *loaded.backend);
+    const auto items = recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k,
+                                             *loaded.backend, seen_items);
     print_items(loaded,
-                fmt::format("for a history of {} items{}\n", raw_items.size(),
+                fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
                             loaded.model.interest ? "" : ", by the mean of their vectors"),
                 items, invocation.json);
   });
@@ -320,10 +331,12 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     Loaded loaded(invocation.config_for("similar"), flags->data, flags->model);
     const auto items =
         similar(loaded.dataset, loaded.model, flags->item, flags->k, *loaded.backend);
-    print_items(loaded,
-                fmt::format("near item {}  {}\n", flags->item,
-                            item_label(loaded.dataset, loaded.dataset.items.find(flags->item))),
-                items, invocation.json);
+    print_items(
+        loaded,
+        fmt::format("near item {}  {}\n", printable(flags->item, kWholeText),
+                    printable(item_label(loaded.dataset, loaded.dataset.items.find(flags->item)),
+                              kWholeText)),
+        items, invocation.json);
   });
 }
 

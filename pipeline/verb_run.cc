@@ -45,10 +45,10 @@ void add_run_verb(CLI::App& program, Invocation& invocation) {
     const Baseline popularity{"popularity", report.popularity};
     if (report.model.num_users > 0)
       print_evaluation(report.model, std::span(&popularity, 1), "test", false);
-    print(fmt::format("data set    {}\nmodel       {}\nembeddings  {}\n", config.data_out.string(),
-                      config.model_out.string(),
-                      config.embeddings_out.empty() ? "not asked for (embeddings.out)"
-                                                    : config.embeddings_out.string()));
+    print_text(fmt::format("data set    {}\nmodel       {}\nembeddings  {}\n",
+                           config.data_out.string(), config.model_out.string(),
+                           config.embeddings_out.empty() ? "not asked for (embeddings.out)"
+                                                         : config.embeddings_out.string()));
   });
 }
 

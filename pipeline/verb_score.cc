@@ -66,7 +66,8 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
             "\n");
       return;
     }
-    print(fmt::format("{}: {} rows, score = {}\n", flags->out, report.rows_written, report.score));
+    print_text(
+        fmt::format("{}: {} rows, score = {}\n", flags->out, report.rows_written, report.score));
     if (report.rows_unknown > 0) {
       print(fmt::format("  {} rows with unknown ids {}\n", report.rows_unknown,
                         flags->options.unknown == UnknownIds::skip ? "left out" : "scored 0"));

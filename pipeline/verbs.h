@@ -57,6 +57,8 @@ void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config
 
 /// Prints to stdout; a closed pipe ends the program quietly.
 void print(const std::string& text);
+/// The same for people: control characters of data are escaped.
+void print_text(const std::string& text);
 
 // Shared by the verbs.
 void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/config.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include "graph/error.h"
 #include "pipeline/auto_plan.h"
 #include "pipeline/bounds.h"
+#include "pipeline/environment.h"
 #include "tests/pipeline/folder.h"
 #include "tests/pipeline/logs.h"
 
@@ -359,6 +361,81 @@ TEST(Config, EnvironmentVariablesAndTheirDefaults) {
   EXPECT_MENTIONS(input_error_of([&] { model_out("${PENCHANT_TEST_UNSET}/m"); }),
                   "PENCHANT_TEST_UNSET is not set");
   EXPECT_MENTIONS(input_error_of([&] { model_out("${PENCHANT_TEST_FOLDER/m"); }), "without '}'");
+}
+
+TEST(Config, WhatAVariableHoldsIsNotStored) {
+  const TemporaryFolder folder;
+  setenv("PENCHANT_TEST_SECRET", "s3cret/pass", 1);
+  write_text(folder.path() / "c.toml",
+             "[data]\nmissing = [\"a\", \"x${PENCHANT_TEST_SECRET}\"]\n"
+             "log = [\"${PENCHANT_TEST_SECRET}/log.csv\"]\n"
+             "[data.columns]\nuser = \"${PENCHANT_TEST_SECRET}\"\n"
+             "[[data.attributes]]\ncolumn = \"${PENCHANT_TEST_SECRET}\"\n");
+  Config config = read_config(folder.path() / "c.toml");
+  apply_setting(config, "data.columns.item=${PENCHANT_TEST_SECRET}");
+  EXPECT_EQ(config.ingest.columns.user, "s3cret/pass");
+  EXPECT_EQ(config.ingest.missing.at(1), "xs3cret/pass");
+  const std::string stored = effective_toml(config);
+  const std::string settings = settings_json(config, {""});
+  for (const std::string& text : {stored, settings}) {
+    EXPECT_EQ(text.find("s3cret"), std::string::npos) << text;
+    EXPECT_MENTIONS(text, "${PENCHANT_TEST_SECRET}");
+  }
+  write_text(folder.path() / "again.toml", stored);
+  const Config again = read_config(folder.path() / "again.toml");
+  EXPECT_EQ(again.ingest.columns.item, "s3cret/pass");
+  EXPECT_EQ(again.ingest.missing, config.ingest.missing);
+  EXPECT_EQ(again.ingest.log.files, config.ingest.log.files);
+  EXPECT_EQ(again.ingest.attributes.at(0).column, "s3cret/pass");
+  EXPECT_EQ(effective_toml(again), stored);
+  // A stage must notice another value.
+  setenv("PENCHANT_TEST_SECRET", "other", 1);
+  EXPECT_NE(settings_json(read_config(folder.path() / "c.toml"), {"data.missing"}),
+            settings_json(config, {"data.missing"}));
+  // A value given later is stored as it is.
+  apply_setting(config, "data.columns.user=someone");
+  EXPECT_MENTIONS(effective_toml(config), "user = 'someone'");
+  unsetenv("PENCHANT_TEST_SECRET");
+}
+
+TEST(Config, MessagesHideWhatAVariableHolds) {
+  setenv("PENCHANT_TEST_SECRET", "s3cret-kind", 1);
+  Config config;
+  const std::string message =
+      input_error_of([&] { apply_setting(config, "model.kind=\"${PENCHANT_TEST_SECRET}\""); });
+  EXPECT_EQ(hide_environment(message).find("s3cret"), std::string::npos) << message;
+  EXPECT_MENTIONS(hide_environment(message), "'${PENCHANT_TEST_SECRET}'");
+  unsetenv("PENCHANT_TEST_SECRET");
+}
+
+TEST(Config, DollarsAndBracesRoundTrip) {
+  const TemporaryFolder folder;
+  Config config;
+  apply_setting(config, "data.columns.user=\"$${HOME} $ { $$\"");
+  EXPECT_EQ(config.ingest.columns.user, "${HOME} $ { $$");
+  config.ingest.missing = {"${x", "$${", "a$"};
+  setenv("PENCHANT_TEST_BRACES", "a${b", 1);
+  apply_setting(config, "data.columns.item=${PENCHANT_TEST_BRACES}");
+  EXPECT_EQ(config.ingest.columns.item, "a${b") << "what a variable holds is not looked at again";
+  write_text(folder.path() / "c.toml", effective_toml(config));
+  const Config again = read_config(folder.path() / "c.toml");
+  EXPECT_EQ(again.ingest.columns.user, config.ingest.columns.user);
+  EXPECT_EQ(again.ingest.columns.item, "a${b");
+  EXPECT_EQ(again.ingest.missing, config.ingest.missing);
+  unsetenv("PENCHANT_TEST_BRACES");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "data.columns.item=\"a${b\""); }),
+                  "write $${ for ${ itself");
+}
+
+TEST(Config, HintsAreQuickAndForShortWords) {
+  std::vector<std::string> known;
+  for (int k = 0; k < 100'000; ++k) known.push_back("item" + std::to_string(k));
+  EXPECT_EQ(nearest("itm77777", known), "item77777");
+  EXPECT_EQ(nearest(std::string(65, 'x'), known), "");
+  const auto start = std::chrono::steady_clock::now();
+  nearest(std::string(64, 'i'), known);
+  nearest(std::string(100'000, 'i'), known);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
 }
 
 TEST(Config, SettingsJsonHoldsWhatAStageDependsOn) {

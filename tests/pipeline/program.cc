@@ -42,12 +42,19 @@ fs::path folder_of(const char* variable, const char* otherwise) {
     prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0);
   }
   if (options.file_size_limit > 0) {
-    std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit then fails with EFBIG, as one on a
-                                    // full disk does with ENOSPC
+    if (!options.default_size_signal)
+      std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit then fails with EFBIG, as one on a
+                                      // full disk does with ENOSPC
     const rlimit limit{static_cast<rlim_t>(options.file_size_limit),
                        static_cast<rlim_t>(options.file_size_limit)};
     setrlimit(RLIMIT_FSIZE, &limit);
   }
+  if (options.address_space_limit > 0) {
+    const rlimit limit{static_cast<rlim_t>(options.address_space_limit),
+                       static_cast<rlim_t>(options.address_space_limit)};
+    setrlimit(RLIMIT_AS, &limit);
+  }
+  for (const int descriptor : options.closed) close(descriptor);
   std::vector<char*> words = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments)
     words.push_back(const_cast<char*>(argument.c_str()));

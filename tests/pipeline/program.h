@@ -20,7 +20,10 @@ namespace penchant::testing {
 struct ProgramOptions {
   std::filesystem::path standard_output = {};  ///< empty: captured
   std::vector<std::pair<std::string, std::string>> environment = {};
-  std::int64_t file_size_limit = 0;  ///< bytes a file may grow to (RLIMIT_FSIZE); 0: no limit
+  std::int64_t file_size_limit = 0;      ///< bytes a file may grow to (RLIMIT_FSIZE); 0: no limit
+  bool default_size_signal = false;      ///< with that limit: SIGXFSZ is not ignored for the child
+  std::int64_t address_space_limit = 0;  ///< bytes (RLIMIT_AS); 0: no limit
+  std::vector<int> closed = {};          ///< descriptors that are not open when it starts
   bool obey_permissions =
       false;  ///< also as root: the child gives up the right to ignore file permissions
 };

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/json_file.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "graph/files.h"
+
+namespace penchant::pipeline {
+
+namespace {
+
+[[noreturn]] void too_deep(std::string_view place) {
+  throw InputError(fmt::format("{}: nested more deeply than {} levels", place, kDeepestStructure));
+}
+
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      for (++i; i < text.size() && text[i] != '"'; ++i) i += text[i] == '\\' ? 1 : 0;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepestStructure) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_json_depth(std::string_view text, const std::filesystem::path& path) {
+  if (is_too_deep(text)) too_deep(path.string());
+}
+
+nlohmann::json read_json_file(const std::filesystem::path& path, std::uint64_t largest) {
+  const std::string text = graph::read_file(path, largest);
+  check_json_depth(text, path);
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& error) {
+    throw InputError(
+        fmt::format("{}: damaged: not valid JSON at byte {}", path.string(), error.byte));
+  }
+}
+
+nlohmann::json read_json_if_good(const std::filesystem::path& path) {
+  try {
+    return read_json_file(path);
+  } catch (const InputError&) {
+    return nlohmann::json::value_t::discarded;
+  }
+}
+
+nlohmann::json parse_json_line(std::string_view line) {
+  if (is_too_deep(line)) return nlohmann::json::value_t::discarded;
+  return nlohmann::json::parse(line, nullptr, false);
+}
+
+}  // namespace penchant::pipeline
