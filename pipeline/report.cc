@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/report.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +13,7 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/commit.h"
+#include "pipeline/json_file.h"
 #include "pipeline/library_versions.h"
 #include "pipeline/manifest.h"
 #include "pipeline/version.h"
@@ -41,10 +46,32 @@ std::string read_part(const fs::path& path, const char* remedy) {
   }
 }
 
-void replace_mark(std::string& page, const std::string& mark, const std::string& text) {
-  const std::size_t place = page.find(mark);
-  PENCHANT_ASSERT(place != std::string::npos);
-  page.replace(place, mark.size(), text);
+struct Mark {
+  std::string_view name;  ///< "@FACTS@"
+  std::string text;
+};
+
+/// The page with the texts in place of the first of each mark, in one pass: what is filled in may
+/// hold marks itself. Throws InputError for a page that lacks one.
+std::string fill_in(std::string_view page, const std::vector<Mark>& marks, const fs::path& path) {
+  std::vector<std::pair<std::size_t, const Mark*>> places;
+  for (const Mark& mark : marks) {
+    const std::size_t place = page.find(mark.name);
+    if (place == std::string_view::npos)
+      throw InputError(fmt::format("report: {} has no {}: it is not the page of this version",
+                                   path.string(), mark.name));
+    places.emplace_back(place, &mark);
+  }
+  std::sort(places.begin(), places.end());
+  std::string result;
+  std::size_t done = 0;
+  for (const auto& [place, mark] : places) {
+    result += page.substr(done, place - done);
+    result += mark->text;
+    done = place + mark->name.size();
+  }
+  result += page.substr(done);
+  return result;
 }
 
 /// JSON for a script element, where no "<" may stand: "</script" would end it, and after
@@ -81,19 +108,22 @@ std::string report_page(const json& given) {
   facts["versions"]["penchant, this page"] = fmt::format("{} ({})", kVersion, kCommit);
   facts["versions"]["compiler"] = kCompilerVersion;
   const fs::path folder = share_folder();
-  std::string page = read_part(folder / "report.html",
-                               "build or install Penchant again, or name the folder that has it "
-                               "in PENCHANT_SHARE");
+  const fs::path path = folder / "report.html";
+  const std::string page =
+      read_part(path,
+                "build or install Penchant again, or name the folder that has it "
+                "in PENCHANT_SHARE");
   const std::string plotly = read_part(
       folder / "plotly.min.js",
       "the charts' script comes with the Python package plotly; `make build` installs and copies "
       "it, or copy plotly/package_data/plotly.min.js of `pip install plotly` there");
-  replace_mark(page, "@TITLE@", escaped(facts.value("title", "model")));
-  // Raw ids and names may hold bytes that are not UTF-8.
-  replace_mark(page, "@FACTS@",
-               for_script(facts.dump(-1, ' ', false, json::error_handler_t::replace)));
-  replace_mark(page, "@PLOTLY@", plotly);
-  return page;
+  return fill_in(
+      page,
+      {{"@TITLE@", escaped(facts.value("title", "model"))},
+       // Raw ids and names may hold bytes that are not UTF-8.
+       {"@FACTS@", for_script(facts.dump(-1, ' ', false, json::error_handler_t::replace))},
+       {"@PLOTLY@", plotly}},
+      path);
 }
 
 fs::path find_data_of(const fs::path& model_directory) {

@@ -54,7 +54,8 @@ void add_report_verb(CLI::App& program, Invocation& invocation) {
     if (invocation.json) {
       print(nlohmann::json{{"out", out.string()}, {"bytes", page.size()}}.dump(2) + "\n");
     } else {
-      print(fmt::format("{}: {:.1f} MB\n", out.string(), static_cast<double>(page.size()) * 1e-6));
+      print_text(
+          fmt::format("{}: {:.1f} MB\n", out.string(), static_cast<double>(page.size()) * 1e-6));
     }
   });
 }

@@ -104,6 +104,33 @@ TEST_F(CliReport, NamesCannotEndTheScript) {
               HasSubstr("<!--<script></script><b>"));
 }
 
+TEST_F(CliReport, MarksInNamesStayText) {
+  write_text(folder_.path() / "log.csv", [] {
+    std::string text = "user,item,time\n";
+    for (int k = 0; k < 400; ++k)
+      text += "u" + std::to_string(k % 20) + ",@PLOTLY@ @FACTS@ @TITLE@" +
+              std::to_string(k * 7 % 30) + "," + std::to_string(k) + "\n";
+    return text;
+  }());
+  ASSERT_EQ(run_penchant({"ingest", "--log", at("log.csv"), "--user-column", "user",
+                          "--item-column", "item", "--time-column", "time", "--out", at("x.data")})
+                .exit_code,
+            0);
+  const std::string model = at("@FACTS@ @PLOTLY@.model");
+  ASSERT_EQ(
+      run_penchant({"train", at("x.data"), "--out", model, "--set", "train.epochs=1"}).exit_code,
+      0);
+  ASSERT_EQ(
+      run_penchant({"report", model, "--data", at("x.data"), "--out", at("x.html")}).exit_code, 0);
+  const std::string page = read_text(at("x.html"));
+  EXPECT_THAT(page, HasSubstr("<title>@FACTS@ @PLOTLY@.model</title>"));
+  EXPECT_THAT(facts_of(page)["map"]["items"][0]["id"].get<std::string>(),
+              HasSubstr("@PLOTLY@ @FACTS@ @TITLE@"));
+  const std::string plotly =
+      read_text(std::filesystem::path(PENCHANT_BINARY_DIR) / "share/penchant/plotly.min.js");
+  EXPECT_THAT(page, HasSubstr("<script>" + plotly + "</script>"));
+}
+
 TEST_F(CliReport, SaysWhatIsMissing) {
   expect_input_error(run_penchant({"report", at("none.model")}), {"none.model"});
   ingest();
