@@ -16,6 +16,7 @@
 
 #include "graph/edge_blocks.h"
 #include "graph/error.h"
+#include "graph/files.h"
 #include "graph/npy.h"
 
 namespace penchant::graph {
@@ -36,9 +37,10 @@ constexpr std::int64_t kBuildingBytesANode = 16;
 class LineReader {
  public:
   explicit LineReader(const fs::path& path)
-      : path_(path), file_(gzopen(path.c_str(), "rb"), &gzclose), buffer_(std::size_t{1} << 20) {
-    if (file_ == nullptr || !fs::is_regular_file(path))
-      throw InputError(fmt::format("{}: cannot open the file", path.string()));
+      : path_(path),
+        file_(gzdopen(open_regular(path).release(), "rb"), &gzclose),
+        buffer_(std::size_t{1} << 20) {
+    if (file_ == nullptr) throw InputError(fmt::format("{}: cannot open the file", path.string()));
   }
   /// False at the end. The line lives until the next call.
   bool next(std::string_view& line) {

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "pipeline/json_file.h"
 #include "pipeline/printable.h"
 #include "pipeline/tables.h"
@@ -29,6 +30,7 @@ namespace {
 std::ifstream open_text(const fs::path& path, const char* what) {
   if (path.empty()) throw InputError(fmt::format("ingest: no {} file given", what));
   if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
+  if (!fs::is_directory(path)) graph::open_regular(path);  // a pipe would wait, a device never end
   std::ifstream file(path, std::ios::binary);
   if (!file || fs::is_directory(path))
     throw InputError(fmt::format("{}: cannot open the file", path.string()));

@@ -12,12 +12,14 @@
 #include <deque>
 #include <fstream>
 #include <numbers>
+#include <sstream>
 #include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "kernels/transfer.h"
 #include "models/blended_scorer.h"
 #include "models/checkpoint.h"
@@ -237,7 +239,8 @@ class Trainer {
   /// Keeps the lines of metrics.jsonl that lie before the checkpoint: those behind it will be
   /// written again.
   void trim_metrics() {
-    std::ifstream file(directory_ / kMetrics);
+    const fs::path metrics = directory_ / kMetrics;
+    std::istringstream file(fs::exists(metrics) ? graph::read_file(metrics) : "");
     std::string kept;
     std::string line;
     const auto is_before = [&](const json& entry) {
