@@ -2,6 +2,7 @@
 // Which reading of quotes explains a sample best. Each is tried; what tells them apart are rows
 // with the wrong number of fields first, then quotes that it has to take for text, or text that
 // looks quoted.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -158,55 +159,104 @@ bool are_titles(const Fit& quoted) {
   return found;
 }
 
+/// What a cell looks like: runs of letters and of digits become one character each, numbers and
+/// dates are alike.
+std::string shape_of(std::string_view cell) {
+  constexpr std::size_t kLongest = 16;
+  if (is_numeric(cell)) return "0";
+  std::string shape;
+  for (const char c : cell) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool digit = c >= '0' && c <= '9';
+    const bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+    const char kind = digit ? '0' : letter || byte >= 0x80 ? 'a' : c;
+    if (shape.empty() || shape.back() != kind) shape += kind;
+    if (shape.size() == kLongest) break;
+  }
+  return shape;
+}
+
+/// Cells of a column in the lines of quoted cells that run over line ends, and elsewhere.
+class ColumnShapes {
+ public:
+  void add(std::string_view cell, bool is_inside) {
+    Shapes& of = is_inside ? inside_ : elsewhere_;
+    if (cell.empty()) {
+      of.has_empty = true;
+      return;
+    }
+    ++of.cells;
+    if (of.different.size() > kMost) return;
+    std::string shape = shape_of(cell);
+    if (std::find(of.different.begin(), of.different.end(), shape) == of.different.end())
+      of.different.push_back(std::move(shape));
+  }
+  /// Most cells look alike, as ids, numbers and times do.
+  bool is_regular() const {
+    const std::size_t shapes = elsewhere_.different.size();
+    return shapes == 1 ? elsewhere_.cells >= 3 : shapes == kMost && elsewhere_.cells >= 8;
+  }
+  bool inside_agrees() const {
+    const auto is_known = [&](const std::string& shape) {
+      return std::find(elsewhere_.different.begin(), elsewhere_.different.end(), shape) !=
+             elsewhere_.different.end();
+    };
+    return (elsewhere_.has_empty || !inside_.has_empty) &&
+           std::all_of(inside_.different.begin(), inside_.different.end(), is_known);
+  }
+
+ private:
+  static constexpr std::size_t kMost = 2;
+  struct Shapes {
+    std::int64_t cells = 0;
+    bool has_empty = false;
+    std::vector<std::string> different;  ///< more than kMost: they are many
+  };
+  Shapes elsewhere_, inside_;
+};
+
 /// What the lines of quoted cells that run over line ends look like when quotes are text.
 struct SpannedLines {
   std::int64_t lines = 0;
   std::int64_t wrong = 0;  ///< with the wrong number of fields
-  bool has_numbers = false;
-  bool numbers_agree = true;  ///< columns of numbers elsewhere are so here
+  bool has_regular_columns = false;
+  bool regular_columns_agree = true;
 };
 
 SpannedLines judge_spanned_lines(const TextSample& sample, const Fit& text, const Fit& quoted) {
   SpannedLines spanned;
   const std::size_t num_fields = text.columns.size();
-  struct Numbers {
-    std::int64_t inside = 0, other_inside = 0, outside = 0, other_outside = 0;
-  };
-  std::vector<Numbers> columns(num_fields);
+  std::vector<ColumnShapes> columns(num_fields);
   auto lines = quoted.over_lines.begin();
-  bool header = sample.header;
-  for_each_record(sample, text.dialect,
-                  [&](const std::vector<Field>& fields, std::size_t first, std::size_t) {
-                    while (lines != quoted.over_lines.end() && lines->last <= first) ++lines;
-                    const bool inside = lines != quoted.over_lines.end() && lines->first <= first;
-                    spanned.lines += inside ? 1 : 0;
-                    if (fields.size() != num_fields) {
-                      spanned.wrong += inside ? 1 : 0;
-                      return;
-                    }
-                    if (std::exchange(header, false)) return;
-                    for (std::size_t f = 0; f < num_fields; ++f) {
-                      const std::string_view cell =
-                          sample.text.substr(fields[f].first, fields[f].last - fields[f].first);
-                      if (cell.empty()) continue;
-                      Numbers& of = columns[f];
-                      const bool numeric = is_numeric(cell);
-                      ++(inside ? (numeric ? of.inside : of.other_inside)
-                                : (numeric ? of.outside : of.other_outside));
-                    }
-                  });
-  for (const Numbers& of : columns) {
-    if (of.outside == 0 || of.other_outside > 0) continue;
-    spanned.has_numbers = true;
-    spanned.numbers_agree = spanned.numbers_agree && of.inside > 0 && of.other_inside == 0;
+  std::string_view header;
+  const auto add = [&](const std::vector<Field>& fields, std::size_t first, std::size_t last) {
+    while (lines != quoted.over_lines.end() && lines->last <= first) ++lines;
+    const bool inside = lines != quoted.over_lines.end() && lines->first <= first;
+    if (is_blank_record(fields, sample.text)) return;
+    spanned.lines += inside ? 1 : 0;
+    if (fields.size() != num_fields) {
+      spanned.wrong += inside ? 1 : 0;
+      return;
+    }
+    const std::string_view record = sample.text.substr(first, last - first);
+    if (sample.header && header.empty()) header = record;
+    if (record == header) return;
+    for (std::size_t f = 0; f < num_fields; ++f)
+      columns[f].add(sample.text.substr(fields[f].first, fields[f].last - fields[f].first), inside);
+  };
+  for_each_record(sample, text.dialect, add);
+  for (const ColumnShapes& column : columns) {
+    if (!column.is_regular()) continue;
+    spanned.has_regular_columns = true;
+    spanned.regular_columns_agree = spanned.regular_columns_agree && column.inside_agrees();
   }
   return spanned;
 }
 
 /// Whether quotes that seem to span lines only happen to: their lines are rows by themselves.
 bool are_rows_by_themselves(const SpannedLines& spanned, const Fit& text, const Fit& quoted) {
-  if (quoted.continuations == 0 || spanned.wrong * 10 > spanned.lines) return false;
-  if (spanned.has_numbers) return spanned.numbers_agree;
+  if (quoted.continuations == 0 || spanned.wrong * 3 > spanned.lines) return false;
+  if (spanned.has_regular_columns) return spanned.regular_columns_agree;
   // The more separators had to be where they are, the less it is chance. Tabs hardly occur in text.
   const auto gaps = static_cast<std::int64_t>(text.columns.size()) - 1;
   return quoted.continuations * gaps >= (text.dialect.separator == '\t' ? 2 : 6);

@@ -115,7 +115,8 @@ def make_table(rng):
     elif dialect == "spark":
         allowed = lambda word: word == word.strip() and "\r" not in word
     else:
-        allowed = lambda word: True
+        # Python's csv does not quote a line break other than its own, which no reader can tell from one.
+        allowed = lambda word: not word.endswith("\r") and not (line_end == "\r" and "\n" in word)
     rows = random_rows(rng, columns, allowed)
     table = Table(dialect, separator, line_end, names)
     if dialect in ("arrow", "pandas", "polars"):
@@ -198,7 +199,10 @@ def assemble(rng, table):
 
 
 def ambiguous(table, text):
-    """Quoted cells run over line ends, and yet every line is a row where quotes are text."""
+    """Quoted cells run over line ends, and yet every line is a row where quotes are text; or all backslashes are doubled, as
+    Spark does it."""
+    if table.dialect not in ("plain", "spark") and "\\\\" in text:
+        return True
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]
     fits = sum(line.count(table.separator) == len(table.names) - 1 for line in lines)
     return table.dialect != "plain" and len(lines) > 1 + len(table.rows) and fits >= 0.9 * len(lines)
@@ -257,6 +261,7 @@ def main():
     parser.add_argument("--reader", required=True)
     parser.add_argument("--tables", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20261128)
+    parser.add_argument("--all-found", action="store_true", help="give no quote to ambiguous tables either")
     parser.add_argument("--keep", help="where tables that differ are kept")
     arguments = parser.parse_args()
     reader = Reader(arguments.reader)
@@ -279,8 +284,9 @@ def main():
                 request["quote"] = "none" if table.dialect == "plain" else "\""
                 request["escape"] = "none"
                 request["block"] = rng.choice([128, 300, 1000, 4096])
-            elif ambiguous(table, text):
+            elif not arguments.all_found and ambiguous(table, text):
                 request["quote"] = "\""
+                request["escape"] = "none"
                 kinds["ambiguous"] += 1
             path, data = pack(rng, text.encode(), os.path.join(folder, "t" + extension))
             with open(path, "wb") as file:
