@@ -224,10 +224,12 @@ Config resolved(const Config& config) {
 bool has_default(const Config& config, const std::string& key) {
   Config defaults;
   defaults.train = default_recipe(config.train.model.kind);
+  if (key == "data.event_weights")
+    return config.ingest.event_weights == defaults.ingest.event_weights;
   for (const Setting& setting : all_settings()) {
     if (setting.key == key) return setting.write(config) == setting.write(defaults);
   }
-  return false;  // data.attributes, data.event_weights
+  return false;  // data.attributes
 }
 
 const std::vector<VerbSettings>& all_verbs() {
