@@ -10,6 +10,8 @@
 
 #include <arrow/array.h>
 
+#include "pipeline/tables.h"
+
 namespace penchant::pipeline {
 
 /// Text of cells that are not text already. Views stay valid because pieces are only appended and
@@ -38,8 +40,19 @@ class CellStore {
   std::size_t used_ = 0;
 };
 
-/// Appends the cells of one array of any supported type as text; views into the array or `store`.
+/// How cells are written where there is a choice.
+struct CellStyle {
+  bool times_as_milliseconds = false;  ///< dates and timestamps as digits since 1970, else ISO-8601
+  bool nested_as_json = false;         ///< lists as JSON, else their values behind kListSeparator
+};
+
+/// Appends the cells of one array of any type as text; views into the array or `store`. Numbers are
+/// as people write them (100 for 100.0 and for the decimal 100.00), NaN is null, times have all
+/// their digits, structs and maps are JSON.
 void append_cells(const arrow::Array& array, const std::filesystem::path& path,
-                  std::vector<std::string_view>& cells, CellStore& store);
+                  std::vector<std::string_view>& cells, CellStore& store, CellStyle style);
+
+/// What the cells of a column of this type are.
+ColumnType column_type(const arrow::DataType& type);
 
 }  // namespace penchant::pipeline

@@ -371,7 +371,8 @@ std::string configuration_markdown() {
       bounds_of("data.event_weights")->text(), goes_with("data.event_weights"));
   text +=
       "| `[[data.attributes]]` | none | | `column`, `name` (the column's, if not given), `kind` "
-      "(categorical, list, numeric, text), `separator` of a list, `path_separator` of a path "
+      "(categorical, list, numeric, text; without one list where Parquet holds lists, else "
+      "categorical), `separator` of a list, `path_separator` of a path "
       "`a.b.c` "
       "(a list of its prefixes) | " +
       goes_with("data.attributes") + " |\n";
@@ -407,28 +408,10 @@ TextMark parse_mark(std::string_view text, std::string_view key) {
   return text.front();
 }
 
-RowFilter parse_filter(std::string_view text) {
-  RowFilter filter;
-  for (const std::string_view op : {" == ", " != ", " <= ", " >= ", " < ", " > ", " not_in ",
-                                    " in ", " not_prefix ", " prefix "}) {
-    const std::size_t place = text.find(op);
-    if (place == std::string_view::npos || place == 0) continue;
-    filter.column = text.substr(0, place);
-    filter.op = op.substr(1, op.size() - 2);
-    std::string_view rest = text.substr(place + op.size());
-    const bool list = filter.op == "in" || filter.op == "not_in" || filter.op == "prefix" ||
-                      filter.op == "not_prefix";
-    while (list && rest.find(',') != std::string_view::npos) {
-      filter.values.emplace_back(rest.substr(0, rest.find(',')));
-      rest.remove_prefix(rest.find(',') + 1);
-    }
-    filter.values.emplace_back(rest);
-    return filter;
-  }
-  throw InputError(
-      fmt::format("filter '{}': expected 'column op value' with op one of ==, !=, <, <=, >, >=, "
-                  "in, not_in, prefix, not_prefix",
-                  text));
+char parse_decimal(std::string_view text, std::string_view key) {
+  if (text != "." && text != ",")
+    throw InputError(fmt::format("{} is '{}', expected \".\" or \",\"", key, text));
+  return text.front();
 }
 
 }  // namespace penchant::pipeline

@@ -17,6 +17,7 @@
 #include "pipeline/graph_stage.h"
 #include "pipeline/ingest.h"
 #include "pipeline/nearest.h"
+#include "pipeline/row_filter.h"
 #include "pipeline/train.h"
 
 namespace penchant::pipeline {
@@ -75,6 +76,7 @@ std::string configuration_markdown();
 TextMark parse_mark(std::string_view text, std::string_view key);
 /// The file's separator as written in a configuration: one character, "\\t", "tab", or "auto".
 char parse_separator(std::string_view text, std::string_view key);
-RowFilter parse_filter(std::string_view text);
+/// The decimal sign of numbers in text: "." or ",".
+char parse_decimal(std::string_view text, std::string_view key);
 
 }  // namespace penchant::pipeline

@@ -4,6 +4,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "pipeline/time_parse.h"
+
 namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
@@ -22,6 +24,21 @@ Setting setting(std::string key, std::string help, Access access) {
       },
       [access](const Config& config) { return write_value(access(const_cast<Config&>(config))); },
       kIsPath};
+}
+
+/// A setting whose text `read` must understand: what it throws is told with the place.
+template <typename Access, typename Read>
+Setting checked_setting(std::string key, std::string help, Access access, Read read) {
+  Setting made = setting(key, std::move(help), access);
+  made.read = [key, access, read](Config& config, const toml::node& node, const Source& source) {
+    read_value(node, access(config), source, key);
+    try {
+      read(access(config));
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{}: {}: {}", source.place, key, error.what()));
+    }
+  };
+  return made;
 }
 
 #define PENCHANT_SETTING(key, member, help) \
@@ -67,15 +84,31 @@ const std::vector<Setting>& all_settings() {
                        "table: utf-8, latin-1 (ISO-8859-1) or windows-1252"),
       PENCHANT_SETTING("data.header", ingest.log.text.header,
                        "table: first line names the columns; false: columns are \"1\", \"2\", ..."),
-      PENCHANT_SETTING(
-          "data.time_format", ingest.time_format,
-          "auto, s, ms, iso8601, a strptime pattern, or order: no column, a user's rows are in "
-          "order of time"),
+      checked_setting(
+          "data.time_format",
+          "auto, s, ms, us, ns, iso8601, a strptime pattern, or order: no column, a user's rows "
+          "are "
+          "in order of time",
+          [](Config & c) -> auto& { return c.ingest.time_format; },
+          [](const std::string& format) { return TimeParser(format); }),
+      checked_setting(
+          "data.time_zone",
+          "zone of times that name none: UTC, an offset such as +09:00 or a name as Europe/Berlin",
+          [](Config & c) -> auto& { return c.ingest.time_zone; },
+          [](const std::string& zone) { return TimeZone(zone); }),
+      {"data.decimal", "decimal sign of numbers in text files: \".\" or \",\"",
+       [](Config& c, const toml::node& node, const Source& source) {
+         std::string text;
+         read_value(node, text, source, "data.decimal");
+         c.ingest.decimal = parse_decimal(text, fmt::format("{}: data.decimal", source.place));
+       },
+       [](const Config& c) { return write_value(c.ingest.decimal); }},
       PENCHANT_SETTING("data.missing", ingest.missing,
                        "spellings of a missing value besides the empty field"),
       PENCHANT_SETTING(
           "data.filters", ingest.filters,
-          "rows to keep, as \"column op value\"; op: == != < <= > >= in not_in prefix not_prefix"),
+          "rows to keep, as \"column op value\"; op: == != < <= > >= in not_in prefix not_prefix "
+          "(lists with commas)"),
       PENCHANT_SETTING("data.repeats", ingest.repeats,
                        "repeated (user, item) rows: keep_all (but for rows equal in all), "
                        "keep_first, keep_last or sum"),
@@ -98,8 +131,9 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("data.columns.time", ingest.columns.time, "column of the time; empty: none"),
       PENCHANT_SETTING("data.columns.event", ingest.columns.event,
                        "column of the event type; empty: none"),
-      PENCHANT_SETTING("data.columns.weight", ingest.columns.weight,
-                       "column of a weight above 0; empty: none, each row counts 1"),
+      PENCHANT_SETTING(
+          "data.columns.weight", ingest.columns.weight,
+          "column of a weight above 0, up to 1000000000; empty: none, each row counts 1"),
       PENCHANT_SETTING("data.columns.session", ingest.columns.session,
                        "column of the session or basket; empty: none"),
       {"data.items.table", "item table's files",
@@ -123,6 +157,17 @@ const std::vector<Setting>& all_settings() {
       item_text_setting(
           "data.items.encoding", "item table: as data.encoding",
           [](auto& text) -> auto& { return text.encoding; }),
+      PENCHANT_SETTING(
+          "data.items.time", ingest.item_time,
+          "item table: column of the time of a row, where properties change; an item's "
+          "last row before the end of training counts; empty: its first row"),
+      PENCHANT_SETTING("data.items.property", ingest.item_property,
+                       "item table with a time and a row for each property: column of its name, as "
+                       "in the column of [[data.attributes]]"),
+      PENCHANT_SETTING("data.items.value", ingest.item_value,
+                       "item table with a row for each property: column of its value"),
+      PENCHANT_SETTING("data.items.filters", ingest.item_filters,
+                       "item table: rows to keep, as in data.filters"),
       PENCHANT_SETTING("data.items.key", ingest.item_column,
                        "item table: column of the item id; empty: as in the log"),
       PENCHANT_SETTING(

@@ -181,10 +181,7 @@ template <typename Enum>
 requires std::is_enum_v<Enum> std::string write_value(Enum member) {
   return toml_string(enum_name(member));
 }
-inline std::string write_value(const RowFilter& member) {
-  return write_value(
-      fmt::format("{} {} {}", member.column, member.op, fmt::join(member.values, ",")));
-}
+inline std::string write_value(const RowFilter& member) { return write_value(filter_text(member)); }
 template <typename T>
 std::string write_value(const std::optional<T>& member) {
   return member ? write_value(*member) : "\"auto\"";

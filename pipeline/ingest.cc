@@ -4,7 +4,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <exception>
@@ -17,10 +16,12 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/column_roles.h"
 #include "pipeline/environment.h"
 #include "pipeline/interrupt.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
+#include "pipeline/number_text.h"
 #include "pipeline/read_formats.h"
 #include "pipeline/split_warnings.h"
 
@@ -42,6 +43,18 @@ std::vector<fs::path> input_files(const IngestOptions& options) {
     if (!file.empty()) files.push_back(file);
   }
   return files;
+}
+
+void check_timed_items(const IngestOptions& options) {
+  const bool property = !options.item_property.empty();
+  if (property != !options.item_value.empty() || (property && options.item_time.empty())) {
+    throw InputError(
+        "ingest: data.items.property and data.items.value, of a table with a row for each "
+        "property, "
+        "go together and with data.items.time");
+  }
+  if (!options.item_time.empty() && !has_item_table(options))
+    throw InputError("ingest: data.items.time is given, but no item table (data.items.table)");
 }
 
 /// Attributes become columns of items.parquet, each under a name of its own.
@@ -134,16 +147,16 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
       if (attribute.kind == AttributeKind::text) {
         attribute.texts.emplace_back(cell);
       } else if (attribute.kind == AttributeKind::numeric) {
-        float number = std::numeric_limits<float>::quiet_NaN();
-        const auto result = std::from_chars(cell.data(), cell.data() + cell.size(), number);
-        if (!cell.empty() &&
-            (result.ec != std::errc() || result.ptr != cell.data() + cell.size())) {
-          number = std::numeric_limits<float>::quiet_NaN();
+        const auto value = parse_number(cell, source.decimal);
+        const bool fits = value && std::abs(*value) <= std::numeric_limits<float>::max();
+        const float number =
+            fits ? static_cast<float>(*value) : std::numeric_limits<float>::quiet_NaN();
+        if (!cell.empty() && !fits) {
           rejections.malformed(
               fmt::format("attribute '{}' is not a number, taken as missing", attribute.name), [&] {
-                return fmt::format("item '{}': column '{}' is '{}', expected a number",
-                                   items.raw(static_cast<NodeId>(item)), source.column.column,
-                                   cell);
+                return fmt::format("item '{}': column '{}' is '{}', expected a number{}",
+                                   items.raw(static_cast<NodeId>(item)), source.column.column, cell,
+                                   decimal_hint(cell, source.decimal));
               });
         }
         attribute.numbers.push_back(number);
@@ -192,13 +205,15 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   ArtifactWriter writer(out, kDataArtifact);
   progress.begin("ingest");
   const auto start = std::chrono::steady_clock::now();
-  const IngestOptions options =
+  IngestOptions options =
       given.format == InputFormat::recbole ? recbole_as_table(given, progress) : given;
   for (const fs::path& file : input_files(options)) {
     if (!fs::exists(file)) throw InputError(fmt::format("{}: no such file", file.string()));
   }
   check_attributes(options);
   check_order_of_rows(options);
+  check_timed_items(options);
+  settle_column_types(options, progress);
   ReadResult read;
   RawCatalog raw_catalog;
   Rejections rejections(options.strict);
@@ -218,7 +233,8 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   read.log.sessions = {};  // only ids are kept of them
   malloc_trim(0);          // the reader's blocks, before the columns are held twice
   auto item_table = std::async(std::launch::async, [&] {
-    if (has_item_table(options)) read_item_table(options, read, raw_catalog);
+    if (has_item_table(options) && options.item_time.empty())
+      read_item_table(options, read, raw_catalog);
   });
   OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   item_table.get();
@@ -241,6 +257,16 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
   compact_dictionaries(log, read.test, dataset.users, dataset.items);
+  graph::SplitOptions split;
+  split.method = options.split_method.value_or(read.default_split);
+  split.validation_fraction = options.validation_fraction;
+  split.test_fraction = options.test_fraction;
+  split.seed = options.seed;
+  const bool timed_items = has_item_table(options) && !options.item_time.empty();
+  if (timed_items) {  // what may be known of an item depends on where training ends
+    graph::assign_parts(log.rows, split, log.parts, log.order);
+    read_timed_item_table(options, end_of_training(log, split.method), read, raw_catalog, progress);
+  }
   IngestReport report;
   if (has_item_table(options)) {
     report.num_items_without_row =
@@ -253,14 +279,9 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   });
   dataset.event_names = read.event_names;
 
-  graph::SplitOptions split;
-  split.method = options.split_method.value_or(read.default_split);
-  split.validation_fraction = options.validation_fraction;
-  split.test_fraction = options.test_fraction;
-  split.seed = options.seed;
   std::exception_ptr split_error;
   try {
-    graph::assign_parts(log.rows, split, log.parts, log.order);
+    if (!timed_items) graph::assign_parts(log.rows, split, log.parts, log.order);
     dataset.split = graph::divide_log(std::move(log.rows), std::move(log.order), log.parts);
     if (split.method == graph::SplitMethod::given) dataset.split.test = std::move(read.test);
     log = {};

@@ -48,7 +48,8 @@ struct AttributeColumn {
   graph::AttributeKind kind = graph::AttributeKind::categorical;
   std::string separator = "|";  ///< of list values
   std::string path_separator;   ///< list: "a.b.c" becomes the values a, a.b and a.b.c; empty: off
-  bool kind_given = false;      ///< else recbole goes by the field's type
+  bool kind_given =
+      false;  ///< else recbole goes by the field's type, and lists of Parquet are lists
 };
 inline const std::string& attribute_name(const AttributeColumn& attribute) {
   return attribute.name.empty() ? attribute.column : attribute.name;
@@ -70,12 +71,20 @@ struct IngestOptions {
   LogColumns columns;
   std::set<std::string> columns_given;  ///< roles of `columns` that are set, if to nothing: recbole
                                         ///< fills the others from the header
-  std::string time_format = "auto";     ///< auto (Unix s or ms by magnitude, ISO-8601), s, ms,
-                                        ///< iso8601, a strptime pattern, or kOrderOfRows
+  std::string time_format = "auto";     ///< as TimeParser has it: auto, s, ms, us, ns, iso8601, a
+                                        ///< strptime pattern, or kOrderOfRows
+  std::string time_zone =
+      "UTC";           ///< of times without one of their own: UTC, "+09:00" or "Europe/Berlin"
+  char decimal = '.';  ///< of numbers in text: weights, attributes, filtered cells
   std::vector<std::pair<std::string, double>> event_weights = {
       {"view", 1}, {"cart", 2}, {"purchase", 4}};
   std::vector<RowFilter> filters;
   std::optional<TableSource> item_table;
+  std::string item_time;  ///< of the item table, if its rows change over time: an item's last row
+                          ///< before the end of training counts; empty: its first row
+  std::string item_property, item_value;  ///< a long table: columns of the property's name, which
+                                          ///< is an attribute's column, and of its value
+  std::vector<RowFilter> item_filters;    ///< rows of the item table to keep
   std::string item_column;  ///< raw item id in the item table; empty: same name as in the log
   std::vector<AttributeColumn> attributes;  ///< of the item table; without one, of the log (an
                                             ///< item's first value that is not missing)

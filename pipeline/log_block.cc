@@ -2,28 +2,23 @@
 #include "pipeline/log_block.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include "graph/error.h"
+#include "pipeline/number_text.h"
 #include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
 
 namespace {
 
+// Sums of weights stay far from the ends of a float.
+constexpr double kLargestWeight = 1e9;
+constexpr double kSmallestWeight = 1e-30;
 constexpr std::size_t kSliceBytes = std::size_t{64} << 10;  // cells of a slice stay in the L2 cache
-
-std::optional<double> parse_number(std::string_view text) {
-  double value = 0.0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(value))
-    return std::nullopt;
-  return value;
-}
 
 std::size_t add_column(std::vector<std::string>& columns, const std::string& name) {
   const auto place = std::find(columns.begin(), columns.end(), name);
@@ -57,48 +52,6 @@ bool MissingSpellings::is_listed(std::string_view cell) const {
   return std::find(spellings_.begin(), spellings_.end(), cell) != spellings_.end();
 }
 
-FilterRule::FilterRule(const RowFilter& filter, std::size_t column)
-    : filter_(filter),
-      column_(column),
-      reason_(fmt::format("filtered out: not {} {} {}", filter.column, filter.op,
-                          fmt::join(filter.values, ","))) {
-  numeric_ = filter.op == "<" || filter.op == "<=" || filter.op == ">" || filter.op == ">=";
-  const bool known = numeric_ || filter.op == "==" || filter.op == "!=" || filter.op == "in" ||
-                     filter.op == "not_in" || filter.op == "prefix" || filter.op == "not_prefix";
-  if (!known) {
-    throw InputError(fmt::format(
-        "filter '{} {}': expected one of ==, !=, <, <=, >, >=, in, not_in, prefix, not_prefix",
-        filter.column, filter.op));
-  }
-  if (filter.values.empty())
-    throw InputError(fmt::format("filter '{} {}' has no value", filter.column, filter.op));
-  if (numeric_) {
-    const auto limit = parse_number(filter.values.front());
-    if (!limit)
-      throw InputError(fmt::format("filter '{} {} {}': expected a number", filter.column, filter.op,
-                                   filter.values.front()));
-    limit_ = *limit;
-  }
-}
-
-bool FilterRule::accepts(double value) const {
-  if (filter_.op == "<") return value < limit_;
-  if (filter_.op == "<=") return value <= limit_;
-  if (filter_.op == ">") return value > limit_;
-  return value >= limit_;
-}
-
-bool FilterRule::accepts(std::string_view cell) const {
-  const auto& values = filter_.values;
-  const bool listed = std::find(values.begin(), values.end(), cell) != values.end();
-  const bool prefixed = std::any_of(values.begin(), values.end(), [&](const std::string& value) {
-    return cell.starts_with(value);
-  });
-  if (filter_.op == "==" || filter_.op == "in") return listed;
-  if (filter_.op == "!=" || filter_.op == "not_in") return !listed;
-  return filter_.op == "prefix" ? prefixed : !prefixed;
-}
-
 LogRoles::LogRoles(const IngestOptions& options) {
   if (options.columns.user.empty())
     throw InputError("ingest: no column for the role 'user' (data.columns.user)");
@@ -117,11 +70,9 @@ LogRoles::LogRoles(const IngestOptions& options) {
     attributes.push_back(add_column(columns, attribute.column));
 }
 
-LogEncoder::LogEncoder(const IngestOptions& options, const LogRoles& roles)
-    : options_(options),
-      roles_(roles),
-      missing_(options.missing),
-      parse_time_(options.time_format) {}
+LogEncoder::LogEncoder(const IngestOptions& options, const LogRoles& roles,
+                       const TimeParser& parse_time)
+    : options_(options), roles_(roles), missing_(options.missing), parse_time_(parse_time) {}
 
 /// What one row finds, and what it passes on to the next.
 struct LogEncoder::Row {
@@ -129,6 +80,10 @@ struct LogEncoder::Row {
   const TimeParser& parse_time;
   std::string_view last_text;  ///< logs come in time order: the same second many times
   std::int64_t last_time = 0;
+  TimeUnit last_unit = TimeUnit::text;
+  bool times_are_ms = false;     ///< the time column holds milliseconds since 1970
+  bool times_are_local = false;  ///< and they are of no zone
+  std::vector<char> decimals;    ///< decimal sign of each column
 };
 
 void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& block) const {
@@ -146,9 +101,16 @@ void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& bl
   block.bad_cells.clear();
   block.num_read = 0;
   block.num_lines = 0;
+  block.time_units = {};
   std::vector<LogBlock::Rejected> malformed;
   const TimeParser milliseconds("ms");
   Row state(timestamps ? milliseconds : parse_time_);
+  state.times_are_ms = timestamps;
+  state.times_are_local = timestamps && !reader.type(*roles_.time).has_zone;
+  for (std::size_t column = 0; column < roles_.columns.size(); ++column) {
+    const bool is_number = reader.type(column).kind == CellKind::number;
+    state.decimals.push_back(is_number ? '.' : options_.decimal);
+  }
   TextBatch batch;
   while (reader.split(block.table, batch, kSliceBytes)) {
     for (const MalformedRow& row : batch.malformed) {
@@ -179,18 +141,19 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
   };
   for (const FilterRule& rule : roles_.filters) {
     const std::string_view text = cell(rule.column());
-    bool accepted = false;
-    if (rule.numeric()) {
-      const auto value = parse_number(text);
-      if (!value) {
-        return refuse(fmt::format("column '{}' is not a number", rule.filter().column),
-                      [&] { return is_not_a_number(rule.filter().column, text, "a number"); });
-      }
-      accepted = rule.accepts(*value);
-    } else {
-      accepted = rule.accepts(text);
+    const bool is_time = state.times_are_ms && rule.column() == roles_.time;
+    switch (is_time ? rule.judge_time(text) : rule.judge(text, state.decimals[rule.column()])) {
+      case FilterRule::Verdict::keep:
+        continue;
+      case FilterRule::Verdict::leave_out:
+        return filter_out(block.rejected, rule.reason());
+      case FilterRule::Verdict::not_comparable:
+        return refuse(fmt::format("column '{}' is not {}", rule.filter().column, rule.expected()),
+                      [&] {
+                        return is_not_a_number(rule.filter().column, text, rule.expected()) +
+                               decimal_hint(text, state.decimals[rule.column()]);
+                      });
     }
-    if (!accepted) return filter_out(block.rejected, rule.reason());
   }
   const std::string_view user = cell(roles_.user);
   const std::string_view item = cell(roles_.item);
@@ -210,12 +173,19 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
   if (roles_.time) {
     const std::string_view text = cell(*roles_.time);
     if (text != state.last_text || text.empty()) {
-      const std::optional<std::int64_t> time = state.parse_time(text);
+      std::optional<std::int64_t> time = state.parse_time(text, state.last_unit);
+      if (time && state.times_are_local) {
+        time = parse_time_.zone().to_utc_ms(*time);
+        if (*time < 0) time.reset();
+      }
       if (!time) {
+        state.last_text = {};
         return refuse("bad time", [&] {
-          return is_not_a_number(options_.columns.time, text, parse_time_.expectation().c_str());
+          return is_not_a_number(options_.columns.time, text, parse_time_.expectation().c_str()) +
+                 parse_time_.hint(text);
         });
       }
+      if (state.times_are_ms) state.last_unit = TimeUnit::text;  // typed, so nothing was guessed
       state.last_text = text;
       state.last_time = *time;
     }
@@ -238,20 +208,26 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
   }
   if (roles_.weight) {
     const std::string_view text = cell(*roles_.weight);
-    const auto value = parse_number(text);
-    if (!value || !(*value > 0.0) || *value > 1e9) {
+    const char decimal = state.decimals[*roles_.weight];
+    const auto value = parse_number(text, decimal);
+    if (value) weight *= *value;
+    if (!value || !(*value > 0.0) || *value > kLargestWeight || weight < kSmallestWeight) {
       return refuse("bad weight", [&] {
         return is_not_a_number(options_.columns.weight, text,
-                               "a number above 0 (data.columns.weight = \"\" leaves weights out)");
+                               "a number above 0 and up to 1000000000 (data.columns.weight = \"\" "
+                               "leaves weights out)") +
+               decimal_hint(text, decimal);
       });
     }
-    weight *= *value;
   }
   block.user.push_back(user);
   block.item.push_back(item);
   block.line.push_back(static_cast<std::uint32_t>(batch.line(row)));
   block.rows.weight.push_back(static_cast<float>(weight));
-  if (roles_.time) block.rows.time_ms.push_back(state.last_time);
+  if (roles_.time) {
+    block.rows.time_ms.push_back(state.last_time);
+    block.time_units.add(state.last_unit);
+  }
   if (roles_.event) block.rows.event.push_back(static_cast<std::int8_t>(event));
   if (roles_.session) {
     const std::string_view session = cell(*roles_.session);

@@ -13,6 +13,7 @@
 
 #include "graph/interactions.h"
 #include "pipeline/ingest.h"
+#include "pipeline/row_filter.h"
 #include "pipeline/tables.h"
 #include "pipeline/time_parse.h"
 
@@ -31,26 +32,6 @@ class MissingSpellings {
   bool is_listed(std::string_view cell) const;
   std::vector<std::string> spellings_;
   std::vector<bool> starts_;  ///< by first byte
-};
-
-/// A filter with its number parsed once.
-class FilterRule {
- public:
-  /// Throws InputError: unknown operator, no value, a value that should be a number.
-  FilterRule(const RowFilter& filter, std::size_t column);
-  std::size_t column() const { return column_; }
-  const RowFilter& filter() const { return filter_; }
-  bool numeric() const { return numeric_; }
-  const std::string& reason() const { return reason_; }
-  bool accepts(double value) const;
-  bool accepts(std::string_view cell) const;
-
- private:
-  RowFilter filter_;
-  std::size_t column_;
-  std::string reason_;
-  bool numeric_ = false;
-  double limit_ = 0.0;
 };
 
 /// Which column of a batch plays which role.
@@ -75,6 +56,7 @@ struct LogBlock {
   graph::Interactions rows;         ///< user, item, session: filled from the text later
   std::int64_t num_read = 0;
   std::int64_t num_lines = 0;
+  TimeCounts time_units;  ///< of the accepted rows
   struct Rejected {
     RowCounts::Reason reason;  ///< its example lacks the place
     std::int64_t line = 0;     ///< of the example
@@ -99,7 +81,7 @@ void reject(std::vector<LogBlock::Rejected>& rejected, std::string_view reason, 
 /// Fills LogBlocks. One object serves all threads.
 class LogEncoder {
  public:
-  LogEncoder(const IngestOptions& options, const LogRoles& roles);
+  LogEncoder(const IngestOptions& options, const LogRoles& roles, const TimeParser& parse_time);
   /// `timestamps`: the time column is a Parquet timestamp.
   void encode(const TableReader& reader, bool timestamps, LogBlock& block) const;
 
@@ -110,7 +92,7 @@ class LogEncoder {
   const IngestOptions& options_;
   const LogRoles& roles_;
   MissingSpellings missing_;
-  TimeParser parse_time_;
+  const TimeParser& parse_time_;
 };
 
 }  // namespace penchant::pipeline

@@ -190,7 +190,11 @@ void ParquetWriter::Impl::write_block(std::int64_t first, std::int64_t num_rows,
     PENCHANT_ASSERT(arrays.back()->length() == num_rows);
     fields.push_back(arrow::field(column.name, arrays.back()->type()));
   }
-  const auto batch = arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays);
+  write(arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays));
+}
+
+void ParquetWriter::write(const std::shared_ptr<arrow::RecordBatch>& batch) {
+  Impl& impl = *impl_;
   try {
     if (impl.writer == nullptr) {
       const auto properties =

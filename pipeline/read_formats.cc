@@ -2,6 +2,7 @@
 // Item tables and the field's own text formats.
 #include "pipeline/read_formats.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -15,7 +16,9 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/json_file.h"
+#include "pipeline/number_text.h"
 #include "pipeline/printable.h"
+#include "pipeline/row_filter.h"
 #include "pipeline/tables.h"
 #include "pipeline/utf8.h"
 
@@ -87,6 +90,8 @@ void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& 
   }
 }
 
+/// The values of a cell, without the blanks around them, joined by kListSeparator. Of a path they
+/// are its prefixes.
 std::string join_values(std::string_view cell, const AttributeColumn& column) {
   std::string joined;
   const auto append = [&](std::string_view value) {
@@ -94,16 +99,22 @@ std::string join_values(std::string_view cell, const AttributeColumn& column) {
     joined += value;
   };
   if (!column.path_separator.empty()) {
-    for (std::size_t end = 0; end < cell.size();) {
-      end = std::min(cell.find(column.path_separator, end), cell.size());
-      append(cell.substr(0, end));
-      end += column.path_separator.size();
-    }
+    std::string path;
+    for_each_piece(cell, column.path_separator, [&](std::string_view step) {
+      step = trim(step);
+      if (step.empty()) return;
+      if (!path.empty()) path += column.path_separator;
+      path += step;
+      append(path);
+    });
     return joined;
   }
-  for_each_piece(
-      cell, column.separator.empty() ? std::string_view("|") : std::string_view(column.separator),
-      append);
+  const std::string_view separator =
+      column.separator.empty() ? std::string_view("|") : std::string_view(column.separator);
+  for_each_piece(cell, separator, [&](std::string_view value) {
+    value = trim(value);
+    if (!value.empty()) append(value);
+  });
   return joined;
 }
 
@@ -133,6 +144,31 @@ std::string attribute_value(const AttributeColumn& column, std::string_view cell
                                                                : std::string(cell);
 }
 
+bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& batch, std::size_t row,
+                    const std::function<char(std::size_t)>& decimal_of,
+                    const std::function<std::string()>& place, Rejections& rejections) {
+  for (const FilterRule& rule : filters) {
+    const char decimal = decimal_of(rule.column());
+    const std::string_view cell = batch.columns[rule.column()][row];
+    switch (rule.judge(cell, decimal)) {
+      case FilterRule::Verdict::keep:
+        continue;
+      case FilterRule::Verdict::leave_out:
+        rejections.filtered(rule.reason());
+        return false;
+      case FilterRule::Verdict::not_comparable:
+        rejections.malformed(
+            fmt::format("column '{}' is not {}", rule.filter().column, rule.expected()), [&] {
+              return fmt::format("{}: column '{}' is '{}', expected {}{}", place(),
+                                 rule.filter().column, cell, rule.expected(),
+                                 decimal_hint(cell, decimal));
+            });
+        return false;
+    }
+  }
+  return true;
+}
+
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
   Rejections rejections(options.strict);
   Rejections remarks(options.strict);
@@ -140,11 +176,22 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
                                                                   : options.item_column};
   for (const AttributeColumn& attribute : options.attributes) {
     columns.push_back(attribute.column);
-    catalog.attributes.push_back({attribute, {}, {}, true});
+    catalog.attributes.push_back({attribute, {}, {}, true, options.decimal});
+  }
+  std::vector<FilterRule> filters;
+  for (const RowFilter& filter : options.item_filters) {
+    const auto known = std::find(columns.begin(), columns.end(), filter.column);
+    filters.emplace_back(filter, static_cast<std::size_t>(known - columns.begin()));
+    if (known == columns.end()) columns.push_back(filter.column);
   }
   const TableSource& source = *options.item_table;
   for (const fs::path& path : source.files) {
     TableReader reader(path, source.text, columns);
+    const auto decimal_of = [&](std::size_t column) {
+      return reader.type(column).kind == CellKind::number ? '.' : options.decimal;
+    };
+    for (std::size_t a = 0; a < catalog.attributes.size(); ++a)
+      catalog.attributes[a].decimal = decimal_of(a + 1);
     TextBatch batch;
     while (reader.next(batch)) {
       for (const MalformedRow& row : batch.malformed) {
@@ -161,6 +208,7 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
       for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
         ++result.item_rows.read;
         const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
+        if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) continue;
         const std::string_view raw = batch.columns[0][row];
         if (is_missing(raw, options.missing)) {
           rejections.malformed("missing item", [&] {

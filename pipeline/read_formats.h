@@ -3,12 +3,16 @@
 // with it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "graph/catalog.h"
 #include "pipeline/ingest.h"
 #include "pipeline/log_rows.h"
+#include "pipeline/row_filter.h"
+#include "pipeline/tables.h"
 #include "pipeline/text_options.h"
 
 namespace penchant::pipeline {
@@ -34,7 +38,8 @@ struct RawAttribute {
   std::vector<std::string>
       values;  ///< of each of them: text, number, or list elements joined by kListSeparator
   bool by_table_row =
-      false;  ///< instead of `items`, values go by RawCatalog::items; empty: missing
+      false;           ///< instead of `items`, values go by RawCatalog::items; empty: missing
+  char decimal = '.';  ///< of a number in `values`
 };
 struct RawCatalog {
   graph::Dictionary items;  ///< every item of the item table
@@ -44,6 +49,13 @@ struct RawCatalog {
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                     Rejections& rejections, Progress& progress);
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
+/// The same for a table whose rows have a time (IngestOptions::item_time): of an item's rows, or in
+/// a long table of those of one property, the last one that is not after `end_ms` counts.
+void read_timed_item_table(const IngestOptions& options, std::int64_t end_ms, ReadResult& result,
+                           RawCatalog& catalog, Progress& progress);
+/// Until when properties of items may be known: before the first held-out row of a split by time,
+/// else to the end of the log.
+std::int64_t end_of_training(const OrderedLog& log, graph::SplitMethod method);
 void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections);
 void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                 Rejections& rejections);
@@ -56,6 +68,11 @@ graph::SplitMethod default_split(const IngestOptions& options);
 
 /// Keeps what TableReader::note() says of a file.
 void add_note(const std::string& path, const std::string& note, RowCounts& rows);
+/// Whether all filters keep a row of a table; what they leave out is counted. `decimal_of` gives a
+/// column's decimal sign, `place` the row's for messages.
+bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& batch, std::size_t row,
+                    const std::function<char(std::size_t)>& decimal_of,
+                    const std::function<std::string()>& place, Rejections& rejections);
 bool is_missing(std::string_view cell, const std::vector<std::string>& spellings);
 /// Adds one cell to an attribute: the first value of an item that is neither missing nor broken
 /// UTF-8 counts. not_needed: the item has one, or this is none.

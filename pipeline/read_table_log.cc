@@ -34,15 +34,17 @@ class LogReader {
         remarks_(remarks),
         bad_cells_(bad_cells),
         roles_(options),
-        encoder_(options, roles_) {
+        parse_time_(options.time_format, options.time_zone),
+        encoder_(options, roles_, parse_time_) {
     if (!has_item_table(options)) {
       for (const AttributeColumn& attribute : options.attributes)
-        catalog.attributes.push_back({attribute, {}, {}, false});
+        catalog.attributes.push_back({attribute, {}, {}, false, options.decimal});
     }
     for (const auto& [name, weight] : options.event_weights) {
-      if (!(weight > 0.0))
-        throw InputError(
-            fmt::format("event weight of '{}' is {}, expected more than 0", name, weight));
+      if (!(weight >= 1e-9 && weight <= 1e9)) {
+        throw InputError(fmt::format(
+            "event weight of '{}' is {}, expected more than 0 (from 1e-9 to 1e9)", name, weight));
+      }
       if (roles_.event) result.event_names.push_back(name);
     }
     if (result.event_names.size() > 127) throw InputError("more than 127 event types");
@@ -52,8 +54,14 @@ class LogReader {
 
   void read(const std::filesystem::path& path, Progress& progress) {
     path_ = path.string();
-    TableReader reader(path, options_.log.text, roles_.columns);
+    TableReadOptions read = options_.log.text;
+    read.time_column = options_.columns.time;
+    TableReader reader(path, read, roles_.columns);
     const bool timestamps = roles_.time && reader.is_timestamp(*roles_.time);
+    for (std::size_t a = 0; a < roles_.attributes.size(); ++a) {
+      const bool is_number = reader.type(roles_.attributes[a]).kind == CellKind::number;
+      catalog_.attributes[a].decimal = is_number ? '.' : options_.decimal;
+    }
     next_line_ = reader.first_line();
     BlockStages stages;
     stages.fetch = [&](std::size_t slot) { return reader.fetch(blocks_[slot].table); };
@@ -77,6 +85,15 @@ class LogReader {
     reader.check_all_counted();
     add_counts(reader);
     result_.input_hashes.emplace(path_, reader.hash());
+  }
+
+  /// What only the whole column of times tells.
+  void settle(Progress& progress) {
+    if (!roles_.time) return;
+    const std::string where = fmt::format("column '{}'", options_.columns.time);
+    for (const std::string& message :
+         settle_times(result_.log.rows.time_ms, time_units_, parse_time_, where))
+      progress.warn(message);
   }
 
  private:
@@ -134,6 +151,7 @@ class LogReader {
     add_rejections(block.remarks, remarks_);
     add_rejections(block.bad_cells, bad_cells_);
     result_.rows.read += block.num_read;
+    time_units_ += block.time_units;
     next_line_ += block.num_lines;
     graph::Interactions& rows = result_.log.rows;
     // Pages that are never written cost nothing; growing step by step would copy the columns.
@@ -168,6 +186,8 @@ class LogReader {
   Rejections& remarks_;
   Rejections& bad_cells_;
   LogRoles roles_;
+  TimeParser parse_time_;
+  TimeCounts time_units_;
   LogEncoder encoder_;
   std::vector<LogBlock> blocks_;
   std::string path_;
@@ -193,6 +213,7 @@ void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog
   LogReader reader(options, result, catalog, rejections, remarks, bad_cells);
   for (const auto& file : options.log.files) reader.read(file, progress);
   result.rows.remarks = remarks.take();
+  reader.settle(progress);
   result.item_rows.rejected = bad_cells.take();
   result.default_split = default_split(options);
 }

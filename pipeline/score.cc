@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <ostream>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "pipeline/manifest.h"
 #include "pipeline/printable.h"
 #include "pipeline/tables.h"
+#include "pipeline/typed_rows.h"
 
 namespace penchant::pipeline {
 
@@ -25,10 +27,18 @@ using graph::NodeId;
 namespace {
 
 constexpr std::int64_t kPairsPerBatch = 16384;
-constexpr std::int64_t kUsersPerTile = 512;  ///< a scorer's tile holds a score for every item
+constexpr std::int64_t kUsersPerTile = 512;  ///< a scorer's tile holds a score for every item,
+constexpr std::int64_t kTileScores = std::int64_t{64} << 20;  ///< and of all at most so many
 constexpr const char* kScore = "score";
 
-using WriteRows = std::function<void(std::int64_t, const std::vector<OutputColumn>&)>;
+/// Rows that were scored.
+struct ScoredRows {
+  const std::vector<std::vector<std::string_view>>& cells;  ///< of the batch: all columns as text
+  std::shared_ptr<arrow::RecordBatch> typed;  ///< the batch as a Parquet file has it; null for text
+  std::span<const std::size_t> rows;          ///< of the batch
+  std::span<const float> scores;
+};
+using WriteRows = std::function<void(const ScoredRows&)>;
 
 /// The distinct users, ascending, and the place of each pair's user among them.
 std::pair<std::vector<NodeId>, std::vector<NodeId>> number_users(std::span<const NodeId> users) {
@@ -47,9 +57,11 @@ kernels::IdView view_of(std::span<const NodeId> ids) {
   return {ids.data(), static_cast<std::int64_t>(ids.size()), kernels::Device::cpu};
 }
 
-/// RFC 4180: quoted where the text holds a comma, a quote or a line break.
-void write_cell(std::ostream& out, std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+/// RFC 4180: quoted where the text holds a comma, a quote or a line break. Null is nothing; with
+/// `quote_empty`, a text without letters is "".
+void write_cell(std::ostream& out, std::string_view text, bool quote_empty = false) {
+  const bool plain = text.find_first_of(",\"\r\n") == std::string_view::npos;
+  if (plain && !(quote_empty && text.empty() && text.data() != nullptr)) {
     out << text;
     return;
   }
@@ -61,19 +73,28 @@ void write_cell(std::ostream& out, std::string_view text) {
   out << '"';
 }
 
-void write_csv_rows(std::ostream& out, std::int64_t num_rows,
-                    const std::vector<OutputColumn>& columns) {
-  for (std::size_t row = 0; row < static_cast<std::size_t>(num_rows); ++row) {
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-      if (c > 0) out << ',';
-      if (const auto* scores = std::get_if<std::vector<float>>(&columns[c].values)) {
-        out << fmt::format("{}", (*scores)[row]);
-      } else {
-        write_cell(out, std::get<std::vector<std::string_view>>(columns[c].values)[row]);
-      }
+void write_csv_rows(std::ostream& out, const ScoredRows& scored) {
+  for (std::size_t i = 0; i < scored.rows.size(); ++i) {
+    for (const auto& column : scored.cells) {
+      write_cell(out, column[scored.rows[i]], scored.typed != nullptr);
+      out << ',';
     }
-    out << '\n';
+    out << fmt::format("{}\n", scored.scores[i]);
   }
+}
+
+void write_parquet_rows(ParquetWriter& writer, const std::vector<std::string>& names,
+                        const ScoredRows& scored) {
+  if (scored.typed != nullptr)
+    return write_with_scores(writer, scored.typed, scored.rows, kScore, scored.scores);
+  std::vector<OutputColumn> columns;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    std::vector<std::string_view> texts;
+    for (const std::size_t row : scored.rows) texts.push_back(scored.cells[c][row]);
+    columns.push_back({names[c], std::move(texts)});
+  }
+  columns.push_back({kScore, std::vector<float>(scored.scores.begin(), scored.scores.end())});
+  writer.write(static_cast<std::int64_t>(scored.rows.size()), columns);
 }
 
 std::size_t place_of(const fs::path& path, const std::vector<std::string>& names,
@@ -95,6 +116,8 @@ class TableScorer {
         options_(options),
         progress_(progress),
         names_(table_columns(path, options.text)),
+        typed_(!parquet_column_types(path, std::vector{options.user_column, options.item_column})
+                    .empty()),
         user_place_(place_of(path, names_, options.user_column)),
         item_place_(place_of(path, names_, options.item_column)) {
     if (std::find(names_.begin(), names_.end(), kScore) != names_.end())
@@ -109,8 +132,14 @@ class TableScorer {
 
   const std::vector<std::string>& names() const { return names_; }
 
-  ScoreReport run(const WriteRows& write) {
-    TableReader reader(path_, options_.text, names_);
+  /// `as_text`: what is written needs the cells of all columns.
+  ScoreReport run(bool as_text, const WriteRows& write) {
+    // A typed table is read as text where its ids are, and where they lie in it.
+    const std::vector<std::string> ids = {options_.user_column, options_.item_column};
+    if (typed_) user_place_ = 0, item_place_ = 1;
+    TableReadOptions read = options_.text;
+    read.all_columns = true;
+    TableReader reader(path_, read, typed_ ? ids : names_);
     TextBatch batch;
     bool wrote = false;
     while (reader.next(batch)) {
@@ -123,15 +152,21 @@ class TableScorer {
         progress_.warn(fmt::format("{}:{}: {}", path_.string(), quote.line, explain(quote)));
         warned_of_quotes_ = true;
       }
+      const std::shared_ptr<arrow::RecordBatch> typed = reader.arrow_batch();
+      const TypedCells cells = typed != nullptr && as_text ? cells_of(*typed) : TypedCells{};
       for (std::int64_t first = 0; first < batch.num_rows; first += kPairsPerBatch) {
         const std::int64_t last = std::min(batch.num_rows, first + kPairsPerBatch);
-        score_rows(batch, static_cast<std::size_t>(first), static_cast<std::size_t>(last), write);
+        score_rows(batch, static_cast<std::size_t>(first), static_cast<std::size_t>(last),
+                   {typed != nullptr ? cells.columns : batch.columns, typed, {}, {}}, write);
         wrote = true;
         stop_if_asked(progress_);
       }
       progress_.update(report_.rows_read, 0, "pairs");
     }
-    if (!wrote) write(0, output({}, {}, {}));
+    if (!wrote) {
+      const std::vector<std::vector<std::string_view>> no_cells(names_.size());
+      write({no_cells, reader.arrow_batch(), {}, {}});
+    }
     if (const std::string note = reader.note(); !note.empty())
       progress_.note(fmt::format("{}: {}", path_.string(), note));
     return report_;
@@ -157,7 +192,8 @@ class TableScorer {
     return {user, item};
   }
 
-  void score_rows(const TextBatch& batch, std::size_t first, std::size_t last,
+  /// `scored` lacks its rows and scores.
+  void score_rows(const TextBatch& batch, std::size_t first, std::size_t last, ScoredRows scored,
                   const WriteRows& write) {
     std::vector<std::size_t> rows;
     std::vector<NodeId> users;
@@ -180,21 +216,10 @@ class TableScorer {
     std::vector<float> scores;
     std::size_t next = 0;
     for (const bool both : known) scores.push_back(both ? of_known[next++] : 0.0F);
-    write(static_cast<std::int64_t>(rows.size()), output(batch.columns, rows, std::move(scores)));
+    scored.rows = rows;
+    scored.scores = scores;
+    write(scored);
     report_.rows_written += static_cast<std::int64_t>(rows.size());
-  }
-
-  std::vector<OutputColumn> output(const std::vector<std::vector<std::string_view>>& cells,
-                                   const std::vector<std::size_t>& rows,
-                                   std::vector<float> scores) const {
-    std::vector<OutputColumn> columns;
-    for (std::size_t c = 0; c < names_.size(); ++c) {
-      std::vector<std::string_view> texts;
-      for (const std::size_t row : rows) texts.push_back(cells[c][row]);
-      columns.push_back({names_[c], std::move(texts)});
-    }
-    columns.push_back({kScore, std::move(scores)});
-    return columns;
   }
 
   const Dataset& dataset_;
@@ -203,6 +228,7 @@ class TableScorer {
   const ScoreOptions& options_;
   Progress& progress_;
   std::vector<std::string> names_;
+  bool typed_;  ///< a Parquet file
   std::size_t user_place_, item_place_;
   bool warned_of_quotes_ = false;
   ScoreReport report_;
@@ -251,9 +277,13 @@ std::vector<float> PairScorer::scorer_scores(std::span<const NodeId> users,
   for (std::size_t p = 0; p < users.size(); ++p)
     pairs_of[static_cast<std::size_t>(places[p])].push_back(p);
   const auto num_users = static_cast<std::int64_t>(distinct.size());
-  const std::int64_t tile_size = std::min(kUsersPerTile, num_users);
-  kernels::FloatMatrix tile = backend_.matrix<float>(dataset_.num_items(), tile_size);
-  std::vector<float> table(static_cast<std::size_t>(dataset_.num_items() * tile_size));
+  const std::int64_t num_items = dataset_.num_items();
+  const std::int64_t tile_size =
+      std::min({kUsersPerTile, num_users, std::max<std::int64_t>(1, kTileScores / num_items)});
+  kernels::FloatMatrix tile = backend_.matrix<float>(num_items, tile_size);
+  // The host reads the tile where it lies, or a copy of it.
+  const bool on_host = tile.view().device == kernels::Device::cpu;
+  std::vector<float> copy(on_host ? 0 : static_cast<std::size_t>(num_items * tile_size));
   std::vector<float> scores(users.size());
   for (std::int64_t first = 0; first < num_users; first += tile_size) {
     const std::int64_t count = std::min(tile_size, num_users - first);
@@ -261,12 +291,14 @@ std::vector<float> PairScorer::scorer_scores(std::span<const NodeId> users,
     model_.scorer->score(view_of(std::span(distinct).subspan(static_cast<std::size_t>(first),
                                                              static_cast<std::size_t>(count))),
                          backend_, view);
-    backend_.copy(view, kernels::FloatView(table.data(), dataset_.num_items(), count, count,
-                                           kernels::Device::cpu));
+    const kernels::FloatView table =
+        on_host ? view
+                : kernels::FloatView(copy.data(), num_items, count, count, kernels::Device::cpu);
+    if (!on_host) backend_.copy(view, table);
     backend_.sync();
     for (std::int64_t column = 0; column < count; ++column) {
       for (const std::size_t p : pairs_of[static_cast<std::size_t>(first + column)])
-        scores[p] = table[static_cast<std::size_t>(items[p] * count + column)];
+        scores[p] = table(items[p], column);
     }
   }
   return scores;
@@ -308,15 +340,12 @@ ScoreReport score_table(const Dataset& dataset, const TrainedModel& model, const
         file << ',';
       }
       file << kScore << '\n';
-      report = table.run([&](std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
-        write_csv_rows(file, num_rows, columns);
-      });
+      report = table.run(true, [&](const ScoredRows& rows) { write_csv_rows(file, rows); });
     });
   } else {
     ParquetWriter writer(out);
-    report = table.run([&](std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
-      writer.write(num_rows, columns);
-    });
+    report = table.run(
+        false, [&](const ScoredRows& rows) { write_parquet_rows(writer, table.names(), rows); });
     writer.close();
   }
   progress.end(fmt::format("{} of {} pairs scored", report.rows_written, report.rows_read));

@@ -60,9 +60,10 @@ class PairScorer {
   Histories histories_;  ///< of all users, for probabilities
 };
 
-/// Reads pairs block by block and writes them with their scores; all columns of the input are kept,
-/// as text. The output appears whole or not at all. Throws InputError: names of files, columns, and
-/// with UnknownIds::error the first row with an unknown id.
+/// Reads pairs block by block and writes them with their scores; all columns of the input are kept:
+/// of Parquet with their types and nulls, or as text in CSV, of text as text. The output appears
+/// whole or not at all. Throws InputError: names of files, columns, and with UnknownIds::error the
+/// first row with an unknown id.
 ScoreReport score_table(const Dataset& dataset, const TrainedModel& model,
                         const std::filesystem::path& pairs, const std::filesystem::path& out,
                         const ScoreOptions& options, kernels::Backend& backend, Progress& progress);

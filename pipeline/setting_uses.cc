@@ -50,7 +50,8 @@ const std::vector<Use>& all_uses() {
   static const std::vector<Use> uses = {
       {{"data.log", "data.separator", "data.header", "data.quote", "data.escape"},
        {{{"data.format", {"table"}}}}},
-      {{"data.encoding", "data.missing", "data.filters", "data.attributes", "data.items.table"},
+      {{"data.encoding", "data.missing", "data.filters", "data.attributes", "data.items.table",
+        "data.time_zone", "data.decimal"},
        {{kColumns}}},
       {{"data.columns."}, {{kColumns}}},
       {{"data.items."}, {{kColumns, {"data.items.table"}}}},

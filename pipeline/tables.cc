@@ -99,7 +99,8 @@ struct TableReader::Impl {
   std::unique_ptr<TextReader> text;  ///< null: Parquet
   std::shared_ptr<arrow::RecordBatchReader> reader;
   std::unique_ptr<parquet::arrow::FileReader> parquet_reader;  // owns what `reader` reads from
-  std::vector<bool> timestamps;
+  std::vector<ColumnType> types;                               ///< of the columns asked for
+  TableReadOptions options;
   std::int64_t next_line = 1;  ///< next(): of the next batch
   TableBlock block;            ///< next(): where the batch lies
   mutable std::mutex mutex;
@@ -134,14 +135,15 @@ struct TableReader::Impl {
     const auto& descriptor = *parquet_reader->parquet_reader()->metadata()->schema();
     for (int leaf = 0; leaf < descriptor.num_columns(); ++leaf) {
       const std::string root = descriptor.GetColumnRoot(leaf)->name();
-      if (std::find(columns.begin(), columns.end(), root) != columns.end()) leaves.push_back(leaf);
+      if (options.all_columns || std::find(columns.begin(), columns.end(), root) != columns.end())
+        leaves.push_back(leaf);
     }
     std::vector<int> groups(static_cast<std::size_t>(parquet_reader->num_row_groups()));
     for (std::size_t g = 0; g < groups.size(); ++g) groups[g] = static_cast<int>(g);
     reader = take(parquet_reader->GetRecordBatchReader(groups, leaves), path);
     order = find_columns(path, reader->schema()->field_names(), columns);
     for (const int field : columns_of_file)
-      timestamps.push_back(schema->field(field)->type()->id() == arrow::Type::TIMESTAMP);
+      types.push_back(column_type(*schema->field(field)->type()));
   }
 };
 
@@ -149,6 +151,7 @@ TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
                          std::span<const std::string> columns)
     : impl_(std::make_unique<Impl>()) {
   impl_->path = path;
+  impl_->options = options;
   impl_->columns.assign(columns.begin(), columns.end());
   const FileKind kind = file_kind(path);
   if (kind == FileKind::parquet) {
@@ -157,7 +160,7 @@ TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
   }
   impl_->text = std::make_unique<TextReader>(path, kind, options);
   impl_->order = find_columns(path, impl_->text->names(), columns);
-  impl_->timestamps.assign(columns.size(), false);
+  impl_->types.assign(columns.size(), {});
   impl_->counts = impl_->text->front();
   impl_->next_line = first_line();
 }
@@ -196,7 +199,8 @@ bool TableReader::split(TableBlock& block, TextBatch& batch, std::size_t most_by
       from.stores[c].clear();
       batch.columns[c].clear();
       batch.columns[c].reserve(static_cast<std::size_t>(batch.num_rows));
-      append_cells(*from.batch->column(impl.order[c]), impl.path, batch.columns[c], from.stores[c]);
+      append_cells(*from.batch->column(impl.order[c]), impl.path, batch.columns[c], from.stores[c],
+                   {.times_as_milliseconds = impl.columns[c] == impl.options.time_column});
     }
   }
   const std::lock_guard lock(impl.mutex);
@@ -255,8 +259,40 @@ std::string TableReader::hash() const {
   return impl_->text == nullptr ? std::string() : impl_->text->hash();
 }
 
+std::shared_ptr<arrow::RecordBatch> TableReader::arrow_batch() const {
+  if (impl_->parquet_reader == nullptr) return nullptr;
+  const auto& batch = impl_->block.impl_->batch;
+  return batch != nullptr
+             ? batch
+             : take(arrow::RecordBatch::MakeEmpty(impl_->reader->schema()), impl_->path);
+}
+
+bool TableReader::is_typed() const { return impl_->parquet_reader != nullptr; }
+
+const ColumnType& TableReader::type(std::size_t column) const { return impl_->types[column]; }
+
 bool TableReader::is_timestamp(std::size_t column) const {
-  return column < impl_->timestamps.size() && impl_->timestamps[column];
+  return impl_->types[column].kind == CellKind::time &&
+         impl_->columns[column] == impl_->options.time_column;
+}
+
+std::vector<ColumnType> parquet_column_types(const fs::path& path,
+                                             std::span<const std::string> columns) {
+  if (file_kind(path) != FileKind::parquet) return {};
+  const auto file =
+      take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
+  std::shared_ptr<arrow::Schema> schema;
+  try {
+    const auto reader = take(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
+    check(reader->GetSchema(&schema), path);
+  } catch (const parquet::ParquetException& error) {
+    throw InputError(
+        fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
+  }
+  std::vector<ColumnType> types;
+  for (const int field : find_columns(path, schema->field_names(), columns))
+    types.push_back(column_type(*schema->field(field)->type()));
+  return types;
 }
 
 std::vector<std::string> table_columns(const fs::path& path, const TableReadOptions& options) {

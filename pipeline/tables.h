@@ -18,7 +18,21 @@
 #include "graph/files.h"
 #include "pipeline/text_options.h"
 
+namespace arrow {
+class RecordBatch;
+}
+
 namespace penchant::pipeline {
+
+/// What the cells of a column are. list: of single values. vector: a list of floats. clock: a time
+/// of day. other: nothing that has a plain text (a struct, a map, nested lists, bytes of fixed
+/// size, a duration).
+enum class CellKind : std::uint8_t { text, number, boolean, time, clock, list, vector, other };
+struct ColumnType {
+  CellKind kind = CellKind::text;
+  std::string name = "text";  ///< such as "list<item: string>"
+  bool has_zone = false;      ///< time: an instant, not a clock's time somewhere
+};
 
 /// A record that could not be split into the right number of fields.
 struct MalformedRow {
@@ -118,7 +132,15 @@ class TableReader {
   /// Hash of the file (manifest.h) if reading it came by it, else empty. Known at the end.
   std::string hash() const;
 
-  /// True if a column is a Parquet timestamp: its cells are milliseconds since 1970 as digits.
+  /// Rows of the last next() with all columns (TableReadOptions::all_columns) as Arrow has them, or
+  /// no rows if there are none yet; null for text.
+  std::shared_ptr<arrow::RecordBatch> arrow_batch() const;
+  /// Whether the file has types: Parquet.
+  bool is_typed() const;
+  /// What a column holds; text for text files.
+  const ColumnType& type(std::size_t column) const;
+  /// True if a column is the time column and typed: its cells are milliseconds since 1970 as
+  /// digits.
   bool is_timestamp(std::size_t column) const;
 
  private:
@@ -129,6 +151,10 @@ class TableReader {
 /// Names of the columns of a file, in its order.
 std::vector<std::string> table_columns(const std::filesystem::path& path,
                                        const TableReadOptions& options);
+
+/// Types of columns of a Parquet file; empty for text. Throws InputError: an unknown column.
+std::vector<ColumnType> parquet_column_types(const std::filesystem::path& path,
+                                             std::span<const std::string> columns);
 
 /// One column to write: text, lists of text (rows x offsets), numbers, or vectors of floats.
 struct ListColumn {
@@ -162,6 +188,7 @@ class ParquetWriter {
                          std::int64_t most_text_bytes = std::int64_t{1} << 30);
   ~ParquetWriter();
   void write(std::int64_t num_rows, const std::vector<OutputColumn>& columns);
+  void write(const std::shared_ptr<arrow::RecordBatch>& batch);
   void close(graph::Flush flush = graph::Flush::yes);
 
  private:

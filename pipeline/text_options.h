@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace penchant::pipeline {
 
@@ -35,6 +36,8 @@ struct TableReadOptions {
   TextMark quote;      ///< around cells; dialect.h says how it is found
   TextMark escape;     ///< takes the meaning of the character behind it
   TextEncoding encoding = TextEncoding::utf8;
+  bool all_columns = false;      ///< of Parquet, for TableReader::arrow_batch()
+  std::string time_column = {};  ///< where Parquet types it as times: milliseconds since 1970
   std::size_t block_bytes = kTextBlock;  ///< less only in tests, which then need no large files
 };
 

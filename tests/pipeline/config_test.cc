@@ -53,6 +53,10 @@ std::string other_value(const std::string& key, const std::string& value) {
       {"data.items.quote", "\"'\""},
       {"data.items.escape", "\"none\""},
       {"data.filters", "[\"quantity > 1\", \"event in a,b\"]"},
+      {"data.items.filters", "[\"in_stock == true\"]"},
+      {"data.time_format", "\"%d.%m.%Y\""},
+      {"data.time_zone", "\"+09:00\""},
+      {"data.decimal", "\",\""},
       {"data.missing", "[\"it's\", \"a\\\"b\", \"x\\ny\", \"\\\\N\"]"},
       {"evaluate.cutoffs", "[7, 70]"},
       {"model.cnn_widths", "[7, 70]"},
@@ -451,18 +455,24 @@ TEST(Config, SettingsJsonHoldsWhatAStageDependsOn) {
   EXPECT_MENTIONS(settings_json(config, {"data."}), "text");
 }
 
-TEST(Filter, Parses) {
-  const RowFilter plain = parse_filter("unit price >= 2.5");
-  EXPECT_EQ(plain.column, "unit price");
-  EXPECT_EQ(plain.op, ">=");
-  EXPECT_EQ(plain.values, std::vector<std::string>{"2.5"});
-  EXPECT_EQ(parse_filter("country not_in UK,EIRE").values,
-            (std::vector<std::string>{"UK", "EIRE"}));
-  EXPECT_EQ(parse_filter("country not_in UK,EIRE").op, "not_in");
-  EXPECT_EQ(parse_filter("name == a, b").values, std::vector<std::string>{"a, b"});
-  EXPECT_EQ(parse_filter("invoice not_prefix C").op, "not_prefix");
-  for (const char* bad : {"quantity", "quantity>0", "", " == 3"})
-    EXPECT_THROW(parse_filter(bad), InputError) << bad;
+// What a time format or zone cannot be is said where it is written.
+TEST(Config, TimesThatCannotBeReadAreRefused) {
+  for (const auto& [setting, why] : std::vector<std::pair<std::string, std::string>>{
+           {"data.time_format=%H:%M", "no year"},
+           {"data.time_format=%Y-%m-%d %I:%M", "needs %p"},
+           {"data.time_format=%Y-%m-%d %H:%M %p", "goes with %I"},
+           {"data.time_format=%G-%m-%d", "%V and a weekday"},
+           {"data.time_format=%Y-%U", "a weekday"},
+           {"data.time_format=%Y-%m-%d %Q", "unknown conversion"},
+           {"data.time_format=%s %z", "%s"},
+           {"data.time_format=yyyy-MM-dd", "strptime pattern"},
+           {"data.time_zone=Mars", "an offset such as"},
+           {"data.decimal=;", "expected \".\" or \",\""}}) {
+    Config config;
+    EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, setting); }), why);
+    EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, setting); }),
+                    setting.substr(0, setting.find('=')));
+  }
 }
 
 TEST(Nearest, FindsSmallMistakesOnly) {

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/row_filter.h"
 #include "pipeline/tables.h"
 #include "tests/pipeline/logs.h"
 
@@ -158,6 +159,64 @@ TEST_F(Ingest, SeveralFilesAreOneLog) {
 }
 
 // --- rows ---
+
+TEST_F(Ingest, NumbersOfFiltersAreNumbers) {
+  IngestOptions options = everything_in_train();
+  options.filters = {parse_filter("rating != 1"), parse_filter("rating in 5, 3")};
+  EXPECT_EQ(all_rows(ingest_text("user,item,time,rating\nu1,a,1600000000,5.0\nu1,b,1600000000,3\n"
+                                 "u2,a,1600000000,05\nu2,c,1600000000,1.0\n",
+                                 options))
+                .size(),
+            3U);
+  EXPECT_THAT(rejections(), ElementsAre("filtered out: not rating != 1: 1"));
+}
+
+TEST_F(Ingest, NumbersMayHaveADecimalComma) {
+  const std::string text = "user;item;time;q;p\nu1;i1;1600000000;3,5;1,25\nu1;i2;1600000001;2;x\n";
+  IngestOptions options = everything_in_train();
+  options.columns.weight = "q";
+  options.attributes = {penchant::testing::attribute("p", graph::AttributeKind::numeric)};
+  EXPECT_EQ(all_rows(ingest_text(text, options)), Lines{"u1 i2 2 t1600000001000"});
+  EXPECT_THAT(report_.rows.rejected.at(0).example, HasSubstr("data.decimal"));
+  options.decimal = ',';
+  options.filters = {parse_filter("q > 1.5")};
+  const Dataset dataset = ingest_text(text, options);
+  EXPECT_EQ(all_rows(dataset), (Lines{"u1 i1 3.5 t1600000000000", "u1 i2 2 t1600000001000"}));
+  EXPECT_EQ(penchant::testing::attribute_of(dataset, "p"), (Lines{"i1: 1.25", "i2: nan"}));
+}
+
+TEST_F(Ingest, WeightsHaveALimitThatIsTold) {
+  IngestOptions options = everything_in_train();
+  options.columns.weight = "q";
+  EXPECT_EQ(all_rows(ingest_text("user,item,time,q\nu1,i1,1600000000,2500000000\n"
+                                 "u1,i2,1600000000,1000000000\nu1,i3,1600000000,1e-60\n",
+                                 options)),
+            Lines{"u1 i2 1e+09 t1600000000000"});
+  EXPECT_THAT(rejections(), ElementsAre("bad weight: 2"));
+  EXPECT_THAT(report_.rows.rejected.at(0).example,
+              HasSubstr("'2500000000', expected a number above 0 and up to 1000000000"));
+}
+
+TEST_F(Ingest, OffsetsOfPatternsCount) {
+  IngestOptions options = everything_in_train();
+  options.time_format = "%a %b %d %H:%M:%S %z %Y";
+  EXPECT_EQ(all_rows(ingest_text("user,item,time\nu1,v1,Tue Apr 03 18:00:00 +0900 2012\n"
+                                 "u1,v2,Tue Apr 03 10:00:00 +0000 2012\n",
+                                 options)),
+            (Lines{"u1 v1 1 t1333443600000", "u1 v2 1 t1333447200000"}));
+}
+
+TEST_F(Ingest, DatesWrittenAsNumbersAreDatesAndTold) {
+  EXPECT_EQ(all_rows(ingest_text("user,item,time\nu1,a,20200801\nu1,b,20201231\n")),
+            (Lines{"u1 a 1 t1596240000000", "u1 b 1 t1609372800000"}));
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], HasSubstr("column 'time'"));
+  EXPECT_THAT(warnings_[0], HasSubstr("%Y%m%d"));
+  EXPECT_EQ(all_rows(ingest_text("user,item,time\nu1,a,1600000000000000\n")),
+            Lines{"u1 a 1 t1600000000000"});
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], HasSubstr("microseconds"));
+}
 
 TEST_F(Ingest, Filters) {
   const std::string text =
