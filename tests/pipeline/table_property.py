@@ -286,7 +286,8 @@ def main():
                 request["block"] = rng.choice([128, 300, 1000, 4096])
             elif not arguments.all_found and ambiguous(table, text):
                 request["quote"] = "\""
-                request["escape"] = "none"
+                if table.dialect != "spark":
+                    request["escape"] = "none"
                 kinds["ambiguous"] += 1
             path, data = pack(rng, text.encode(), os.path.join(folder, "t" + extension))
             with open(path, "wb") as file:
