@@ -137,6 +137,7 @@ struct ParquetWriter::Impl {
 
   void write_block(std::int64_t first, std::int64_t num_rows,
                    const std::vector<OutputColumn>& columns);
+  void write_batch(const std::shared_ptr<arrow::RecordBatch>& batch);
 
   fs::path path;
   std::int64_t most_text_bytes;
@@ -190,11 +191,15 @@ void ParquetWriter::Impl::write_block(std::int64_t first, std::int64_t num_rows,
     PENCHANT_ASSERT(arrays.back()->length() == num_rows);
     fields.push_back(arrow::field(column.name, arrays.back()->type()));
   }
-  write(arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays));
+  write_batch(arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays));
 }
 
 void ParquetWriter::write(const std::shared_ptr<arrow::RecordBatch>& batch) {
-  Impl& impl = *impl_;
+  impl_->write_batch(batch);
+}
+
+void ParquetWriter::Impl::write_batch(const std::shared_ptr<arrow::RecordBatch>& batch) {
+  Impl& impl = *this;
   try {
     if (impl.writer == nullptr) {
       const auto properties =
