@@ -216,6 +216,8 @@ class Trainer {
                         checkpoint.string()));
       }
       try {
+        for (const char* key : {"course", "position"})
+          check_json_depth(resumed_->metadata.at(key), checkpoint);
         const json stored = json::parse(resumed_->metadata.at("course"));
         require_same_course(checkpoint, stored, course_);
         position_ = position_from_json(json::parse(resumed_->metadata.at("position")));

@@ -265,6 +265,9 @@ TEST_F(Trainer, ACheckpointThatNoTrainingWritesIsRefused) {
   EXPECT_THAT(with_position("phase", "done"), HasSubstr("phase is 'done'"));
   EXPECT_THAT(with_position("phase", 3), HasSubstr("damaged"));
   EXPECT_THAT(with_position("loss_sum", nullptr), HasSubstr("damaged"));
+  std::map<std::string, std::string> deep = good.metadata;
+  deep["course"] = R"({"epochs":)" + std::string(70, '[') + std::string(70, ']') + "}";
+  EXPECT_THAT(complaint(deep), HasSubstr("checkpoint.safetensors"));
   std::map<std::string, std::string> before = good.metadata;
   before["format"] = "penchant checkpoint";  // node rows as the partition of then had them
   EXPECT_THAT(complaint(before), HasSubstr("cannot resume"));
