@@ -43,10 +43,10 @@ EVALUATORS = {
         "map@10, divide_by_k=True": ("map by K", "divides by K")}),
     "torchmetrics": ("torch", FLOAT32, {
         "map@10": ("map by hits", "divides by the hits in the list"),
-        "ndcg@10, lists of 10 alone": ("ndcg of hits", "the ideal is made of the hits in the list"),
-        "recall@10, lists of 10 alone": ("hit_rate of lists", "held-out items outside the list do not exist: 1 for every user with a hit"),
+        "ndcg@10, lists of 10 alone": ("ndcg of hits", "the ideal is made of the hits in the list; users without a hit are skipped"),
+        "recall@10, lists of 10 alone": ("recall of hits", "held-out items outside the list do not exist; users without a hit are skipped"),
         "ndcg@10, without empty_target_action": ("penchant ndcg@10", "")}),
-    "lenskit": ("lenskit", FLOAT32, {
+    "lenskit": ("torch", FLOAT32, {
         "ndcg@10": ("ndcg with equal first ranks", "ranks 1 and 2 weigh the same"),
         "ndcg@10, weight=LogRankWeight(offset=1)": ("penchant ndcg@10", ""),
         "recall@10": ("recall by min", "divides by min(K, held-out items)")}),
@@ -131,11 +131,12 @@ def formulas(data):
         top, few = [item in held for item in items[:K]], min(K, len(held))
         discounted = sum(hit / math.log2(rank + 2) for rank, hit in enumerate(top))
         add("ndcg by K", discounted / sum(1 / math.log2(rank + 2) for rank in range(K)))
-        add("ndcg of hits", discounted / sum(1 / math.log2(rank + 2) for rank in range(sum(top))) if any(top) else 0)
+        if any(top):
+            add("ndcg of hits", discounted / sum(1 / math.log2(rank + 2) for rank in range(sum(top))))
+            add("recall of hits", 1.0)
         flat = [1 / max(1.0, math.log2(rank)) for rank in range(1, K + 1)]
         add("ndcg with equal first ranks", sum(hit * weight for hit, weight in zip(top, flat)) / sum(flat[:few]))
         add("recall by min", sum(top) / few)
-        add("hit_rate of lists", float(any(top)))
 
         def precisions(marks):
             return sum(sum(marks[:rank + 1]) / (rank + 1) for rank, hit in enumerate(marks) if hit)
