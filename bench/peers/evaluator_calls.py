@@ -131,7 +131,10 @@ def torchmetrics(data):
 
 def recbole(data):
     """Its collector and evaluator, given one row of scores a user, masked items at minus infinity as its trainer does."""
+    import numpy as np
     import torch
+    for old, new in (("float", np.float64), ("int", np.int64), ("bool", np.bool_)):
+        setattr(np, old, new)  # as its Config does
     from recbole.evaluator import Collector, Evaluator
     config = {"metrics": ["NDCG", "Recall", "Precision", "Hit", "MRR", "MAP", "GAUC"], "topk": [K], "metric_decimal_place": 15,
               "eval_args": {"mode": "full"}, "device": "cpu"}
@@ -168,8 +171,9 @@ def lenskit(data):
     for user, items in data["truth"].items():
         truth.add(ItemList(item_ids=[int(item) for item in items]), user_id=int(user))
     names = {"ndcg@10": NDCG(K), "ndcg@10, weight=LogRankWeight(offset=1)": NDCG(K, weight=LogRankWeight(offset=1)),
-             "recall@10": Recall(K), "precision@10": Precision(K), "hit_rate@10": Hit(K), "mrr@10": RecipRank(K),
-             "map@10": AveragePrecision(K), "mrr": RecipRank()}
+             "recall@10": Recall(K), "precision@10": Precision(K), "hit_rate@10": Hit(K), "mrr@10": RecipRank(K), "mrr": RecipRank()}
+    if set(data["lists"]) <= set(data["truth"]):  # it divides by zero where a user has no truth
+        names["map@10"] = AveragePrecision(K)
     analysis = RunAnalysis()
     for label, metric in names.items():
         analysis.add_metric(metric, label)
