@@ -135,7 +135,7 @@ class IngestItems : public penchant::testing::IngestTest {
   /// A log of the items a and b, with an item table.
   Dataset with_table(const std::string& table, std::vector<AttributeColumn> attributes,
                      IngestOptions options = everything_in_train()) {
-    options.item_table = TableSource{{write("items.csv", table)}};
+    options.item_table = TableSource{{write("items.csv", table)}, {}};
     options.attributes = std::move(attributes);
     return ingest_text("user,item,time\nu1,a,1600000000\nu1,b,1600000001\n", options);
   }
@@ -230,7 +230,7 @@ TEST_F(IngestItems, ListsOfParquet) {
                    {"tags", ListColumn{{0, 2, 3}, {"red|blue", "green", "red"}}}});
   writer.close();
   IngestOptions options = everything_in_train();
-  options.item_table = TableSource{{at("items.parquet")}};
+  options.item_table = TableSource{{at("items.parquet")}, {}};
   options.attributes = {attribute("tags", AttributeKind::list)};
   const Dataset dataset =
       ingest_text("user,item,time\nu1,a,1600000000\nu1,b,1600000001\n", options);
@@ -244,7 +244,7 @@ TEST_F(IngestItems, ListsOfParquetWithOneElement) {
                    {"tags", ListColumn{{0, 1}, {"red|blue"}}}});
   writer.close();
   IngestOptions options = everything_in_train();
-  options.item_table = TableSource{{at("items.parquet")}};
+  options.item_table = TableSource{{at("items.parquet")}, {}};
   options.attributes = {attribute("tags", AttributeKind::list)};
   EXPECT_EQ(attribute_of(ingest_text("user,item,time\nu1,a,1600000000\n", options), "tags"),
             Lines{"a: red|blue"});
@@ -301,7 +301,7 @@ TEST_F(IngestItems, ItemsOfTheLogWithoutARowAreCountedAndManyAreWarnedOf) {
 
 TEST_F(IngestItems, OneItemInFiveWithoutARowIsNoWarning) {
   IngestOptions options = everything_in_train();
-  options.item_table = TableSource{{write("items.csv", "item,brand\na,x\nb,x\nc,x\nd,x\n")}};
+  options.item_table = TableSource{{write("items.csv", "item,brand\na,x\nb,x\nc,x\nd,x\n")}, {}};
   options.attributes = {attribute("brand")};
   std::string log = "user,item,time\n";
   for (const char* item : {"a", "b", "c", "d", "e"}) log += fmt::format("u,{},1600000000\n", item);

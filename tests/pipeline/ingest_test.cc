@@ -75,7 +75,7 @@ TEST_F(Ingest, SeparatorsAreGivenOrFound) {
 TEST_F(Ingest, ColumnsByPosition) {
   const std::string text = three_rows(",");
   IngestOptions options = everything_in_train();
-  options.log.header = false;
+  options.log.text.header = false;
   EXPECT_EQ(all_rows(ingest_text(text.substr(text.find('\n') + 1), options)), kThreeRows);
 }
 

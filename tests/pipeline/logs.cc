@@ -105,7 +105,7 @@ Dataset IngestTest::ingest(const IngestOptions& options) {
 Dataset IngestTest::ingest_text(std::string_view text, IngestOptions options,
                                 const std::string& name) {
   options.log.files = {write(name, text)};
-  const bool positions = !options.log.header;
+  const bool positions = !options.log.text.header;
   options.columns.user = positions ? "1" : "user";
   options.columns.item = positions ? "2" : "item";
   options.columns.time = positions ? "3" : "time";

@@ -87,7 +87,7 @@ class TypedIngest : public penchant::testing::IngestTest {
     options.log.files = {write("log.csv", "user,item\nu,100\nu,1.5\nu,-0.25\n")};
     options.columns.user = "user";
     options.columns.item = "item";
-    options.item_table = TableSource{{kTypes}};
+    options.item_table = TableSource{{kTypes}, {}};
     options.attributes = {column};
     options.attributes[0].kind_given = column.name.empty();
     return options;

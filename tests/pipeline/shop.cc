@@ -36,7 +36,7 @@ void SmallShopTest::SetUpTestSuite() {
   IngestOptions options;
   options.log.files = {folder / "events.csv"};
   options.columns = {"user", "item", "time", "", "", ""};
-  options.item_table = pipeline::TableSource{{folder / "items.csv"}};
+  options.item_table = pipeline::TableSource{{folder / "items.csv"}, {}};
   options.attributes = {attribute("category")};
   options.repeats = pipeline::RepeatPolicy::sum;
   pipeline::ingest(options, folder / "shop.data", pipeline::silent_progress());

@@ -51,7 +51,8 @@ TEST_F(TimedItems, TheLastRowBeforeTheEndOfTrainingCounts) {
   options.item_table = TableSource{{write("items.csv",
                                           "at,item,color\n1600000005,i0,red\n1600000001,i0,blue\n"
                                           "1600000008,i0,green\n1600000099,i1,gold\n"
-                                          "2020-09-13 12:26:42,i2,pink\nsoon,i2,grey\n")}};
+                                          "2020-09-13 12:26:42,i2,pink\nsoon,i2,grey\n")},
+                                   {}};
   EXPECT_EQ(attribute_of(ingest(split_by_time(options)), "color"),
             (Lines{"i0: red", "i1:", "i2: pink"}));
   EXPECT_THAT(item_rejections(),
@@ -91,7 +92,8 @@ TEST_F(TimedItems, ALongTableHasARowForEachProperty) {
 TEST_F(TimedItems, WithoutATimeTheFirstRowIsKept) {
   IngestOptions options = log_of_ten();
   options.item_time.clear();
-  options.item_table = TableSource{{write("items.csv", "at,item,color\n1,i0,red\n2,i0,blue\n")}};
+  options.item_table =
+      TableSource{{write("items.csv", "at,item,color\n1,i0,red\n2,i0,blue\n")}, {}};
   EXPECT_EQ(attribute_of(ingest(options), "color"), (Lines{"i0: red", "i1:", "i2:"}));
   EXPECT_THAT(item_rejections(), ElementsAre("item listed twice, first row kept: 1"));
 }
@@ -118,9 +120,11 @@ TEST_F(TimedItems, ListValuesLoseTheBlanksAroundThem) {
   AttributeColumn path = attribute("path", graph::AttributeKind::list);
   path.path_separator = ">";
   options.attributes = {genres, path};
-  options.item_table = TableSource{{write(
-      "items.csv",
-      "item;genres;path\ni0;Action, Drama ,, ;Home > Kitchen\ni1;Drama,Action;Home>Kitchen\n")}};
+  options.item_table = TableSource{
+      {write(
+          "items.csv",
+          "item;genres;path\ni0;Action, Drama ,, ;Home > Kitchen\ni1;Drama,Action;Home>Kitchen\n")},
+      {}};
   const Dataset dataset = ingest(options);
   EXPECT_EQ(attribute_of(dataset, "genres"),
             (Lines{"i0: Action Drama", "i1: Action Drama", "i2:"}));
