@@ -14,6 +14,7 @@ foreach(folder graph partition kernels models pipeline)
   install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/penchant/${folder}
           FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN boost_graph.h EXCLUDE PATTERN verbs.h EXCLUDE
                          PATTERN tables.h EXCLUDE PATTERN plain_text.h EXCLUDE PATTERN arrow_status.h EXCLUDE
+                         PATTERN arrow_cells.h EXCLUDE PATTERN typed_rows.h EXCLUDE
                          PATTERN log_block.h EXCLUDE PATTERN block_stages.h EXCLUDE)
 endforeach()
 install(FILES ${PROJECT_BINARY_DIR}/generated/pipeline/version.h

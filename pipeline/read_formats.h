@@ -12,10 +12,11 @@
 #include "pipeline/ingest.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/row_filter.h"
-#include "pipeline/tables.h"
 #include "pipeline/text_options.h"
 
 namespace penchant::pipeline {
+
+struct TextBatch;
 
 /// What a reader finds. `test` and `validation` are filled by SplitMethod::given only.
 struct ReadResult {
