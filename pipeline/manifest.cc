@@ -160,8 +160,9 @@ json read_manifest(const fs::path& directory, std::string_view kind) {
   if (version == kVersionWithoutHash) {
     if (manifest.contains(kHashKey)) throw damaged("it has a hash that its version does not have");
   } else if (version != kFormatVersion) {
-    throw InputError(fmt::format("{}: format version {}, this program reads {} and {}", name,
-                                 version.dump(), kVersionWithoutHash, kFormatVersion));
+    throw InputError(
+        fmt::format("{}/manifest.json: format version {}, this program reads {} and {}", name,
+                    version.dump(), kVersionWithoutHash, kFormatVersion));
   } else if (manifest.value(kHashKey, json()) != own_hash(manifest)) {
     throw damaged("its content is not what its own hash says");
   }

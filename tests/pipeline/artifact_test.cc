@@ -160,7 +160,7 @@ TEST_F(Artifact, ParquetTakesMoreTextThanOneBlockHolds) {
   while (reader.next(batch)) {
     for (std::size_t r = 0; r < static_cast<std::size_t>(batch.num_rows); ++r, ++row) {
       EXPECT_EQ(batch.columns[0][r], texts[row]);
-      EXPECT_EQ(batch.columns[1][r], texts[row] + kListSeparator + "b");
+      EXPECT_EQ(batch.columns[1][r], kListSeparator + texts[row] + kListSeparator + "b");
       EXPECT_EQ(batch.columns[2][r], std::to_string(row));
     }
   }

@@ -3,6 +3,7 @@
 #include "pipeline/check_dataset.h"
 
 #include <functional>
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

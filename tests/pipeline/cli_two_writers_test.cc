@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <map>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -121,7 +122,7 @@ TEST_F(CliTwoWriters, AFailedRetrainingLeavesTheOldModel) {
   train();
   const std::string model = at("shop.model");
   const auto before = content(model);
-  for (const std::string& setting :
+  for (const std::string setting :
        {"model.embedding_dim=0", "train.validation_metric=\"nonsense@3\"", "model.mlp_dims=[0]",
         "train.learning_rate=1e30", "model.num_layers=1000000000", "filter.order=0",
         "model=gcn model.num_layers=0", "train.validation_metric=\"ndcg@0\""}) {
@@ -201,7 +202,7 @@ TEST_F(CliTwoWriters, WhatOthersPutIntoAnArtefactMovesAlong) {
 TEST_F(CliTwoWriters, AFileCalledUnfinishedMakesNoFolderOurs) {
   fs::create_directories(at("proj/train"));
   write_text(at("proj/train/notes.txt"), "mine");
-  for (const std::string& marker : {"", "data\n", "{\"kind\": \"data\"}"}) {
+  for (const std::string marker : {"", "data\n", "{\"kind\": \"data\"}"}) {
     write_text(at("proj/unfinished"), marker);
     expect_input_error(run_penchant({"ingest", "--config", at("shop.toml"), "--out", at("proj")}),
                        {at("proj"), "refusing to write"});
@@ -273,7 +274,7 @@ TEST_F(CliTwoWriters, TrainsOnADataSetThatCannotBeWritten) {
 
 TEST_F(CliTwoWriters, AnotherFormatLeavesNoFileOfTheLast) {
   train();
-  for (const std::string& format : {"npy,parquet", "npy", "parquet"}) {
+  for (const std::string format : {"npy,parquet", "npy", "parquet"}) {
     ASSERT_EQ(run_penchant({"embed", at("shop.data"), at("shop.model"), "--out", at("e"),
                             "--format", format})
                   .exit_code,
