@@ -310,8 +310,9 @@ TEST(Config, EveryNumberHasBounds) {
           input_error_of([&] { apply_setting(config, fmt::format("{}={}", key, absurd)); });
       EXPECT_MENTIONS(message, key);
       EXPECT_MENTIONS(message, "expected");
-      if (message.find("whole number") == std::string::npos && key != "train.budget")
+      if (message.find("whole number") == std::string::npos && key != "train.budget") {
         EXPECT_MENTIONS(message, "expected " + bounds_of(key)->text());
+      }
     }
   }
 }
