@@ -118,7 +118,8 @@ TEST_F(CheckDataset, RowsAreInRangeAndInOrder) {
         after(changed<float>("train/weight.npy", [=](auto& values) { values[3] = weight; })),
         HasSubstr("train/weight.npy"));
   }
-  for (const std::int8_t event : {std::int8_t{-1}, std::int8_t{2}}) {
+  const auto beyond = static_cast<std::int8_t>(good_["event_names"].size());
+  for (const std::int8_t event : {std::int8_t{-1}, beyond}) {
     EXPECT_THAT(after(changed<std::int8_t>("validation/event.npy",
                                            [=](auto& values) { values[0] = event; })),
                 HasSubstr("validation/event.npy"));
