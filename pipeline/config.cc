@@ -346,6 +346,9 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
       settings[known.key] = stored_with_hash(config, known.key, known.write(config));
   }
   if (wanted("data.event_weights")) settings["data.event_weights"] = config.ingest.event_weights;
+  // There an empty column that is given is another than one that the header may fill.
+  if (wanted("data.columns.given") && config.ingest.format == InputFormat::recbole)
+    settings["data.columns.given"] = config.ingest.columns_given;
   if (wanted("data.attributes")) {
     for (std::size_t i = 0; i < config.ingest.attributes.size(); ++i) {
       nlohmann::json& fields = settings["data.attributes"].emplace_back(nlohmann::json::array());
