@@ -191,7 +191,7 @@ TEST_F(Ingest, WeightsHaveALimitThatIsTold) {
   EXPECT_EQ(all_rows(ingest_text("user,item,time,q\nu1,i1,1600000000,2500000000\n"
                                  "u1,i2,1600000000,1000000000\nu1,i3,1600000000,1e-60\n",
                                  options)),
-            Lines{"u1 i2 1e+09 t1600000000000"});
+            Lines{"u1 i2 1000000000 t1600000000000"});
   EXPECT_THAT(rejections(), ElementsAre("bad weight: 2"));
   EXPECT_THAT(report_.rows.rejected.at(0).example,
               HasSubstr("'2500000000', expected a number above 0 and up to 1000000000"));
