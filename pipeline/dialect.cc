@@ -173,13 +173,14 @@ WholeRecords find_whole_records(std::string_view text, const Dialect& dialect, b
     return records;
   }
   QuotedCells cells;
+  std::size_t first_quoted = text.size();
   std::size_t limit = text.size();
   for (std::size_t place = 0; dialect.quote != '\0';) {
     const std::size_t quote = find_from(text, dialect.quote, place, text.size());
     if (quote == kNone) break;
     place = quote + 1;
     if (!starts_field(text, quote, dialect)) continue;
-    records.quoted = true;
+    first_quoted = std::min(first_quoted, quote);
     const QuotedEnd end = find_close(text, quote, dialect, whole);
     if (end.closing == Closing::unknown) {
       limit = quote;
@@ -197,6 +198,7 @@ WholeRecords find_whole_records(std::string_view text, const Dialect& dialect, b
   }
   const std::size_t found = cells.last_record_end(text, limit, dialect, whole);
   if (found > 0) records.size = found;
+  records.quoted = first_quoted < (records.size > 0 ? records.size : text.size());
   return records;
 }
 

@@ -57,7 +57,8 @@ std::int64_t count_lines(std::string_view text, const Dialect& dialect);
 /// The records at the front of a text that are whole.
 struct WholeRecords {
   std::size_t size = 0;  ///< bytes; 0 if no record ends in the text
-  bool quoted = false;   ///< a quote stands at the beginning of some cell
+  bool quoted = false;   ///< a quote stands at the beginning of some cell of them, or where none
+                         ///< ends of some cell at all
 };
 WholeRecords find_whole_records(std::string_view text, const Dialect& dialect, bool whole);
 

@@ -15,10 +15,6 @@ namespace penchant::pipeline {
 
 namespace {
 
-/// A cell whose end is not in the sample is left to the next block, unless it is longer than any
-/// that people write.
-constexpr std::size_t kLikelyCell = std::size_t{64} << 10;
-
 /// Numbers, dates and times of day.
 bool is_numeric(std::string_view cell) {
   return !cell.empty() &&
@@ -51,7 +47,7 @@ struct Fit {
 };
 
 /// Calls visit(fields, place of the record, place behind it) for each record that is whole; false
-/// if a cell longer than any likely one is left open.
+/// if a cell begins that runs over a line end and beyond the sample.
 template <typename Visit>
 bool for_each_record(const TextSample& sample, const Dialect& dialect, const Visit& visit) {
   std::vector<Field> fields;
@@ -61,7 +57,7 @@ bool for_each_record(const TextSample& sample, const Dialect& dialect, const Vis
     fields.clear();
     for (;;) {
       fields.push_back(read_field(text, place, dialect, sample.whole));
-      if (fields.back().unknown) return text.size() - place <= kLikelyCell;
+      if (fields.back().unknown) return count_lines(text.substr(place), dialect) == 0;
       place = fields.back().stop;
       if (place >= text.size()) break;
       if (text[place] != dialect.separator) break;
@@ -241,8 +237,13 @@ SpannedLines judge_spanned_lines(const TextSample& sample, const Fit& text, cons
     const std::string_view record = sample.text.substr(first, last - first);
     if (sample.header && header.empty()) header = record;
     if (record == header) return;
-    for (std::size_t f = 0; f < num_fields; ++f)
-      columns[f].add(sample.text.substr(fields[f].first, fields[f].last - fields[f].first), inside);
+    for (std::size_t f = 0; f < num_fields; ++f) {
+      const std::string_view cell =
+          sample.text.substr(fields[f].first, fields[f].last - fields[f].first);
+      // What is in question are the cells with the quotes: the others tell.
+      if (inside && cell.find(quoted.dialect.quote) != std::string_view::npos) continue;
+      columns[f].add(cell, inside);
+    }
   };
   for_each_record(sample, text.dialect, add);
   for (const ColumnShapes& column : columns) {
