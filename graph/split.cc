@@ -9,10 +9,8 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
-#include <optional>
 #include <ranges>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -80,20 +78,22 @@ void for_each_user(const Interactions& log, Visit visit) {
 }
 
 /// Moves round(fraction * n) random ones of the n events of each user's training rows to `target`;
-/// at least one stays.
+/// at least one stays. What is drawn depends on a row's place among the rows that `counts` is true
+/// for.
+template <typename Counts>
 void carve_random(const Interactions& log, std::span<const std::uint32_t> order, double fraction,
-                  Part target, Seed seed, std::vector<Part>& parts) {
+                  Part target, Seed seed, std::vector<Part>& parts, Counts counts) {
   const Random random(seed, Stream::split, static_cast<std::uint64_t>(target));
   std::vector<std::pair<std::uint64_t, std::size_t>> candidates;
   UserEvents events(log, order, UserEvents::WithoutTimes::each_item);
-  std::uint64_t place = 0;  // of the row among those that are not left out
+  std::uint64_t place = 0;
   for_each_user(log, [&](std::size_t first, std::size_t last) {
     const std::span<const std::size_t> leader = events.leaders(parts, first, last);
     candidates.clear();
     for (std::size_t row = first; row < last; ++row) {
       if (parts[row] == Part::train && leader[row - first] == row)
         candidates.emplace_back(random.bits(place), row);
-      place += parts[row] != Part::left_out;
+      place += counts(parts[row]);
     }
     if (candidates.empty()) return;
     const auto wanted =
@@ -267,115 +267,6 @@ void check_fraction(double fraction, const char* name) {
   }
 }
 
-/// A row of one user as leak checks compare it: item, time, event; without the last two when
-/// repeats are forbidden.
-using Row = std::tuple<NodeId, std::int64_t, std::int8_t>;
-
-/// Rows [first, last) of one user, sorted.
-void list_rows(const Interactions& log, std::size_t first, std::size_t last, Repeats repeats,
-               std::vector<Row>& rows) {
-  const bool full = repeats == Repeats::allowed;
-  rows.clear();
-  for (std::size_t row = first; row < last; ++row) {
-    rows.emplace_back(log.item[row], full && !log.time_ms.empty() ? log.time_ms[row] : 0,
-                      full && !log.event.empty() ? log.event[row] : std::int8_t{0});
-  }
-  std::sort(rows.begin(), rows.end());
-}
-
-struct SharedRow {
-  NodeId user;
-  NodeId item;
-};
-
-/// What some held-out rows have in common with train.
-struct Shared {
-  std::int64_t rows = 0;          ///< whose (user, item) is a training pair
-  std::optional<SharedRow> leak;  ///< the first that must not be there
-};
-
-/// Some rows of a part.
-struct RowRange {
-  std::size_t first, last;
-};
-
-/// Adds what the held-out rows of one user share with the user's training rows.
-void compare_rows(NodeId user, const std::vector<Row>& known, const std::vector<Row>& rows,
-                  bool find_leak, Shared& shared) {
-  constexpr auto kFirstTime = std::numeric_limits<std::int64_t>::min();
-  constexpr auto kFirstEvent = std::numeric_limits<std::int8_t>::min();
-  for (const Row& row : rows) {
-    const NodeId item = std::get<0>(row);
-    const auto of_item =
-        std::lower_bound(known.begin(), known.end(), Row(item, kFirstTime, kFirstEvent));
-    if (of_item == known.end() || std::get<0>(*of_item) != item) continue;
-    ++shared.rows;
-    if (find_leak && !shared.leak && std::binary_search(of_item, known.end(), row))
-      shared.leak = {user, item};
-  }
-}
-
-/// Of the held-out rows of a range, user by user.
-Shared find_shared_rows(const Interactions& train, const Interactions& held_out, RowRange range,
-                        Repeats repeats) {
-  // Without times two rows of one pair cannot be told apart, so a repeat that is allowed is no leak
-  // there; assign_parts() keeps the rows of a pair together where their order says nothing.
-  const bool find_leak = repeats == Repeats::forbidden || !train.time_ms.empty();
-  Shared shared;
-  std::vector<Row> known;
-  std::vector<Row> rows;
-  if (range.first == range.last) return shared;
-  auto train_first = static_cast<std::size_t>(
-      std::lower_bound(train.user.begin(), train.user.end(), held_out.user[range.first]) -
-      train.user.begin());
-  for (std::size_t first = range.first; first < range.last;) {
-    const NodeId user = held_out.user[first];
-    std::size_t last = first;
-    while (last < range.last && held_out.user[last] == user) ++last;
-    while (train_first < train.user.size() && train.user[train_first] < user) ++train_first;
-    std::size_t train_last = train_first;
-    while (train_last < train.user.size() && train.user[train_last] == user) ++train_last;
-    bool shared_item = (last - first) * (train_last - train_first) > 1000;  // too many to look
-    for (std::size_t row = first; row < last && !shared_item; ++row) {
-      for (std::size_t other = train_first; other < train_last; ++other)
-        shared_item |= held_out.item[row] == train.item[other];
-    }
-    if (shared_item) {
-      list_rows(train, train_first, train_last, repeats, known);
-      list_rows(held_out, first, last, repeats, rows);
-      compare_rows(user, known, rows, find_leak, shared);
-    }
-    first = last;
-    train_first = train_last;
-  }
-  return shared;
-}
-
-/// Of all held-out rows of a part.
-Shared find_shared_rows(const Interactions& train, const Interactions& held_out, Repeats repeats) {
-  constexpr std::size_t kRowsPerTask = 65536;
-  std::vector<RowRange> ranges;
-  for (std::size_t first = 0; first < held_out.user.size();) {
-    std::size_t last = std::min(first + kRowsPerTask, held_out.user.size());
-    while (last < held_out.user.size() && held_out.user[last] == held_out.user[last - 1]) ++last;
-    ranges.push_back({first, last});
-    first = last;
-  }
-  std::vector<Shared> found(ranges.size());
-  std::vector<std::function<void()>> tasks;
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    tasks.emplace_back(
-        [&, i] { found[i] = find_shared_rows(train, held_out, ranges[i], repeats); });
-  }
-  run_side_by_side(tasks);
-  Shared all;
-  for (const Shared& shared : found) {
-    all.rows += shared.rows;
-    if (!all.leak) all.leak = shared.leak;
-  }
-  return all;
-}
-
 }  // namespace
 
 void assign_parts(const Interactions& log, const SplitOptions& options, std::vector<Part>& parts,
@@ -384,13 +275,18 @@ void assign_parts(const Interactions& log, const SplitOptions& options, std::vec
   check_fraction(options.test_fraction, "test_fraction");
   PENCHANT_ASSERT(parts.size() == log.user.size());
   PENCHANT_ASSERT(std::is_sorted(log.user.begin(), log.user.end()));
+  const auto in_data = [](Part part) { return part != Part::left_out; };
+  // What else lies in the log does not change what is drawn of the training rows.
+  const auto in_train = [](Part part) { return part == Part::train; };
+  const double validation = options.validation_fraction;
   switch (options.method) {
     case SplitMethod::given:
-      carve_random(log, order, options.validation_fraction, Part::validation, options.seed, parts);
+      if (std::find(parts.begin(), parts.end(), Part::validation) == parts.end())
+        carve_random(log, order, validation, Part::validation, options.seed, parts, in_train);
       break;
     case SplitMethod::random_per_user:
-      carve_random(log, order, options.test_fraction, Part::test, options.seed, parts);
-      carve_random(log, order, options.validation_fraction, Part::validation, options.seed, parts);
+      carve_random(log, order, options.test_fraction, Part::test, options.seed, parts, in_data);
+      carve_random(log, order, validation, Part::validation, options.seed, parts, in_data);
       break;
     case SplitMethod::leave_last_session:
       if (log.session.empty() && log.time_ms.empty())
@@ -408,7 +304,7 @@ void assign_parts(const Interactions& log, const SplitOptions& options, std::vec
       break;
     case SplitMethod::hidden_items:
       carve_items(log, options.test_fraction, Part::test, options.seed, parts);
-      carve_random(log, order, options.validation_fraction, Part::validation, options.seed, parts);
+      carve_random(log, order, validation, Part::validation, options.seed, parts, in_data);
       break;
   }
 }
@@ -470,27 +366,6 @@ SplitInteractions split_interactions(Interactions log, Interactions given_test,
   SplitInteractions result = divide_log(std::move(log), {}, parts);
   if (options.method == SplitMethod::given) result.test = std::move(given_test);
   return result;
-}
-
-double check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name,
-                     const NameOf& item_name) {
-  std::int64_t repeated = 0;
-  std::int64_t held_out = 0;
-  for (const auto& [part, name] :
-       {std::pair(&split.validation, "validation"), std::pair(&split.test, "test")}) {
-    const Shared shared = find_shared_rows(split.train.interactions, *part, repeats);
-    if (shared.leak) {
-      const auto name_by = [](const NameOf& name_of, NodeId id) {
-        return name_of ? name_of(id) : std::to_string(id);
-      };
-      throw InputError(fmt::format("leak: the {} row (user {}, item {}) is also a training row",
-                                   name, name_by(user_name, shared.leak->user),
-                                   name_by(item_name, shared.leak->item)));
-    }
-    repeated += shared.rows;
-    held_out += part->size();
-  }
-  return held_out == 0 ? 0.0 : static_cast<double>(repeated) / static_cast<double>(held_out);
 }
 
 }  // namespace penchant::graph

@@ -4,16 +4,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "graph/interactions.h"
 
 namespace penchant::graph {
 
-/// - given: the files say which row is train and which is test; only validation is carved out.
+/// - given: the parts are what they were before; validation is carved out of train if it is empty.
 /// - global_time: rows at or after the time quantile (1 - test_fraction) are test, those before it
 ///   validation.
 /// - leave_one_out: the last event of a user is test, the one before validation (users with fewer
@@ -63,15 +61,5 @@ SplitInteractions divide_log(Interactions log, std::vector<std::uint32_t> order,
 /// the training file and `given_test` the test file.
 SplitInteractions split_interactions(Interactions log, Interactions given_test,
                                      const SplitOptions& options);
-
-/// Leak check: throws InputError if a (user, item, time, event) row of validation or test also is a
-/// row of train, or, where repeats are forbidden, if a held-out (user, item) pair also occurs in
-/// train. Names the first offending row. Returns the share of the held-out rows whose pair occurs
-/// in train: how often people come back to the same things.
-enum class Repeats { allowed, forbidden };
-/// Turns dense ids into what the message says; the default prints the dense ids.
-using NameOf = std::function<std::string(NodeId)>;
-double check_no_leak(const SplitInteractions& split, Repeats repeats, const NameOf& user_name = {},
-                     const NameOf& item_name = {});
 
 }  // namespace penchant::graph

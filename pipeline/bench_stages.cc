@@ -68,7 +68,7 @@ class Ingest final : public Workload {
   explicit Ingest(const BenchContext& context) : shop_(shop_of(context.options)) {
     write_shop_events(shop_, log(), silent_progress());
     options_.log.files = {log()};
-    options_.columns = {"user", "item", "time", "event", "", "session"};
+    options_.columns = {"user", "item", "time", "event", "", "session", ""};
   }
   void run() override { report_ = ingest(options_, data(), silent_progress()); }
   std::string verify() override {

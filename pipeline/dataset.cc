@@ -175,17 +175,6 @@ std::string write_table(const fs::path& path, std::int64_t num_rows,
   return hash_file(path);
 }
 
-json rows_to_json(const RowCounts& rows) {
-  json rejected = json::array();
-  for (const auto& reason : rows.rejected) {
-    rejected.push_back({{"reason", reason.reason},
-                        {"rows", reason.rows},
-                        {"example", reason.example},
-                        {"malformed", reason.is_error}});
-  }
-  return {{"read", rows.read}, {"kept", rows.kept}, {"rejected", rejected}};
-}
-
 // --- reading ---
 
 /// Reads the columns of a part that the manifest names.
@@ -308,7 +297,7 @@ EntityStatistics count_entities(const std::vector<NodeId>& ids,
 }
 
 void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
-                   const RowCounts& rows) {
+                   const RowCounts& rows, const std::vector<FileAccount>& accounts) {
   writer.clear();
   const fs::path& directory = writer.folder();
   const graph::Interactions& train = dataset.split.train.interactions;
@@ -356,7 +345,8 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
                    {"repeats_allowed", dataset.repeats_allowed},
                    {"attributes", attributes},
                    {"provenance", json::parse(provenance_json)},
-                   {"rows", rows_to_json(rows)}};
+                   {"rows", to_json(rows)},
+                   {"files_read", to_json(accounts)}};
   json hashes = json::object();
   for (const OutputFile& file : files) hashes[file.name] = file.hash;
   dataset.hash = hash_bytes(hashes.dump() + attributes.dump());

@@ -14,6 +14,7 @@
 #include "graph/catalog.h"
 #include "graph/dictionary.h"
 #include "graph/interactions.h"
+#include "pipeline/account.h"
 #include "pipeline/artifact.h"
 
 namespace penchant::pipeline {
@@ -55,22 +56,6 @@ struct Dataset {
 /// The parts of the split that are not learned from.
 enum class HeldOut { validation, test };
 
-/// What happened to the rows of the input, for the report and the manifest.
-struct RowCounts {
-  std::int64_t read = 0;
-  std::int64_t kept = 0;
-  struct Reason {
-    std::string reason;  ///< "missing user", "bad time", "filtered: quantity > 0", "duplicate", ...
-    std::int64_t rows = 0;
-    std::string example;    ///< "events.csv:17: time 'abc' is not ..." of the first one
-    bool is_error = false;  ///< malformed, as opposed to filtered out on request; what --strict
-                            ///< turns into an error
-  };
-  std::vector<Reason> rejected;
-  std::vector<Reason> remarks;     ///< on rows that are read, such as quotes taken for text
-  std::vector<std::string> notes;  ///< on whole files
-};
-
 /// Appends the next item's values to a categorical or list attribute; list elements are joined by
 /// kListSeparator (tables.h).
 void append_values(graph::Attribute& attribute, std::string_view joined);
@@ -82,9 +67,9 @@ EntityStatistics count_entities(const std::vector<graph::NodeId>& ids,
                                 const std::vector<std::int64_t>& times, std::int64_t size);
 
 /// Writes the artefact and finishes it; sets `dataset.hash` and the statistics. `provenance_json`:
-/// inputs with hashes, options.
+/// inputs with hashes, options. `files`: their accounts.
 void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
-                   const RowCounts& rows);
+                   const RowCounts& rows, const std::vector<FileAccount>& files);
 
 /// Reads it back; checks hashes, and by check_dataset.h that its files agree with each other.
 /// Throws InputError for an unfinished or damaged artefact.

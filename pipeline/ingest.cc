@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <exception>
@@ -16,8 +17,10 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "graph/part_overlap.h"
 #include "pipeline/column_roles.h"
 #include "pipeline/environment.h"
+#include "pipeline/input_files.h"
 #include "pipeline/interrupt.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/manifest.h"
@@ -34,15 +37,69 @@ using graph::NodeId;
 
 namespace {
 
-std::vector<fs::path> input_files(const IngestOptions& options) {
-  std::vector<fs::path> files = options.log.files;
-  if (has_item_table(options))
-    files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
-  for (const fs::path& file :
-       {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
-    if (!file.empty()) files.push_back(file);
+/// Parts that are given and a split that makes its own exclude each other.
+void check_given_parts(const IngestOptions& options) {
+  const bool files = !options.validation_files.empty() || !options.test_files.empty();
+  const char* key = !options.columns.part.empty() ? "data.columns.part"
+                    : !options.benchmark.empty()  ? "data.benchmark"
+                    : !options.test_files.empty() ? "data.test"
+                                                  : "data.validation";
+  const bool given = options.split_method == graph::SplitMethod::given;
+  if (files && !options.columns.part.empty()) {
+    throw InputError(
+        "ingest: data.columns.part and files of their own (data.test, data.validation, "
+        "data.benchmark) both say which rows are held out, expected one of them");
   }
-  return files;
+  if (has_given_parts(options) && options.format == InputFormat::s3rec) {
+    throw InputError(fmt::format(
+        "ingest: {} does not go with format s3rec, whose sequences are split by place", key));
+  }
+  if (has_given_parts(options) && options.split_method && !given) {
+    throw InputError(fmt::format(
+        "ingest: {} says which rows are held out, but data.split.method is another than given "
+        "(or auto), so that it would not count",
+        key));
+  }
+  if (given && !has_given_parts(options)) {
+    throw InputError(
+        "ingest: data.split.method is given, but nothing says which rows are held out: expected a "
+        "test file (data.test), a column of the part (data.columns.part) or, for recbole, "
+        "data.benchmark");
+  }
+}
+
+/// Puts the rows of a log into the parts that their files or a column name.
+void take_given_parts(const ReadResult& read, OrderedLog& log) {
+  const auto part_of = [](InputRole role) {
+    return role == InputRole::test         ? graph::Part::test
+           : role == InputRole::validation ? graph::Part::validation
+                                           : graph::Part::train;
+  };
+  std::vector<graph::Part> of_file;
+  if (read.given_parts.empty()) {
+    for (std::size_t file = 0; file < read.files.size(); ++file) {
+      const std::size_t end =
+          file + 1 < read.files.size() ? read.files[file + 1].first_row : log.parts.size();
+      of_file.resize(end, part_of(read.files[file].role));
+    }
+  }
+  const std::vector<graph::Part>& parts = read.given_parts.empty() ? of_file : read.given_parts;
+  for (std::size_t i = 0; i < log.parts.size(); ++i) log.parts[i] = parts[log.row_of(i)];
+}
+
+/// Says once which of several files have no rows.
+void tell_empty(const std::vector<FileAccount>& files, Progress& progress) {
+  std::vector<std::string> empty;
+  constexpr std::size_t kShown = 5;
+  for (const FileAccount& file : files) {
+    if (file.rows.read == 0) empty.push_back(file.path.string());
+  }
+  if (empty.empty() || files.size() == 1) return;
+  const std::size_t more = empty.size() - std::min(empty.size(), kShown);
+  empty.resize(empty.size() - more);
+  progress.warn(fmt::format("{} of {} files have no rows: {}{}", empty.size() + more, files.size(),
+                            fmt::join(empty, ", "),
+                            more > 0 ? fmt::format(" and {} more", more) : std::string()));
 }
 
 void check_timed_items(const IngestOptions& options) {
@@ -153,11 +210,14 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
             fits ? static_cast<float>(*value) : std::numeric_limits<float>::quiet_NaN();
         if (!cell.empty() && !fits) {
           rejections.malformed(
-              fmt::format("attribute '{}' is not a number, taken as missing", attribute.name), [&] {
-                return fmt::format("item '{}': column '{}' is '{}', expected a number{}",
-                                   items.raw(static_cast<NodeId>(item)), source.column.column, cell,
-                                   decimal_hint(cell, source.decimal));
-              });
+          rejections.malformed(
+              fmt::format("attribute '{}' is not a number, taken as missing", attribute.name),
+              [&] {
+            return fmt::format("item '{}': column '{}' is '{}', expected a number{}",
+                               items.raw(static_cast<NodeId>(item)), source.column.column, cell,
+                               decimal_hint(cell, source.decimal));
+              },
+              RowFate::cell);
         }
         attribute.numbers.push_back(number);
       } else {
@@ -186,17 +246,34 @@ void judge_repeats(Dataset& dataset, const IngestOptions& options) {
   dataset.repeats_allowed = dataset.repeated_share >= kShareThatCounts;
 }
 
-nlohmann::json provenance(const std::vector<fs::path>& files, const ReadResult& read,
+nlohmann::json provenance(const std::vector<InputFile>& files, const ReadResult& read,
                           const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
-  for (const fs::path& file : files) {
+  for (const auto& [file, role] : files) {
     const auto known = read.input_hashes.find(file.string());
     const bool hashed = known != read.input_hashes.end() && !known->second.empty();
     inputs.push_back({{"file", hide_environment(file.filename().string())},
+                      {"role", kInputRoles[static_cast<std::size_t>(role)]},
                       {"bytes", fs::file_size(file)},
                       {"hash", hashed ? known->second : hash_file(file)}});
   }
   return {{"inputs", inputs}, {"seed", static_cast<std::uint64_t>(options.seed)}};
+}
+
+/// The parts hold what the accounts of the files say.
+void check_parts(const std::vector<FileAccount>& files, const graph::SplitInteractions& split) {
+  std::array<std::int64_t, 3> kept{};
+  for (const FileAccount& file : files) {
+    for (std::size_t part = 0; part < kept.size(); ++part) kept[part] += file.kept_in[part];
+  }
+  const std::array<std::int64_t, 3> sizes = {split.train.interactions.size(),
+                                             split.validation.size(), split.test.size()};
+  if (kept != sizes) {
+    throw InputError(
+        fmt::format("ingest: internal error: the parts have {} rows, but {} are accounted for; "
+                    "nothing was written. Please report this",
+                    fmt::join(sizes, ", "), fmt::join(kept, ", ")));
+  }
 }
 
 }  // namespace
@@ -205,28 +282,25 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   ArtifactWriter writer(out, kDataArtifact);
   progress.begin("ingest");
   const auto start = std::chrono::steady_clock::now();
-  IngestOptions options =
-      given.format == InputFormat::recbole ? recbole_as_table(given, progress) : given;
-  for (const fs::path& file : input_files(options)) {
-    if (!fs::exists(file)) throw InputError(fmt::format("{}: no such file", file.string()));
-  }
+  IngestOptions options = with_files(given, progress);
+  const std::vector<InputFile> files = input_files(options);
+  check_given_parts(options);
   check_attributes(options);
   check_order_of_rows(options);
   check_timed_items(options);
   settle_column_types(options, progress);
   ReadResult read;
   RawCatalog raw_catalog;
-  Rejections rejections(options.strict);
   switch (options.format) {
     case InputFormat::table:
     case InputFormat::recbole:
-      read_table_log(options, read, raw_catalog, rejections, progress);
+      read_table_log(options, read, raw_catalog, progress);
       break;
     case InputFormat::lightgcn:
-      read_lightgcn(options, read, rejections);
+      read_lightgcn(options, read);
       break;
     case InputFormat::s3rec:
-      read_s3rec(options, read, raw_catalog, rejections);
+      read_s3rec(options, read, raw_catalog);
       break;
   }
   stop_if_asked(progress);
@@ -238,27 +312,31 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   });
   OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   item_table.get();
+  tell_empty(read.files, progress);
+  tell_empty(read.item_files, progress);
   if (options.time_format == kOrderOfRows) number_rows(log);
+  if (has_given_parts(options)) take_given_parts(read, log);
   stop_if_asked(progress);
-  thin_log(log, options, rejections);
-  read.rows.rejected = rejections.take();
+  LeftOutRows left_out(read.files, log.parts, log.order);
+  thin_log(log, read.log, options, left_out);
   const auto num_kept = static_cast<std::int64_t>(log.parts.size()) -
                         std::count(log.parts.begin(), log.parts.end(), graph::Part::left_out);
   if (num_kept == 0) {
+    const RowCounts rows = add_up(read.files);
     std::string reasons;
-    for (const auto& reason : read.rows.rejected)
+    for (const auto& reason : rows.rejected)
       reasons += fmt::format("\n  {} rows: {} {}", reason.rows, reason.reason, reason.example);
     throw InputError(
-        fmt::format("ingest: no interaction is left of {} rows read{}", read.rows.read, reasons));
+        fmt::format("ingest: no interaction is left of {} rows read{}", rows.read, reasons));
   }
-  read.rows.kept = num_kept + read.test.size();
 
   Dataset dataset;
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
-  compact_dictionaries(log, read.test, dataset.users, dataset.items);
+  compact_dictionaries(log, dataset.users, dataset.items);
   graph::SplitOptions split;
-  split.method = options.split_method.value_or(read.default_split);
+  split.method = has_given_parts(options) ? graph::SplitMethod::given
+                                          : options.split_method.value_or(read.default_split);
   split.validation_fraction = options.validation_fraction;
   split.test_fraction = options.test_fraction;
   split.seed = options.seed;
@@ -266,8 +344,14 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   if (timed_items) {  // what may be known of an item depends on where training ends
     graph::assign_parts(log.rows, split, log.parts, log.order);
     read_timed_item_table(options, end_of_training(log, split.method), read, raw_catalog, progress);
+    tell_empty(read.item_files, progress);
   }
   IngestReport report;
+  report.item_rows = add_up(read.item_files);
+  for (auto& cells : {add_up(read.files, true), add_up(read.item_files, true)}) {
+    report.item_rows.rejected.insert(report.item_rows.rejected.end(), cells.rejected.begin(),
+                                     cells.rejected.end());
+  }
   if (has_item_table(options)) {
     report.num_items_without_row =
         count_items_without_row(dataset.items, raw_catalog.items, options, progress);
@@ -275,15 +359,15 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   auto catalog = std::async(std::launch::async, [&] {
-    return build_catalog(raw_catalog, dataset.items, read.item_rows, options.strict);
+    return build_catalog(raw_catalog, dataset.items, report.item_rows, options.strict);
   });
   dataset.event_names = read.event_names;
 
   std::exception_ptr split_error;
   try {
     if (!timed_items) graph::assign_parts(log.rows, split, log.parts, log.order);
+    left_out.count_kept();
     dataset.split = graph::divide_log(std::move(log.rows), std::move(log.order), log.parts);
-    if (split.method == graph::SplitMethod::given) dataset.split.test = std::move(read.test);
     log = {};
   } catch (const InputError&) {
     split_error = std::current_exception();
@@ -297,18 +381,27 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
       std::async(std::launch::async, [&] { return graph::count_cut_sessions(dataset.split); });
   warn_of_empty_parts(dataset.split, split, progress);
 
-  for (RowCounts* rows : {&read.rows, &read.item_rows}) {
-    for (RowCounts::Reason& reason : rows->rejected)
+  report.rows = add_up(read.files);
+  report.files = std::move(read.files);
+  report.files.insert(report.files.end(), std::make_move_iterator(read.item_files.begin()),
+                      std::make_move_iterator(read.item_files.end()));
+  for (FileAccount& file : report.files) {
+    check_account(file);
+    for (RowCounts::Reason& reason : file.rows.rejected)
       reason.example = hide_environment(reason.example);  // it has the file's path
   }
-  nlohmann::json source = provenance(input_files(options), read, options);
+  for (RowCounts* rows : {&report.rows, &report.item_rows}) {
+    for (RowCounts::Reason& reason : rows->rejected)
+      reason.example = hide_environment(reason.example);
+  }
+  check_parts(report.files, dataset.split);
+
+  nlohmann::json source = provenance(files, read, options);
   if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
-  write_dataset(writer, dataset, source.dump(), read.rows);
+  write_dataset(writer, dataset, source.dump(), report.rows, report.files);
   warn_of_cut_sessions(sessions.get(), split, progress);
 
-  report.rows = read.rows;
-  report.item_rows = read.item_rows;
   report.num_users = dataset.num_users();
   report.num_items = dataset.num_items();
   for (const std::int64_t count : dataset.item_statistics.count)

@@ -33,8 +33,18 @@ struct TableSource {
 
 /// Names of the columns that play a role; empty: the log does not have it.
 struct LogColumns {
-  std::string user, item, time, event, weight, session;
+  std::string user, item, time, event, weight, session, part;
 };
+
+/// What the column of the part holds, in any case of letters; another word is no row.
+struct PartWords {
+  std::vector<std::string> train = {"train", "training"};
+  std::vector<std::string> validation = {"validation", "valid", "val", "dev"};
+  std::vector<std::string> test = {"test", "testing"};
+};
+
+/// What becomes of a row of one part that stands in an earlier one too (train, validation, test).
+enum class OverlapPolicy { drop, error };
 
 struct RowFilter {
   std::string column;
@@ -93,9 +103,16 @@ struct IngestOptions {
                                       "NULL", "None", "none", "\\N"};
 
   // lightgcn, s3rec, recbole
-  std::filesystem::path train_file, test_file;            ///< lightgcn
+  std::vector<std::filesystem::path> train_files;         ///< lightgcn
   std::filesystem::path sequences_file, attributes_file;  ///< s3rec
   std::filesystem::path prefix;                           ///< recbole
+  /// recbole: names of the parts in PREFIX.NAME.inter: train and test, or train, validation, test.
+  std::vector<std::string> benchmark;
+
+  // splits made by others
+  std::vector<std::filesystem::path> validation_files, test_files;  ///< like the log's
+  PartWords part_words;
+  OverlapPolicy overlap = OverlapPolicy::drop;
 
   RepeatPolicy repeats = RepeatPolicy::keep_all;
   std::int64_t min_user_count =
@@ -115,9 +132,16 @@ inline bool has_item_table(const IngestOptions& options) {
   return options.item_table && !options.item_table->files.empty();
 }
 
+/// Whether files or a column say which rows are held out.
+inline bool has_given_parts(const IngestOptions& options) {
+  return !options.validation_files.empty() || !options.test_files.empty() ||
+         !options.columns.part.empty();
+}
+
 struct IngestReport {
   RowCounts rows;
   RowCounts item_rows;
+  std::vector<FileAccount> files;
   std::int64_t num_users = 0, num_items = 0, num_items_without_interactions = 0;
   std::int64_t num_items_without_row = 0;  ///< of the log, in the item table, if there is one
   double repeated_share = 0.0;             ///< as in Dataset
@@ -125,8 +149,8 @@ struct IngestReport {
   std::int64_t num_train = 0, num_validation = 0, num_test = 0;
 };
 
-/// Reads, cleans, splits, checks for leaks and writes `out`, which is locked meanwhile. Throws
-/// InputError.
+/// Reads, cleans, splits, checks for leaks and that the account of every file closes, and writes
+/// `out`, which is locked meanwhile. Throws InputError.
 IngestReport ingest(const IngestOptions& options, const Destination& out, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -86,8 +86,7 @@ void check_toml_depth(std::string_view text, std::string_view place) {
   }
 }
 
-nlohmann::json read_json_file(const std::filesystem::path& path, std::uint64_t largest) {
-  const std::string text = graph::read_file(path, largest);
+nlohmann::json parse_json(std::string_view text, const std::filesystem::path& path) {
   check_json_depth(text, path);
   try {
     return nlohmann::json::parse(text);
@@ -95,6 +94,10 @@ nlohmann::json read_json_file(const std::filesystem::path& path, std::uint64_t l
     throw InputError(
         fmt::format("{}: damaged: not valid JSON at byte {}", path.string(), error.byte));
   }
+}
+
+nlohmann::json read_json_file(const std::filesystem::path& path, std::uint64_t largest) {
+  return parse_json(graph::read_file(path, largest), path);
 }
 
 nlohmann::json read_json_if_good(const std::filesystem::path& path) {

@@ -22,6 +22,9 @@ void check_json_depth(std::string_view text, const std::filesystem::path& path);
 /// The same for TOML, where dots nest too.
 void check_toml_depth(std::string_view text, std::string_view place);
 
+/// The parsed text of a file. Throws InputError naming the file and the byte where it is not JSON.
+nlohmann::json parse_json(std::string_view text, const std::filesystem::path& path);
+
 /// The parsed file. Throws InputError naming the file and the byte where it is not JSON.
 nlohmann::json read_json_file(const std::filesystem::path& path,
                               std::uint64_t largest = kLargestText);

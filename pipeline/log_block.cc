@@ -33,7 +33,8 @@ std::optional<std::size_t> add_optional(std::vector<std::string>& columns,
 }
 
 void filter_out(std::vector<LogBlock::Rejected>& rejected, std::string_view reason) {
-  reject(rejected, reason, 0, [] { return std::string(); });
+  reject(
+      rejected, reason, 0, [] { return std::string(); }, RowFate::filtered);
   for (LogBlock::Rejected& known : rejected) {
     if (known.reason.reason == reason) known.reason.is_error = false;
   }
@@ -52,6 +53,20 @@ bool MissingSpellings::is_listed(std::string_view cell) const {
   return std::find(spellings_.begin(), spellings_.end(), cell) != spellings_.end();
 }
 
+std::optional<graph::Part> part_of(std::string_view cell, const PartWords& words) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  const auto is_listed = [&](const std::vector<std::string>& list) {
+    return std::any_of(list.begin(), list.end(), [&](const std::string& word) {
+      return std::equal(word.begin(), word.end(), cell.begin(), cell.end(),
+                        [&](char a, char b) { return lower(a) == lower(b); });
+    });
+  };
+  if (is_listed(words.train)) return graph::Part::train;
+  if (is_listed(words.validation)) return graph::Part::validation;
+  if (is_listed(words.test)) return graph::Part::test;
+  return std::nullopt;
+}
+
 LogRoles::LogRoles(const IngestOptions& options) {
   if (options.columns.user.empty())
     throw InputError("ingest: no column for the role 'user' (data.columns.user)");
@@ -63,6 +78,7 @@ LogRoles::LogRoles(const IngestOptions& options) {
   event = add_optional(columns, options.columns.event);
   weight = add_optional(columns, options.columns.weight);
   session = add_optional(columns, options.columns.session);
+  part = add_optional(columns, options.columns.part);
   for (const RowFilter& filter : options.filters)
     filters.emplace_back(filter, add_column(columns, filter.column));
   if (has_item_table(options)) return;
@@ -91,6 +107,7 @@ void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& bl
   block.item.clear();
   block.session.clear();
   block.line.clear();
+  block.part.clear();
   block.attributes.resize(roles_.attributes.size());
   for (auto& cells : block.attributes) cells.clear();
   block.rows.weight.clear();
@@ -219,6 +236,19 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
                decimal_hint(text, decimal);
       });
     }
+  }
+  if (roles_.part) {
+    const std::string_view text = cell(*roles_.part);
+    const std::optional<graph::Part> part = part_of(text, options_.part_words);
+    if (!part) {
+      const PartWords& words = options_.part_words;
+      return refuse("unknown part", [&] {
+        return fmt::format("column '{}' is '{}', expected one of: {}, {}, {} (data.parts)",
+                           options_.columns.part, text, fmt::join(words.train, ", "),
+                           fmt::join(words.validation, ", "), fmt::join(words.test, ", "));
+      });
+    }
+    block.part.push_back(*part);
   }
   block.user.push_back(user);
   block.item.push_back(item);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graph/interactions.h"
+#include "graph/split.h"
 #include "pipeline/ingest.h"
 #include "pipeline/row_filter.h"
 #include "pipeline/tables.h"
@@ -34,11 +35,14 @@ class MissingSpellings {
   std::vector<bool> starts_;  ///< by first byte
 };
 
+/// The part that a cell names, in any case of letters.
+std::optional<graph::Part> part_of(std::string_view cell, const PartWords& words);
+
 /// Which column of a batch plays which role.
 struct LogRoles {
   std::vector<std::string> columns;  ///< the batch's
   std::size_t user = 0, item = 0;
-  std::optional<std::size_t> time, event, weight, session;
+  std::optional<std::size_t> time, event, weight, session, part;
   std::vector<FilterRule> filters;
   std::vector<std::size_t> attributes;  ///< read from the log itself
 
@@ -53,6 +57,7 @@ struct LogBlock {
   std::vector<std::string_view> user, item, session;
   std::vector<std::vector<std::string_view>> attributes;
   std::vector<std::uint32_t> line;  ///< counted from 0 at the start of the block
+  std::vector<graph::Part> part;    ///< where a column says it
   graph::Interactions rows;         ///< user, item, session: filled from the text later
   std::int64_t num_read = 0;
   std::int64_t num_lines = 0;
@@ -69,13 +74,13 @@ struct LogBlock {
 /// Counts a row or cell; `example` is built for the first one of a reason.
 template <typename Example>
 void reject(std::vector<LogBlock::Rejected>& rejected, std::string_view reason, std::int64_t line,
-            const Example& example) {
+            const Example& example, RowFate fate = RowFate::rejected) {
   for (LogBlock::Rejected& known : rejected) {
     if (known.reason.reason != reason) continue;
     ++known.reason.rows;
     return;
   }
-  rejected.push_back({{std::string(reason), 1, example(), true}, line});
+  rejected.push_back({{std::string(reason), 1, example(), true, fate}, line});
 }
 
 /// Fills LogBlocks. One object serves all threads.

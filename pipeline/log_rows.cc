@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <ranges>
 #include <tuple>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "graph/error.h"
 #include "graph/parallel.h"
+#include "graph/part_overlap.h"
 #include "graph/side_by_side.h"
 #include "pipeline/printable.h"
 #include "pipeline/utf8.h"
@@ -24,35 +26,36 @@ using graph::Interactions;
 using graph::NodeId;
 using graph::Part;
 
-RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error) {
+RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error, RowFate fate) {
   for (RowCounts::Reason& known : reasons_) {
-    if (known.reason == reason) return known;
+    if (known.reason == reason && known.fate == fate) return known;
   }
-  reasons_.push_back({std::string(reason), 0, "", is_error});
+  reasons_.push_back({std::string(reason), 0, "", is_error, fate});
   return reasons_.back();
 }
 
-void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example) {
-  RowCounts::Reason& known = find(reason, true);
+void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example,
+                           RowFate fate) {
+  RowCounts::Reason& known = find(reason, true, fate);
   if (known.rows++ == 0) known.example = printable(example(), kMessageBytes);
   refuse_if_strict(known);
 }
 
 void Rejections::add(const RowCounts::Reason& reason) {
-  RowCounts::Reason& known = find(reason.reason, reason.is_error);
+  RowCounts::Reason& known = find(reason.reason, reason.is_error, reason.fate);
   if (known.rows == 0) known.example = printable(reason.example, kMessageBytes);
   known.rows += reason.rows;
   if (reason.is_error) refuse_if_strict(known);
+}
+
+void Rejections::filtered(std::string_view reason, std::int64_t rows) {
+  if (rows > 0) find(reason, false, RowFate::filtered).rows += rows;
 }
 
 void Rejections::refuse_if_strict(const RowCounts::Reason& reason) const {
   if (strict_)
     throw InputError(fmt::format("{} ({}; strict mode makes a rejected row an error)",
                                  reason.example, reason.reason));
-}
-
-void Rejections::filtered(std::string_view reason, std::int64_t rows) {
-  if (rows > 0) find(reason, false).rows += rows;
 }
 
 namespace {
@@ -82,10 +85,14 @@ std::vector<std::size_t> user_starts(const Interactions& log) {
 /// the order of their rows.
 using PairKeys = std::vector<std::uint64_t>;
 
-void sort_pairs(const OrderedLog& log, std::size_t first, std::size_t last, PairKeys& keys) {
+/// Only rows of `part`.
+void sort_pairs(const OrderedLog& log, std::size_t first, std::size_t last, Part part,
+                PairKeys& keys) {
   keys.clear();
-  for (std::size_t row = first; row < last; ++row)
-    keys.push_back(static_cast<std::uint64_t>(log.rows.item[row]) << 32 | (row - first));
+  for (std::size_t row = first; row < last; ++row) {
+    if (log.parts[row] == part)
+      keys.push_back(static_cast<std::uint64_t>(log.rows.item[row]) << 32 | (row - first));
+  }
   std::sort(keys.begin(), keys.end());
 }
 bool same_pair(std::uint64_t a, std::uint64_t b) { return a >> 32 == b >> 32; }
@@ -122,10 +129,11 @@ bool may_repeat_items(const NodeId* items, std::size_t size) {
   return repeats;
 }
 
-/// Leaves out all but one row of each repeated item among the rows [first, last) of one user.
-void drop_repeated_pairs(OrderedLog& log, std::size_t first, std::size_t last, RepeatPolicy policy,
-                         PairKeys& keys) {
-  sort_pairs(log, first, last, keys);
+/// Leaves out all but one row of each repeated item among a part's rows in [first, last), of one
+/// user.
+void drop_repeated_pairs(OrderedLog& log, std::size_t first, std::size_t last, Part part,
+                         RepeatPolicy policy, PairKeys& keys) {
+  sort_pairs(log, first, last, part, keys);
   std::size_t head = 0;  // of a run of repeats
   for (std::size_t i = 1; i < keys.size(); ++i) {
     if (!same_pair(keys[i], keys[head])) {
@@ -146,9 +154,9 @@ void drop_repeated_pairs(OrderedLog& log, std::size_t first, std::size_t last, R
 
 /// Leaves out all but the first of rows that agree in every column. The columns that wait elsewhere
 /// are read only for rows of one item and time.
-void drop_exact_repeats(OrderedLog& log, std::size_t first, std::size_t last, PairKeys& keys,
-                        std::vector<ExactKey>& rows) {
-  sort_pairs(log, first, last, keys);
+void drop_exact_repeats(OrderedLog& log, std::size_t first, std::size_t last, Part part,
+                        PairKeys& keys, std::vector<ExactKey>& rows) {
+  sort_pairs(log, first, last, part, keys);
   const auto time_of = [&](std::uint64_t key) { return log.rows.time_ms[row_of(key, first)]; };
   for (std::size_t begin = 0; begin < keys.size();) {
     std::size_t end = begin + 1;
@@ -168,7 +176,7 @@ void drop_exact_repeats(OrderedLog& log, std::size_t first, std::size_t last, Pa
   }
 }
 
-void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
+void mark_repeats(OrderedLog& log, Part part, RepeatPolicy policy) {
   const std::vector<std::size_t> starts = user_starts(log.rows);
   const auto num_users = static_cast<std::int64_t>(starts.size()) - 1;
   graph::parallel_for(num_users, 1024, [&](const graph::Share& users) {
@@ -179,26 +187,54 @@ void mark_repeats(OrderedLog& log, RepeatPolicy policy) {
       const std::size_t last = starts[static_cast<std::size_t>(u) + 1];
       if (!may_repeat_items(log.rows.item.data() + first, last - first)) continue;
       if (policy == RepeatPolicy::keep_all) {
-        drop_exact_repeats(log, first, last, keys, rows);
+        drop_exact_repeats(log, first, last, part, keys, rows);
       } else {
-        drop_repeated_pairs(log, first, last, policy, keys);
+        drop_repeated_pairs(log, first, last, part, policy, keys);
       }
     }
   });
 }
 
-void apply_repeat_policy(OrderedLog& log, RepeatPolicy policy, Rejections& rejections) {
+void apply_repeat_policy(OrderedLog& log, const IngestOptions& options, LeftOutRows& left_out) {
   // Without times a repeat of a pair under keep_all is simply another row.
-  if (policy == RepeatPolicy::keep_all && log.rows.time_ms.empty()) return;
-  mark_repeats(log, policy);
-  rejections.filtered(policy == RepeatPolicy::keep_all ? "exact repeat of a row"
-                                                       : "repeat of a (user, item) pair, merged",
-                      std::count(log.parts.begin(), log.parts.end(), Part::left_out));
+  const bool keep_all = options.repeats == RepeatPolicy::keep_all;
+  if (keep_all && log.rows.time_ms.empty()) return;
+  mark_repeats(log, Part::train, options.repeats);
+  if (has_given_parts(options)) {
+    mark_repeats(log, Part::validation, options.repeats);
+    mark_repeats(log, Part::test, options.repeats);
+  }
+  left_out.add(keep_all ? "exact repeat of a row" : "repeat of a (user, item) pair, merged",
+               RowFate::merged);
 }
 
-/// Peels users and items with too few rows until none is left to peel.
+const char* name_of(Part part) {
+  return part == Part::train ? "train" : part == Part::validation ? "validation" : "test";
+}
+
+/// Where a log has times and may repeat pairs, another time is another event; else a pair is one.
+void drop_shared_rows(OrderedLog& log, const RawLog& raw, const IngestOptions& options,
+                      LeftOutRows& left_out) {
+  const bool exact = options.repeats == RepeatPolicy::keep_all && !log.rows.time_ms.empty();
+  const std::optional<graph::OverlapRow> first = graph::drop_overlap(
+      log.rows, log.order, exact ? graph::SameRow::item_time_event : graph::SameRow::item,
+      log.parts);
+  if (!first) return;
+  const std::string example = replace_broken_utf8(
+      fmt::format("{}: user '{}', item '{}': the {} of the {} part also is in the {} part",
+                  left_out.file_of(first->input_row).path.string(), raw.users.raw(first->user),
+                  raw.items.raw(first->item), exact ? "row" : "pair", name_of(first->part),
+                  name_of(first->earlier)));
+  if (options.overlap == OverlapPolicy::error) {
+    throw InputError(example +
+                     "; data.split.overlap = \"drop\" leaves such rows out of the later part");
+  }
+  left_out.add("stands in an earlier part too", RowFate::overlap, example);
+}
+
+/// Peels users and items with too few training rows until none is left to peel.
 void apply_core(OrderedLog& log, std::int64_t min_user, std::int64_t min_item,
-                Rejections& rejections) {
+                LeftOutRows& left_out) {
   if (min_user <= 1 && min_item <= 1) return;
   const std::vector<NodeId>& users = log.rows.user;
   const std::vector<NodeId>& items = log.rows.item;
@@ -209,53 +245,46 @@ void apply_core(OrderedLog& log, std::int64_t min_user, std::int64_t min_item,
   std::vector<std::int64_t> user_count(extent(users), 0);
   std::vector<std::int64_t> item_count(extent(items), 0);
   for (std::size_t row = 0; row < users.size(); ++row) {
-    if (log.parts[row] == Part::left_out) continue;
+    if (log.parts[row] != Part::train) continue;
     ++user_count[static_cast<std::size_t>(users[row])];
     ++item_count[static_cast<std::size_t>(items[row])];
   }
-  std::int64_t dropped = 0;
   for (bool changed = true; changed;) {
     changed = false;
     for (std::size_t row = 0; row < users.size(); ++row) {
       auto& of_user = user_count[static_cast<std::size_t>(users[row])];
       auto& of_item = item_count[static_cast<std::size_t>(items[row])];
-      if (log.parts[row] != Part::left_out && (of_user < min_user || of_item < min_item)) {
+      if (log.parts[row] == Part::train && (of_user < min_user || of_item < min_item)) {
         log.parts[row] = Part::left_out;
         --of_user;
         --of_item;
-        ++dropped;
         changed = true;
       }
     }
   }
-  rejections.filtered(
+  left_out.add(
       fmt::format("user with fewer than {} or item with fewer than {} rows", min_user, min_item),
-      dropped);
+      RowFate::k_core);
 }
 
-void apply_maximum(OrderedLog& log, std::int64_t maximum, Rejections& rejections) {
+void apply_maximum(OrderedLog& log, std::int64_t maximum, LeftOutRows& left_out) {
   if (maximum <= 0) return;
   const std::vector<std::size_t> starts = user_starts(log.rows);
-  std::int64_t dropped = 0;
   for (std::size_t u = 0; u + 1 < starts.size(); ++u) {
     std::int64_t kept = 0;
     for (std::size_t row = starts[u + 1]; row-- > starts[u];) {
-      if (log.parts[row] == Part::left_out || ++kept <= maximum) continue;
-      log.parts[row] = Part::left_out;
-      ++dropped;
+      if (log.parts[row] == Part::train && ++kept > maximum) log.parts[row] = Part::left_out;
     }
   }
-  rejections.filtered(fmt::format("older than the user's latest {} rows", maximum), dropped);
+  left_out.add(fmt::format("older than the user's latest {} rows", maximum), RowFate::user_cap);
 }
 
 /// Leaves the ids that occur and renumbers the rows, unless all occur.
-void compact(Dictionary& dictionary, const std::vector<Part>& parts, std::vector<NodeId>& log,
-             std::vector<NodeId>& test) {
+void compact(Dictionary& dictionary, const std::vector<Part>& parts, std::vector<NodeId>& log) {
   std::vector<NodeId> new_id(static_cast<std::size_t>(dictionary.size()), graph::kNoNode);
   for (std::size_t row = 0; row < log.size(); ++row) {
     if (parts[row] != Part::left_out) new_id[static_cast<std::size_t>(log[row])] = 0;
   }
-  for (const NodeId id : test) new_id[static_cast<std::size_t>(id)] = 0;
   if (std::find(new_id.begin(), new_id.end(), graph::kNoNode) == new_id.end()) return;
   Dictionary kept;
   for (std::size_t id = 0; id < new_id.size(); ++id) {
@@ -264,9 +293,7 @@ void compact(Dictionary& dictionary, const std::vector<Part>& parts, std::vector
     new_id[id] = static_cast<NodeId>(kept.size());
     if (occurs) kept.intern(dictionary.raw(static_cast<NodeId>(id)));
   }
-  for (auto* ids : {&log, &test}) {
-    for (NodeId& id : *ids) id = new_id[static_cast<std::size_t>(id)];
-  }
+  for (NodeId& id : log) id = new_id[static_cast<std::size_t>(id)];
   dictionary = std::move(kept);
 }
 
@@ -380,17 +407,18 @@ void number_rows(OrderedLog& log) {
   }
 }
 
-void thin_log(OrderedLog& log, const IngestOptions& options, Rejections& rejections) {
-  apply_repeat_policy(log, options.repeats, rejections);
+void thin_log(OrderedLog& log, const RawLog& raw, const IngestOptions& options,
+              LeftOutRows& left_out) {
+  apply_repeat_policy(log, options, left_out);
+  if (has_given_parts(options)) drop_shared_rows(log, raw, options, left_out);
   // The cap first: the core only takes rows away, so that in the end both hold.
-  apply_maximum(log, options.max_user_count, rejections);
-  apply_core(log, options.min_user_count, options.min_item_count, rejections);
+  apply_maximum(log, options.max_user_count, left_out);
+  apply_core(log, options.min_user_count, options.min_item_count, left_out);
 }
 
-void compact_dictionaries(OrderedLog& log, Interactions& test, Dictionary& users,
-                          Dictionary& items) {
-  graph::run_side_by_side({[&] { compact(users, log.parts, log.rows.user, test.user); },
-                           [&] { compact(items, log.parts, log.rows.item, test.item); }});
+void compact_dictionaries(OrderedLog& log, Dictionary& users, Dictionary& items) {
+  graph::run_side_by_side({[&] { compact(users, log.parts, log.rows.user); },
+                           [&] { compact(items, log.parts, log.rows.item); }});
 }
 
 }  // namespace penchant::pipeline

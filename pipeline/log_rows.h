@@ -22,15 +22,16 @@ class Rejections {
  public:
   explicit Rejections(bool strict) : strict_(strict) {}
   /// A row that is wrong: `example` is built only for the first one of a reason.
-  void malformed(std::string_view reason, const std::function<std::string()>& example);
+  void malformed(std::string_view reason, const std::function<std::string()>& example,
+                 RowFate fate = RowFate::rejected);
   /// Rows of one reason together. With `strict`, throws if the reason is an error.
   void add(const RowCounts::Reason& reason);
-  /// A row that the user asked to leave out.
+  /// Rows that are left out, but not because they are wrong.
   void filtered(std::string_view reason, std::int64_t rows = 1);
   std::vector<RowCounts::Reason> take() { return std::move(reasons_); }
 
  private:
-  RowCounts::Reason& find(std::string_view reason, bool is_error);
+  RowCounts::Reason& find(std::string_view reason, bool is_error, RowFate fate);
   void refuse_if_strict(const RowCounts::Reason& reason) const;
   bool strict_;
   std::vector<RowCounts::Reason> reasons_;
@@ -50,7 +51,7 @@ void sort_log(graph::Interactions& log, std::int64_t num_users);
 struct OrderedLog {
   graph::Interactions rows;          ///< user, item, time_ms: in order; the others as they were
   std::vector<std::uint32_t> order;  ///< where row i of them lies in the others; empty: at i
-  std::vector<graph::Part> parts;    ///< train or left_out
+  std::vector<graph::Part> parts;    ///< given by the files, else train; or left_out
 
   std::size_t row_of(std::size_t i) const { return order.empty() ? i : order[i]; }
 };
@@ -59,12 +60,14 @@ OrderedLog order_log(graph::Interactions log, std::int64_t num_users);
 /// Gives each row its place among the user's, from 0, for a time.
 void number_rows(OrderedLog& log);
 
-/// Applies RepeatPolicy, the limit of a user's rows, then the k-core: rows become left_out.
-void thin_log(OrderedLog& log, const IngestOptions& options, Rejections& rejections);
+/// Applies RepeatPolicy, the limit of a user's rows, then the k-core: rows become left_out and are
+/// counted. Repeats are those within a part, of rows that stand in two parts the later goes (or is
+/// an error), and the limits are for training rows: what is held out stays as it was given.
+void thin_log(OrderedLog& log, const RawLog& raw, const IngestOptions& options,
+              LeftOutRows& left_out);
 
-/// Renumbers users and items to those that occur in rows of `log` that are not left out or in
-/// `test` (order of first appearance kept); drops the others.
-void compact_dictionaries(OrderedLog& log, graph::Interactions& test, graph::Dictionary& users,
-                          graph::Dictionary& items);
+/// Renumbers users and items to those that occur in rows of `log` that are not left out (order of
+/// first appearance kept); drops the others.
+void compact_dictionaries(OrderedLog& log, graph::Dictionary& users, graph::Dictionary& items);
 
 }  // namespace penchant::pipeline

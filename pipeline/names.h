@@ -47,6 +47,8 @@ PENCHANT_ENUM_NAMES(TextEncoding, 3, {TextEncoding::utf8, "utf-8"},
 PENCHANT_ENUM_NAMES(RepeatPolicy, 4, {RepeatPolicy::keep_all, "keep_all"},
                     {RepeatPolicy::keep_first, "keep_first"},
                     {RepeatPolicy::keep_last, "keep_last"}, {RepeatPolicy::sum, "sum"});
+PENCHANT_ENUM_NAMES(OverlapPolicy, 2, {OverlapPolicy::drop, "drop"},
+                    {OverlapPolicy::error, "error"});
 PENCHANT_ENUM_NAMES(AttributeKind, 4, {AttributeKind::categorical, "categorical"},
                     {AttributeKind::list, "list"}, {AttributeKind::numeric, "numeric"},
                     {AttributeKind::text, "text"});

@@ -3,11 +3,7 @@
 #include "pipeline/read_formats.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <limits>
-#include <optional>
+#include <utility>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -20,6 +16,7 @@
 #include "pipeline/printable.h"
 #include "pipeline/row_filter.h"
 #include "pipeline/tables.h"
+#include "pipeline/text_lines.h"
 #include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
@@ -29,18 +26,6 @@ using graph::AttributeKind;
 using graph::NodeId;
 
 namespace {
-
-std::ifstream open_text(const fs::path& path, const char* what) {
-  if (path.empty()) throw InputError(fmt::format("ingest: no {} file given", what));
-  if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
-  if (!fs::is_directory(path)) graph::open_regular(path);  // a pipe would wait, a device never end
-  std::ifstream file(path, std::ios::binary);
-  if (!file || fs::is_directory(path))
-    throw InputError(fmt::format("{}: cannot open the file", path.string()));
-  if (file.peek() == std::ifstream::traits_type::eof())
-    throw InputError(fmt::format("{}: the file is empty", path.string()));
-  return file;
-}
 
 /// Splits at single separators; a list cell of words is what the formats call a sequence.
 template <typename Visit>
@@ -53,15 +38,69 @@ void for_each_piece(std::string_view text, std::string_view separator, Visit vis
   }
 }
 
-/// Lines of "user item item ...". Positions become times if `timed`.
-void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& log,
-                    graph::Interactions& rows, RowCounts& counts, Rejections& rejections) {
-  std::ifstream file = open_text(path, what);
-  std::string line;
-  std::int64_t number = 0;
-  while (std::getline(file, line)) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+/// What the file seems to put between ids instead of spaces, or null: tabs anywhere, or commas and
+/// semicolons where there is no space or where they end a field or stand between numbers.
+const char* other_separator(std::string_view line) {
+  if (line.find('\t') != std::string_view::npos) return "tabs";
+  const bool spaces = line.find(' ') != std::string_view::npos;
+  for (const auto& [mark, name] : {std::pair(',', "commas"), std::pair(';', "semicolons")}) {
+    for (std::size_t at = line.find(mark); at != std::string_view::npos;
+         at = line.find(mark, at + 1)) {
+      const auto is = [&](std::size_t place, auto what) {
+        return place < line.size() && what(static_cast<unsigned char>(line[place]));
+      };
+      const auto is_digit = [](unsigned char c) { return c >= '0' && c <= '9'; };
+      const bool ends_field = at + 1 == line.size() || line[at + 1] == ' ';
+      const bool in_numbers = at > 0 && is(at - 1, is_digit) && is(at + 1, is_digit);
+      if (!spaces || ends_field || in_numbers) return name;
+    }
+  }
+  return nullptr;
+}
+
+/// Reads lines of "user item item ..." file by file. Each item is a row of the log; a line that
+/// cannot be taken apart is one row.
+class SequenceReader {
+ public:
+  /// Positions in a line become times if `timed`.
+  SequenceReader(const IngestOptions& options, bool timed, ReadResult& result)
+      : timed_(timed), result_(result), rejections_(options.strict) {}
+
+  void read(const fs::path& path, InputRole role) {
+    FileAccount account;
+    account.path = path;
+    account.role = role;
+    account.first_row = result_.log.rows.user.size();
+    LineCounts counts;
+    TextLines lines(path);
+    for (std::string_view line; lines.next(line);) {
+      ++counts.lines;
+      const std::int64_t read_before = account.rows.read;
+      if (line.find_first_not_of(' ') == std::string_view::npos) {
+        ++counts.blank;
+        continue;
+      }
+      const auto place = [&] { return fmt::format("{}:{}", path.string(), counts.lines); };
+      if (const char* found = other_separator(line)) {
+        ++account.rows.read;
+        rejections_.malformed("wrong separator", [&] {
+          return fmt::format("{}: the line holds {}, expected 'user item item ...' with spaces",
+                             place(), found);
+        });
+      } else {
+        add_line(line, account.rows, place);
+      }
+      ++(account.rows.read > read_before ? counts.rows : counts.without_items);
+    }
+    account.lines = counts;
+    account.rows.rejected = rejections_.take();
+    result_.files.push_back(std::move(account));
+  }
+
+ private:
+  template <typename Place>
+  void add_line(std::string_view line, RowCounts& counts, const Place& place) {
+    RawLog& log = result_.log;
     std::int64_t field = 0;
     std::string_view raw_user;
     NodeId user = graph::kNoNode;  // of a broken id: none
@@ -75,20 +114,24 @@ void read_sequences(const fs::path& path, const char* what, bool timed, RawLog& 
       ++counts.read;
       const bool good_user = user != graph::kNoNode;
       if (!good_user || !is_valid_utf8(token)) {
-        rejections.malformed(kBrokenUtf8, [&] {
-          return fmt::format("{}:{}: {}", path.string(), number,
+        rejections_.malformed(kBrokenUtf8, [&] {
+          return fmt::format("{}: {}", place(),
                              explain_broken_utf8(fmt::format("field {}", good_user ? field : 1),
                                                  good_user ? token : raw_user));
         });
         return;
       }
-      rows.user.push_back(user);
-      rows.item.push_back(log.items.intern(token));
-      rows.weight.push_back(1.0F);
-      if (timed) rows.time_ms.push_back(position++);
+      log.rows.user.push_back(user);
+      log.rows.item.push_back(log.items.intern(token));
+      log.rows.weight.push_back(1.0F);
+      if (timed_) log.rows.time_ms.push_back(position++);
     });
   }
-}
+
+  bool timed_;
+  ReadResult& result_;
+  Rejections rejections_;  ///< of the file
+};
 
 /// The values of a cell, without the blanks around them, joined by kListSeparator. Of a path they
 /// are its prefixes.
@@ -169,9 +212,84 @@ bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& bat
   return true;
 }
 
-void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
+namespace {
+
+/// Adds the rows of one file of the item table to the catalogue. Column 0 is the item's.
+void read_item_file(const fs::path& path, const std::vector<std::string>& columns,
+                    const std::vector<FilterRule>& filters, const IngestOptions& options,
+                    RawCatalog& catalog, FileAccount& account) {
   Rejections rejections(options.strict);
   Rejections remarks(options.strict);
+  TableReader reader(path, options.item_table->text, columns);
+  const auto decimal_of = [&](std::size_t column) {
+    return reader.type(column).kind == CellKind::number ? '.' : options.decimal;
+  };
+  for (std::size_t a = 0; a < catalog.attributes.size(); ++a)
+    catalog.attributes[a].decimal = decimal_of(a + 1);
+  TextBatch batch;
+  while (reader.next(batch)) {
+    for (const MalformedRow& row : batch.malformed) {
+      ++account.rows.read;
+      rejections.malformed("wrong number of fields", [&] {
+        return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
+      });
+    }
+    for (const OpenQuote& quote : batch.open_quotes) {
+      remarks.malformed(kOpenQuote, [&] {
+        return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
+      });
+    }
+    for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
+      ++account.rows.read;
+      const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
+      if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) continue;
+      const std::string_view raw = batch.columns[0][row];
+      if (is_missing(raw, options.missing)) {
+        rejections.malformed("missing item", [&] {
+          return fmt::format("{}: column '{}' is empty", place(), columns[0]);
+        });
+        continue;
+      }
+      if (!is_valid_utf8(raw)) {
+        rejections.malformed(kBrokenUtf8, [&] {
+          return fmt::format("{}: {}", place(),
+                             explain_broken_utf8(fmt::format("column '{}'", columns[0]), raw));
+        });
+        continue;
+      }
+      const std::int64_t known = catalog.items.size();
+      if (catalog.items.intern(raw) < known) {
+        rejections.malformed("item listed twice, first row kept",
+                             [&] { return fmt::format("{}: item '{}' again", place(), raw); });
+        continue;
+      }
+      ++account.rows.kept;
+      for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
+        const std::string_view cell = batch.columns[a + 1][row];
+        RawAttribute& attribute = catalog.attributes[a];
+        bool missing = is_missing(cell, options.missing);
+        if (!missing && !is_valid_utf8(cell)) {
+          missing = true;
+          rejections.malformed(
+              bad_cell_reason(attribute.column),
+              [&] {
+                return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell));
+              },
+              RowFate::cell);
+        }
+        attribute.values.push_back(missing ? std::string()
+                                           : attribute_value(attribute.column, cell));
+      }
+    }
+  }
+  add_counts(reader, rejections, account);
+  account.rows.rejected = rejections.take();
+  account.rows.remarks = remarks.take();
+}
+
+}  // namespace
+
+void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
   std::vector<std::string> columns = {options.item_column.empty() ? options.columns.item
                                                                   : options.item_column};
   for (const AttributeColumn& attribute : options.attributes) {
@@ -184,96 +302,42 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
     filters.emplace_back(filter, static_cast<std::size_t>(known - columns.begin()));
     if (known == columns.end()) columns.push_back(filter.column);
   }
-  const TableSource& source = *options.item_table;
-  for (const fs::path& path : source.files) {
-    TableReader reader(path, source.text, columns);
-    const auto decimal_of = [&](std::size_t column) {
-      return reader.type(column).kind == CellKind::number ? '.' : options.decimal;
-    };
-    for (std::size_t a = 0; a < catalog.attributes.size(); ++a)
-      catalog.attributes[a].decimal = decimal_of(a + 1);
-    TextBatch batch;
-    while (reader.next(batch)) {
-      for (const MalformedRow& row : batch.malformed) {
-        ++result.item_rows.read;
-        rejections.malformed("wrong number of fields", [&] {
-          return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
-        });
-      }
-      for (const OpenQuote& quote : batch.open_quotes) {
-        remarks.malformed(kOpenQuote, [&] {
-          return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
-        });
-      }
-      for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-        ++result.item_rows.read;
-        const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
-        if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) continue;
-        const std::string_view raw = batch.columns[0][row];
-        if (is_missing(raw, options.missing)) {
-          rejections.malformed("missing item", [&] {
-            return fmt::format("{}: column '{}' is empty", place(), columns[0]);
-          });
-          continue;
-        }
-        if (!is_valid_utf8(raw)) {
-          rejections.malformed(kBrokenUtf8, [&] {
-            return fmt::format("{}: {}", place(),
-                               explain_broken_utf8(fmt::format("column '{}'", columns[0]), raw));
-          });
-          continue;
-        }
-        const std::int64_t known = catalog.items.size();
-        if (catalog.items.intern(raw) < known) {
-          rejections.malformed("item listed twice, first row kept",
-                               [&] { return fmt::format("{}: item '{}' again", place(), raw); });
-          continue;
-        }
-        ++result.item_rows.kept;
-        for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
-          const std::string_view cell = batch.columns[a + 1][row];
-          RawAttribute& attribute = catalog.attributes[a];
-          bool missing = is_missing(cell, options.missing);
-          if (!missing && !is_valid_utf8(cell)) {
-            missing = true;
-            rejections.malformed(bad_cell_reason(attribute.column), [&] {
-              return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell));
-            });
-          }
-          attribute.values.push_back(missing ? std::string()
-                                             : attribute_value(attribute.column, cell));
-        }
-      }
+  const std::vector<fs::path>& files = options.item_table->files;
+  for (const fs::path& path : files) {
+    FileAccount& account = result.item_files.emplace_back();
+    account.path = path;
+    account.role = InputRole::items;
+    if (files.size() > 1 && holds_nothing(path)) {
+      account.lines.emplace();
+    } else {
+      read_item_file(path, columns, filters, options, catalog, account);
     }
-    const TextCounts counts = reader.counts();
-    result.text_counts.emplace(path.string(), counts);
-    result.item_rows.read += counts.repeated_headers;
-    rejections.filtered("repeated header", counts.repeated_headers);
-    add_note(path.string(), reader.note(), result.item_rows);
   }
-  result.item_rows.rejected = rejections.take();
-  result.item_rows.remarks = remarks.take();
 }
 
-void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections) {
-  read_sequences(options.train_file, "training (data.train, or --train)", false, result.log,
-                 result.log.rows, result.rows, rejections);
-  if (!options.test_file.empty()) {
-    read_sequences(options.test_file, "test", false, result.log, result.test, result.rows,
-                   rejections);
-    sort_log(result.test, result.log.users.size());
-  }
+void read_lightgcn(const IngestOptions& options, ReadResult& result) {
+  if (options.train_files.empty())
+    throw InputError("ingest: no training (data.train, or --train) file given");
+  SequenceReader reader(options, false, result);
+  for (const fs::path& path : options.train_files) reader.read(path, InputRole::log);
+  for (const fs::path& path : options.validation_files) reader.read(path, InputRole::validation);
+  for (const fs::path& path : options.test_files) reader.read(path, InputRole::test);
   result.default_split = default_split(options);
 }
 
-void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-                Rejections& rejections) {
-  read_sequences(options.sequences_file, "sequence (data.sequences, or --sequences)", true,
-                 result.log, result.log.rows, result.rows, rejections);
+void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog) {
+  if (options.sequences_file.empty())
+    throw InputError("ingest: no sequence (data.sequences, or --sequences) file given");
+  SequenceReader(options, true, result).read(options.sequences_file, InputRole::log);
   result.default_split = default_split(options);
   if (options.attributes_file.empty()) return;
-  const nlohmann::json attributes =
-      read_json_file(options.attributes_file, std::numeric_limits<std::uint64_t>::max());
+  FileAccount& account = result.item_files.emplace_back();
+  account.path = options.attributes_file;
+  account.role = InputRole::attributes;
+  std::string text;
+  TextLines lines(options.attributes_file);
+  for (std::string_view line; lines.next(line); text += '\n') text += line;
+  const nlohmann::json attributes = parse_json(text, options.attributes_file);
   const auto refuse = [&](const std::string& found) {
     throw InputError(fmt::format(
         "{}: {}, expected a JSON object of item -> [attribute, ...] with strings or numbers",
@@ -294,16 +358,16 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
     }
     catalog.items.intern(item);
     add_attribute_cell(list, item, joined, {});
-    ++result.item_rows.read;
-    ++result.item_rows.kept;
+    ++account.rows.read;
+    ++account.rows.kept;
   }
   catalog.attributes.push_back(std::move(list));
 }
 
 graph::SplitMethod default_split(const IngestOptions& options) {
   using graph::SplitMethod;
-  if (options.format == InputFormat::lightgcn)
-    return options.test_file.empty() ? SplitMethod::random_per_user : SplitMethod::given;
+  if (has_given_parts(options)) return SplitMethod::given;
+  if (options.format == InputFormat::lightgcn) return SplitMethod::random_per_user;
   if (options.format == InputFormat::s3rec || options.time_format == kOrderOfRows)
     return SplitMethod::leave_one_out;
   return options.columns.time.empty() ? SplitMethod::random_per_user : SplitMethod::global_time;
@@ -374,6 +438,7 @@ LogColumns recbole_columns(const IngestOptions& options, const fs::path& log,
   fill("event", options.columns.event, "", columns.event);
   fill("weight", options.columns.weight, "rating", columns.weight);
   fill("session", options.columns.session, "session_id", columns.session);
+  fill("part", options.columns.part, "", columns.part);
   if (options.time_format == kOrderOfRows && options.columns.time.empty()) columns.time.clear();
   // Sessions that stand for users are no baskets of them.
   if (columns.session == columns.user && options.columns.session.empty()) columns.session.clear();
@@ -438,6 +503,34 @@ std::vector<AttributeColumn> recbole_attributes(const IngestOptions& options,
   return attributes;
 }
 
+/// Names the files of the parts: PREFIX.inter, or one for each of data.benchmark.
+void use_benchmark(const IngestOptions& options, IngestOptions& table) {
+  const auto inter = [&](const std::string& part) {
+    return fs::path(options.prefix.string() + (part.empty() ? "" : ".") + part + ".inter");
+  };
+  const std::vector<std::string>& names = options.benchmark;
+  if (names.empty()) {
+    table.log.files = {inter("")};
+    if (!fs::exists(inter("")) && fs::exists(inter("train"))) {
+      throw InputError(
+          fmt::format("{}: no such file, but there is {}: --benchmark train,valid,test "
+                      "(data.benchmark) reads a split that was made before",
+                      inter("").string(), inter("train").string()));
+    }
+    return;
+  }
+  if (names.size() != 2 && names.size() != 3) {
+    throw InputError(fmt::format(
+        "data.benchmark has {} names, expected those of train and test, or of train, validation "
+        "and test, as in [\"train\", \"valid\", \"test\"]",
+        names.size()));
+  }
+  table.log.files = {inter(names.front())};
+  table.validation_files.clear();
+  if (names.size() == 3) table.validation_files = {inter(names[1])};
+  table.test_files = {inter(names.back())};
+}
+
 }  // namespace
 
 IngestOptions recbole_as_table(const IngestOptions& options, Progress& progress) {
@@ -447,11 +540,12 @@ IngestOptions recbole_as_table(const IngestOptions& options, Progress& progress)
         "if there");
   IngestOptions table = options;
   table.format = InputFormat::table;
-  const fs::path log = options.prefix.string() + ".inter";
   const TableReadOptions tab{'\t', true, '\0', '\0', options.log.text.encoding};
+  table.log = {{}, tab};
+  use_benchmark(options, table);
+  const fs::path log = table.log.files.front();
   const AtomicHeader header(log, tab);
   header.require_types();
-  table.log = {{log}, tab};
   table.columns = recbole_columns(options, log, header);
   for (RowFilter& filter : table.filters)
     filter.column = header.require(filter.column, "data.filters");

@@ -12,22 +12,20 @@
 #include "pipeline/ingest.h"
 #include "pipeline/log_rows.h"
 #include "pipeline/row_filter.h"
+#include "pipeline/tables.h"
 #include "pipeline/text_options.h"
 
 namespace penchant::pipeline {
 
-struct TextBatch;
-
-/// What a reader finds. `test` and `validation` are filled by SplitMethod::given only.
+/// What a reader finds. The rows of the log are those of all its files, one after another.
 struct ReadResult {
   RawLog log;
-  graph::Interactions test;
+  std::vector<graph::Part> given_parts;  ///< of each row, where a column says it
+  std::vector<FileAccount> files;        ///< of the log, in the order of its rows
+  std::vector<FileAccount> item_files;   ///< of the item table and attributes
   std::vector<std::string> event_names;
-  RowCounts rows;
-  RowCounts item_rows;
   std::map<std::string, std::string>
       input_hashes;  ///< of files whose bytes were hashed while they were read
-  std::map<std::string, TextCounts> text_counts;  ///< of the log's and the item table's files
   graph::SplitMethod default_split = graph::SplitMethod::random_per_user;
 };
 
@@ -48,7 +46,7 @@ struct RawCatalog {
 };
 
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-                    Rejections& rejections, Progress& progress);
+                    Progress& progress);
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
 /// The same for a table whose rows have a time (IngestOptions::item_time): of an item's rows, or in
 /// a long table of those of one property, the last one that is not after `end_ms` counts.
@@ -57,9 +55,8 @@ void read_timed_item_table(const IngestOptions& options, std::int64_t end_ms, Re
 /// Until when properties of items may be known: before the first held-out row of a split by time,
 /// else to the end of the log.
 std::int64_t end_of_training(const OrderedLog& log, graph::SplitMethod method);
-void read_lightgcn(const IngestOptions& options, ReadResult& result, Rejections& rejections);
-void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-                Rejections& rejections);
+void read_lightgcn(const IngestOptions& options, ReadResult& result);
+void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
 /// Turns PREFIX.inter and PREFIX.item into the options of a table: their headers name columns and
 /// types, data.columns, data.items and data.attributes go before what they say. Notes what is left
 /// out.
@@ -67,8 +64,8 @@ IngestOptions recbole_as_table(const IngestOptions& options, Progress& progress)
 /// How a log is split if the user does not say.
 graph::SplitMethod default_split(const IngestOptions& options);
 
-/// Keeps what TableReader::note() says of a file.
-void add_note(const std::string& path, const std::string& note, RowCounts& rows);
+/// Adds what is known of a file once all of it is read.
+void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account);
 /// Whether all filters keep a row of a table; what they leave out is counted. `decimal_of` gives a
 /// column's decimal sign, `place` the row's for messages.
 bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& batch, std::size_t row,

@@ -3,6 +3,7 @@
 // judges its rows (log_block.h) while others give dense ids to the ids of earlier blocks, in order.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <fmt/core.h>
 #include <omp.h>
@@ -13,6 +14,7 @@
 #include "pipeline/log_block.h"
 #include "pipeline/read_formats.h"
 #include "pipeline/tables.h"
+#include "pipeline/text_lines.h"
 #include "pipeline/utf8.h"
 
 namespace penchant::pipeline {
@@ -24,15 +26,12 @@ namespace {
 /// Reads one log file after another; holds what is constant over rows.
 class LogReader {
  public:
-  /// `bad_cells` counts attributes that are taken as missing.
-  LogReader(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-            Rejections& rejections, Rejections& remarks, Rejections& bad_cells)
+  LogReader(const IngestOptions& options, ReadResult& result, RawCatalog& catalog)
       : options_(options),
         result_(result),
         catalog_(catalog),
-        rejections_(rejections),
-        remarks_(remarks),
-        bad_cells_(bad_cells),
+        rejections_(options.strict),
+        remarks_(options.strict),
         roles_(options),
         parse_time_(options.time_format, options.time_zone),
         encoder_(options, roles_, parse_time_) {
@@ -52,8 +51,12 @@ class LogReader {
     blocks_.resize(static_cast<std::size_t>(omp_get_max_threads()) + 2);
   }
 
-  void read(const std::filesystem::path& path, Progress& progress) {
+  void read(const std::filesystem::path& path, InputRole role, Progress& progress) {
     path_ = path.string();
+    FileAccount& account = result_.files.emplace_back();
+    account.path = path;
+    account.role = role;
+    account.first_row = result_.log.rows.weight.size();
     TableReadOptions read = options_.log.text;
     read.time_column = options_.columns.time;
     TableReader reader(path, read, roles_.columns);
@@ -77,14 +80,18 @@ class LogReader {
                       [&](std::size_t slot) { intern_sessions(blocks_[slot]); },
                       [&](std::size_t slot) { add_attributes(blocks_[slot]); }};
     std::size_t blocks_left = reader.expected_blocks();
+    num_read_ = 0;
     stages.commit = [&](std::size_t slot) {
       blocks_left -= std::min<std::size_t>(blocks_left, 1);
       commit(blocks_[slot], blocks_left, progress);
     };
     run_block_stages(stages, blocks_.size());
     reader.check_all_counted();
-    add_counts(reader);
     result_.input_hashes.emplace(path_, reader.hash());
+    account.rows.read = num_read_;
+    add_counts(reader, rejections_, account);
+    account.rows.rejected = rejections_.take();
+    account.rows.remarks = remarks_.take();
   }
 
   /// What only the whole column of times tells.
@@ -97,15 +104,6 @@ class LogReader {
   }
 
  private:
-  /// What is known of a file when all of it is read.
-  void add_counts(const TableReader& reader) {
-    const TextCounts counts = reader.counts();
-    result_.text_counts.emplace(path_, counts);
-    result_.rows.read += counts.repeated_headers;
-    rejections_.filtered("repeated header", counts.repeated_headers);
-    add_note(path_, reader.note(), result_.rows);
-  }
-
   static void intern(graph::Dictionary& dictionary, const std::vector<std::string_view>& raws,
                      std::vector<NodeId>& ids) {
     ids.resize(raws.size());
@@ -129,8 +127,9 @@ class LogReader {
         if (add_attribute_cell(attribute, block.item[row], cell, options_.missing) !=
             CellUse::broken)
           continue;
-        reject(block.bad_cells, bad_cell_reason(attribute.column), block.line[row],
-               [&] { return bad_cell_example(attribute.column, cell); });
+        reject(
+            block.bad_cells, bad_cell_reason(attribute.column), block.line[row],
+            [&] { return bad_cell_example(attribute.column, cell); }, RowFate::cell);
       }
     }
   }
@@ -148,9 +147,10 @@ class LogReader {
 
   void commit(const LogBlock& block, std::size_t blocks_left, Progress& progress) {
     add_rejections(block.rejected, rejections_);
+    add_rejections(block.bad_cells, rejections_);
     add_rejections(block.remarks, remarks_);
-    add_rejections(block.bad_cells, bad_cells_);
-    result_.rows.read += block.num_read;
+    num_read_ += block.num_read;
+    num_read_in_all_ += block.num_read;
     time_units_ += block.time_units;
     next_line_ += block.num_lines;
     graph::Interactions& rows = result_.log.rows;
@@ -175,23 +175,25 @@ class LogReader {
     append(rows.time_ms, block.rows.time_ms);
     append(rows.event, block.rows.event);
     append(rows.session, block.rows.session);
-    progress.update(result_.rows.read, 0, fmt::format("{} rows", result_.rows.read));
+    append(result_.given_parts, block.part);
+    progress.update(num_read_in_all_, 0, fmt::format("{} rows", num_read_in_all_));
     stop_if_asked(progress);
   }
 
   const IngestOptions& options_;
   ReadResult& result_;
   RawCatalog& catalog_;
-  Rejections& rejections_;
-  Rejections& remarks_;
-  Rejections& bad_cells_;
+  Rejections rejections_;  ///< of the file
+  Rejections remarks_;     ///< on its rows
   LogRoles roles_;
   TimeParser parse_time_;
   TimeCounts time_units_;
   LogEncoder encoder_;
   std::vector<LogBlock> blocks_;
   std::string path_;
-  std::int64_t next_line_ = 1;  ///< first line of the block to commit
+  std::int64_t num_read_ = 0;         ///< of the file
+  std::int64_t num_read_in_all_ = 0;  ///< of all files
+  std::int64_t next_line_ = 1;        ///< first line of the block to commit
 };
 
 }  // namespace
@@ -201,20 +203,41 @@ bool is_missing(std::string_view cell, const std::vector<std::string>& spellings
   return std::find(spellings.begin(), spellings.end(), cell) != spellings.end();
 }
 
-void add_note(const std::string& path, const std::string& note, RowCounts& rows) {
-  if (!note.empty()) rows.notes.push_back(fmt::format("{}: {}", path, note));
+void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account) {
+  const TextCounts counts = reader.counts();
+  account.lines = LineCounts{.lines = counts.lines,
+                             .header = counts.header_lines,
+                             .repeated_header = counts.repeated_headers,
+                             .blank = counts.blank_lines,
+                             .continuation = counts.continuation_lines,
+                             .without_items = 0,
+                             .rows = counts.rows + counts.malformed};
+  account.rows.read += counts.repeated_headers;
+  rejections.filtered("repeated header", counts.repeated_headers);
+  if (!reader.note().empty())
+    account.rows.notes.push_back(fmt::format("{}: {}", account.path.string(), reader.note()));
 }
 
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
-                    Rejections& rejections, Progress& progress) {
+                    Progress& progress) {
   if (options.log.files.empty()) throw InputError("ingest: no log file given (data.log, or --log)");
-  Rejections remarks(options.strict);
-  Rejections bad_cells(options.strict);
-  LogReader reader(options, result, catalog, rejections, remarks, bad_cells);
-  for (const auto& file : options.log.files) reader.read(file, progress);
-  result.rows.remarks = remarks.take();
+  LogReader reader(options, result, catalog);
+  for (const auto& [files, role] : {std::pair(&options.log.files, InputRole::log),
+                                    std::pair(&options.validation_files, InputRole::validation),
+                                    std::pair(&options.test_files, InputRole::test)}) {
+    for (const auto& file : *files) {
+      if (files->size() > 1 && holds_nothing(file)) {
+        FileAccount& account = result.files.emplace_back();
+        account.path = file;
+        account.role = role;
+        account.first_row = result.log.rows.weight.size();
+        account.lines.emplace();
+      } else {
+        reader.read(file, role, progress);
+      }
+    }
+  }
   reader.settle(progress);
-  result.item_rows.rejected = bad_cells.take();
   result.default_split = default_split(options);
 }
 

@@ -327,6 +327,7 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
   json facts;
   facts["title"] = model_directory.filename().string();
   facts["rows"] = data_manifest.at("rows");
+  facts["files"] = data_manifest.value("files_read", json::array());  // older programs wrote none
   facts["sizes"] = {{"users", dataset.num_users()},
                     {"items", dataset.num_items()},
                     {"train", dataset.split.train.interactions.size()},

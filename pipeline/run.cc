@@ -11,6 +11,7 @@
 #include "pipeline/artifact.h"
 #include "pipeline/environment.h"
 #include "pipeline/evaluation_report.h"
+#include "pipeline/input_files.h"
 #include "pipeline/json_file.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_manifest.h"
@@ -47,27 +48,12 @@ class Stamp {
   json inputs_;
 };
 
-std::vector<fs::path> files_of(const IngestOptions& options) {
-  std::vector<fs::path> files = options.log.files;
-  if (has_item_table(options))
-    files.insert(files.end(), options.item_table->files.begin(), options.item_table->files.end());
-  for (const fs::path& file :
-       {options.train_file, options.test_file, options.sequences_file, options.attributes_file}) {
-    if (!file.empty()) files.push_back(file);
-  }
-  if (!options.prefix.empty()) {
-    for (const char* suffix : {".inter", ".item"}) {
-      const fs::path file = options.prefix.string() + suffix;
-      if (fs::exists(file)) files.push_back(file);
-    }
-  }
-  return files;
-}
-
-json hashes_of(const std::vector<fs::path>& files) {
+json hashes_of(const std::vector<InputFile>& files) {
   json hashes = json::array();
-  for (const fs::path& file : files)
-    hashes.push_back({{"file", hide_environment(file.string())}, {"hash", hash_file(file)}});
+  for (const InputFile& file : files) {
+    hashes.push_back(
+        {{"file", hide_environment(file.path.string())}, {"hash", hash_file(file.path)}});
+  }
   return hashes;
 }
 
@@ -151,7 +137,8 @@ RunReport run_all(Config config, Progress& progress) {
 
   const Stamp ingested(
       config.data_out, kDataArtifact,
-      {{"settings", settings(config, {"data."})}, {"files", hashes_of(files_of(config.ingest))}});
+      {{"settings", settings(config, {"data."})},
+       {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
   stage("ingest", ingested, report, progress,
         [&] { ingest(config.ingest, ingested.destination(), progress); });
   const Dataset dataset = read_dataset(config.data_out);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables in and out: delimited text (text_reader.h), Parquet through Apache Arrow. Arrow's headers
-// stay inside tables.cc, arrow_cells.h, text_source.cc and parquet_writer.cc. Every cell is read as
-// text: ids keep their bytes, and each rule of ingest decides itself what a valid number or time
-// is.
+// stay inside tables.cc, text_lines.cc, arrow_cells.h, text_source.cc and parquet_writer.cc. Every
+// cell is read as text: ids keep their bytes, and each rule of ingest decides itself what a valid
+// number or time is.
 #pragma once
 
 #include <cstddef>

@@ -10,6 +10,7 @@
 #include "pipeline/read_formats.h"
 #include "pipeline/row_filter.h"
 #include "pipeline/tables.h"
+#include "pipeline/text_lines.h"
 #include "pipeline/time_parse.h"
 #include "pipeline/utf8.h"
 
@@ -73,20 +74,27 @@ class ItemTimes {
 class InForce {
  public:
   explicit InForce(std::size_t num_slots) : num_slots_(num_slots) {}
-  /// True if a row of this time counts; `replaces` says whether another one no longer does.
-  bool offer(graph::NodeId item, std::size_t slot, std::int64_t time, bool& replaces) {
+  enum class Offer { first, replaces, older };
+  /// Whether a row of this time and file counts, as the first or instead of one of another file,
+  /// which `file` then is.
+  Offer offer(graph::NodeId item, std::size_t slot, std::int64_t time, std::size_t& file) {
     const std::size_t place = static_cast<std::size_t>(item) * num_slots_ + slot;
-    if (place >= times_.size())
-      times_.resize((static_cast<std::size_t>(item) + 1) * num_slots_, graph::kNoTime);
-    replaces = times_[place] != graph::kNoTime;
-    if (time < times_[place]) return false;
+    if (place >= times_.size()) {
+      const std::size_t size = (static_cast<std::size_t>(item) + 1) * num_slots_;
+      times_.resize(size, graph::kNoTime);
+      files_.resize(size, 0);
+    }
+    const bool replaces = times_[place] != graph::kNoTime;
+    if (time < times_[place]) return Offer::older;
     times_[place] = time;  // of equal times the later row counts
-    return true;
+    std::swap(files_[place], file);
+    return replaces ? Offer::replaces : Offer::first;
   }
 
  private:
   std::size_t num_slots_;
   std::vector<std::int64_t> times_;
+  std::vector<std::size_t> files_;  ///< of the rows
 };
 
 class TimedItemReader {
@@ -121,40 +129,50 @@ class TimedItemReader {
   }
 
   void read() {
-    for (const fs::path& path : options_.item_table->files) {
-      TableReader reader(path, read_options(options_), columns_);
-      TextBatch batch;
-      while (reader.next(batch)) {
-        for (const MalformedRow& row : batch.malformed) {
-          ++result_.item_rows.read;
-          rejections_.malformed("wrong number of fields", [&] {
-            return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
-          });
-        }
-        for (const OpenQuote& quote : batch.open_quotes) {
-          remarks_.malformed(kOpenQuote, [&] {
-            return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
-          });
-        }
-        for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-          const std::size_t number = next_row_++;
-          ++result_.item_rows.read;
-          read_row(path, reader, batch, row, number);
-        }
-      }
-      const TextCounts counts = reader.counts();
-      result_.text_counts.emplace(path.string(), counts);
-      result_.item_rows.read += counts.repeated_headers;
-      rejections_.filtered("repeated header", counts.repeated_headers);
-      add_note(path.string(), reader.note(), result_.item_rows);
+    const std::vector<fs::path>& files = options_.item_table->files;
+    for (const fs::path& path : files) {
+      FileAccount& account = result_.item_files.emplace_back();
+      account.path = path;
+      account.role = InputRole::items;
+      if (files.size() > 1 && holds_nothing(path))
+        account.lines.emplace();
+      else
+        read_file(path);
     }
     for (RawAttribute& attribute : catalog_.attributes)
       attribute.values.resize(static_cast<std::size_t>(catalog_.items.size()));
-    result_.item_rows.remarks = remarks_.take();
-    result_.item_rows.rejected = rejections_.take();
   }
 
  private:
+  void read_file(const fs::path& path) {
+    TableReader reader(path, read_options(options_), columns_);
+    TextBatch batch;
+    while (reader.next(batch)) {
+      for (const MalformedRow& row : batch.malformed) {
+        ++account().rows.read;
+        rejections_.malformed("wrong number of fields", [&] {
+          return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
+        });
+      }
+      for (const OpenQuote& quote : batch.open_quotes) {
+        remarks_.malformed(kOpenQuote, [&] {
+          return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
+        });
+      }
+      for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
+        const std::size_t number = next_row_++;
+        ++account().rows.read;
+        read_row(path, reader, batch, row, number);
+      }
+    }
+    add_counts(reader, rejections_, account());
+    account().rows.remarks = remarks_.take();
+    account().rows.rejected = rejections_.take();
+  }
+
+  /// Of the file that is being read.
+  FileAccount& account() { return result_.item_files.back(); }
+
   void read_row(const fs::path& path, const TableReader& reader, const TextBatch& batch,
                 std::size_t row, std::size_t number) {
     const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
@@ -208,11 +226,34 @@ class TimedItemReader {
       return false;
     }
     item_ = catalog_.items.intern(raw);
-    bool replaces = false;
-    const bool counts = in_force_.offer(item_, slot, time, replaces);
-    if (replaces) rejections_.filtered(kOlder);
-    if (!replaces) ++result_.item_rows.kept;
-    return counts;
+    const std::size_t file = result_.item_files.size() - 1;
+    std::size_t other = file;  // of the row that is in force until now
+    switch (in_force_.offer(item_, slot, time, other)) {
+      case InForce::Offer::first:
+        break;
+      case InForce::Offer::older:
+        rejections_.filtered(kOlder);
+        return false;
+      case InForce::Offer::replaces:
+        --result_.item_files[other].rows.kept;
+        if (other == file)
+          rejections_.filtered(kOlder);
+        else
+          add_older(result_.item_files[other].rows.rejected);
+        break;
+    }
+    ++account().rows.kept;
+    return true;
+  }
+
+  /// One row more of a file that was read before is older than another.
+  static void add_older(std::vector<RowCounts::Reason>& reasons) {
+    for (RowCounts::Reason& known : reasons) {
+      if (known.reason != kOlder) continue;
+      ++known.rows;
+      return;
+    }
+    reasons.push_back({kOlder, 1, "", false, RowFate::filtered});
   }
 
   template <typename Place>
@@ -222,9 +263,10 @@ class TimedItemReader {
     bool missing = is_missing(cell, options_.missing);
     if (!missing && !is_valid_utf8(cell)) {
       missing = true;
-      rejections_.malformed(bad_cell_reason(attribute.column), [&] {
-        return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell));
-      });
+      rejections_.malformed(
+          bad_cell_reason(attribute.column),
+          [&] { return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell)); },
+          RowFate::cell);
     }
     if (attribute.values.size() <= static_cast<std::size_t>(item_))
       attribute.values.resize(static_cast<std::size_t>(item_) + 1);

@@ -12,8 +12,8 @@ namespace penchant::pipeline {
 namespace {
 
 struct IngestFlags {
-  std::string out, format, train, test, sequences, attributes, prefix, separator, quote, escape;
-  std::vector<std::string> log, item_table, filters;
+  std::string out, format, sequences, attributes, prefix, separator, quote, escape;
+  std::vector<std::string> log, train, validation, test, benchmark, item_table, filters;
   LogColumns columns;
   bool strict = false;
 };
@@ -30,8 +30,10 @@ void apply_flags(const IngestFlags& flags, const CLI::App& verb, Config& config)
     return std::vector<std::filesystem::path>(names.begin(), names.end());
   };
   set("--out", "data.out", flags.out, config.data_out);
-  set("--train", "data.train", flags.train, ingest.train_file);
-  set("--test", "data.test", flags.test, ingest.test_file);
+  set("--train", "data.train", files(flags.train), ingest.train_files);
+  set("--validation", "data.validation", files(flags.validation), ingest.validation_files);
+  set("--test", "data.test", files(flags.test), ingest.test_files);
+  set("--benchmark", "data.benchmark", flags.benchmark, ingest.benchmark);
   set("--sequences", "data.sequences", flags.sequences, ingest.sequences_file);
   set("--attributes", "data.attributes_file", flags.attributes, ingest.attributes_file);
   set("--prefix", "data.prefix", flags.prefix, ingest.prefix);
@@ -63,25 +65,8 @@ void apply_flags(const IngestFlags& flags, const CLI::App& verb, Config& config)
   set("--event-column", "data.columns.event", flags.columns.event, ingest.columns.event);
   set("--weight-column", "data.columns.weight", flags.columns.weight, ingest.columns.weight);
   set("--session-column", "data.columns.session", flags.columns.session, ingest.columns.session);
+  set("--part-column", "data.columns.part", flags.columns.part, ingest.columns.part);
   set("--strict", "data.strict", flags.strict, ingest.strict);
-}
-
-nlohmann::json to_json(const RowCounts& rows) {
-  const auto list = [](const std::vector<RowCounts::Reason>& reasons) {
-    nlohmann::json list = nlohmann::json::array();
-    for (const auto& reason : reasons) {
-      list.push_back({{"reason", reason.reason},
-                      {"rows", reason.rows},
-                      {"example", reason.example},
-                      {"malformed", reason.is_error}});
-    }
-    return list;
-  };
-  return {{"read", rows.read},
-          {"kept", rows.kept},
-          {"rejected", list(rows.rejected)},
-          {"remarks", list(rows.remarks)},
-          {"notes", rows.notes}};
 }
 
 std::string rows_table(const char* name, const RowCounts& rows) {
@@ -97,6 +82,22 @@ std::string rows_table(const char* name, const RowCounts& rows) {
                         reason.reason, reason.example);
   for (const std::string& note : rows.notes) text += fmt::format("  {}\n", note);
   return text;
+}
+
+/// One line a file of the log, where there are several.
+std::string files_table(const std::vector<FileAccount>& files) {
+  constexpr std::size_t kShown = 20;
+  std::string text;
+  std::size_t shown = 0;
+  for (const FileAccount& file : files) {
+    if (file.role == InputRole::items || file.role == InputRole::attributes) continue;
+    if (++shown > kShown) continue;
+    text += fmt::format("  {:<26}{:>12} of {} kept ({})\n", file.path.filename().string(),
+                        file.rows.kept, file.rows.read,
+                        kInputRoles[static_cast<std::size_t>(file.role)]);
+  }
+  if (shown > kShown) text += fmt::format("  and {} files more\n", shown - kShown);
+  return shown > 1 ? text : std::string();
 }
 
 void run_ingest(const IngestFlags& flags, const CLI::App& verb, const Invocation& invocation) {
@@ -120,11 +121,12 @@ void run_ingest(const IngestFlags& flags, const CLI::App& verb, const Invocation
         {"repeats_allowed", report.repeats_allowed},
         {"num_train", report.num_train},
         {"num_validation", report.num_validation},
-        {"num_test", report.num_test}};
+        {"num_test", report.num_test},
+        {"files", to_json(report.files)}};
     print(json.dump(2) + "\n");
     return;
   }
-  std::string text = rows_table("log", report.rows);
+  std::string text = rows_table("log", report.rows) + files_table(report.files);
   if (report.item_rows.read > 0) {
     text += rows_table("item table", report.item_rows);
     text +=
@@ -151,11 +153,18 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--out", flags->out, "Data set to write, such as shop.data");
   verb->add_option("--format", flags->format, "table, lightgcn, s3rec or recbole");
   verb->add_option("--train", flags->train, "lightgcn: training file");
-  verb->add_option("--test", flags->test, "lightgcn: test file");
+  verb->add_option("--validation", flags->validation,
+                   "table, lightgcn: file of the validation part; may be given several times");
+  verb->add_option("--test", flags->test,
+                   "table, lightgcn: file of the test part; may be given several times");
   verb->add_option("--sequences", flags->sequences, "s3rec: sequence file");
   verb->add_option("--attributes", flags->attributes, "s3rec: attribute JSON");
   verb->add_option("--prefix", flags->prefix, "recbole: PREFIX of PREFIX.inter and PREFIX.item");
-  verb->add_option("--log", flags->log, "table: log file; may be given several times");
+  verb->add_option("--benchmark", flags->benchmark,
+                   "recbole: train,valid,test reads PREFIX.train.inter and so on")
+      ->delimiter(',');
+  verb->add_option("--log", flags->log,
+                   "table: log file, folder or pattern; may be given several times");
   verb->add_option("--separator", flags->separator, "table: one character, tab or auto");
   verb->add_option("--quote", flags->quote,
                    "table: character around cells, none (quotes are text) or auto");
@@ -170,6 +179,8 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
                    "table, recbole: column of a weight; empty: none");
   verb->add_option("--session-column", flags->columns.session,
                    "table, recbole: column of the session or basket");
+  verb->add_option("--part-column", flags->columns.part,
+                   "table, recbole: column that says train, validation or test");
   verb->add_option(
       "--filter", flags->filters,
       "table, recbole: rows to keep, such as 'quantity > 0'; may be given several times");

@@ -89,8 +89,8 @@ TEST_F(BaselinesTest, RepeatPurchasesThenPopularity) {
 TEST_F(BaselinesTest, AUserWithoutAHistoryGetsWhatIsPopular) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "0 5 3 9\n1 3 9\n2 3\n");
-  options.test_file = write("test.txt", "3 5 7\n");
+  options.train_files = {write("train.txt", "0 5 3 9\n1 3 9\n2 3\n")};
+  options.test_files = {write("test.txt", "3 5 7\n")};
   options.validation_fraction = 0.0;
   const Dataset dataset = ingest(options);
   const Histories histories = make_histories(dataset.split.train, dataset, 100);

@@ -97,8 +97,8 @@ TEST_F(HistoriesTest, AllEqualTimesAreOneOrderAndGapsOfZero) {
 TEST_F(HistoriesTest, WithoutTimesTheOrderIsThatOfTheRows) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "0 5 3 9\n1 2\n");
-  options.test_file = write("test.txt", "1 5\n");
+  options.train_files = {write("train.txt", "0 5 3 9\n1 2\n")};
+  options.test_files = {write("test.txt", "1 5\n")};
   options.validation_fraction = 0.0;
   const Dataset dataset = ingest(options);
   const Histories histories = of(dataset);
@@ -149,8 +149,8 @@ TEST_F(HistoriesTest, ValidationRowsComeAfterTraining) {
 TEST_F(HistoriesTest, AUserOnlyInTestHasAnEmptyOne) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "0 5 3\n2 3\n");
-  options.test_file = write("test.txt", "1 5\n3 7\n");
+  options.train_files = {write("train.txt", "0 5 3\n2 3\n")};
+  options.test_files = {write("test.txt", "1 5\n3 7\n")};
   options.validation_fraction = 0.0;
   const Dataset dataset = ingest(options);
   const Histories histories = of(dataset);

@@ -61,9 +61,8 @@ class IngestSplit : public penchant::testing::IngestTest {
 TEST_F(IngestSplit, EveryMethodDividesTheWholeLog) {
   const Lines all = all_rows(split(graph::SplitMethod::random_per_user, 0.0, 0.0));
   ASSERT_EQ(all.size(), 820U);
-  for (const auto method :
-       {graph::SplitMethod::given, graph::SplitMethod::global_time,
-        graph::SplitMethod::leave_one_out, graph::SplitMethod::random_per_user}) {
+  for (const auto method : {graph::SplitMethod::global_time, graph::SplitMethod::leave_one_out,
+                            graph::SplitMethod::random_per_user}) {
     const Dataset dataset = split(method);
     EXPECT_EQ(all_rows(dataset), all);
     EXPECT_EQ(report_.num_train + report_.num_validation + report_.num_test, 820);
@@ -366,8 +365,8 @@ using IngestFormats = penchant::testing::IngestTest;
 TEST_F(IngestFormats, LightGcn) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "0 10 11 12\n1 11\n2\n3 13 10 \n");
-  options.test_file = write("test.txt", "1 10 14\n0 14\n");
+  options.train_files = {write("train.txt", "0 10 11 12\n1 11\n2\n3 13 10 \n")};
+  options.test_files = {write("test.txt", "1 10 14\n0 14\n")};
   options.validation_fraction = 0.0;
   const Dataset dataset = ingest(options);
   EXPECT_THAT(rows_of(dataset, dataset.split.train.interactions),
@@ -382,16 +381,21 @@ TEST_F(IngestFormats, LightGcn) {
   EXPECT_EQ(carved.split.validation.size(), 2) << "round(0.4 n) of each user's rows, one stays";
 }
 
-TEST_F(IngestFormats, LightGcnRefusesATestPairThatIsInTrain) {
+TEST_F(IngestFormats, LightGcnTestPairThatIsInTrainIsLeftOutOrAnError) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
-  options.train_file = write("train.txt", "ann lamp chair\nbob lamp\n");
-  options.test_file = write("test.txt", "bob chair lamp\n");
-  const std::string message = input_error_of([&] { ingest(options); });
-  EXPECT_THAT(message, HasSubstr("leak"));
-  EXPECT_THAT(message, AllOf(HasSubstr("bob"), HasSubstr("lamp")))
+  options.train_files = {write("train.txt", "ann lamp chair\nbob lamp\n")};
+  options.test_files = {write("test.txt", "bob chair lamp\n")};
+  for (const std::uint64_t seed : {1, 2, 42}) {
+    options.seed = graph::Seed{seed};
+    const Dataset dataset = ingest(options);
+    EXPECT_EQ(rows_of(dataset, dataset.split.test), Lines{"bob chair 1"}) << seed;
+    EXPECT_EQ(rejections(), Lines{"stands in an earlier part too: 1"});
+  }
+  options.overlap = OverlapPolicy::error;
+  EXPECT_THAT(input_error_of([&] { ingest(options); }),
+              AllOf(HasSubstr("test.txt"), HasSubstr("bob"), HasSubstr("lamp")))
       << "raw ids are the only ids a user ever sees";
-  EXPECT_FALSE(std::filesystem::exists(at("x.data/manifest.json")));
 }
 
 TEST_F(IngestFormats, S3Rec) {
@@ -541,8 +545,8 @@ TEST_F(IngestFormats, BrokenUtf8IsCountedWithTheFirstLine) {
   IngestOptions options;
   options.format = InputFormat::lightgcn;
   options.validation_fraction = 0.0;
-  options.train_file = write("train.txt", "0 10\n1 12 \xc3\x28 11\n\xff 10 11\n");
-  options.test_file = write("test.txt", "0 \xff 11\n");
+  options.train_files = {write("train.txt", "0 10\n1 12 \xc3\x28 11\n\xff 10 11\n")};
+  options.test_files = {write("test.txt", "0 \xff 11\n")};
   const Dataset dataset = ingest(options);
   EXPECT_EQ(all_rows(dataset), (Lines{"0 10 1", "0 11 1", "1 11 1", "1 12 1"}));
   ASSERT_EQ(report_.rows.rejected.size(), 1U);
@@ -562,7 +566,7 @@ TEST_F(IngestFormats, LightGcnPairsListedTwiceStayTogether) {
   options.validation_fraction = 0.5;
   std::string train;
   for (int user = 0; user < 20; ++user) train += fmt::format("{} 1 2 3 1 4 2\n", user);
-  options.train_file = write("train.txt", train);
+  options.train_files = {write("train.txt", train)};
   const Dataset dataset = ingest(options);
   EXPECT_GT(dataset.split.validation.size(), 0);
   EXPECT_EQ(dataset.repeated_share, 0.0);
