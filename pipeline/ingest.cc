@@ -210,12 +210,11 @@ graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& ite
             fits ? static_cast<float>(*value) : std::numeric_limits<float>::quiet_NaN();
         if (!cell.empty() && !fits) {
           rejections.malformed(
-          rejections.malformed(
               fmt::format("attribute '{}' is not a number, taken as missing", attribute.name),
               [&] {
-            return fmt::format("item '{}': column '{}' is '{}', expected a number{}",
-                               items.raw(static_cast<NodeId>(item)), source.column.column, cell,
-                               decimal_hint(cell, source.decimal));
+                return fmt::format("item '{}': column '{}' is '{}', expected a number{}",
+                                   items.raw(static_cast<NodeId>(item)), source.column.column, cell,
+                                   decimal_hint(cell, source.decimal));
               },
               RowFate::cell);
         }
