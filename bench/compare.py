@@ -223,7 +223,7 @@ class Bench:
         run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", data, "--quiet"])
         run([self.penchant, "graph", data, "--quiet"])
         run([self.penchant, "partition", data, "--quiet"])
-        run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "train.epochs=1", "--set", "train.blend_filter=false",
+        run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "train.epochs=1",
              "--set", "train.validate_every=0", "--set", "train.batch_size=262144"])
         _, seconds, peak = run([self.penchant, "report", model, "--data", data, "--out", page, "--quiet"])
         facts = json.loads((data / "manifest.json").read_text())
@@ -384,7 +384,7 @@ class Bench:
         for round_number in range(self.options.rounds):
             for name, settings in variants.items():
                 settings = {"model.kind": "interest", "model.ranking_head": "false", "train.epochs": epochs,
-                            "train.batch_size": events, "train.validate_every": 0, "train.refit": "false"} | settings
+                            "train.batch_size": events, "train.validate_every": 0} | settings
                 command = [self.penchant, "train", data, "--out", self.work / f"{name}{round_number}.model", "--quiet",
                            "--json", "--threads", self.options.threads]
                 for key, value in settings.items():

@@ -22,9 +22,9 @@ namespace penchant::pipeline {
 /// Why a row is in no part: malformed, left out by data.filters, one of several equal rows, also in
 /// an earlier part, an entity with too few rows, beyond a user's latest rows. cell: the row is kept
 /// without a value that is broken.
-enum class RowFate { rejected, filtered, merged, overlap, k_core, user_cap, cell };
+enum class RowFate { rejected, filtered, merged, overlap, user_cap, k_core, cell };
 inline constexpr std::array<std::string_view, 7> kRowFates = {
-    "rejected", "filtered", "merged", "overlap", "k_core", "user_cap", "cell"};
+    "rejected", "filtered", "merged", "overlap", "user_cap", "k_core", "cell"};
 
 /// What happened to the rows of the input, for the report and the manifest.
 struct RowCounts {

@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "pipeline/names.h"
 #include "pipeline/tables.h"
+#include "pipeline/text_lines.h"
 
 namespace penchant::pipeline {
 
@@ -86,6 +87,7 @@ void settle(std::span<const fs::path> files, std::vector<Use> uses,
   for (const Use& use : uses) columns.push_back(use.column);
   for (const AttributeColumn& attribute : attributes) columns.push_back(attribute.column);
   for (const fs::path& path : files) {
+    if (files.size() > 1 && holds_nothing(path)) continue;  // an empty part among full ones
     const std::vector<ColumnType> types = parquet_column_types(path, columns);
     if (types.empty()) continue;  // text
     for (std::size_t i = 0; i < uses.size(); ++i) check(path, types[i], uses[i]);
@@ -123,10 +125,13 @@ void settle_column_types(IngestOptions& options, Progress& progress) {
                            {log.time, Role::time, "the time (data.columns.time)"},
                            {log.event, Role::single, "the event type (data.columns.event)"},
                            {log.weight, Role::number, "the weight (data.columns.weight)"},
-                           {log.session, Role::single, "the session (data.columns.session)"}};
+                           {log.session, Role::single, "the session (data.columns.session)"},
+                           {log.part, Role::single, "the part (data.columns.part)"}};
   add_filters(uses, options.filters, "data.filters");
   std::vector<AttributeColumn> none;
   settle(options.log.files, uses, has_item_table(options) ? none : options.attributes, progress);
+  settle(options.validation_files, uses, none, progress);
+  settle(options.test_files, uses, none, progress);
   if (!has_item_table(options)) return;
   std::vector<Use> of_items = {{options.item_column.empty() ? log.item : options.item_column,
                                 Role::single, "the item (data.items.key)"}};

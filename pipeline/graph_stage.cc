@@ -439,7 +439,8 @@ std::vector<graph::NodeId> load_or_make_order(const fs::path& data_directory,
   const auto stored = [&]() -> std::vector<graph::NodeId> {
     if (!is_finished(directory, kPartitionArtifact)) return {};
     const json manifest = read_manifest(directory, kPartitionArtifact);
-    for (const auto& [key, value] : partition_inputs(dataset, graphs, options).items()) {
+    const json inputs = partition_inputs(dataset, graphs, options);
+    for (const auto& [key, value] : inputs.items()) {
       if (manifest.value(key, json()) != value) return {};
     }
     if (!manifest.contains("files")) return {};  // of an earlier program

@@ -28,12 +28,13 @@ enum class InputFormat { table, lightgcn, s3rec, recbole };
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
 struct TableSource {
   std::vector<std::filesystem::path> files;
-  TableReadOptions text;  ///< of delimited text
+  TableReadOptions text = {};  ///< of delimited text
 };
 
 /// Names of the columns that play a role; empty: the log does not have it.
 struct LogColumns {
-  std::string user, item, time, event, weight, session, part;
+  std::string user, item, time, event, weight, session;
+  std::string part = {};  ///< of the data set
 };
 
 /// What the column of the part holds, in any case of letters; another word is no row.

@@ -337,12 +337,18 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
   std::string text;
   TextLines lines(options.attributes_file);
   for (std::string_view line; lines.next(line); text += '\n') text += line;
-  const nlohmann::json attributes = parse_json(text, options.attributes_file);
   const auto refuse = [&](const std::string& found) {
     throw InputError(fmt::format(
         "{}: {}, expected a JSON object of item -> [attribute, ...] with strings or numbers",
         options.attributes_file.string(), found));
   };
+  nlohmann::json attributes;
+  try {
+    attributes = parse_json(text, options.attributes_file);
+  } catch (const InputError& error) {
+    throw InputError(
+        fmt::format("{}; expected a JSON object of item -> [attribute, ...]", error.what()));
+  }
   if (!attributes.is_object()) refuse(fmt::format("holds {}", attributes.type_name()));
   RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}, false};
   for (const auto& [item, values] : attributes.items()) {

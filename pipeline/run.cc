@@ -30,8 +30,10 @@ class Stamp {
       : path_(std::move(artifact)), kind_(kind), inputs_(std::move(inputs)) {}
   /// True if the artefact is whole and was made from the same.
   bool is_current() const {
-    if (!is_finished(path_, kind_) || read_json_if_good(path_ / kStampName) != inputs_)
-      return false;
+    if (!is_finished(path_, kind_)) return false;
+    const json stored = read_json_if_good(path_ / kStampName);
+    if (stored.is_discarded() || stored != inputs_)
+      return false;  // what is discarded never differs
     try {
       check_files(path_, kind_, read_manifest(path_, kind_));
       return true;

@@ -25,7 +25,7 @@ struct ScoreOptions {
   std::string user_column = "user";
   std::string item_column = "item";
   UnknownIds unknown = UnknownIds::error;
-  TableReadOptions text;  ///< of pairs in delimited text
+  TableReadOptions text = {};  ///< of pairs in delimited text
 };
 
 struct ScoreReport {

@@ -32,9 +32,9 @@ struct TableReadOptions {
   /// '\0': ',' for .csv, or where its first line has none the ';' or tab it has; '\t' for .tsv;
   /// else the likeliest of the first line.
   char separator = '\0';
-  bool header = true;  ///< false: columns are named "1", "2", ...
-  TextMark quote;      ///< around cells; dialect.h says how it is found
-  TextMark escape;     ///< takes the meaning of the character behind it
+  bool header = true;    ///< false: columns are named "1", "2", ...
+  TextMark quote = {};   ///< around cells; dialect.h says how it is found
+  TextMark escape = {};  ///< takes the meaning of the character behind it
   TextEncoding encoding = TextEncoding::utf8;
   bool all_columns = false;      ///< of Parquet, for TableReader::arrow_batch()
   std::string time_column = {};  ///< where Parquet types it as times: milliseconds since 1970

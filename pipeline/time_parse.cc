@@ -156,6 +156,10 @@ std::int64_t date_of_number(std::int64_t number, int parts) {
 
 /// The unit of a number by its magnitude.
 TimeUnit unit_of(const Count& count) {
+  // A double rounds the largest count of microseconds up to the first of nanoseconds.
+  if (count.whole && count.number < static_cast<std::int64_t>(kSmallestNanoseconds) &&
+      count.number >= static_cast<std::int64_t>(kSmallestMicroseconds))
+    return TimeUnit::microseconds;
   const double size = count.whole ? static_cast<double>(count.number) : count.real;
   if (size < kSmallestMilliseconds) return TimeUnit::seconds;
   if (size < static_cast<double>(kLatest)) return TimeUnit::milliseconds;

@@ -51,8 +51,10 @@ std::string replace_broken_utf8(std::string_view text) {
 }
 
 std::string explain_broken_utf8(std::string_view what, std::string_view cell) {
-  return fmt::format("{} is not valid UTF-8 at byte {}, expected a file in UTF-8", what,
-                     valid_utf8_length(cell) + 1);
+  return fmt::format(
+      "{} is not valid UTF-8 at byte {}, expected a file in UTF-8 (or "
+      "data.encoding = \"latin-1\")",
+      what, valid_utf8_length(cell) + 1);
 }
 
 }  // namespace penchant::pipeline

@@ -140,7 +140,7 @@ TEST_F(CliBadInput, EmptyFile) {
 
 TEST_F(CliBadInput, AFolderInPlaceOfAFile) {
   fs::create_directory(at("log.csv"));
-  expect_refused(ingest(), {at("log.csv"), "is a directory, expected a file"});
+  expect_refused(ingest(), {at("log.csv"), "no data files in the folder of data.log"});
 }
 
 TEST_F(CliBadInput, AFileInPlaceOfTheOutput) {

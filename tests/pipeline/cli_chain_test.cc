@@ -197,7 +197,7 @@ TEST_F(CliChain, InterruptWritesACheckpointAndExits130) {
   ingest();
   std::vector<std::string> arguments = long_training(at("shop.data"), at("shop.model"));
   arguments.insert(arguments.end(),
-                   {"--set", "train.epochs=100000", "--set", "train.validate_every=0", "--set",
+                   {"--set", "train.epochs=100000", "--set", "train.validate_every=100000", "--set",
                     "train.checkpoint_every=100000"});
   Program program(arguments);
   ASSERT_TRUE(wait_for_file(at("shop.model/metrics.jsonl")));

@@ -157,8 +157,8 @@ TEST_F(CliVerbs, ControlCharactersOfDataAreEscaped) {
   clean(run_penchant({"no\x1b[2Jverb"}));
   clean(run_penchant({"train", "--no\x1b[2Joption"}));
   clean(run_penchant({"config", "show", "--set", "no\x1b[2J.key=1"}));
-  const ProgramResult long_id = run_penchant(
-      {"similar", at("evil.data"), at("evil.model"), "--item", std::string(100'000, 'x')});
+  const ProgramResult long_id = run_penchant({"similar", at("evil.data"), at("evil.model"),
+                                              "--item", std::string(100'000, 'x'), "--k", "3"});
   expect_input_error(long_id, {"unknown item", "(100000 bytes)"});
   EXPECT_LT(long_id.err.size(), 400U);
 }

@@ -497,7 +497,8 @@ TEST(Config, AKindOfModelBringsItsDefaultsButLeavesWhatWasGiven) {
   EXPECT_EQ(config.train.node_order, NodeOrder::metis) << "the same for every kind";
   apply_setting(config, "model.kind=lightgcn");
   EXPECT_EQ(config.train.epochs, 7);
-  EXPECT_EQ(config.train.learning_rate, TrainOptions{}.learning_rate);
+  const TrainOptions defaults;
+  EXPECT_EQ(config.train.learning_rate, defaults.learning_rate);
 
   penchant::testing::TemporaryFolder folder;
   penchant::testing::write_text(folder.path() / "c.toml",

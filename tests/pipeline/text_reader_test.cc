@@ -189,7 +189,7 @@ TEST_F(TextReading, AnOpenQuoteIsTextAndItsRowCountedOnce) {
 
 TEST_F(TextReading, LineEndsOfEverySystem) {
   for (const std::string end : {"\n", "\r\n", "\r"}) {
-    for (const std::string last : {end, std::string()}) {
+    for (const std::string& last : {end, std::string()}) {
       EXPECT_THAT(read("l.csv", "a,b" + end + "1,2" + end + "\"3" + end + "x\",4" + last),
                   ElementsAre("2: 1|2", "3: 3" + end + "x|4"));
       EXPECT_EQ(counts_.lines, 4);

@@ -49,7 +49,8 @@ TEST(Utf8, TheMessageTellsThePlace) {
   EXPECT_EQ(explain_broken_utf8("column 'user'",
                                 "u\xff"
                                 "2"),
-            "column 'user' is not valid UTF-8 at byte 2, expected a file in UTF-8");
+            "column 'user' is not valid UTF-8 at byte 2, expected a file in UTF-8 (or "
+            "data.encoding = \"latin-1\")");
 }
 
 }  // namespace
