@@ -89,11 +89,11 @@ TEST_F(CliProcess, VerbsOnAModelStopAndLeaveNothingBehind) {
   const std::string model = at("shop.model");
   expect_stopped(
       {"score", data, model, "--pairs", at("pairs.csv"), "--out", at("s.csv"), "--unknown", "zero"},
-      SIGTERM, std::chrono::milliseconds(1500));
+      SIGTERM, std::chrono::milliseconds(500));
   EXPECT_FALSE(fs::exists(at("s.csv")));
   expect_stopped({"score", data, model, "--pairs", at("pairs.csv"), "--out", at("s.parquet"),
                   "--unknown", "zero"},
-                 SIGINT, std::chrono::milliseconds(1500));
+                 SIGINT, std::chrono::milliseconds(500));
   EXPECT_FALSE(fs::exists(at("s.parquet")));
   EXPECT_EQ(leftovers(fs::path(at("shop.toml")).parent_path()), std::vector<std::string>());
 }

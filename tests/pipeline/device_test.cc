@@ -62,7 +62,7 @@ class OnADevice : public penchant::testing::SmallShopTest,
     // weight of popularity) another may be chosen. So quality is compared, not what is popular.
     for (const char* name : {"recall@10", "ndcg@10", "auc"}) {
       const double value = want.metrics.at(name);
-      EXPECT_NEAR(got.metrics.at(name), value, 0.03 * value + 0.01) << name;
+      EXPECT_NEAR(got.metrics.at(name), value, 0.04 * value + 0.01) << name;
     }
     EXPECT_EQ(read_text(at("device.vectors") / "items.npy").size(),
               read_text(at("host.vectors") / "items.npy").size());

@@ -631,7 +631,8 @@ TEST_F(Trainer, ADivergingLossIsReported) {
   TrainOptions options = recipe();
   options.model.normalize = false;
   options.model.initializer = models::Initializer::normal;
-  options.model.initial_scale = 1e30F;  // products of two vectors are infinite
+  options.model.initial_scale = 1e6F;
+  options.model.temperature = 1e-30F;  // all logits are infinite
   EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
               AllOf(HasSubstr("the loss became"), HasSubstr("train.learning_rate")));
   EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
