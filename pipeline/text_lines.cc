@@ -3,9 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <string>
 
 #include <arrow/api.h>
@@ -14,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/files.h"
 #include "pipeline/arrow_status.h"
 
 namespace penchant::pipeline {
@@ -31,13 +29,9 @@ std::string first_bytes(const fs::path& path) {
   if (!fs::exists(path, error)) throw InputError(fmt::format("{}: no such file", path.string()));
   if (fs::is_directory(path, error))
     throw InputError(fmt::format("{}: is a directory, expected a file", path.string()));
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    throw InputError(
-        fmt::format("{}: cannot open the file: {}", path.string(), std::strerror(errno)));
   std::string start(4, '\0');
-  file.read(start.data(), static_cast<std::streamsize>(start.size()));
-  start.resize(static_cast<std::size_t>(file.gcount()));
+  graph::InputFile file(path);  // a pipe would wait, a device never end
+  start.resize(file.read(start.data(), start.size()));
   return start;
 }
 
