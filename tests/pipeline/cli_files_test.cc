@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which files are read, and that every row of each is accounted for: folders, patterns, empty
 // parts, packed text, one account a file.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -108,6 +110,18 @@ TEST_F(CliFiles, AFolderIsItsDataFilesAndAPatternWhatItMatches) {
   expect_input_error(ingest({"--log", at("nothing")}), {"nothing", "no data files"});
   expect_input_error(ingest({"--log", at("whole.csv"), "--log", at("who*.csv")}),
                      {"whole.csv", "named twice"});
+}
+
+TEST_F(CliFiles, APipeIsRefusedInsteadOfAwaited) {
+  write_text(at("a.csv"), "user,item\nu1,a\nu1,b\n");
+  ASSERT_EQ(mkfifo(at("pipe").c_str(), 0600), 0);
+  expect_input_error(
+      run_penchant({"ingest", "--log", at("a.csv"), "--log", at("pipe"), "--user-column", "user",
+                    "--item-column", "item", "--out", at("x.data")}),
+      {at("pipe"), "is a pipe"});
+  expect_input_error(run_penchant({"ingest", "--format", "lightgcn", "--train", at("pipe"), "--out",
+                                   at("x.data")}),
+                     {at("pipe"), "is a pipe"});
 }
 
 TEST_F(CliFiles, EmptyPartsAmongFullOnesAreNoRowsAndTold) {
