@@ -127,6 +127,7 @@ class NewFile::Buffer : public std::streambuf {
     return traits_type::not_eof(byte);
   }
   std::streamsize xsputn(const char* from, std::streamsize count) override {
+    if (count == 0) return 0;  // memcpy takes no null pointer, even for no bytes
     if (count <= kMostCopied && count <= epptr() - pptr()) {
       std::memcpy(pptr(), from, static_cast<std::size_t>(count));
       pbump(static_cast<int>(count));
