@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reference numbers for tests/pipeline/pair_metrics_test.cc, by scikit-learn.
+"""Reference numbers for tests/pipeline/evaluation/pair_metrics_test.cc, by scikit-learn.
 
     python tests/golden/make_pairs_golden.py > tests/golden/pairs.json
 

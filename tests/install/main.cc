@@ -5,11 +5,11 @@
 #include <fstream>
 
 #include "kernels/backend.h"
-#include "pipeline/embed.h"
-#include "pipeline/evaluate.h"
-#include "pipeline/graph_stage.h"
-#include "pipeline/ingest.h"
-#include "pipeline/train.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/evaluation/evaluate.h"
+#include "pipeline/export/embed.h"
+#include "pipeline/ingest/ingest.h"
+#include "pipeline/training/train.h"
 
 int main(int, char** arguments) {
   namespace fs = std::filesystem;

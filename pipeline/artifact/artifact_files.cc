@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/artifact/artifact_files.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Names = std::vector<std::string_view>;
+
+const std::map<std::string_view, std::map<FileRole, Names>>& names_of_kinds() {
+  static const std::map<std::string_view, std::map<FileRole, Names>> kNames = {
+      {"data", {{FileRole::content, {"users.parquet", "items.parquet"}}}},
+      {"graph", {}},
+      {"partition", {{FileRole::content, {"parts.npy", "order.npy"}}}},
+      {"model",
+       {{FileRole::content, {"weights.safetensors", "metrics.jsonl", "config.toml", "choice.json"}},
+        {FileRole::resume, {"checkpoint.safetensors", "best.safetensors"}},
+        {FileRole::record, {"evaluation.json"}}}},
+      {"embeddings",
+       {{FileRole::content,
+         {"items.npy", "users.npy", "items.ids.jsonl", "users.ids.jsonl", "items.parquet",
+          "users.parquet"}}}}};
+  return kNames;
+}
+
+bool any_of(const Names& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// train/user.npy and so on.
+bool is_column(std::string_view name) {
+  for (const std::string_view part : {"train/", "validation/", "test/"}) {
+    if (name.starts_with(part)) {
+      return any_of(
+          {"user.npy", "item.npy", "weight.npy", "time_ms.npy", "event.npy", "session.npy"},
+          name.substr(part.size()));
+    }
+  }
+  return false;
+}
+
+/// user_item.offsets.npy, relation12.values.npy and so on.
+bool is_csr_array(std::string_view name) {
+  const auto dot = name.find('.');
+  if (dot == std::string_view::npos ||
+      !any_of({".offsets.npy", ".columns.npy", ".values.npy"}, name.substr(dot)))
+    return false;
+  std::string_view matrix = name.substr(0, dot);
+  if (matrix == "user_item") return true;
+  if (!matrix.starts_with("relation")) return false;
+  matrix.remove_prefix(8);
+  return !matrix.empty() && matrix.size() < 10 &&
+         matrix.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// Kind of the artefact inside `kind` that a folder of this name holds, or nothing.
+std::string_view inner_kind(std::string_view kind, std::string_view folder) {
+  constexpr std::string_view kBeside = ".unfinished";
+  if (folder.ends_with(kBeside)) folder.remove_suffix(kBeside.size());
+  if (folder.empty()) return kind;  // where it could only grow inside the old one
+  if (kind == "data" && (folder == "graph" || folder == "partition")) return folder;
+  if (kind == "model" && (folder == "selection" || folder == "vectors")) return kind;
+  return {};
+}
+
+/// The name that a temporary file has in the end; `name` itself if it is none.
+std::string_view without_suffix(std::string_view name) {
+  constexpr std::string_view kSuffix = ".partial";
+  if (!name.ends_with(kSuffix)) return name;
+  name.remove_suffix(kSuffix.size());
+  const auto dot = name.rfind('.');
+  const bool random =
+      dot != std::string_view::npos && name.size() - dot == 13 &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567", dot + 1) == std::string_view::npos;
+  return random ? name.substr(0, dot) : name;
+}
+
+}  // namespace
+
+FileRole file_role(std::string_view kind, std::string_view name) {
+  const std::string_view final = without_suffix(name);
+  if (final != name)
+    return file_role(kind, final) == FileRole::none ? FileRole::none : FileRole::record;
+  if (any_of({"manifest.json", "run.json", kUnfinishedName}, name)) return FileRole::record;
+  const auto known = names_of_kinds().find(kind);
+  if (known == names_of_kinds().end()) return FileRole::none;
+  for (const auto& [role, names] : known->second) {
+    if (any_of(names, name)) return role;
+  }
+  if (kind == "data" && is_column(name)) return FileRole::content;
+  if (kind == "graph" && is_csr_array(name)) return FileRole::content;
+  const auto slash = name.find('/');
+  if (slash == std::string_view::npos) return FileRole::none;
+  const std::string_view inner = inner_kind(kind, name.substr(0, slash));
+  if (inner.empty() || file_role(inner, name.substr(slash + 1)) == FileRole::none)
+    return FileRole::none;
+  // The manifest of the vectors that a model is made of guards them; the model's guards it.
+  return name == "vectors/manifest.json" ? FileRole::content : FileRole::artefact;
+}
+
+std::vector<std::string> files_below(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->is_directory(error) && !entry->is_symlink(error)) continue;
+    names.push_back(entry->path().lexically_relative(folder).generic_string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void remove_files_of(const fs::path& folder, std::string_view kind, std::string_view except) {
+  std::error_code error;
+  std::vector<fs::path> folders = {folder};
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->is_directory(error) && !entry->is_symlink(error)) folders.push_back(entry->path());
+  }
+  for (const std::string& name : files_below(folder)) {
+    if (name == except || file_role(kind, name) == FileRole::none) continue;
+    if (!fs::remove(folder / name, error) && error)
+      throw InputError(
+          fmt::format("{}: cannot remove it: {}", (folder / name).string(), error.message()));
+  }
+  // Inner folders come behind their outer ones; those that still hold something refuse.
+  for (auto inner = folders.rbegin(); inner != folders.rend(); ++inner) fs::remove(*inner, error);
+}
+
+}  // namespace penchant::pipeline

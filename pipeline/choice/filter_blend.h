@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Choosing a linear filter, and its weight beside trained vectors, by a validation metric.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "models/linear_filter.h"
+#include "pipeline/evaluation/evaluate.h"
+
+namespace penchant::pipeline {
+
+struct FilterBlend {
+  models::LinearFilterOptions options;
+  float weight = 0.0F;  ///< of the filter's scores; 0: the vectors alone were best
+};
+
+/// Root mean square of a scorer's scores for the first users of `task`.
+double score_size(models::Scorer& scorer, const RankingTask& task, kernels::Backend& backend);
+
+/// Tries powers of the degrees for the filter alone, then weights of the best one beside the
+/// vectors [U x D], [I x D], for the users of `task`. `graph` must be what the vectors were trained
+/// on. Of `metric` larger is better; `tolerance`: pipeline/choice/validation_choice.h.
+FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, kernels::ConstFloatView users,
+                                kernels::ConstFloatView items, const RankingTask& task,
+                                std::span<const std::int64_t> item_counts,
+                                const std::string& metric, double tolerance,
+                                kernels::Backend& backend);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What has to happen before any library runs: the loader calls the functions of .preinit_array
+// first. Nothing here may allocate or use what a constructor sets up.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+
+#include "pipeline/artifact/exit_codes.h"
+
+// The sanitizers' own tables are not there yet.
+#define PENCHANT_BEFORE_LIBRARIES __attribute__((no_sanitize("address", "undefined")))
+
+namespace penchant::pipeline {
+
+namespace {
+
+/// Address space that the libraries take while they are loaded: less than 400 MiB with two cores
+/// (measured), and OpenBLAS a buffer and a stack of together 40 MiB for each core, of which it uses
+/// 64. With less some of them wait for ever, without a word.
+constexpr std::size_t kLeastAddressSpace = std::size_t{432} << 20;
+constexpr std::size_t kAddressSpaceOfACore = std::size_t{40} << 20;
+constexpr std::size_t kMostCores = 64;
+
+PENCHANT_BEFORE_LIBRARIES std::size_t num_cores() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return kMostCores;
+  return static_cast<std::size_t>(CPU_COUNT(&cores));
+}
+
+/// A descriptor that is closed would be given to the next file that is opened, and what is meant
+/// for people would be written into it.
+PENCHANT_BEFORE_LIBRARIES void open_standard_descriptors() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) != descriptor)
+      _exit(kExitUsage);
+  }
+}
+
+PENCHANT_BEFORE_LIBRARIES void require_address_space() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  const std::size_t cores = num_cores() < kMostCores ? num_cores() : kMostCores;
+  if (limit.rlim_cur >= kLeastAddressSpace + cores * kAddressSpaceOfACore) return;
+  constexpr const char* kMessage =
+      "penchant: out of memory: the address space is limited (ulimit -v) to less than the "
+      "libraries need to be loaded: 432 MiB, and 40 MiB for each core\n";
+  [[maybe_unused]] const auto ignored = write(STDERR_FILENO, kMessage, strlen(kMessage));
+  _exit(kExitMemory);
+}
+
+PENCHANT_BEFORE_LIBRARIES void before_libraries(int /*count*/, char** /*arguments*/,
+                                                char** /*environment*/) {
+  open_standard_descriptors();
+  require_address_space();
+}
+
+using Initializer = void (*)(int, char**, char**);
+[[gnu::section(".preinit_array"), gnu::used]] const Initializer kBeforeLibraries = before_libraries;
+
+}  // namespace
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// penchant train, evaluate, embed, recommend, similar.
+#include <algorithm>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "pipeline/artifact/exit_codes.h"
+#include "pipeline/artifact/printable.h"
+#include "pipeline/command/verbs.h"
+#include "pipeline/config/names.h"
+#include "pipeline/training/auto_plan.h"
+#include "pipeline/workflow/run.h"
+
+namespace penchant::pipeline {
+
+using nlohmann::json;
+
+void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
+                      const char* part, bool as_json) {
+  if (!as_json) {
+    print(evaluation_table(model, baselines, part));
+    return;
+  }
+  json report = evaluation_to_json(model);
+  report["part"] = part;
+  for (const Baseline& baseline : baselines)
+    report[baseline.name + "_metrics"] = baseline.report.metrics;
+  print(report.dump(2) + "\n");
+}
+
+void add_train_verb(CLI::App& program, Invocation& invocation) {
+  struct Flags {
+    std::string data, out, budget;
+    std::optional<std::int64_t> seed;
+    bool resume = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+  auto* verb = program.add_subcommand(
+      "train", "Train a model on a data set; without --config by the default recipe");
+  add_common_options(*verb, invocation);
+  verb->add_option("data", flags->data, "Data set (X.data)")->required();
+  verb->add_option("--out", flags->out, "Model to write, such as shop.model");
+  verb->add_option("--seed", flags->seed, "Seed of initial values and sampling");
+  verb->add_option("--budget", flags->budget,
+                   "model.kind auto: time to plan for, such as 90s, 5m or 1h");
+  verb->add_flag("--resume", flags->resume, "Go on from the model's checkpoint");
+  verb->callback([flags, &invocation] {
+    Config config = invocation.config();
+    const auto given = [&](bool is_given, const char* key, const char* flag) {
+      if (is_given) mark_given(config, key, flag);
+      return is_given;
+    };
+    if (given(!flags->out.empty(), "model.out", "--out")) config.model_out = flags->out;
+    if (config.model_out.empty())
+      throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
+    if (given(flags->seed.has_value(), "train.seed", "--seed")) {
+      if (*flags->seed < 0)
+        throw InputError(
+            fmt::format("--seed is {}, expected a number that is not negative", *flags->seed));
+      config.train.seed = static_cast<graph::Seed>(*flags->seed);
+    }
+    if (given(!flags->budget.empty(), "train.budget", "--budget"))
+      config.train.budget = parse_budget(flags->budget, "--budget");
+    invocation.check(config, "train");
+    if (flags->resume && config.train.model.kind == models::ModelKind::graph_filter)
+      throw InputError("train: --resume has no effect: a graph filter keeps no checkpoint");
+    config.train.resume = flags->resume;
+    TerminalProgress progress = invocation.progress();
+    const auto backend = kernels::make_backend(config.backend);
+    const Dataset dataset = read_dataset(flags->data);
+    const Graphs graphs = load_or_build_graphs(flags->data, dataset, config.graph, progress);
+    load_metis_order(flags->data, dataset, graphs, config, progress);
+    const TrainReport report = train(dataset, graphs, config.train, effective_toml(config),
+                                     config.model_out, *backend, progress);
+    if (invocation.json) {
+      print(json{{"out", config.model_out.string()},
+                 {"device", backend->description()},
+                 {"epochs_run", report.epochs_run},
+                 {"best_epoch", report.best_epoch},
+                 {"validation_metric", config.train.validation_metric},
+                 {"best_validation", report.best_validation},
+                 {"final_loss", report.final_loss},
+                 {"chosen", report.chosen},
+                 {"seconds", report.seconds},
+                 {"interrupted", report.interrupted}}
+                .dump(2) +
+            "\n");
+    } else if (!report.chosen.empty()) {
+      print_text(fmt::format("model {}\n  {}\n  {:.1f} s on {}\n", config.model_out.string(),
+                             report.chosen, report.seconds, backend->description()));
+    } else if (!report.interrupted) {
+      print_text(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n",
+                             config.model_out.string(), report.epochs_run, report.seconds,
+                             backend->description(), report.final_loss) +
+                 (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n",
+                                                 config.train.validation_metric,
+                                                 report.best_validation, report.best_epoch)
+                                   : ""));
+    }
+    if (report.interrupted) invocation.exit_code = kExitInterrupted;
+  });
+}
+
+namespace {
+
+/// What the verbs on a finished model begin with.
+struct Loaded {
+  Config config;
+  std::unique_ptr<kernels::Backend> backend;
+  Dataset dataset;
+  TrainedModel model;
+
+  /// `given`: the configuration as the verb's own options changed it.
+  Loaded(Config given, const std::string& data, const std::string& model_directory,
+         KnownPart known = KnownPart::train_and_validation)
+      : config(std::move(given)),
+        backend(kernels::make_backend(config.backend)),
+        dataset(read_dataset(data)),
+        model(load_model(model_directory, dataset, *backend, known)) {}
+};
+
+void print_items(const Loaded& loaded, const std::string& title,
+                 const std::vector<ScoredItem>& items, bool as_json) {
+  if (as_json) {
+    json list = json::array();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      list.push_back({{"rank", i + 1},
+                      {"item", std::string(loaded.dataset.items.raw(items[i].item))},
+                      {"score", items[i].score},
+                      {"label", item_label(loaded.dataset, items[i].item)}});
+    }
+    print(json{{"items", list}}.dump(2) + "\n");
+    return;
+  }
+  std::string text = title;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    text +=
+        fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1,
+                    printable(loaded.dataset.items.raw(items[i].item), kWholeText), items[i].score,
+                    printable(item_label(loaded.dataset, items[i].item), kWholeText));
+  }
+  print_text(text);
+}
+
+}  // namespace
+
+void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
+  struct Flags {
+    std::string data, model, part = "test";
+    bool baselines = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+  auto* verb = program.add_subcommand("evaluate",
+                                      "Rank all items for all users with held-out items; print "
+                                      "every metric beside the popularity baseline");
+  add_common_options(*verb, invocation);
+  verb->add_option("data", flags->data, "Data set (X.data)")->required();
+  verb->add_option("model", flags->model, "Model (X.model)")->required();
+  verb->add_option("--split", flags->part, "test or validation")
+      ->check(CLI::IsMember({"test", "validation"}));
+  verb->add_flag(
+      "--baselines", flags->baselines,
+      "Also item-kNN (whole history, last item) and repeat purchases (most frequent, most "
+      "recent first)");
+  verb->callback([flags, &invocation] {
+    const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
+    Loaded loaded(invocation.config_for("evaluate"), flags->data, flags->model,
+                  part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
+    TerminalProgress progress = invocation.progress();
+    EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
+    options.part = part;
+    const EvaluateReport report =
+        evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
+    const std::vector<Baseline> baselines =
+        flags->baselines
+            ? evaluate_baselines(loaded.dataset, options, *loaded.backend, progress)
+            : std::vector<Baseline>{{"popularity", evaluate_popularity(loaded.dataset, options,
+                                                                       *loaded.backend, progress)}};
+    print_evaluation(report, baselines, flags->part.c_str(), invocation.json);
+  });
+}
+
+namespace {
+
+/// `a,"b, c",d` -> a; b, c; d, quoted as in CSV: a quote within quotes is written twice. Nothing
+/// for an empty text.
+std::vector<std::string> split_ids(std::string_view text) {
+  std::vector<std::string> ids;
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    std::string& id = ids.emplace_back();
+    if (text[place] == '"') {
+      bool closed = false;
+      for (++place; place < text.size() && !closed; ++place) {
+        const bool quote = text[place] == '"';
+        const bool doubled = quote && place + 1 < text.size() && text[place + 1] == '"';
+        if (!quote || doubled) id += text[place];
+        if (doubled) ++place;
+        closed = quote && !doubled;
+      }
+      if (!closed || (place < text.size() && text[place] != ','))
+        throw InputError(fmt::format(
+            "--history is '{}', expected a comma behind each closing quote; an id that holds "
+            "quotes can be given as a --history of its own",
+            text));
+      continue;
+    }
+    const std::size_t last = std::min(text.find(',', place), text.size());
+    id = text.substr(place, last - place);
+    place = last;
+  }
+  return ids;
+}
+
+/// The items of all --history options. A text that is an item's raw id as a whole is that item,
+/// whatever it holds.
+std::vector<std::string> history_items(const std::vector<std::string>& texts,
+                                       const graph::Dictionary& items) {
+  std::vector<std::string> ids;
+  for (const std::string& text : texts) {
+    if (items.find(text) != graph::kNoNode) {
+      ids.push_back(text);
+      continue;
+    }
+    for (std::string& id : split_ids(text)) ids.push_back(std::move(id));
+  }
+  return ids;
+}
+
+}  // namespace
+
+void add_embed_verbs(CLI::App& program, Invocation& invocation) {
+  struct Flags {
+    std::string data, model, out, type, user, item, seen;
+    std::vector<std::string> formats, history;
+    std::int64_t k = 20;
+  };
+  const auto flags = std::make_shared<Flags>();
+  auto* embed_verb = program.add_subcommand(
+      "embed", "Write the embeddings of all items and users with their raw ids");
+  add_common_options(*embed_verb, invocation);
+  embed_verb->add_option("data", flags->data, "Data set (X.data)")->required();
+  embed_verb->add_option("model", flags->model, "Model (X.model)")->required();
+  embed_verb->add_option("--out", flags->out, "Where to write, such as shop.embeddings");
+  embed_verb->add_option("--format", flags->formats, "npy, parquet or both")->delimiter(',');
+  embed_verb->add_option("--type", flags->type, "float32 or float16");
+  embed_verb->callback([flags, &invocation] {
+    Config config = invocation.config();
+    if (!flags->type.empty()) mark_given(config, "embeddings.type", "--type");
+    if (!flags->formats.empty()) mark_given(config, "embeddings.formats", "--format");
+    invocation.check(config, "embed");
+    const Loaded loaded(std::move(config), flags->data, flags->model);
+    EmbedOptions options = loaded.config.embed;
+    if (!loaded.config.embeddings_out.empty() && flags->out.empty())
+      flags->out = loaded.config.embeddings_out.string();
+    if (flags->out.empty())
+      throw InputError(
+          "embed: no output given (--out X.embeddings, or embeddings.out in the configuration)");
+    if (!flags->type.empty()) options.type = parse_enum<EmbeddingType>(flags->type, "--type");
+    if (!flags->formats.empty()) {
+      options.npy = options.parquet = false;
+      for (const std::string& format : flags->formats)
+        add_embedding_format(options, format, "--format");
+    }
+    TerminalProgress progress = invocation.progress();
+    embed(loaded.dataset, loaded.model, options, flags->out, *loaded.backend, progress);
+    if (invocation.json) {
+      print(json{{"out", flags->out},
+                 {"num_items", loaded.dataset.num_items()},
+                 {"num_users", loaded.dataset.num_users()},
+                 {"dimension", loaded.model.items.cols()}}
+                .dump(2) +
+            "\n");
+    } else {
+      print_text(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out,
+                             loaded.dataset.num_items(), loaded.dataset.num_users(),
+                             loaded.model.items.cols()));
+    }
+  });
+
+  auto* recommend_verb = program.add_subcommand(
+      "recommend", "The best items for one user, or for someone new by what they had");
+  add_common_options(*recommend_verb, invocation);
+  recommend_verb->add_option("data", flags->data, "Data set (X.data)")->required();
+  recommend_verb->add_option("model", flags->model, "Model (X.model)")->required();
+  auto* user_option = recommend_verb->add_option("--user", flags->user, "Raw user id");
+  auto* history_option = recommend_verb->add_option(
+      "--history", flags->history,
+      "Instead of --user: raw item ids, oldest first, separated by commas; may be given several "
+      "times. An id that holds a comma is given as a --history of its own, or in quotes as in CSV. "
+      "Models without a sequence encoder take the mean of the items' vectors");
+  history_option->allow_extra_args(false);
+  recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
+  recommend_verb->add_option("--seen", flags->seen,
+                             "Items that the user has: mask, keep, or auto (keep where the data "
+                             "set repeats items); without it evaluate.seen_items");
+  recommend_verb->callback([flags, user_option, history_option, &invocation] {
+    if (user_option->empty() == history_option->empty())
+      throw InputError("recommend: expected either --user or --history");
+    Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model);
+    const SeenItems seen_items = flags->seen.empty() ? loaded.config.evaluate.seen_items
+                                                     : parse_enum<SeenItems>(flags->seen, "--seen");
+    const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
+                                                                   : "with what they have";
+    if (!user_option->empty()) {
+      print_items(loaded,
+                  fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
+                  recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend,
+                            seen_items),
+                  invocation.json);
+      return;
+    }
+    const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
+    const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
+    const auto items = recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k,
+                                             *loaded.backend, seen_items);
+    print_items(loaded,
+                fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
+                            loaded.model.interest ? "" : ", by the mean of their vectors"),
+                items, invocation.json);
+  });
+
+  auto* similar_verb = program.add_subcommand("similar", "The items nearest to an item by cosine");
+  add_common_options(*similar_verb, invocation);
+  similar_verb->add_option("data", flags->data, "Data set (X.data)")->required();
+  similar_verb->add_option("model", flags->model, "Model (X.model)")->required();
+  similar_verb->add_option("--item", flags->item, "Raw item id")->required();
+  similar_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
+  similar_verb->callback([flags, &invocation] {
+    Loaded loaded(invocation.config_for("similar"), flags->data, flags->model);
+    const auto items =
+        similar(loaded.dataset, loaded.model, flags->item, flags->k, *loaded.backend);
+    print_items(
+        loaded,
+        fmt::format("near item {}  {}\n", printable(flags->item, kWholeText),
+                    printable(item_label(loaded.dataset, loaded.dataset.items.find(flags->item)),
+                              kWholeText)),
+        items, invocation.json);
+  });
+}
+
+}  // namespace penchant::pipeline

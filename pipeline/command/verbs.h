@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of the command line. Each adds its subcommand to the program; its callback does the
+// work through the library and prints.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "pipeline/command/terminal_progress.h"
+#include "pipeline/config/config.h"
+#include "pipeline/evaluation/evaluation_report.h"
+
+namespace penchant::pipeline {
+
+/// Options that every verb has, and what they mean for it.
+struct Invocation {
+  bool json = false;
+  bool quiet = false;
+  std::string config_file;
+  std::vector<std::string> settings;
+  std::string device;
+  std::optional<std::int64_t> threads;
+  int exit_code = 0;
+
+  /// --config, then --set, then --device and --threads, which take effect here.
+  Config config() const;
+  /// Refuses settings that have no effect on a verb (pipeline/config/setting_uses.h).
+  void check(const Config& config, std::string_view verb) const;
+  /// config(), checked: for verbs without options that are settings.
+  Config config_for(std::string_view verb) const;
+  TerminalProgress progress() const { return TerminalProgress(quiet); }
+};
+
+/// Whether a verb computes on a device that can be chosen.
+enum class UsesDevice { no, yes };
+/// Adds --json, --quiet, --config, --set, --threads and, where it is used, --device.
+void add_common_options(CLI::App& verb, Invocation& invocation,
+                        UsesDevice uses_device = UsesDevice::yes);
+
+void add_ingest_verb(CLI::App& program, Invocation& invocation);
+void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
+void add_train_verb(CLI::App& program, Invocation& invocation);
+void add_evaluate_verb(CLI::App& program, Invocation& invocation);
+void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
+void add_score_verb(CLI::App& program, Invocation& invocation);
+void add_ablate_verb(CLI::App& program, Invocation& invocation);
+void add_bench_verb(CLI::App& program, Invocation& invocation);
+void add_report_verb(CLI::App& program, Invocation& invocation);
+void add_run_verb(CLI::App& program, Invocation& invocation);
+void add_generate_verb(CLI::App& program, Invocation& invocation);
+void add_info_verbs(CLI::App& program, Invocation& invocation);  // info, config
+
+/// Prints to stdout; a closed pipe ends the program quietly.
+void print(const std::string& text);
+/// The same for people: control characters of data are escaped.
+void print_text(const std::string& text);
+
+// Shared by the verbs.
+void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
+                      const char* part, bool as_json);
+void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// One TOML file configures every stage. Each key is bound once, to a member of a stage's option
+// struct; the binding serves parsing,
+// --set, `config show --effective` and docs/configuration.md.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "partition/partition.h"
+#include "pipeline/artifact/nearest.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/evaluation/evaluate.h"
+#include "pipeline/export/embed.h"
+#include "pipeline/ingest/ingest.h"
+#include "pipeline/ingest/row_filter.h"
+#include "pipeline/training/train.h"
+
+namespace penchant::pipeline {
+
+/// The partition stage is at hand here, so its order is used: products are a sixth faster in it
+/// (docs/benchmarks.md).
+inline TrainOptions default_recipe(models::ModelKind kind = models::ModelKind::lightgcn) {
+  TrainOptions options = default_train_options(kind);
+  options.node_order = NodeOrder::metis;
+  return options;
+}
+
+struct Config {
+  std::filesystem::path data_out, model_out, embeddings_out;
+  IngestOptions ingest;
+  GraphOptions graph;
+  partition::PartitionOptions partition;
+  TrainOptions train = default_recipe();
+  EvaluateOptions evaluate;
+  EmbedOptions embed;
+  std::vector<std::string> embed_formats = {"npy"};
+  kernels::BackendOptions backend;
+  /// TOML of the values that name environment variables, by key (data.attributes.0.column for a
+  /// field of a table): what is stored of them.
+  std::map<std::string, std::string> written;
+  /// Where a key was set.
+  struct Given {
+    std::string place;  ///< "shop.toml:12:5", "--set train.epochs=3" or "--seed"
+    bool on_command_line = false;
+  };
+  std::map<std::string, Given> given;  ///< keys that a file or the command line has set: a change
+                                       ///< of model.kind gives all others the defaults of the new
+  models::ModelKind defaults_of = models::ModelKind::lightgcn;  ///< kind whose defaults they have
+};
+
+/// Reads a TOML file. Paths in it are relative to its folder; ${NAME} and ${NAME:-default} are
+/// environment variables. Throws InputError with file, line and column: unknown key (with the
+/// nearest known one), wrong type, unknown word.
+Config read_config(const std::filesystem::path& path);
+
+/// Applies "train.epochs=20" on top. Paths are relative to the working folder.
+void apply_setting(Config& config, std::string_view assignment);
+
+/// Notes that a flag such as "--seed" has set a key.
+void mark_given(Config& config, const std::string& key, const std::string& flag);
+
+/// Complete TOML with every value and what it means.
+std::string effective_toml(const Config& config);
+/// One JSON object {key: value as TOML text} of all keys that start with one of `prefixes`: what a
+/// stage depends on.
+std::string settings_json(const Config& config, const std::vector<std::string>& prefixes);
+/// Table of all keys for docs/configuration.md.
+std::string configuration_markdown();
+
+/// A quote or escape as written in a configuration: one character, "none" or "auto".
+TextMark parse_mark(std::string_view text, std::string_view key);
+/// The file's separator as written in a configuration: one character, "\\t", "tab", or "auto".
+char parse_separator(std::string_view text, std::string_view key);
+/// The decimal sign of numbers in text: "." or ",".
+char parse_decimal(std::string_view text, std::string_view key);
+
+}  // namespace penchant::pipeline

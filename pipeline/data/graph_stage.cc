@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/data/graph_stage.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <optional>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/analysis.h"
+#include "graph/error.h"
+#include "graph/npy.h"
+#include "pipeline/artifact/artifact.h"
+#include "pipeline/artifact/bounds.h"
+#include "pipeline/artifact/interrupt.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/config/names.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::Csr;
+using nlohmann::json;
+
+namespace {
+
+json degrees_to_json(const graph::CsrView& matrix) {
+  const graph::DegreeSummary degrees = graph::summarize_degrees(matrix);
+  return {{"mean", degrees.mean},         {"minimum", degrees.minimum},
+          {"median", degrees.median},     {"p90", degrees.p90},
+          {"p99", degrees.p99},           {"maximum", degrees.maximum},
+          {"isolated", degrees.isolated}, {"gini", degrees.gini}};
+}
+
+json shape_to_json(const graph::CsrView& symmetric) {
+  const graph::Components components = graph::connected_components(symmetric);
+  const std::vector<graph::NodeId> cores = graph::core_numbers(symmetric);
+  const graph::NodeId degeneracy =
+      cores.empty() ? 0 : *std::max_element(cores.begin(), cores.end());
+  return {{"components", components.count},
+          {"largest_component", components.largest},
+          {"degeneracy", degeneracy},
+          {"nodes_in_innermost_core", std::count(cores.begin(), cores.end(), degeneracy)}};
+}
+
+json statistics(const Graphs& graphs) {
+  const graph::CsrView user_items = graphs.user_item.user_items.view();
+  json user_item = shape_to_json(graph::bipartite_adjacency(user_items).view());
+  user_item["users"] = user_items.num_rows;
+  user_item["items"] = user_items.num_cols;
+  user_item["edges"] = user_items.num_entries();
+  const double cells =
+      static_cast<double>(user_items.num_rows) * static_cast<double>(user_items.num_cols);
+  user_item["density"] = cells > 0 ? static_cast<double>(user_items.num_entries()) / cells : 0.0;
+  user_item["user_degrees"] = degrees_to_json(user_items);
+  user_item["item_degrees"] = degrees_to_json(graphs.user_item.item_users.view());
+  json relations = json::array();
+  for (const graph::Relation& relation : graphs.item.relations) {
+    json entry = relation.num_hubs == 0
+                     ? shape_to_json(relation.edges.view())
+                     : shape_to_json(graph::bipartite_adjacency(relation.edges.view()).view());
+    entry["name"] = relation.name;
+    entry["weight"] = relation.weight;
+    entry["hubs"] = relation.num_hubs;
+    entry["edges"] = relation.num_hubs == 0 ? relation.edges.view().num_entries() / 2
+                                            : relation.edges.view().num_entries();
+    entry["item_degrees"] = degrees_to_json(relation.edges.view());
+    relations.push_back(std::move(entry));
+  }
+  return {{"user_item", user_item}, {"item_relations", relations}};
+}
+
+template <typename T>
+void write_array(const fs::path& path, const std::vector<T>& values) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  write_file_atomically(
+      path, [&](std::ostream& out) { graph::write_npy<T>(out, values, std::span(&size, 1)); });
+}
+
+void write_csr(const fs::path& directory, const std::string& name, const Csr& csr) {
+  write_array(directory / (name + ".offsets.npy"), csr.offsets);
+  write_array(directory / (name + ".columns.npy"), csr.columns);
+  write_array(directory / (name + ".values.npy"), csr.values);
+}
+
+Csr read_csr(const fs::path& directory, const std::string& name, std::int64_t num_rows,
+             std::int64_t num_cols) {
+  Csr csr{num_rows, num_cols,
+          graph::read_npy<graph::EdgeOffset>(directory / (name + ".offsets.npy")),
+          graph::read_npy<graph::NodeId>(directory / (name + ".columns.npy")),
+          graph::read_npy<float>(directory / (name + ".values.npy"))};
+  try {
+    graph::validate(csr.view());
+  } catch (const InputError& error) {
+    throw InputError(
+        fmt::format("{}: damaged: {}", (directory / (name + ".*.npy")).string(), error.what()));
+  }
+  return csr;
+}
+
+Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json& manifest) {
+  Graphs graphs;
+  graphs.user_item.num_users = dataset.num_users();
+  graphs.user_item.num_items = dataset.num_items();
+  graphs.user_item.user_items =
+      read_csr(directory, "user_item", dataset.num_users(), dataset.num_items());
+  graphs.user_item.item_users = graph::transpose(graphs.user_item.user_items.view());
+  graphs.item.num_items = dataset.num_items();
+  std::size_t index = 0;
+  for (const json& entry : manifest.at("statistics").at("item_relations")) {
+    const auto num_hubs = entry.at("hubs").get<std::int64_t>();
+    const auto weight = entry.at("weight").get<float>();
+    std::int64_t links = 0;
+    for (const graph::Attribute& attribute : dataset.catalog.attributes)
+      links = std::max(links, attribute.item_values.num_cols);
+    if (num_hubs < 0 || num_hubs > links || !(weight >= 0.0F) || !std::isfinite(weight)) {
+      throw InputError(fmt::format(
+          "{}: damaged: a relation has {} hubs and weight {}, expected at most the {} values of an "
+          "attribute and a weight that is not negative",
+          (directory / kManifestName).string(), num_hubs, weight, links));
+    }
+    graphs.item.relations.push_back(
+        {entry.at("name").get<std::string>(), weight, num_hubs,
+         read_csr(directory, fmt::format("relation{}", index++), dataset.num_items(),
+                  num_hubs == 0 ? dataset.num_items() : num_hubs)});
+  }
+  graphs.statistics_json = manifest.at("statistics").dump();
+  return graphs;
+}
+
+}  // namespace
+
+json graph_options_to_json(const GraphOptions& options) {
+  return {{"user_item_weight", enum_name(options.user_item.weight)},
+          {"cooccurrence", options.item.cooccurrence},
+          {"cooccurrence_scope", enum_name(options.item.cooccurrence_options.scope)},
+          {"cooccurrence_weighting", enum_name(options.item.cooccurrence_options.weight)},
+          {"cooccurrence_window", options.item.cooccurrence_options.window},
+          {"cooccurrence_top_k", options.item.cooccurrence_options.top_k},
+          {"cooccurrence_max_basket", options.item.cooccurrence_options.max_basket},
+          {"cooccurrence_relation_weight", options.item.cooccurrence_weight},
+          {"attributes", options.item.attributes},
+          {"all_attributes", options.item.all_attributes},
+          {"attribute_relation_weight", options.item.attribute_weight},
+          {"max_value_share", options.item.max_value_share}};
+}
+
+GraphOptions graph_options_from_json(const json& stored) {
+  GraphOptions options;
+  options.user_item.weight = parse_enum<graph::EdgeWeight>(
+      stored.at("user_item_weight").get<std::string>(), "user_item_weight");
+  graph::ItemGraphOptions& item = options.item;
+  item.cooccurrence = stored.at("cooccurrence").get<bool>();
+  item.cooccurrence_options.scope = parse_enum<graph::CooccurrenceScope>(
+      stored.at("cooccurrence_scope").get<std::string>(), "cooccurrence_scope");
+  item.cooccurrence_options.weight = parse_enum<graph::CooccurrenceWeight>(
+      stored.at("cooccurrence_weighting").get<std::string>(), "cooccurrence_weighting");
+  item.cooccurrence_options.window = stored.at("cooccurrence_window").get<std::int64_t>();
+  item.cooccurrence_options.top_k = stored.at("cooccurrence_top_k").get<std::int64_t>();
+  item.cooccurrence_options.max_basket = stored.at("cooccurrence_max_basket").get<std::int64_t>();
+  item.cooccurrence_weight = stored.at("cooccurrence_relation_weight").get<float>();
+  item.attributes = stored.at("attributes").get<std::vector<std::string>>();
+  item.all_attributes = stored.at("all_attributes").get<bool>();
+  item.attribute_weight = stored.at("attribute_relation_weight").get<float>();
+  item.max_value_share = stored.at("max_value_share").get<double>();
+  constexpr std::string_view kPlace = "damaged";
+  check_bounds("graph.window", item.cooccurrence_options.window, kPlace);
+  check_bounds("graph.top_k", item.cooccurrence_options.top_k, kPlace);
+  check_bounds("graph.max_basket", item.cooccurrence_options.max_basket, kPlace);
+  check_bounds("graph.cooccurrence_weight", static_cast<double>(item.cooccurrence_weight), kPlace);
+  check_bounds("graph.attribute_weight", static_cast<double>(item.attribute_weight), kPlace);
+  check_bounds("graph.max_value_share", item.max_value_share, kPlace);
+  return options;
+}
+
+Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
+                   const GraphOptions& options) {
+  Graphs graphs;
+  graphs.options = options;
+  graphs.user_item = graph::build_user_item_graph(train, dataset.num_users(), dataset.num_items(),
+                                                  options.user_item);
+  graph::ItemGraphOptions item_options = options.item;
+  // A session scope needs sessions; without them the same relation is read off the order of events,
+  // and without that it is left out.
+  const graph::Interactions& log = train.interactions;
+  if (log.time_ms.empty() && log.session.empty()) item_options.cooccurrence = false;
+  if (log.session.empty())
+    item_options.cooccurrence_options.scope = graph::CooccurrenceScope::window;
+  graphs.item = graph::build_item_graph(train, dataset.catalog, item_options);
+  if (graphs.user_item.user_items.columns.empty())
+    throw InputError("graph: no edge is left between users and items");
+  return graphs;
+}
+
+namespace {
+
+/// Says where co-occurrence cannot be read off the log as it was asked for (make_graphs).
+void tell_of_cooccurrence(const Dataset& dataset, const GraphOptions& options, Progress& progress) {
+  if (!options.item.cooccurrence) return;
+  const graph::Interactions& log = dataset.split.train.interactions;
+  if (log.time_ms.empty() && log.session.empty()) {
+    progress.note(
+        "no links of items that occur together: the log has neither times nor sessions; "
+        "data.time_format = \"order\" takes the order of its rows for times");
+  } else if (log.session.empty() &&
+             options.item.cooccurrence_options.scope == graph::CooccurrenceScope::session) {
+    progress.warn(
+        "graph.cooccurrence_scope is session, and the log has no sessions: windows of a user's "
+        "events are taken");
+  }
+}
+
+/// Writes something of X.data. Where that is not required, a failure is a warning.
+template <typename Write>
+void store(Storing storing, Progress& progress, Write write) {
+  try {
+    write();
+  } catch (const InputError& error) {
+    if (storing == Storing::required) throw;
+    progress.warn(fmt::format("{}; the result is not stored, but used from memory", error.what()));
+  }
+}
+
+}  // namespace
+
+Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
+                    const GraphOptions& options, Progress& progress, Storing storing,
+                    const std::string& stamp) {
+  progress.begin("graph");
+  tell_of_cooccurrence(dataset, options, progress);
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<ArtifactWriter> writer;
+  store(storing, progress, [&] {
+    writer.emplace(Destination{data_directory / "graph", stamp}, kGraphArtifact);
+    writer->clear();
+  });
+  std::int64_t links = dataset.split.train.interactions.size();
+  for (const graph::Attribute& attribute : dataset.catalog.attributes)
+    links += attribute.item_values.view().num_entries();
+  announce_memory(progress, 16 * links,
+                  fmt::format("up to {} links of users, items and attributes", links));
+  Graphs graphs = make_graphs(dataset.split.train, dataset, options);
+  stop_if_asked(progress);
+  progress.update(1, 3,
+                  fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));
+  const json facts = statistics(graphs);
+  progress.update(2, 3, "statistics");
+  stop_if_asked(progress);
+  if (writer) {
+    store(storing, progress, [&] {
+      write_csr(writer->folder(), "user_item", graphs.user_item.user_items);
+      for (std::size_t r = 0; r < graphs.item.relations.size(); ++r) {
+        write_csr(writer->folder(), fmt::format("relation{}", r), graphs.item.relations[r].edges);
+      }
+      writer->finish({{"data_hash", dataset.hash},
+                      {"options", graph_options_to_json(options)},
+                      {"resources", resources_since(start)},
+                      {"statistics", facts}});
+    });
+  }
+  graphs.statistics_json = facts.dump();
+  std::string relations;
+  for (const graph::Relation& relation : graphs.item.relations) {
+    relations +=
+        fmt::format("; {}: {} edges{}", relation.name, relation.edges.columns.size(),
+                    relation.num_hubs > 0 ? fmt::format(" to {} hubs", relation.num_hubs) : "");
+  }
+  progress.end(fmt::format("{} users x {} items, {} edges{}", dataset.num_users(),
+                           dataset.num_items(), graphs.user_item.user_items.columns.size(),
+                           relations));
+  return graphs;
+}
+
+Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& dataset,
+                            const GraphOptions& options, Progress& progress) {
+  const fs::path directory = data_directory / "graph";
+  const auto stored = [&]() -> std::optional<Graphs> {
+    if (!is_finished(directory, kGraphArtifact)) return std::nullopt;
+    const json manifest = read_manifest(directory, kGraphArtifact);
+    // Those of earlier programs name no files: they are built again.
+    if (manifest.value("data_hash", json()) != dataset.hash || !manifest.contains("files") ||
+        manifest.value("options", json()) != graph_options_to_json(options))
+      return std::nullopt;
+    check_files(directory, kGraphArtifact, manifest);
+    try {
+      Graphs graphs = read_graphs(directory, dataset, manifest);
+      graphs.options = options;
+      return graphs;
+    } catch (const json::exception& error) {
+      throw InputError(
+          fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
+    }
+  };
+  if (std::optional<Graphs> graphs = read_whole(directory, stored)) return std::move(*graphs);
+  return build_graphs(data_directory, dataset, options, progress, Storing::if_possible);
+}
+
+namespace {
+
+/// Says once that the parts are not what was asked for.
+void warn_of_parts(const partition::PartitionOptions& options, const partition::Quality& quality,
+                   std::int64_t num_nodes, Progress& progress) {
+  constexpr double kRounding = 0.005;  // METIS counts with floats
+  const double average = static_cast<double>(num_nodes) / static_cast<double>(options.num_parts);
+  // A part holds whole nodes: the best balance there is.
+  const double allowed = std::max(options.imbalance, std::ceil(average) / average) + kRounding;
+  const bool unbalanced = options.method == partition::Method::metis && quality.balance > allowed;
+  if (quality.empty_parts == 0 && !unbalanced) return;
+  progress.warn(fmt::format(
+      "partition: {} of {} parts are used, balance {:.3f} (partition.imbalance is {:.3f}): {} "
+      "nodes are few for so many parts; a smaller partition.parts fills them",
+      options.num_parts - quality.empty_parts, options.num_parts, quality.balance,
+      options.imbalance, num_nodes));
+}
+
+/// What a partition is made by, as its manifest says it.
+json partition_inputs(const Dataset& dataset, const Graphs& graphs,
+                      const partition::PartitionOptions& options) {
+  return {{"data_hash", dataset.hash},
+          {"graph_options", graph_options_to_json(graphs.options)},
+          {"parts", options.num_parts},
+          {"method", enum_name(options.method)},
+          {"seed", static_cast<std::uint64_t>(options.seed)},
+          {"imbalance", options.imbalance}};
+}
+
+struct Partition {
+  std::vector<PartitionReport> reports;
+  std::vector<graph::NodeId> order;
+};
+
+Partition make_partition(const fs::path& data_directory, const Dataset& dataset,
+                         const Graphs& graphs, const partition::PartitionOptions& options,
+                         Progress& progress, Storing storing, const std::string& stamp) {
+  using partition::Method;
+  progress.begin("partition");
+  const auto begun = std::chrono::steady_clock::now();
+  std::optional<ArtifactWriter> writer;
+  store(storing, progress, [&] {
+    writer.emplace(Destination{data_directory / "partition", stamp}, kPartitionArtifact);
+    writer->clear();
+  });
+  const Csr adjacency = graph::build_propagation_graph(graphs.user_item, graphs.item).adjacency;
+  std::vector<Method> methods = {options.method};
+  for (const Method method : {Method::metis, Method::range, Method::hash, Method::random}) {
+    if (method != options.method) methods.push_back(method);
+  }
+  Partition result;
+  std::vector<PartitionReport>& reports = result.reports;
+  std::vector<graph::NodeId> chosen_parts;
+  json comparison = json::array();
+  for (const Method method : methods) {
+    partition::PartitionOptions chosen = options;
+    chosen.method = method;
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<graph::NodeId> parts = partition::partition_nodes(adjacency.view(), chosen);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const partition::Quality quality =
+        partition::measure_quality(adjacency.view(), parts, options.num_parts);
+    reports.push_back({method, quality, seconds});
+    comparison.push_back({{"method", enum_name(method)},
+                          {"parts", quality.num_parts},
+                          {"edge_cut", quality.edge_cut},
+                          {"cut_share", quality.cut_share},
+                          {"balance", quality.balance},
+                          {"edge_balance", quality.edge_balance},
+                          {"halo", quality.halo},
+                          {"halo_share", quality.halo_share},
+                          {"empty_parts", quality.empty_parts},
+                          {"seconds", seconds}});
+    if (method == options.method) {
+      result.order = partition::part_order(adjacency.view(), parts, options.num_parts);
+      chosen_parts = std::move(parts);
+    }
+    progress.update(static_cast<std::int64_t>(reports.size()),
+                    static_cast<std::int64_t>(methods.size()), enum_name(method));
+    stop_if_asked(progress);
+  }
+  if (writer) {
+    store(storing, progress, [&] {
+      write_array(writer->folder() / "parts.npy", chosen_parts);
+      write_array(writer->folder() / "order.npy", result.order);
+      json manifest = partition_inputs(dataset, graphs, options);
+      manifest["resources"] = resources_since(begun);
+      manifest["comparison"] = comparison;
+      writer->finish(std::move(manifest));
+    });
+  }
+  warn_of_parts(options, reports.front().quality, adjacency.num_rows, progress);
+  progress.end(fmt::format("{} parts by {}: {:.1f} % of edges cut, balance {:.3f}",
+                           options.num_parts, enum_name(options.method),
+                           100.0 * reports.front().quality.cut_share,
+                           reports.front().quality.balance));
+  return result;
+}
+
+/// Every node once.
+bool is_permutation(const std::vector<graph::NodeId>& order) {
+  std::vector<bool> seen(order.size(), false);
+  for (const graph::NodeId node : order) {
+    if (node < 0 || static_cast<std::size_t>(node) >= order.size() ||
+        seen[static_cast<std::size_t>(node)])
+      return false;
+    seen[static_cast<std::size_t>(node)] = true;
+  }
+  return true;
+}
+
+}  // namespace
+
+partition::PartitionOptions fitted(partition::PartitionOptions options, const Dataset& dataset,
+                                   Progress& progress) {
+  const std::int64_t num_nodes = dataset.num_users() + dataset.num_items();
+  if (options.num_parts <= num_nodes) return options;
+  progress.warn(fmt::format("partition.parts is {}, and there are {} users and items: {} parts",
+                            options.num_parts, num_nodes, num_nodes));
+  options.num_parts = num_nodes;
+  return options;
+}
+
+std::vector<PartitionReport> partition_graphs(const fs::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
+                                              Progress& progress, const std::string& stamp) {
+  return make_partition(data_directory, dataset, graphs, options, progress, Storing::required,
+                        stamp)
+      .reports;
+}
+
+std::vector<graph::NodeId> load_or_make_order(const fs::path& data_directory,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              const partition::PartitionOptions& options,
+                                              Progress& progress) {
+  const fs::path directory = data_directory / "partition";
+  const auto stored = [&]() -> std::vector<graph::NodeId> {
+    if (!is_finished(directory, kPartitionArtifact)) return {};
+    const json manifest = read_manifest(directory, kPartitionArtifact);
+    const json inputs = partition_inputs(dataset, graphs, options);
+    for (const auto& [key, value] : inputs.items()) {
+      if (manifest.value(key, json()) != value) return {};
+    }
+    if (!manifest.contains("files")) return {};  // of an earlier program
+    check_files(directory, kPartitionArtifact, manifest);
+    const fs::path file = directory / "order.npy";
+    auto order = graph::read_npy<graph::NodeId>(file);
+    std::int64_t nodes = dataset.num_users() + dataset.num_items();
+    for (const graph::Relation& relation : graphs.item.relations) nodes += relation.num_hubs;
+    if (static_cast<std::int64_t>(order.size()) != nodes || !is_permutation(order)) {
+      throw InputError(
+          fmt::format("{}: damaged: not an order of the graph's {} nodes", file.string(), nodes));
+    }
+    return order;
+  };
+  std::vector<graph::NodeId> order = read_whole(directory, stored);
+  if (!order.empty()) return order;
+  return make_partition(data_directory, dataset, graphs, options, progress, Storing::if_possible,
+                        "")
+      .order;
+}
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evaluations as JSON and as a table for people.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/evaluation/baselines.h"
+#include "pipeline/evaluation/evaluate.h"
+
+namespace penchant::pipeline {
+
+/// num_users, seconds, seen_items_masked, metrics and, where there are any, pairs.
+nlohmann::json evaluation_to_json(const EvaluateReport& report);
+EvaluateReport evaluation_from_json(const nlohmann::json& stored);
+
+/// One line a metric, the model's value and then those of the baselines; the pairs below. `part`:
+/// "test" or "validation".
+std::string evaluation_table(const EvaluateReport& model, std::span<const Baseline> baselines,
+                             const std::string& part);
+
+}  // namespace penchant::pipeline

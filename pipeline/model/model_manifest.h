@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of models as the manifests of X.model and its checkpoints hold them, and back.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "models/model_options.h"
+#include "pipeline/choice/filter_blend.h"
+#include "pipeline/choice/repeat_blend.h"
+
+namespace penchant::pipeline {
+
+inline constexpr const char* kModelWeights = "weights.safetensors";
+
+inline constexpr const char* kEvaluation = "evaluation.json";
+
+/// Throws InputError that begins with `place` and names the key model.*, what it is and what it may
+/// be. Whoever builds a model, of options or of a manifest, asks first: extents are multiplied and
+/// looped over.
+void check_model_options(const models::ModelOptions& options, std::string_view place = {});
+
+nlohmann::json model_to_json(const models::ModelOptions& model);
+/// Throws nlohmann::json::exception where something is missing, InputError for an unknown word or a
+/// number out of its bounds; `file` is named.
+models::ModelOptions model_from_json(const nlohmann::json& stored,
+                                     const std::filesystem::path& file);
+
+nlohmann::json blend_to_json(const FilterBlend& blend);
+/// Throws InputError for numbers that are no weights, as nlohmann::json::exception for missing
+/// ones.
+FilterBlend blend_from_json(const nlohmann::json& stored);
+
+nlohmann::json repeats_to_json(const RepeatBlend& repeats);
+RepeatBlend repeats_from_json(const nlohmann::json& stored);
+
+/// stored.at(key), a number from `least` to `most`. Throws InputError otherwise.
+double number_between(const nlohmann::json& stored, const char* key, double least, double most);
+/// Weight of popularity in scores and of terms in mixtures.
+inline constexpr double kMostWeight = 1e9;
+
+}  // namespace penchant::pipeline

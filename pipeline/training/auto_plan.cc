@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training/auto_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+#include "pipeline/artifact/bounds.h"
+#include "pipeline/choice/repeat_blend.h"
+#include "pipeline/training/training_position.h"
+
+namespace penchant::pipeline {
+
+namespace {
+
+/// Operations a second and thread: about two thirds of what both products reach on two Sapphire
+/// Rapids cores with Gowalla's sizes.
+constexpr double kSparseRate = 12e9;
+constexpr double kDenseRate = 50e9;
+constexpr double kFilterTrials = 12.0;
+/// Sparse products of a filter of order 4 (models/graph_filter.cc).
+constexpr double kFilterProducts = 8.0;
+/// Sparse products, and passes of [I x W] x [W x W], of the subspace iteration
+/// (models/spectral.cc).
+constexpr double kSubspaceProducts = 40.0;
+constexpr double kSubspacePasses = 12.0;
+/// Mixtures of vectors and filter that are ranked.
+constexpr double kMixtures = 16.0;
+/// Operations that the time for a score of a table, another beside it and their ranking is worth.
+constexpr double kRankedScore = 300.0;
+/// From the largest to the smallest.
+constexpr AutoPlan kPlans[] = {{12, 512, 4000}, {8, 512, 3000}, {8, 256, 2000}, {6, 256, 1500},
+                               {4, 256, 1000},  {3, 128, 1000}, {0, 512, 2000}, {0, 256, 1000},
+                               {0, 128, 500},   {0, 64, 200}};
+/// Vectors are validated once, after their last epoch. Were that early, the trainer would take it
+/// for a rate that is too high and train again, which no plan counts.
+static_assert(std::all_of(std::begin(kPlans), std::end(kPlans), [](const AutoPlan& plan) {
+  return plan.epochs == 0 || plan.epochs > last_early_epoch(plan.epochs);
+}));
+/// A table of scores of all items for the selection users is held: 256 MiB at most.
+constexpr std::int64_t kLargestTable = std::int64_t{256} << 18;  // floats
+constexpr std::int64_t kFewestUsers = 200;
+
+double cost(const PlanSizes& sizes, const AutoPlan& plan) {
+  const auto real = [](std::int64_t count) { return static_cast<double>(count); };
+  const double users = real(std::min(plan.selection_users, sizes.num_users));
+  const double rank = real(std::min({plan.rank, sizes.num_users, sizes.num_items}));
+  const double width = real(sizes.embedding_dim);
+  // Singular vectors, once of the training part and once of train + validation.
+  double sparse = 2.0 * kSubspaceProducts * 2.0 * real(sizes.num_entries) * rank;
+  double dense = 2.0 * kSubspacePasses * 2.0 * real(sizes.num_items) * rank * rank;
+  sparse += kFilterTrials * kFilterProducts * 2.0 * real(sizes.num_entries) * users;
+  dense += kFilterTrials * 2.0 * real(sizes.num_items) * rank * users;
+  if (plan.epochs > 0) {
+    const double epochs = 2.0 * real(plan.epochs);  // selection and refit
+    sparse += epochs * real(sizes.steps_per_epoch) * 2.0 * real(sizes.num_layers) * 2.0 *
+              real(sizes.propagated) * width;
+    dense += epochs * 3.0 * 2.0 * real(sizes.num_entries) * real(sizes.num_negatives) * width;
+    dense += kMixtures * 2.0 * real(sizes.num_items) * width * users;
+  }
+  if (sizes.repeats) dense += kRepeatTrials * kRankedScore * real(sizes.num_items) * users;
+  return (sparse / kSparseRate + dense / kDenseRate) / static_cast<double>(sizes.num_threads);
+}
+
+}  // namespace
+
+Budget parse_budget(std::string_view text, std::string_view key) {
+  Budget budget;
+  std::string_view unit = text;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), budget.seconds);
+  unit.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  const std::int64_t scale = unit.empty() || unit == "s" ? 1
+                             : unit == "m"               ? 60
+                             : unit == "h"               ? 3600
+                                                         : 0;
+  constexpr std::int64_t kLongest = 1'000'000'000;
+  if (error != std::errc() || scale == 0 || budget.seconds < 1 || budget.seconds > kLongest) {
+    throw InputError(
+        fmt::format("{} is '{}', expected a time above 0 such as 90s, 5m or 1h", key, text));
+  }
+  budget.seconds *= scale;
+  check_bounds("train.budget", budget.seconds, key);
+  return budget;
+}
+
+AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {
+  AutoPlan plan;
+  for (const AutoPlan& step : kPlans) {
+    plan = step;
+    const std::int64_t fitting = kLargestTable / std::max<std::int64_t>(1, sizes.num_items);
+    plan.selection_users = std::min(plan.selection_users, std::max(kFewestUsers, fitting));
+    plan.seconds = cost(sizes, plan);
+    if (plan.seconds <= budget_seconds) break;
+  }
+  return plan;
+}
+
+}  // namespace penchant::pipeline

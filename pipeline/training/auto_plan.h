@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much model.kind = "auto" tries within a time budget. The plan follows from counted operations
+// at assumed rates, not from a clock, so that the same command makes the same choice every time
+// (docs/decisions/0010-auto.md).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "pipeline/training/train.h"
+
+namespace penchant::pipeline {
+
+/// "90s", "5m", "1h" or plain seconds. Throws InputError that names `key`.
+Budget parse_budget(std::string_view text, std::string_view key);
+
+/// What the cost of a plan depends on.
+struct PlanSizes {
+  std::int64_t num_users = 0;
+  std::int64_t num_items = 0;
+  std::int64_t num_entries = 0;    ///< distinct (user, item) pairs of the training part
+  std::int64_t propagated = 0;     ///< entries of the propagation matrix
+  std::int64_t embedding_dim = 0;  ///< width of trained vectors
+  std::int64_t num_layers = 0;
+  std::int64_t num_negatives = 0;
+  std::int64_t steps_per_epoch = 0;
+  bool repeats = false;  ///< what users did before is tried beside what was chosen
+  int num_threads = 1;
+};
+
+struct AutoPlan {
+  std::int64_t epochs = 0;           ///< of trained vectors; 0: none are trained
+  std::int64_t rank = 0;             ///< singular vectors of the filter
+  std::int64_t selection_users = 0;  ///< of the validation part that choices are made on
+  double seconds = 0.0;              ///< expected for all of it
+};
+
+/// The largest plan of a fixed list that is expected to take at most `budget_seconds`; the smallest
+/// if none does.
+AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training/training_phase.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+#include <fmt/core.h>
+
+#include "graph/error.h"
+#include "models/checkpoint.h"
+#include "models/new_items.h"
+#include "models/new_users.h"
+#include "pipeline/artifact/manifest.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using graph::Csr;
+using graph::NodeId;
+using kernels::Backend;
+using kernels::FloatMatrix;
+using models::Parameter;
+
+namespace {
+
+std::vector<NodeId> node_order(const Csr& adjacency, const TrainOptions& options) {
+  switch (options.node_order) {
+    case NodeOrder::degree:
+      return graph::degree_order(adjacency.view());
+    case NodeOrder::metis:
+      if (static_cast<std::int64_t>(options.metis_order.size()) != adjacency.num_rows) {
+        throw InputError(
+            fmt::format("train.node_order is metis, but the partition has {} nodes and the graph "
+                        "{}; run the partition stage first",
+                        options.metis_order.size(), adjacency.num_rows));
+      }
+      return options.metis_order;
+    case NodeOrder::none:
+      break;
+  }
+  std::vector<NodeId> order(static_cast<std::size_t>(adjacency.num_rows));
+  for (std::size_t node = 0; node < order.size(); ++node) order[node] = static_cast<NodeId>(node);
+  return order;
+}
+
+}  // namespace
+
+Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind) {
+  if (kind == models::ModelKind::gcn)
+    return graph::normalize_symmetric(graph.adjacency.view(), graph::SelfLoops::yes);
+  return graph.adjacency;
+}
+
+std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
+                            const graph::ItemGraph& item_graph, const models::ModelOptions& options,
+                            Backend& backend, FloatMatrix& users, FloatMatrix& items) {
+  if (options.normalize) {
+    for (FloatMatrix* matrix : {&users, &items}) {
+      kernels::Vector<float> norms = backend.vector<float>(matrix->rows());
+      backend.normalize_rows(matrix->view(), matrix->view(), norms.view());
+    }
+  }
+  models::fill_new_users(user_item,
+                         options.normalize ? models::UnitLength::yes : models::UnitLength::no,
+                         backend, users.view());
+  // Beside further columns the length of a prediction counts: how sure it is.
+  const bool unit_length = options.normalize && options.new_item_columns == 0;
+  models::fill_new_items(user_item, item_graph,
+                         unit_length ? models::UnitLength::yes : models::UnitLength::no, backend,
+                         items.view());
+  return models::append_new_item_columns(user_item, item_graph, options.new_item_columns, backend,
+                                         users, items);
+}
+
+void finish_filter_vectors(const graph::UserItemGraph& user_item,
+                           const graph::ItemGraph& item_graph, Backend& backend, FloatMatrix& users,
+                           FloatMatrix& items) {
+  models::ModelOptions options;
+  options.normalize = false;
+  options.new_item_columns = 0;
+  finish_vectors(user_item, item_graph, options, backend, users, items);
+}
+
+namespace {
+
+/// The matrix with a column of zeros behind it.
+FloatMatrix widened(const FloatMatrix& matrix, Backend& backend) {
+  FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
+  backend.copy(matrix.view(), wide.view().cols_of(0, matrix.cols()));
+  return wide;
+}
+
+void set_last_column(const std::vector<float>& column, Backend& backend, FloatMatrix& matrix) {
+  backend.copy(kernels::ConstFloatView(column.data(), matrix.rows(), 1, 1, kernels::Device::cpu),
+               matrix.view().cols_of(matrix.cols() - 1, 1));
+}
+
+std::vector<float> popularity_of_items(const graph::UserItemGraph& graph, double weight) {
+  std::vector<float> popularity(static_cast<std::size_t>(graph.num_items));
+  for (std::size_t item = 0; item < popularity.size(); ++item) {
+    const auto degree =
+        static_cast<double>(graph.item_users.view().row_size(static_cast<std::int64_t>(item)));
+    popularity[item] = static_cast<float>(weight * std::log1p(degree));
+  }
+  return popularity;
+}
+
+}  // namespace
+
+void append_popularity(const graph::UserItemGraph& graph, double weight, Backend& backend,
+                       FloatMatrix& users, FloatMatrix& items) {
+  if (weight == 0.0) return;
+  users = widened(users, backend);
+  backend.fill(users.view().cols_of(users.cols() - 1, 1), 1.0F);
+  items = widened(items, backend);
+  set_last_column(popularity_of_items(graph, weight), backend, items);
+}
+
+PopularityTrial::PopularityTrial(const graph::UserItemGraph& graph, const FloatMatrix& users,
+                                 const FloatMatrix& items, Backend& backend)
+    : graph_(graph),
+      backend_(backend),
+      users_(widened(users, backend)),
+      items_(widened(items, backend)) {
+  backend.fill(users_.view().cols_of(users.cols(), 1), 1.0F);
+}
+
+void PopularityTrial::set_weight(double weight) {
+  if (weight != 0.0 && weight != weight_)
+    set_last_column(popularity_of_items(graph_, weight), backend_, items_);
+  weight_ = weight;
+}
+
+namespace {
+
+/// Parameters with a row, or an element, a node.
+bool is_node_table(const Parameter& parameter) { return parameter.name == "embeddings"; }
+bool is_node_vector(const Parameter& parameter) { return parameter.name.ends_with(".alpha"); }
+
+constexpr const char* kMoments[] = {".first_moment", ".second_moment"};
+
+}  // namespace
+
+/// Tensors of a file, with the host memory that they are views of.
+class TrainingPhase::TensorList {
+ public:
+  explicit TensorList(TrainingPhase& phase) : phase_(phase) {}
+
+  void add(const Parameter& parameter, const std::string& name, const FloatMatrix& matrix) {
+    const kernels::ConstFloatView value = downloads_.emplace_back()(matrix.view(), phase_.backend_);
+    const std::span<const NodeId> places = phase_.places();
+    models::NamedTensor tensor{name, value};
+    if (!places.empty() && is_node_table(parameter)) tensor.rows = places;
+    if (!places.empty() && is_node_vector(parameter)) {
+      std::vector<float>& ordered = ordered_.emplace_back();
+      for (const NodeId place : places) ordered.push_back(value(0, place));
+      tensor.value = {ordered.data(), 1, value.cols, value.cols, kernels::Device::cpu};
+    }
+    tensors_.push_back(std::move(tensor));
+  }
+  void write(const fs::path& path, const std::map<std::string, std::string>& metadata) const {
+    write_file_atomically(
+        path, [&](std::ostream& out) { models::write_safetensors(out, tensors_, metadata); });
+  }
+
+ private:
+  TrainingPhase& phase_;
+  std::vector<models::NamedTensor> tensors_;
+  std::deque<kernels::Download<float>> downloads_;
+  std::deque<std::vector<float>> ordered_;
+};
+
+void TrainingPhase::read_matrix(const models::TensorFile& file, const std::string& name,
+                                const fs::path& path, const Parameter& parameter, FloatMatrix& to) {
+  const std::int64_t cols = to.cols();
+  kernels::ConstFloatView stored = file.find_finite(name, to.rows(), cols, path).view();
+  const std::span<const NodeId> nodes = places();
+  std::vector<float> ordered;
+  if (!nodes.empty() && (is_node_table(parameter) || is_node_vector(parameter))) {
+    // A vector's elements are moved like the rows of a table of one column.
+    const std::int64_t width = is_node_table(parameter) ? cols : 1;
+    ordered.resize(nodes.size() * static_cast<std::size_t>(width));
+    for (std::size_t node = 0; node < nodes.size(); ++node)
+      std::copy_n(stored.data + static_cast<std::int64_t>(node) * width, width,
+                  ordered.data() + nodes[node] * width);
+    stored = {ordered.data(), to.rows(), cols, cols, kernels::Device::cpu};
+  }
+  backend_.copy(stored, to.view());
+}
+
+void TrainingPhase::write_weights(const fs::path& path) {
+  TensorList list(*this);
+  visit_parameters(
+      [&](Parameter& parameter) { list.add(parameter, parameter.name, parameter.value); });
+  list.write(path, {{"format", "penchant weights"}});
+}
+
+void TrainingPhase::read_weights(const fs::path& path) {
+  const models::TensorFile file = models::read_safetensors(path);
+  visit_parameters([&](Parameter& parameter) {
+    read_matrix(file, parameter.name, path, parameter, parameter.value);
+  });
+}
+
+void TrainingPhase::write_state(const fs::path& path,
+                                const std::map<std::string, std::string>& metadata) {
+  TensorList list(*this);
+  visit_parameters([&](Parameter& parameter) {
+    list.add(parameter, parameter.name, parameter.value);
+    list.add(parameter, parameter.name + kMoments[0], parameter.first_moment);
+    list.add(parameter, parameter.name + kMoments[1], parameter.second_moment);
+  });
+  list.write(path, metadata);
+}
+
+void TrainingPhase::read_state(const models::TensorFile& file, const fs::path& path) {
+  visit_parameters([&](Parameter& parameter) {
+    read_matrix(file, parameter.name, path, parameter, parameter.value);
+    read_matrix(file, parameter.name + kMoments[0], path, parameter, parameter.first_moment);
+    read_matrix(file, parameter.name + kMoments[1], path, parameter, parameter.second_moment);
+  });
+}
+
+GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
+                       const TrainOptions& options, Backend& backend)
+    : TrainingPhase(backend),
+      options_(options),
+      num_users_(user_item.num_users),
+      num_items_(user_item.num_items),
+      user_item_(user_item),
+      item_graph_(item),
+      steps_per_epoch_(pipeline::steps_per_epoch(user_item, options)),
+      loss_(options.model),
+      repeated_step_(backend.repeated_step()) {
+  const graph::PropagationGraph graph = graph::build_propagation_graph(user_item, item);
+  const Csr adjacency = model_adjacency(graph, options.model.kind);
+  order_ = node_order(adjacency, options);
+  new_id_ = graph::invert_permutation(order_);
+  adjacency_ = graph::reorder_symmetric(adjacency.view(), order_);
+  sparse_ = backend.sparse(adjacency_.view());
+  const auto num_ids = static_cast<std::size_t>(num_users_ + num_items_);
+  sampler_ =
+      std::make_unique<Sampler>(user_item, options, std::span(new_id_).first(num_ids), backend);
+  std::vector<std::uint8_t> active(order_.size(), 1);
+  for (std::size_t node = 0; node < order_.size(); ++node) {
+    const std::int64_t item_id = order_[node] - num_users_;
+    if (item_id >= 0 && item_id < num_items_)
+      active[node] = user_item.item_users.view().row_size(item_id) > 0;
+  }
+  encoder_ = models::make_encoder(options.model, *sparse_, {order_, active}, options.seed, backend);
+  d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
+}
+
+void GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                      float learning_rate) {
+  const kernels::PairDraw draw = sampler_->batch(epoch, step);
+  batch_rows_ = draw.users.size;
+  const models::Batch batch{draw.users, draw.positives, draw.negatives, draw.positive_bias,
+                            draw.negative_bias};
+  const kernels::VectorView<float> losses = losses_.next(backend_, batch_rows_);
+  kernels::AdamOptions adam;
+  adam.learning_rate = learning_rate;
+  adam.l2 = options_.l2;
+  adam.step = adam_step;
+  repeated_step_->run([&] {
+    sampler_->draw(draw);
+    const kernels::ConstFloatView final = encoder_->forward(backend_);
+    backend_.fill(d_final_.view(), 0.0F);
+    loss_.add_gradients(backend_, final, batch, d_final_.view(), losses);
+    encoder_->visit_parameters(
+        [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
+    encoder_->backward(backend_, d_final_.view());
+    encoder_->visit_parameters([&](Parameter& parameter) {
+      backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
+                         parameter.first_moment.view(), parameter.second_moment.view());
+    });
+  });
+}
+
+void GraphPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
+  const kernels::ConstFloatView final = encoder_->forward(backend_);
+  users = backend_.matrix<float>(num_users_, final.cols);
+  items = backend_.matrix<float>(num_items_, final.cols);
+  kernels::Upload<NodeId> upload;
+  const kernels::IdView ids = upload(new_id_, backend_);
+  backend_.gather_rows(final, ids.sub(0, num_users_), users.view());
+  backend_.gather_rows(final, ids.sub(num_users_, num_items_), items.view());
+  finish_vectors(user_item_, item_graph_, options_.model, backend_, users, items);
+}
+
+}  // namespace penchant::pipeline

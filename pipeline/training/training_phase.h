@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one phase of training holds in memory: graph in its node order, model, optimiser state; and
+// one training step. The interest model's phase: interest_training.h.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/item_graph.h"
+#include "graph/normalize.h"
+#include "graph/user_item_graph.h"
+#include "kernels/backend.h"
+#include "kernels/transfer.h"
+#include "models/checkpoint.h"
+#include "models/encoder.h"
+#include "models/loss_log.h"
+#include "models/ranking_loss.h"
+#include "pipeline/model/calibration.h"
+#include "pipeline/training/sampler.h"
+#include "pipeline/training/train.h"
+
+namespace penchant::pipeline {
+
+/// The matrix that a model kind propagates over.
+graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind);
+
+/// The last steps from propagated to final vectors [U x D], [I x D]: length 1 if the model
+/// normalizes, and vectors for users and items of whom nothing is known (models/new_users.h,
+/// models/new_items.h). Returns how many columns it appended for the items.
+std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
+                            const graph::ItemGraph& item_graph, const models::ModelOptions& options,
+                            kernels::Backend& backend, kernels::FloatMatrix& users,
+                            kernels::FloatMatrix& items);
+/// The same for a filter's vectors: any length, no columns.
+void finish_filter_vectors(const graph::UserItemGraph& user_item,
+                           const graph::ItemGraph& item_graph, kernels::Backend& backend,
+                           kernels::FloatMatrix& users, kernels::FloatMatrix& items);
+
+/// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item
+/// (Koenigstein et al. 2012's form of a bias in an inner product); nothing at weight 0.
+void append_popularity(const graph::UserItemGraph& graph, double weight, kernels::Backend& backend,
+                       kernels::FloatMatrix& users, kernels::FloatMatrix& items);
+
+/// Final vectors beside which weights of popularity are tried: from weight to weight only the
+/// column that append_popularity would add changes, so the vectors are computed once.
+class PopularityTrial {
+ public:
+  PopularityTrial(const graph::UserItemGraph& graph, const kernels::FloatMatrix& users,
+                  const kernels::FloatMatrix& items, kernels::Backend& backend);
+
+  /// What append_popularity makes of the vectors; both hold until the next call.
+  void set_weight(double weight);
+  kernels::ConstFloatView users() const { return users_.view().cols_of(0, width()); }
+  kernels::ConstFloatView items() const { return items_.view().cols_of(0, width()); }
+  /// The vectors alone.
+  kernels::ConstFloatView plain_users() const { return users_.view().cols_of(0, plain_width()); }
+  kernels::ConstFloatView plain_items() const { return items_.view().cols_of(0, plain_width()); }
+
+ private:
+  std::int64_t plain_width() const { return users_.cols() - 1; }
+  std::int64_t width() const { return plain_width() + (weight_ != 0.0 ? 1 : 0); }
+
+  const graph::UserItemGraph& graph_;
+  kernels::Backend& backend_;
+  kernels::FloatMatrix users_, items_;  ///< a last column of ones, and of weighed popularity
+  double weight_ = 0.0;
+};
+
+/// One phase of training as the trainer sees it, whatever the model.
+class TrainingPhase {
+ public:
+  explicit TrainingPhase(kernels::Backend& backend) : backend_(backend) {}
+  virtual ~TrainingPhase() = default;
+  virtual std::int64_t steps_per_epoch() const = 0;
+  /// Enqueues one step: exact forward over the full graph, loss and gradients of one batch, Adam.
+  virtual void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+                    float learning_rate) = 0;
+  /// Adds the rows' losses of the steps since the last call to `sum`. Waits for them.
+  virtual void add_losses(double& sum) = 0;
+  /// Rows of the last step's batch.
+  virtual std::int64_t batch_rows() const = 0;
+  /// Final vectors in dense ids.
+  virtual void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) = 0;
+  virtual void visit_parameters(const models::ParameterVisitor& visit) = 0;
+  /// How the probabilities that the model gives must be corrected, by the validation part; models
+  /// without probabilities have nothing to correct.
+  virtual Calibration calibrate() { return {}; }
+  /// Parameters as a file. Node rows are in dense order, so that files depend neither on
+  /// train.node_order nor on the partition that it follows.
+  void write_weights(const std::filesystem::path& path);
+  /// What write_weights wrote.
+  void read_weights(const std::filesystem::path& path);
+  /// Parameters and their moments: everything that a step changes.
+  void write_state(const std::filesystem::path& path,
+                   const std::map<std::string, std::string>& metadata);
+  /// What write_state wrote; `path` is for messages.
+  void read_state(const models::TensorFile& file, const std::filesystem::path& path);
+
+ protected:
+  /// places()[node] is where a node's row stands in memory; empty: at its dense id.
+  virtual std::span<const graph::NodeId> places() const { return {}; }
+
+  kernels::Backend& backend_;
+
+ private:
+  class TensorList;
+  void read_matrix(const models::TensorFile& file, const std::string& name,
+                   const std::filesystem::path& path, const models::Parameter& parameter,
+                   kernels::FloatMatrix& to);
+};
+
+/// A phase of a graph encoder's training. Both graphs must outlive it.
+class GraphPhase final : public TrainingPhase {
+ public:
+  GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
+             const TrainOptions& options, kernels::Backend& backend);
+
+  std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
+  void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
+            float learning_rate) override;
+  void add_losses(double& sum) override { losses_.add_to(sum, backend_); }
+  std::int64_t batch_rows() const override { return batch_rows_; }
+  void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) override;
+  void visit_parameters(const models::ParameterVisitor& visit) override {
+    encoder_->visit_parameters(visit);
+  }
+
+ protected:
+  std::span<const graph::NodeId> places() const override { return new_id_; }
+
+ private:
+  const TrainOptions& options_;
+  std::int64_t num_users_, num_items_;
+  const graph::UserItemGraph& user_item_;
+  const graph::ItemGraph& item_graph_;
+  std::int64_t steps_per_epoch_;
+  std::int64_t batch_rows_ = 0;
+  models::RankingLoss loss_;
+  models::LossLog losses_;
+  std::vector<graph::NodeId> order_, new_id_;
+  graph::Csr adjacency_;
+  std::unique_ptr<kernels::SparseMatrix> sparse_;
+  std::unique_ptr<models::Encoder> encoder_;
+  std::unique_ptr<Sampler> sampler_;
+  kernels::FloatMatrix d_final_;
+  std::unique_ptr<kernels::RepeatedStep> repeated_step_;
+};
+
+}  // namespace penchant::pipeline

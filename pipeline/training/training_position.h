@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the training loop stands; a checkpoint's metadata holds it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "pipeline/choice/filter_blend.h"
+#include "pipeline/choice/repeat_blend.h"
+#include "pipeline/model/calibration.h"
+
+namespace penchant::pipeline {
+
+struct TrainingPosition {
+  std::string phase = "select";
+  std::int64_t attempt = 0;  ///< of the phase: each has a lower learning rate than the one before
+  std::int64_t epoch = 0;    ///< current, from 0
+  std::int64_t step = 0;     ///< done in this epoch
+  std::int64_t adam_step = 0;
+  double loss_sum = 0.0;  ///< of this epoch so far
+  std::int64_t loss_rows = 0;
+  double best_value = -1.0;       ///< of all attempts
+  std::int64_t best_epoch = 0;    ///< counted from 1
+  std::int64_t best_attempt = 0;  ///< that the best epoch is of
+  double attempt_value = -1.0;    ///< the best of this attempt
+  std::int64_t without_improvement = 0;
+  std::int64_t phase_epochs = 0;   ///< epochs to run in this phase
+  std::int64_t epochs_run = 0;     ///< of all phases
+  double last_loss = 0.0;          ///< mean over the last whole epoch
+  double popularity_weight = 0.0;  ///< chosen when selection ends
+  FilterBlend blend;               ///< likewise
+  RepeatBlend repeats;             ///< likewise
+  Calibration calibration;         ///< likewise
+};
+
+/// Of a selection of so many epochs: a best epoch up to this one says that the rate is too high.
+constexpr std::int64_t last_early_epoch(std::int64_t epochs) {
+  return std::max<std::int64_t>(2, epochs / 10);
+}
+
+nlohmann::json position_to_json(const TrainingPosition& position);
+/// Throws nlohmann::json::exception where something is missing.
+TrainingPosition position_from_json(const nlohmann::json& stored);
+/// Why a training of so many epochs, with so many further attempts at most, cannot be in this
+/// position; empty if it can.
+std::string position_fault(const TrainingPosition& position, std::int64_t epochs,
+                           std::int64_t max_retries);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/workflow/run.h"
+
+#include <stdexcept>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "graph/files.h"
+#include "pipeline/artifact/artifact.h"
+#include "pipeline/artifact/environment.h"
+#include "pipeline/artifact/json_file.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/evaluation/evaluation_report.h"
+#include "pipeline/ingest/input_files.h"
+#include "pipeline/model/model_manifest.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+/// What a stage was made from: stored in the artefact, which is finished with it or not at all.
+class Stamp {
+ public:
+  Stamp(fs::path artifact, std::string_view kind, json inputs)
+      : path_(std::move(artifact)), kind_(kind), inputs_(std::move(inputs)) {}
+  /// True if the artefact is whole and was made from the same.
+  bool is_current() const {
+    if (!is_finished(path_, kind_)) return false;
+    const json stored = read_json_if_good(path_ / kStampName);
+    if (stored.is_discarded() || stored != inputs_)
+      return false;  // what is discarded never differs
+    try {
+      check_files(path_, kind_, read_manifest(path_, kind_));
+      return true;
+    } catch (const InputError&) {
+      return false;
+    }
+  }
+  std::string text() const { return inputs_.dump(2) + "\n"; }
+  Destination destination() const { return {path_, text()}; }
+
+ private:
+  fs::path path_;
+  std::string kind_;
+  json inputs_;
+};
+
+json hashes_of(const std::vector<InputFile>& files) {
+  json hashes = json::array();
+  for (const InputFile& file : files) {
+    hashes.push_back(
+        {{"file", hide_environment(file.path.string())}, {"hash", hash_file(file.path)}});
+  }
+  return hashes;
+}
+
+/// Runs `work` unless the stamp is current; notes which.
+template <typename Work>
+void stage(const char* name, const Stamp& stamp, RunReport& report, Progress& progress, Work work) {
+  if (stamp.is_current()) {
+    progress.begin(name);
+    progress.end("unchanged, skipped");
+    report.skipped.emplace_back(name);
+    return;
+  }
+  work();
+  if (report.interrupted) return;
+  report.done.emplace_back(name);
+}
+
+/// The stored evaluation, if it was made from these inputs.
+bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report,
+                     Progress& progress) {
+  const json stored = read_json_if_good(path);
+  if (!stored.is_object() || stored.value("inputs", json()) != inputs) return false;
+  try {
+    const EvaluateReport model = evaluation_from_json(stored);
+    const auto popularity = stored.at("popularity_metrics").get<std::map<std::string, double>>();
+    for (const auto& [name, value] : model.metrics) {
+      if (!popularity.contains(name))
+        throw InputError(fmt::format("popularity_metrics has no '{}'", name));
+    }
+    if (model.metrics.empty()) throw InputError("metrics is empty");
+    report.model = model;
+    report.popularity.metrics = popularity;
+    return true;
+  } catch (const std::exception& error) {  // a key is missing or of another type
+    progress.warn(fmt::format("{} is damaged ({}); evaluated again", path.string(), error.what()));
+    return false;
+  }
+}
+
+json settings(const Config& config, const std::vector<std::string>& prefixes) {
+  return json::parse(settings_json(config, prefixes));
+}
+
+}  // namespace
+
+void load_metis_order(const fs::path& data, const Dataset& dataset, const Graphs& graphs,
+                      Config& config, Progress& progress) {
+  if (config.train.node_order != NodeOrder::metis ||
+      config.train.model.kind == models::ModelKind::graph_filter)
+    return;
+  config.train.metis_order = load_or_make_order(
+      data, dataset, graphs, fitted(config.partition, dataset, progress), progress);
+  // The order is over users, items and hubs of the training graph; a refit has the same nodes.
+}
+
+TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
+                            kernels::Backend& backend, Progress& progress,
+                            const std::string& stamp) {
+  const auto once = [&](bool resume) {
+    config.train.resume = resume;
+    return train(dataset, graphs, config.train, effective_toml(config),
+                 Destination{config.model_out, stamp}, backend, progress);
+  };
+  const bool interrupted = !resumable_training(config.model_out).empty();
+  try {
+    return once(interrupted);
+  } catch (const InputError& error) {
+    if (!interrupted ||
+        std::string_view(error.what()).find("cannot resume") == std::string_view::npos)
+      throw;
+    progress.warn(fmt::format("{}; training starts over", error.what()));
+    return once(false);
+  }
+}
+
+RunReport run_all(Config config, Progress& progress) {
+  if (config.data_out.empty()) throw InputError("run: data.out is not set");
+  if (config.model_out.empty()) throw InputError("run: model.out is not set");
+  RunReport report;
+  const auto backend = kernels::make_backend(config.backend);
+
+  const Stamp ingested(
+      config.data_out, kDataArtifact,
+      {{"settings", settings(config, {"data."})},
+       {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
+  stage("ingest", ingested, report, progress,
+        [&] { ingest(config.ingest, ingested.destination(), progress); });
+  const Dataset dataset = read_dataset(config.data_out);
+  // Before hours of training: what cannot be evaluated is found here.
+  const EvaluateOptions evaluation = dataset.split.test.empty()
+                                         ? config.evaluate
+                                         : config.evaluate.fitted(dataset.num_items(), progress);
+
+  const json graph_inputs = {{"data", dataset.hash}, {"settings", settings(config, {"graph."})}};
+  const Stamp built(config.data_out / "graph", kGraphArtifact, graph_inputs);
+  stage("graph", built, report, progress, [&] {
+    build_graphs(config.data_out, dataset, config.graph, progress, Storing::required, built.text());
+  });
+  const Graphs graphs = load_or_build_graphs(config.data_out, dataset, config.graph, progress);
+
+  json partition_inputs = graph_inputs;
+  partition_inputs["partition"] = settings(config, {"partition."});
+  const bool filter = config.train.model.kind == models::ModelKind::graph_filter;
+  if (!filter) {  // a filter has no use for a node order
+    const Stamp divided(config.data_out / "partition", kPartitionArtifact, partition_inputs);
+    stage("partition", divided, report, progress, [&] {
+      report.partitions =
+          partition_graphs(config.data_out, dataset, graphs,
+                           fitted(config.partition, dataset, progress), progress, divided.text());
+    });
+  }
+
+  json train_inputs = graph_inputs;
+  train_inputs["train"] = settings(config, {"model.", "filter.", "train."});
+  if (config.train.node_order == NodeOrder::metis && !filter)
+    train_inputs["partition"] = partition_inputs["partition"];
+  const Stamp trained(config.model_out, kModelArtifact, train_inputs);
+  stage("train", trained, report, progress, [&] {
+    load_metis_order(config.data_out, dataset, graphs, config, progress);
+    report.interrupted =
+        train_or_resume(dataset, graphs, config, *backend, progress, trained.text()).interrupted;
+  });
+  if (report.interrupted) return report;
+
+  const TrainedModel model = load_model(config.model_out, dataset, *backend);
+  if (!dataset.split.test.empty()) {
+    const fs::path path = config.model_out / kEvaluation;
+    const json inputs = {{"model", model.model_hash},
+                         {"data", dataset.hash},
+                         {"settings", settings(config, {"evaluate."})}};
+    if (read_evaluation(path, inputs, report, progress)) {
+      progress.begin("evaluate");
+      progress.end("unchanged, skipped");
+      report.skipped.emplace_back("evaluate");
+    } else {
+      report.model = evaluate(dataset, model, evaluation, *backend, progress);
+      report.popularity = evaluate_popularity(dataset, evaluation, *backend, progress);
+      json result = evaluation_to_json(report.model);
+      result["inputs"] = inputs;
+      result["popularity_metrics"] = report.popularity.metrics;
+      write_file_atomically(path, result.dump(2) + "\n");
+      report.done.emplace_back("evaluate");
+    }
+  }
+
+  if (!config.embeddings_out.empty()) {
+    const Stamp embedded(config.embeddings_out, kEmbeddingsArtifact,
+                         {{"model", model.model_hash},
+                          {"data", dataset.hash},
+                          {"settings", settings(config, {"embeddings."})}});
+    stage("embed", embedded, report, progress,
+          [&] { embed(dataset, model, config.embed, embedded.destination(), *backend, progress); });
+  }
+  return report;
+}
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// score, recommend --history and evaluate --baselines as a user meets them.
+#include <gtest/gtest.h>
+
+#include "tests/pipeline/support/program.h"
+
+namespace penchant::testing {
+namespace {
+
+using nlohmann::json;
+
+using CliScore = ShopTest;
+
+TEST_F(CliScore, PairsHistoriesAndBaselinesOfATrainedModel) {
+  train();
+  const std::string data = at("shop.data");
+  const std::string model = at("shop.model");
+  write_text(at("pairs.csv"), "user,item,place\nu3,i7,x\nu4,i8,y\nu3,nothing,z\n");
+  const std::vector<std::string> score = {
+      "score", data, model, "--pairs", at("pairs.csv"), "--out", at("scores.csv"), "--json"};
+  expect_input_error(run_penchant(score), {"pairs.csv:4", "unknown item 'nothing'"});
+  EXPECT_FALSE(std::filesystem::exists(at("scores.csv")));
+  std::vector<std::string> skip = score;
+  skip.insert(skip.end(), {"--unknown", "skip"});
+  const json report = run_penchant(skip).json();
+  EXPECT_EQ(report["rows_written"], 2);
+  EXPECT_EQ(report["rows_unknown"], 1);
+  EXPECT_EQ(read_text(at("scores.csv")).rfind("user,item,place,score\nu3,i7,x,", 0), 0U);
+  std::vector<std::string> never = score;
+  never.insert(never.end(), {"--unknown", "never"});
+  expect_input_error(run_penchant(never), {"--unknown", "error, skip, zero"});
+
+  const json recommended =
+      run_penchant({"recommend", data, model, "--history", "i7,i8,i7", "--k", "5", "--json"})
+          .json();
+  ASSERT_EQ(recommended["items"].size(), 5U);
+  for (const json& entry : recommended["items"])
+    EXPECT_TRUE(entry["item"] != "i7" && entry["item"] != "i8");
+  EXPECT_NE(run_penchant({"recommend", data, model, "--history", "i7", "--k", "5"})
+                .out.find("mean of their vectors"),
+            std::string::npos);
+  expect_input_error(run_penchant({"recommend", data, model, "--history", "i7,nothing"}),
+                     {"unknown item 'nothing'"});
+  expect_input_error(run_penchant({"recommend", data, model, "--history", ""}), {"--history"});
+  expect_input_error(run_penchant({"recommend", data, model}), {"either --user or --history"});
+  expect_input_error(run_penchant({"recommend", data, model, "--user", "u3", "--history", "i7"}),
+                     {"either --user or --history"});
+
+  const json evaluation = run_penchant({"evaluate", data, model, "--baselines", "--json"}).json();
+  for (const char* name :
+       {"popularity", "item_knn", "last_item_knn", "repeat_frequent", "repeat_recent"}) {
+    ASSERT_TRUE(evaluation.contains(std::string(name) + "_metrics")) << name;
+    EXPECT_TRUE(evaluation[std::string(name) + "_metrics"].contains("ndcg@20")) << name;
+  }
+  const ProgramResult table = run_penchant({"evaluate", data, model, "--baselines"});
+  EXPECT_NE(table.out.find("repeat_recent"), std::string::npos) << table.out;
+}
+
+}  // namespace
+}  // namespace penchant::testing

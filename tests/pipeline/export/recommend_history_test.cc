@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recommendations for someone who is not in the data: a list of raw ids, good and bad.
+#include <cmath>
+#include <numeric>
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pipeline/export/embed.h"
+#include "tests/pipeline/support/interest_scorers.h"
+#include "tests/pipeline/support/logs.h"
+
+namespace penchant::pipeline {
+namespace {
+
+using graph::NodeId;
+using penchant::testing::HistoryScorer;
+using penchant::testing::IngestTest;
+using penchant::testing::input_error_of;
+using penchant::testing::Lines;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RecommendHistory : public IngestTest {
+ protected:
+  /// Six items a to f in a plane; vectors as given, row by row.
+  void use(const std::vector<float>& items, bool popularity_column = false) {
+    dataset_ = ingest_text(
+        "user,item,time\n"
+        "1,a,1\n1,b,2\n1,c,3\n2,d,1\n2,e,2\n2,f,3\n");
+    const std::int64_t cols = static_cast<std::int64_t>(items.size()) / 6;
+    model_.popularity_column = popularity_column;
+    model_.items = backend_->matrix<float>(6, cols);
+    model_.users = backend_->matrix<float>(2, cols);
+    backend_->copy(kernels::ConstFloatView(items.data(), 6, cols, cols, kernels::Device::cpu),
+                   model_.items.view());
+  }
+  Lines recommended(const std::vector<std::string_view>& history, std::int64_t k) {
+    Lines items;
+    for (const ScoredItem& entry : recommend_for_history(dataset_, model_, history, k, *backend_)) {
+      items.emplace_back(dataset_.items.raw(entry.item));
+    }
+    return items;
+  }
+
+  std::unique_ptr<kernels::Backend> backend_ =
+      kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  Dataset dataset_;
+  TrainedModel model_;
+};
+
+TEST_F(RecommendHistory, WithoutAnInterestModelTheMeanOfTheVectors) {
+  //    a     b     c     d         e      f
+  use({1, 0, 0, 1, 2, 2, .9F, .9F, -1, 1, 1, .5F});
+  // The mean of a and b points at c and d; a and b themselves are left out.
+  EXPECT_THAT(recommended({"a", "b"}, 4), ElementsAre("c", "d", "f", "e"));
+  EXPECT_THAT(recommended({"b"}, 3), ElementsAre("c", "e", "d"));
+  const std::vector<std::string_view> history = {"a", "b"};
+  const auto best = recommend_for_history(dataset_, model_, history, 1, *backend_);
+  EXPECT_NEAR(best[0].score, 4.0 * std::sqrt(0.5), 1e-6) << "the query is as long as a and b are";
+}
+
+TEST_F(RecommendHistory, ThePopularityColumnCountsOnce) {
+  // The third column is popularity: f has a lot of it.
+  use({1, 0, 0, 0, 1, 0, 2, 2, 0, .9F, .9F, 0, -1, 1, 0, 0, 0, 2.5F}, true);
+  EXPECT_THAT(recommended({"a", "b"}, 3), ElementsAre("c", "f", "d"));
+}
+
+TEST_F(RecommendHistory, VectorsThatCancelLeaveTheLowerIdsFirst) {
+  use({1, 0, -1, 0, 2, 2, .9F, .9F, -1, 1, 1, .5F});
+  EXPECT_THAT(recommended({"a", "b"}, 2), ElementsAre("c", "d"));
+}
+
+TEST_F(RecommendHistory, AnInterestModelGivesTheVector) {
+  // Its vector is (last item, length): scores are 2 x + 3 y after a, b, c.
+  use({1, 0, 0, 1, 2, 2, 1, 5, -1, 1, 9, .5F});
+  model_.interest =
+      std::make_unique<HistoryScorer>([](std::span<const NodeId>, NodeId) { return 0.5F; });
+  EXPECT_THAT(recommended({"a", "b", "c"}, 3), ElementsAre("f", "d", "e"));
+}
+
+TEST_F(RecommendHistory, WherePeopleRepeatTheHistoryStays) {
+  use({1, 0, 0, 1, 2, 2, .9F, .9F, -1, 1, 1, .5F});
+  dataset_.repeats_allowed = true;
+  EXPECT_THAT(recommended({"c"}, 1), ElementsAre("c"));
+}
+
+TEST_F(RecommendHistory, OneItemAndTenThousand) {
+  use({1, 0, 0, 1, 2, 2, .9F, .9F, -1, 1, 1, .5F});
+  EXPECT_EQ(recommended({"a"}, 3).size(), 3U);
+  std::vector<std::string_view> history(10'000, "a");
+  history.back() = "b";
+  EXPECT_THAT(recommended(history, 1), ElementsAre("c"));
+  history.push_back("a");
+  EXPECT_THAT(input_error_of([&] { recommended(history, 1); }),
+              AllOf(HasSubstr("10001 items"), HasSubstr("at most 10000")));
+}
+
+TEST_F(RecommendHistory, BadListsAreExplained) {
+  use({1, 0, 0, 1, 2, 2, .9F, .9F, -1, 1, 1, .5F});
+  EXPECT_THAT(input_error_of([&] { recommended({}, 1); }), HasSubstr("--history is empty"));
+  EXPECT_THAT(input_error_of([&] {
+                recommended({"a", "zzz"}, 1);
+              }),
+              AllOf(HasSubstr("unknown item 'zzz'"), HasSubstr("6 known ids")));
+  EXPECT_THAT(input_error_of([&] { recommended({"a"}, 7); }), HasSubstr("k is 7"));
+  model_.items = backend_->matrix<float>(6, 0);
+  EXPECT_THAT(input_error_of([&] { recommended({"a"}, 1); }), HasSubstr("no vectors"));
+}
+
+}  // namespace
+}  // namespace penchant::pipeline

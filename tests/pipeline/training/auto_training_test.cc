@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training/auto_training.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/evaluation/evaluate.h"
+#include "pipeline/export/embed.h"
+#include "pipeline/training/auto_plan.h"
+#include "pipeline/training/filter_training.h"
+#include "tests/pipeline/support/shop.h"
+
+namespace penchant::pipeline {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using penchant::testing::input_error_of;
+using penchant::testing::read_text;
+using ::testing::HasSubstr;
+
+class AutoTraining : public penchant::testing::SmallShopTest {
+ protected:
+  static TrainOptions auto_recipe() {
+    TrainOptions options;
+    options.model.kind = models::ModelKind::automatic;
+    options.model.embedding_dim = 12;
+    options.filter.rank = 16;
+    return options;
+  }
+  json manifest(const std::string& name) const {
+    return json::parse(read_text(at(name) / "manifest.json"));
+  }
+  std::vector<json> lines(const std::string& name, const std::string& phase) const {
+    std::vector<json> found;
+    std::ifstream file(at(name) / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);) {
+      json parsed = json::parse(line);
+      if (parsed["phase"] == phase) found.push_back(std::move(parsed));
+    }
+    return found;
+  }
+  TrainedModel load(const std::string& name) { return load_model(at(name), dataset(), backend()); }
+
+  /// The most popular of `trials` within this share of the best; with none the first of the best.
+  static json expected_choice(const std::vector<json>& trials, const char* what, double tolerance) {
+    double best = 0.0;
+    for (const json& trial : trials)
+      best = std::max(best, trial["validation"]["ndcg@20"].get<double>());
+    json chosen;
+    double popularity = -1.0;
+    for (const json& trial : trials) {
+      const json& metrics = trial["validation"];
+      if (metrics["ndcg@20"].get<double>() < (1.0 - tolerance) * best) continue;
+      if (tolerance == 0.0) return trial[what];
+      if (metrics["popularity@20"].get<double>() <= popularity) continue;
+      popularity = metrics["popularity@20"].get<double>();
+      chosen = trial[what];
+    }
+    return chosen;
+  }
+};
+
+TEST_F(AutoTraining, WithoutTimesTakesTheMostPopularOfWhatIsNearlyBest) {
+  Dataset timeless = read_dataset(data_path());
+  timeless.split.train.interactions.time_ms.clear();
+  timeless.split.validation.time_ms.clear();
+  pipeline::train(timeless, graphs(), auto_recipe(), "", at("m"), backend(), silent_progress());
+  const json model = manifest("m")["model"];
+  EXPECT_EQ(model["filter"], expected_choice(lines("m", "select"), "filter", 0.01));
+  EXPECT_EQ(model["mixture"], expected_choice(lines("m", "mix"), "mixture", 0.01));
+}
+
+TEST_F(AutoTraining, TakesTheBestWhereValidationIsLaterThanTraining) {
+  const TrainReport report = train(auto_recipe(), "m");
+  const json model = manifest("m")["model"];
+  ASSERT_GE(lines("m", "select").size(), 5U);
+  ASSERT_GE(lines("m", "mix").size(), 6U);
+  EXPECT_EQ(model["filter"], expected_choice(lines("m", "select"), "filter", 0.0));
+  EXPECT_EQ(model["mixture"], expected_choice(lines("m", "mix"), "mixture", 0.0));
+  EXPECT_EQ(lines("m", "mix").front()["mixture"]["vectors"], false) << "the filter alone";
+  EXPECT_EQ(manifest("m")["trained_on"], "train+validation");
+  EXPECT_EQ(manifest("m")["chosen"], report.chosen);
+  EXPECT_THAT(report.chosen, HasSubstr("mixtures tried"));
+  EXPECT_FALSE(fs::exists(at("m") / "selection"));
+}
+
+TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
+  train(auto_recipe(), "m");
+  const json mixture = manifest("m")["model"]["mixture"];
+  ASSERT_TRUE(mixture["vectors"].get<bool>());
+  ASSERT_GT(mixture["filter_weight"].get<double>(), 0.0);
+  const TrainedModel model = load("m");
+  ASSERT_NE(model.scorer, nullptr);
+  EXPECT_EQ(model.embedding_dim(), 12);
+  EXPECT_EQ(model.popularity_column, mixture["popularity_weight"].get<double>() != 0.0);
+
+  const Graphs merged = make_graphs(train_and_validation(dataset()), dataset(), graphs().options);
+  const graph::CsrView rows = merged.user_item.user_items.view();
+  const TrainedModel vectors = load_model(at("m") / "vectors", dataset(), backend());
+  models::GraphFilter filter(
+      std::make_shared<models::FilterGraph>(
+          rows,
+          read_singular_vectors(at("m") / "weights.safetensors", dataset().num_items(), backend()),
+          backend()),
+      filter_from_json(manifest("m")["model"]["filter"]), backend());
+  const std::vector<graph::NodeId> users = {0, 5, 6, 150};
+  const kernels::IdView ids(users.data(), 4, kernels::Device::cpu);
+  kernels::FloatMatrix got = backend().matrix<float>(dataset().num_items(), 4);
+  kernels::FloatMatrix filtered = backend().matrix<float>(dataset().num_items(), 4);
+  model.scorer->score(ids, backend(), got.view());
+  filter.score(ids, backend(), filtered.view());
+  for (std::int64_t b = 0; b < 4; ++b) {
+    const graph::NodeId user = users[static_cast<std::size_t>(b)];
+    const double root = std::sqrt(std::max<double>(1.0, static_cast<double>(rows.row_size(user))));
+    for (std::int64_t i = 0; i < got.rows(); ++i) {
+      double product = 0.0;
+      for (std::int64_t d = 0; d < 12; ++d)
+        product += static_cast<double>(vectors.users.view()(user, d)) *
+                   static_cast<double>(vectors.items.view()(i, d));
+      const auto buyers = static_cast<double>(merged.user_item.item_users.view().row_size(i));
+      product += mixture["popularity_weight"].get<double>() * std::log1p(buyers);
+      const double filter_part =
+          mixture["filter_weight"].get<double>() * static_cast<double>(filtered.view()(i, b));
+      const double want = root * product + filter_part;
+      EXPECT_NEAR(static_cast<double>(got.view()(i, b)), want,
+                  1e-5 * (root + std::abs(filter_part) + 1.0));
+    }
+  }
+}
+
+TEST_F(AutoTraining, ServesEveryVerbOnModels) {
+  train(auto_recipe(), "m");
+  const TrainedModel model = load("m");
+  EvaluateOptions options;
+  options.cutoffs = {20};
+  const auto recall = [&](const EvaluateReport& report) { return report.metrics.at("recall@20"); };
+  const double popularity =
+      recall(evaluate_popularity(dataset(), options, backend(), silent_progress()));
+  EXPECT_GT(recall(evaluate(dataset(), model, options, backend(), silent_progress())),
+            1.3 * popularity);
+  options.vectors_alone = true;
+  EXPECT_GT(recall(evaluate(dataset(), model, options, backend(), silent_progress())), popularity);
+  EXPECT_EQ(recommend(dataset(), model, "u3", 5, backend()).size(), 5U);
+  EXPECT_EQ(similar(dataset(), model, "i3", 5, backend()).size(), 5U);
+  embed(dataset(), model, {}, at("e"), backend(), silent_progress());
+  EXPECT_TRUE(fs::exists(at("e") / "items.npy"));
+}
+
+TEST_F(AutoTraining, SameSeedSameBytes) {
+  train(auto_recipe(), "one");
+  train(auto_recipe(), "two");
+  for (const char* file : {"weights.safetensors", "vectors/weights.safetensors", "metrics.jsonl"})
+    EXPECT_EQ(read_text(at("one") / file), read_text(at("two") / file)) << file;
+  EXPECT_EQ(manifest("one")["hash"], manifest("two")["hash"]);
+}
+
+/// Counts updates and asks to stop after so many; 0: never.
+class Impatient : public Progress {
+ public:
+  explicit Impatient(int limit) : limit_(limit) {}
+  void begin(std::string_view) override {}
+  void update(std::int64_t, std::int64_t, std::string_view) override { ++updates_; }
+  void end(std::string_view) override {}
+  void warn(std::string_view) override {}
+  bool stop_requested() const override { return limit_ > 0 && updates_ >= limit_; }
+  int updates() const { return updates_; }
+
+ private:
+  int limit_;
+  int updates_ = 0;
+};
+
+TEST_F(AutoTraining, AnInterruptedRunGoesOnToTheSameBytes) {
+  Impatient patient(0);
+  train(auto_recipe(), "whole", patient);
+  TrainOptions options = auto_recipe();
+  // In the filter's search, in the training of the selection, in the refit.
+  for (const int updates : {3, patient.updates() / 3, patient.updates() - 5}) {
+    options.resume = false;
+    fs::remove_all(at("m"));
+    Impatient progress(updates);
+    ASSERT_TRUE(train(options, "m", progress).interrupted) << updates;
+    EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
+    options.resume = true;
+    EXPECT_FALSE(train(options, "m").interrupted);
+    for (const char* file : {"weights.safetensors", "vectors/weights.safetensors", "metrics.jsonl"})
+      EXPECT_EQ(read_text(at("whole") / file), read_text(at("m") / file)) << file << updates;
+    EXPECT_EQ(manifest("whole")["hash"], manifest("m")["hash"]);
+  }
+}
+
+TEST_F(AutoTraining, DoesNotGoOnUnderOtherOptions) {
+  TrainOptions options = auto_recipe();
+  Impatient progress(3);
+  ASSERT_TRUE(train(options, "m", progress).interrupted);
+  options.resume = true;
+  options.seed = graph::Seed{7};
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }), HasSubstr("cannot resume: seed was"));
+  options.seed = auto_recipe().seed;
+  options.model.embedding_dim /= 2;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
+              HasSubstr("cannot resume: training was"));
+  options.model.embedding_dim *= 2;
+  options.filter.power = 0.9F;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
+              HasSubstr("cannot resume: filter_power was"));
+}
+
+TEST_F(AutoTraining, WithoutValidationTakesTheFiltersStart) {
+  TrainOptions options = auto_recipe();
+  options.validate_every = 0;
+  const TrainReport report = train(options, "m");
+  EXPECT_FALSE(report.validated);
+  EXPECT_THAT(report.chosen, HasSubstr("there is no validation part"));
+  EXPECT_EQ(manifest("m")["model"]["mixture"]["vectors"], false);
+  EXPECT_FALSE(fs::exists(at("m") / "vectors"));
+  EXPECT_EQ(load("m").items.cols(), 12);
+  EXPECT_NE(load("m").scorer, nullptr);
+}
+
+TEST_F(AutoTraining, WithoutRefitKeepsWhatTheTrainingPartGave) {
+  TrainOptions options = auto_recipe();
+  options.refit = false;
+  train(options, "m");
+  EXPECT_EQ(manifest("m")["trained_on"], "train");
+  EXPECT_NO_THROW(load("m"));
+}
+
+TEST_F(AutoTraining, RefusesSenselessOptionsBeforeItWritesAnything) {
+  TrainOptions options = auto_recipe();
+  options.filter.power = 2.0F;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }), HasSubstr("filter.power is 2"));
+  EXPECT_FALSE(fs::exists(at("m")));
+}
+
+TEST_F(AutoTraining, ASearchOutOfTimeKeepsItsFirstTrial) {
+  TrainOptions options = auto_recipe();
+  const FilterSearchResult search = search_filter(dataset(), graphs(), options, backend(),
+                                                  silent_progress(), [] { return true; });
+  EXPECT_EQ(search.trials.size(), 1U);
+  EXPECT_EQ(filter_to_json(search.best), filter_to_json(search.trials.front().filter));
+}
+
+PlanSizes gowalla() {
+  PlanSizes sizes;
+  sizes.num_users = 29'858;
+  sizes.num_items = 40'981;
+  sizes.num_entries = 727'869;
+  sizes.propagated = 2 * sizes.num_entries;
+  sizes.embedding_dim = 64;
+  sizes.num_layers = 3;
+  sizes.num_negatives = 1024;
+  sizes.steps_per_epoch = 89;
+  sizes.num_threads = 2;
+  return sizes;
+}
+
+TEST(AutoPlan, GrowsWithTheBudgetAndKeepsIt) {
+  AutoPlan last;
+  for (const double budget : {5.0, 20.0, 60.0, 120.0, 300.0, 1000.0}) {
+    const AutoPlan plan = plan_auto(gowalla(), budget);
+    EXPECT_GE(plan.epochs, last.epochs);
+    EXPECT_GE(plan.seconds, last.seconds);
+    EXPECT_LE(plan.seconds, budget);
+    last = plan;
+  }
+  EXPECT_EQ(plan_auto(gowalla(), 15.0).epochs, 0);
+  EXPECT_GE(last.epochs, 8);
+}
+
+TEST(AutoPlan, CountsWhatIsTriedBesideTheMixture) {
+  PlanSizes sizes = gowalla();
+  const AutoPlan without = plan_auto(sizes, 1e6);
+  sizes.repeats = true;
+  const AutoPlan with = plan_auto(sizes, 1e6);
+  EXPECT_EQ(with.epochs, without.epochs);
+  EXPECT_GT(with.seconds, without.seconds);
+}
+
+TEST(AutoPlan, TakesTheSmallestWhereNothingFits) {
+  const AutoPlan plan = plan_auto(gowalla(), 0.001);
+  EXPECT_EQ(plan.epochs, 0);
+  EXPECT_GE(plan.rank, 1);
+  EXPECT_GT(plan.seconds, 0.001);
+}
+
+TEST(AutoPlan, HoldsNoLargerTableThanAQuarterGibibyte) {
+  PlanSizes sizes = gowalla();
+  sizes.num_items = 200'000;
+  EXPECT_LE(plan_auto(sizes, 1e6).selection_users * sizes.num_items * 4, std::int64_t{256} << 20);
+}
+
+}  // namespace
+}  // namespace penchant::pipeline
