@@ -2,11 +2,13 @@
 // What is known of items besides behaviour: one Attribute per column of the item table.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 #include "graph/dictionary.h"
 
@@ -15,6 +17,11 @@ namespace penchant::graph {
 /// categorical: at most one value an item. list: any number. numeric: one float. text: free text,
 /// used as a name only.
 enum class AttributeKind { categorical, list, numeric, text };
+constexpr auto enum_words(AttributeKind) {
+  return std::to_array<EnumWord<AttributeKind>>({{AttributeKind::categorical, "categorical"},
+                    {AttributeKind::list, "list"}, {AttributeKind::numeric, "numeric"},
+                    {AttributeKind::text, "text"}});
+}
 
 /// One item attribute over all I items of the catalogue; which members are filled depends on
 /// `kind`.

@@ -4,9 +4,11 @@
 // Each relation keeps its own matrix and weight.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/catalog.h"
 #include "graph/csr.h"
 #include "graph/interactions.h"
@@ -16,9 +18,17 @@ namespace penchant::graph {
 /// raw: number of co-occurrences. cosine: raw / sqrt(count_i count_j). pmi: max(0, log(raw * total
 /// / (count_i count_j))).
 enum class CooccurrenceWeight { raw, cosine, pmi };
+constexpr auto enum_words(CooccurrenceWeight) {
+  return std::to_array<EnumWord<CooccurrenceWeight>>({{CooccurrenceWeight::raw, "raw"},
+                    {CooccurrenceWeight::cosine, "cosine"}, {CooccurrenceWeight::pmi, "pmi"}});
+}
 /// session: rows of a user that share `session`. window: rows of a user at most `window` places
 /// apart, each pair weighted 1 / distance.
 enum class CooccurrenceScope { session, window };
+constexpr auto enum_words(CooccurrenceScope) {
+  return std::to_array<EnumWord<CooccurrenceScope>>({{CooccurrenceScope::session, "session"},
+                    {CooccurrenceScope::window, "window"}});
+}
 
 struct CooccurrenceOptions {
   CooccurrenceScope scope = CooccurrenceScope::window;

@@ -7,14 +7,23 @@
 //                  (float32)
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 
 namespace penchant::graph {
 
 enum class GraphFormat : std::uint8_t { automatic, metis, matrix_market, edge_list, npy };
+constexpr auto enum_words(GraphFormat) {
+  return std::to_array<EnumWord<GraphFormat>>({{GraphFormat::automatic, "auto"},
+       {GraphFormat::metis, "metis"},
+       {GraphFormat::matrix_market, "matrix_market"},
+       {GraphFormat::edge_list, "edge_list"},
+       {GraphFormat::npy, "npy"}});
+}
 
 /// By the first bytes, the name, or being a folder; never `automatic`.
 GraphFormat graph_format_of(const std::filesystem::path& path);

@@ -3,10 +3,12 @@
 // options).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/interactions.h"
 
 namespace penchant::graph {
@@ -33,6 +35,14 @@ enum class SplitMethod {
   random_per_user,
   hidden_items
 };
+constexpr auto enum_words(SplitMethod) {
+  return std::to_array<EnumWord<SplitMethod>>({{SplitMethod::given, "given"},
+                    {SplitMethod::global_time, "global_time"},
+                    {SplitMethod::leave_one_out, "leave_one_out"},
+                    {SplitMethod::leave_last_session, "leave_last_session"},
+                    {SplitMethod::random_per_user, "random_per_user"},
+                    {SplitMethod::hidden_items, "hidden_items"}});
+}
 
 struct SplitOptions {
   SplitMethod method = SplitMethod::random_per_user;

@@ -4,6 +4,9 @@
 // become CSR without a copy.
 #pragma once
 
+#include <array>
+
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 #include "graph/interactions.h"
 
@@ -11,6 +14,10 @@ namespace penchant::graph {
 
 /// How repeated (user, item) rows combine into one edge.
 enum class EdgeWeight { ones, sum, log_sum, maximum };
+constexpr auto enum_words(EdgeWeight) {
+  return std::to_array<EnumWord<EdgeWeight>>({{EdgeWeight::ones, "ones"}, {EdgeWeight::sum, "sum"},
+                    {EdgeWeight::log_sum, "log_sum"}, {EdgeWeight::maximum, "maximum"}});
+}
 
 struct UserItemGraphOptions {
   EdgeWeight weight = EdgeWeight::ones;

@@ -14,6 +14,7 @@
 // in-, H out-features.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -24,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 #include "graph/ids.h"
 #include "kernels/matrix.h"
@@ -33,6 +35,11 @@ namespace penchant::kernels {
 enum class Transpose : bool { no, yes };
 enum class TimeOrder : bool { forward, backward };
 enum class Activation : std::uint8_t { identity, relu, leaky_relu, sigmoid, tanh };
+constexpr auto enum_words(Activation) {
+  return std::to_array<EnumWord<Activation>>({{Activation::identity, "identity"}, {Activation::relu, "relu"},
+                    {Activation::leaky_relu, "leaky_relu"}, {Activation::sigmoid, "sigmoid"},
+                    {Activation::tanh, "tanh"}});
+}
 
 /// A sparse operand prepared for one backend: device arrays or views, and the work division of its
 /// rows. On the CPU it refers to the caller's CSR arrays, which must outlive it.
@@ -406,11 +413,22 @@ class Backend {
 };
 
 enum class DeviceChoice : std::uint8_t { automatic, cpu, cuda };
+constexpr auto enum_words(DeviceChoice) {
+  return std::to_array<EnumWord<DeviceChoice>>({{DeviceChoice::automatic, "auto"}, {DeviceChoice::cpu, "cpu"},
+                    {DeviceChoice::cuda, "cuda"}});
+}
 
 /// Which routine multiplies sparse by dense on the GPU: Penchant's kernels or one of cuSPARSE's
 /// algorithms (CUSPARSE_SPMM_CSR_ALG1 to ALG3, of which only the last promises the same bits in
 /// every run). A table in bf16 is always read by the own kernels.
 enum class SpmmVariant : std::uint8_t { own, cusparse_alg1, cusparse_alg2, cusparse_alg3 };
+/// "cusparse" is the algorithm that its documentation recommends for row-major tables.
+constexpr auto enum_words(SpmmVariant) {
+  return std::to_array<EnumWord<SpmmVariant>>({{SpmmVariant::own, "own"},
+       {SpmmVariant::cusparse_alg2, "cusparse"},
+       {SpmmVariant::cusparse_alg1, "cusparse_alg1"},
+       {SpmmVariant::cusparse_alg3, "cusparse_alg3"}});
+}
 
 /// How the GPU convolves over time: as one product of unfolded inputs, or by cuDNN over sequences
 /// that lie in one row with zeros between them (docs/decisions/0017-convolution-by-unfolding.md).

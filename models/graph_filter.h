@@ -15,10 +15,12 @@
 // P is never formed: it acts as two sparse products on tiles of users.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 #include "graph/random.h"
 #include "kernels/backend.h"
@@ -29,6 +31,10 @@
 namespace penchant::models {
 
 enum class FilterKind { linear, gfcf, chebycf, bspm };
+constexpr auto enum_words(FilterKind) {
+  return std::to_array<EnumWord<FilterKind>>({{FilterKind::linear, "linear"}, {FilterKind::gfcf, "gfcf"},
+                    {FilterKind::chebycf, "chebycf"}, {FilterKind::bspm, "bspm"}});
+}
 
 /// Defaults are ChebyCF's for Gowalla; sharpening and its steps are BSPM's.
 struct FilterOptions {

@@ -2,10 +2,12 @@
 // What a user chooses of a model. Everything has a default that serves all data sets.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "kernels/backend.h"
 
 namespace penchant::models {
@@ -17,13 +19,35 @@ namespace penchant::models {
 /// interest       graph embeddings and a sequence encoder, fused: models/interest_model.h
 /// automatic      a filter, trained vectors or both, chosen on the validation part
 enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, interest, automatic };
+constexpr auto enum_words(ModelKind) {
+  return std::to_array<EnumWord<ModelKind>>({{ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
+                    {ModelKind::node_weighted, "node_weighted"},
+                    {ModelKind::graph_filter, "graph_filter"}, {ModelKind::interest, "interest"},
+                    {ModelKind::automatic, "auto"}});
+}
 enum class Initializer { normal, spectral };
+constexpr auto enum_words(Initializer) {
+  return std::to_array<EnumWord<Initializer>>({{Initializer::normal, "normal"},
+                    {Initializer::spectral, "spectral"}});
+}
 enum class LossKind { sampled_softmax, bpr };
+constexpr auto enum_words(LossKind) {
+  return std::to_array<EnumWord<LossKind>>({{LossKind::sampled_softmax, "sampled_softmax"},
+                    {LossKind::bpr, "bpr"}});
+}
 
 enum class SequenceKind { none, rnn, lstm, cnn };
+constexpr auto enum_words(SequenceKind) {
+  return std::to_array<EnumWord<SequenceKind>>({{SequenceKind::none, "none"}, {SequenceKind::rnn, "rnn"},
+                    {SequenceKind::lstm, "lstm"}, {SequenceKind::cnn, "cnn"}});
+}
 /// What the ranking head learns: whether an item is the next one, or the weight of its event (a
 /// rating).
 enum class RankingTarget { interest, rating };
+constexpr auto enum_words(RankingTarget) {
+  return std::to_array<EnumWord<RankingTarget>>({{RankingTarget::interest, "interest"},
+                    {RankingTarget::rating, "rating"}});
+}
 
 /// Options of ModelKind::interest.
 struct InterestOptions {

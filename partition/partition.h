@@ -2,10 +2,12 @@
 // Dividing the nodes of a symmetric graph into P parts, and judging the result.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 
 namespace penchant::partition {
@@ -14,6 +16,11 @@ namespace penchant::partition {
 /// with: range gives contiguous ids of equal node count, hash a fixed mix of the id, random a
 /// seeded shuffle dealt out evenly.
 enum class Method { metis, range, hash, random };
+constexpr auto enum_words(Method) {
+  return std::to_array<EnumWord<Method>>({{Method::metis, "metis"},
+                    {Method::range, "range"}, {Method::hash, "hash"},
+                    {Method::random, "random"}});
+}
 
 struct PartitionOptions {
   Method method = Method::metis;

@@ -13,7 +13,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/graph.h"
-#include "pipeline/benchmark/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/benchmark/stages.h"
 #include "pipeline/benchmark/workloads.h"
 

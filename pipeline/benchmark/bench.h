@@ -5,11 +5,13 @@
 // (bench_machine.h).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/read_graph.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
@@ -40,7 +42,22 @@ enum class BenchWorkload : std::uint8_t {
   graph_build,
   partition
 };
+constexpr auto enum_words(BenchWorkload) {
+  return std::to_array<EnumWord<BenchWorkload>>({{BenchWorkload::spmm, "spmm"},
+       {BenchWorkload::gcn_layer, "gcn_layer"},
+       {BenchWorkload::lightgcn_forward, "lightgcn_forward"},
+       {BenchWorkload::forward_backward, "forward_backward"},
+       {BenchWorkload::training_step, "training_step"},
+       {BenchWorkload::embedding, "embedding"},
+       {BenchWorkload::topk, "topk"},
+       {BenchWorkload::ingest, "ingest"},
+       {BenchWorkload::graph_build, "graph_build"},
+       {BenchWorkload::partition, "partition"}});
+}
 enum class BenchType : std::uint8_t { f32, bf16 };
+constexpr auto enum_words(BenchType) {
+  return std::to_array<EnumWord<BenchType>>({{BenchType::f32, "f32"}, {BenchType::bf16, "bf16"}});
+}
 
 /// Lists are swept: one row for every combination that has a meaning.
 struct BenchOptions {

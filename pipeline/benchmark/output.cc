@@ -13,7 +13,7 @@
 #include "pipeline/artifact/library_versions.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/artifact/version.h"
-#include "pipeline/benchmark/names.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

@@ -2,14 +2,19 @@
 // Rows of `penchant bench` as text: an aligned table, one JSON document, JSON lines, CSV, Markdown.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "pipeline/benchmark/bench.h"
 
 namespace penchant::pipeline {
 
 enum class BenchFormat : std::uint8_t { table, json, jsonl, csv, md };
+constexpr auto enum_words(BenchFormat) {
+  return std::to_array<EnumWord<BenchFormat>>({{BenchFormat::table, "table"},{BenchFormat::json, "json"},{BenchFormat::jsonl, "jsonl"},{BenchFormat::csv, "csv"},{BenchFormat::md, "md"}});
+}
 
 /// Collects rows; each function returns what is to be printed next. Tables are printed row by row
 /// with fixed widths, under a heading for each device; JSON at the end.

@@ -10,7 +10,7 @@
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/bench.h"
 #include "pipeline/benchmark/graph.h"
-#include "pipeline/benchmark/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/benchmark/workloads.h"
 
 namespace penchant::pipeline {

@@ -22,7 +22,7 @@
 #include "pipeline/artifact/version.h"
 #include "pipeline/command/failure.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/config/setting_uses.h"
 #include "pipeline/tables/host_threads.h"
 

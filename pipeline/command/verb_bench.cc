@@ -12,23 +12,13 @@
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/graph.h"
-#include "pipeline/benchmark/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/benchmark/output.h"
 #include "pipeline/benchmark/stages.h"
 #include "pipeline/benchmark/workloads.h"
 #include "pipeline/command/verbs.h"
 
 namespace penchant::pipeline {
-
-template <>
-struct EnumNames<BenchFormat> {
-  static constexpr std::array<std::pair<BenchFormat, std::string_view>, 5> values = {
-      {{BenchFormat::table, "table"},
-       {BenchFormat::json, "json"},
-       {BenchFormat::jsonl, "jsonl"},
-       {BenchFormat::csv, "csv"},
-       {BenchFormat::md, "md"}}};
-};
 
 namespace {
 

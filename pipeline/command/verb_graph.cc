@@ -7,7 +7,7 @@
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

@@ -5,7 +5,7 @@
 
 #include "graph/error.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

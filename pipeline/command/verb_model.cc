@@ -9,7 +9,7 @@
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/workflow/run.h"
 

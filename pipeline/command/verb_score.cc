@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/command/verbs.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/export/score.h"
 
 namespace penchant::pipeline {

@@ -16,7 +16,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/config/config_settings.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/config/setting_uses.h"
 
 namespace penchant::pipeline {

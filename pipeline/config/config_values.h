@@ -6,7 +6,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/environment.h"
 #include "pipeline/config/config.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/training/auto_plan.h"
 
 #include <fmt/core.h>

@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/files.h"
 #include "graph/npy.h"
@@ -28,29 +29,6 @@ using graph::NodeId;
 using nlohmann::json;
 
 namespace {
-
-const char* kind_name(AttributeKind kind) {
-  switch (kind) {
-    case AttributeKind::categorical:
-      return "categorical";
-    case AttributeKind::list:
-      return "list";
-    case AttributeKind::numeric:
-      return "numeric";
-    case AttributeKind::text:
-      return "text";
-  }
-  return "";
-}
-
-AttributeKind kind_from_name(const std::string& name, const fs::path& directory) {
-  for (const auto kind : {AttributeKind::categorical, AttributeKind::list, AttributeKind::numeric,
-                          AttributeKind::text}) {
-    if (name == kind_name(kind)) return kind;
-  }
-  throw InputError(
-      fmt::format("{}/manifest.json: unknown attribute kind '{}'", directory.string(), name));
-}
 
 // --- writing ---
 
@@ -303,7 +281,7 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
   const graph::Interactions& train = dataset.split.train.interactions;
   json attributes = json::array();
   for (const Attribute& attribute : dataset.catalog.attributes) {
-    attributes.push_back({{"name", attribute.name}, {"kind", kind_name(attribute.kind)}});
+    attributes.push_back({{"name", attribute.name}, {"kind", enum_name(attribute.kind)}});
     if (attribute.is_path) attributes.back()["path"] = true;
   }
 
@@ -376,7 +354,7 @@ Dataset read_files(const fs::path& directory) {
     for (const json& entry : manifest.at("attributes")) {
       Attribute attribute;
       attribute.name = entry.at("name").get<std::string>();
-      attribute.kind = kind_from_name(entry.at("kind").get<std::string>(), directory);
+      attribute.kind = parse_enum<AttributeKind>(entry.at("kind").get<std::string>(), (directory / kManifestName).string() + ": an attribute's kind");
       attribute.is_path = entry.value("path", false);
       item_file.columns.push_back(attribute.name);
       dataset.catalog.attributes.push_back(std::move(attribute));

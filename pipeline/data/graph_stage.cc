@@ -17,7 +17,7 @@
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

@@ -5,7 +5,7 @@
 
 #include <fmt/core.h>
 
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

@@ -3,6 +3,7 @@
 // items. Formulas: docs/metrics.md. Ties: the lower dense id ranks first.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/csr.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
@@ -23,6 +25,10 @@ namespace penchant::pipeline {
 /// a training row; `keep` ranks them too; `automatic` keeps them where the held-out parts hold
 /// repeats and masks them otherwise.
 enum class SeenItems { automatic, mask, keep };
+constexpr auto enum_words(SeenItems) {
+  return std::to_array<EnumWord<SeenItems>>({{SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"},
+                    {SeenItems::keep, "keep"}});
+}
 
 struct EvaluateOptions {
   HeldOut part = HeldOut::test;

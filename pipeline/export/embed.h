@@ -3,6 +3,7 @@
 // makes by hand.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
@@ -19,6 +21,10 @@
 namespace penchant::pipeline {
 
 enum class EmbeddingType { float32, float16 };
+constexpr auto enum_words(EmbeddingType) {
+  return std::to_array<EnumWord<EmbeddingType>>({{EmbeddingType::float32, "float32"},
+                    {EmbeddingType::float16, "float16"}});
+}
 
 struct EmbedOptions {
   bool npy = true;

@@ -3,12 +3,14 @@
 // .parquet -> the same rows with a column "score".
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
@@ -20,6 +22,10 @@ namespace penchant::pipeline {
 
 /// What becomes of a row whose user or item is not in the data set.
 enum class UnknownIds { error, skip, zero };
+constexpr auto enum_words(UnknownIds) {
+  return std::to_array<EnumWord<UnknownIds>>({{UnknownIds::error, "error"}, {UnknownIds::skip, "skip"},
+                    {UnknownIds::zero, "zero"}});
+}
 
 struct ScoreOptions {
   std::string user_column = "user";

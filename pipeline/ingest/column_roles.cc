@@ -8,7 +8,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/text_lines.h"
 

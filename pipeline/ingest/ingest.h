@@ -2,6 +2,7 @@
 // Tables and text files -> X.data. Streaming: the input is read in blocks, never held whole.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "graph/catalog.h"
 #include "graph/split.h"
 #include "pipeline/artifact/progress.h"
@@ -24,6 +26,11 @@ namespace penchant::pipeline {
 /// in time order, plus attribute JSON), recbole (PREFIX.inter, PREFIX.item with typed headers
 /// "user_id:token").
 enum class InputFormat { table, lightgcn, s3rec, recbole };
+constexpr auto enum_words(InputFormat) {
+  return std::to_array<EnumWord<InputFormat>>({{InputFormat::table, "table"},
+                    {InputFormat::lightgcn, "lightgcn"}, {InputFormat::s3rec, "s3rec"},
+                    {InputFormat::recbole, "recbole"}});
+}
 
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
 struct TableSource {
@@ -46,6 +53,10 @@ struct PartWords {
 
 /// What becomes of a row of one part that stands in an earlier one too (train, validation, test).
 enum class OverlapPolicy { drop, error };
+constexpr auto enum_words(OverlapPolicy) {
+  return std::to_array<EnumWord<OverlapPolicy>>({{OverlapPolicy::drop, "drop"},
+                    {OverlapPolicy::error, "error"}});
+}
 
 struct RowFilter {
   std::string column;
@@ -70,6 +81,11 @@ inline const std::string& attribute_name(const AttributeColumn& attribute) {
 /// has times for exact repeats of (user, item, time, event, weight, session). keep_first,
 /// keep_last: one row. sum: the first row with the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
+constexpr auto enum_words(RepeatPolicy) {
+  return std::to_array<EnumWord<RepeatPolicy>>({{RepeatPolicy::keep_all, "keep_all"},
+                    {RepeatPolicy::keep_first, "keep_first"},
+                    {RepeatPolicy::keep_last, "keep_last"}, {RepeatPolicy::sum, "sum"}});
+}
 
 /// Format of times that says: there is no column of them, a user's rows are in their order.
 inline constexpr std::string_view kOrderOfRows = "order";

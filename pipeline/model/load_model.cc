@@ -16,7 +16,7 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/repeat_blend.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/training/auto_training.h"
 #include "pipeline/training/filter_training.h"

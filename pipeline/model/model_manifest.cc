@@ -9,7 +9,7 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

@@ -16,7 +16,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/report/item_map.h"

@@ -2,9 +2,12 @@
 // How delimited text is written, as far as the user says so, and what became of its lines.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 
@@ -24,6 +27,10 @@ struct TextMark {
 
 /// latin1 is ISO-8859-1; windows1252 differs from it in 0x80 to 0x9F (dashes, the euro).
 enum class TextEncoding { utf8, latin1, windows1252 };
+constexpr auto enum_words(TextEncoding) {
+  return std::to_array<EnumWord<TextEncoding>>({{TextEncoding::utf8, "utf-8"},
+                    {TextEncoding::latin1, "latin-1"}, {TextEncoding::windows1252, "windows-1252"}});
+}
 
 /// Bytes of text that a block covers, unless a line is longer.
 inline constexpr std::size_t kTextBlock = std::size_t{4} << 20;

@@ -20,7 +20,7 @@
 #include "pipeline/choice/filter_blend.h"
 #include "pipeline/choice/repeat_blend.h"
 #include "pipeline/choice/validation_choice.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/training/auto_plan.h"

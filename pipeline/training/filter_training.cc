@@ -12,7 +12,7 @@
 #include "models/checkpoint.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/config/names.h"
+#include "graph/enum_names.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/training/training_phase.h"

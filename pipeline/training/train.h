@@ -3,6 +3,7 @@
 // checkpoint); the equations are in models/.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/enum_names.h"
 #include "kernels/backend.h"
 #include "models/graph_filter.h"
 #include "models/model_options.h"
@@ -23,6 +25,10 @@
 namespace penchant::pipeline {
 
 enum class NodeOrder { none, degree, metis };
+constexpr auto enum_words(NodeOrder) {
+  return std::to_array<EnumWord<NodeOrder>>({{NodeOrder::none, "none"}, {NodeOrder::degree, "degree"},
+                    {NodeOrder::metis, "metis"}});
+}
 
 /// Options of a graph filter; those without a value are chosen on the validation part.
 struct FilterChoice {
