@@ -16,6 +16,8 @@
 #include "graph/rmat.h"
 #include "partition/partition.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 

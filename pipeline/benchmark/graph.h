@@ -9,6 +9,7 @@
 #include "pipeline/benchmark/bench.h"
 #include "pipeline/benchmark/workloads.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 

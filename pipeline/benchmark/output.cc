@@ -8,12 +8,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/commit.h"
 #include "pipeline/artifact/library_versions.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/artifact/version.h"
-#include "graph/enum_names.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 

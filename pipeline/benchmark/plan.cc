@@ -6,12 +6,13 @@
 
 #include <fmt/core.h>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/bench.h"
 #include "pipeline/benchmark/graph.h"
-#include "graph/enum_names.h"
 #include "pipeline/benchmark/workloads.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 

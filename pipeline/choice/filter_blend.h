@@ -6,15 +6,10 @@
 #include <span>
 #include <string>
 
-#include "models/linear_filter.h"
 #include "pipeline/evaluation/evaluate.h"
+#include "pipeline/model/score_terms.h"
 
 namespace penchant::pipeline {
-
-struct FilterBlend {
-  models::LinearFilterOptions options;
-  float weight = 0.0F;  ///< of the filter's scores; 0: the vectors alone were best
-};
 
 /// Root mean square of a scorer's scores for the first users of `task`.
 double score_size(models::Scorer& scorer, const RankingTask& task, kernels::Backend& backend);

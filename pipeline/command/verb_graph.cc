@@ -3,11 +3,12 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
-#include "graph/enum_names.h"
+#include "pipeline/data/graph_stage.h"
 
 namespace penchant::pipeline {
 

@@ -5,12 +5,17 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
-#include "graph/enum_names.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/train.h"
 #include "pipeline/workflow/run.h"
 
 namespace penchant::pipeline {

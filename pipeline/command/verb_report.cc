@@ -6,6 +6,8 @@
 #include "graph/error.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/command/verbs.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/report/report.h"
 
 namespace penchant::pipeline {

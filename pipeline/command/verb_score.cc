@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/command/verbs.h"
 #include "graph/enum_names.h"
+#include "pipeline/command/verbs.h"
 #include "pipeline/export/score.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 
 namespace penchant::pipeline {
 

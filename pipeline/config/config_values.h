@@ -3,11 +3,12 @@
 // for each type that a key can have.
 #pragma once
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/environment.h"
 #include "pipeline/config/config.h"
-#include "graph/enum_names.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/train_options.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>

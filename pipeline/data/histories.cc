@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "graph/error.h"
-#include "pipeline/training/train.h"
+#include "pipeline/data/known_rows.h"
 
 namespace penchant::pipeline {
 

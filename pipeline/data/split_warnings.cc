@@ -9,6 +9,8 @@
 
 namespace penchant::pipeline {
 
+using graph::SplitMethod;
+
 namespace {
 
 bool leaves_last(graph::SplitMethod method) {

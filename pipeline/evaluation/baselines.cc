@@ -11,6 +11,7 @@
 #include "graph/error.h"
 #include "graph/parallel.h"
 #include "graph/user_item_graph.h"
+#include "pipeline/data/known_rows.h"
 
 namespace penchant::pipeline {
 

@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "graph/enum_names.h"
 #include "graph/csr.h"
+#include "graph/enum_names.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/evaluation/pair_evaluation.h"
-#include "pipeline/training/train.h"
+#include "pipeline/model/trained_model.h"
 
 namespace penchant::pipeline {
 
@@ -26,8 +26,8 @@ namespace penchant::pipeline {
 /// repeats and masks them otherwise.
 enum class SeenItems { automatic, mask, keep };
 constexpr auto enum_words(SeenItems) {
-  return std::to_array<EnumWord<SeenItems>>({{SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"},
-                    {SeenItems::keep, "keep"}});
+  return std::to_array<EnumWord<SeenItems>>(
+      {{SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"}, {SeenItems::keep, "keep"}});
 }
 
 struct EvaluateOptions {

@@ -8,15 +8,16 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/npy.h"
 #include "kernels/transfer.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/nearest.h"
 #include "pipeline/artifact/printable.h"
-#include "pipeline/config/config.h"
-#include "graph/enum_names.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {

@@ -16,14 +16,15 @@
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/evaluation/evaluate.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
 
 enum class EmbeddingType { float32, float16 };
 constexpr auto enum_words(EmbeddingType) {
-  return std::to_array<EnumWord<EmbeddingType>>({{EmbeddingType::float32, "float32"},
-                    {EmbeddingType::float16, "float16"}});
+  return std::to_array<EnumWord<EmbeddingType>>(
+      {{EmbeddingType::float32, "float32"}, {EmbeddingType::float16, "float16"}});
 }
 
 struct EmbedOptions {

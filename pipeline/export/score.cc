@@ -16,6 +16,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/typed_rows.h"
 

@@ -15,6 +15,7 @@
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/histories.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/tables/text_options.h"
 #include "pipeline/training/train.h"
 
@@ -23,8 +24,8 @@ namespace penchant::pipeline {
 /// What becomes of a row whose user or item is not in the data set.
 enum class UnknownIds { error, skip, zero };
 constexpr auto enum_words(UnknownIds) {
-  return std::to_array<EnumWord<UnknownIds>>({{UnknownIds::error, "error"}, {UnknownIds::skip, "skip"},
-                    {UnknownIds::zero, "zero"}});
+  return std::to_array<EnumWord<UnknownIds>>(
+      {{UnknownIds::error, "error"}, {UnknownIds::skip, "skip"}, {UnknownIds::zero, "zero"}});
 }
 
 struct ScoreOptions {

@@ -43,9 +43,6 @@ struct RawLog {
   graph::Dictionary users, items, sessions;
 };
 
-/// Sorts by (user, time, input order); all optional columns follow.
-void sort_log(graph::Interactions& log, std::int64_t num_users);
-
 /// A log in the order (user, time, input), of which the columns that decide about rows are moved
 /// and the others wait until each row's part is known (graph::divide_log).
 struct OrderedLog {

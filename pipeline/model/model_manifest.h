@@ -8,8 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "models/model_options.h"
-#include "pipeline/choice/filter_blend.h"
-#include "pipeline/choice/repeat_blend.h"
+#include "pipeline/model/score_terms.h"
 
 namespace penchant::pipeline {
 

@@ -13,6 +13,7 @@
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/analysis.h"
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/files.h"
 #include "graph/random.h"
@@ -16,9 +17,9 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
-#include "graph/enum_names.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/report/item_map.h"
 #include "pipeline/report/report.h"
 

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/files.h"
 #include "models/blended_scorer.h"
@@ -20,12 +21,19 @@
 #include "pipeline/choice/filter_blend.h"
 #include "pipeline/choice/repeat_blend.h"
 #include "pipeline/choice/validation_choice.h"
-#include "graph/enum_names.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
+#include "pipeline/model/auto_model.h"
+#include "pipeline/model/filter_model.h"
+#include "pipeline/model/finished_vectors.h"
+#include "pipeline/model/load_model.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/model/score_terms.h"
 #include "pipeline/training/auto_plan.h"
-#include "pipeline/training/filter_training.h"
+#include "pipeline/training/filter_search.h"
 #include "pipeline/training/sampler.h"
+#include "pipeline/training/trainer.h"
 #include "pipeline/training/training_phase.h"
 
 namespace penchant::pipeline {
@@ -44,75 +52,6 @@ namespace {
 
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSelection = "selection";  ///< vectors of the training part
-constexpr const char* kVectors = "vectors";      ///< vectors of what the model is made of
-/// What the scores are made of.
-struct Mixture {
-  bool vectors = false;
-  double popularity_weight = 0.0;  ///< a
-  double filter_weight = 0.0;      ///< w; 1 without vectors
-
-  json to_json() const {
-    return {{"vectors", vectors},
-            {"popularity_weight", popularity_weight},
-            {"filter_weight", filter_weight}};
-  }
-  static Mixture from_json(const json& stored) {
-    const Mixture mixture = {stored.at("vectors").get<bool>(),
-                             number_between(stored, "popularity_weight", 0.0, kMostWeight),
-                             number_between(stored, "filter_weight", 0.0, kMostWeight)};
-    if (!mixture.vectors && mixture.filter_weight == 0.0)
-      throw InputError("damaged: the mixture has neither vectors nor a filter");
-    return mixture;
-  }
-};
-
-/// deg_u^1/2; of users without a row, whose scores are the mean of all, the mean of the others'.
-std::vector<float> roots_of_degrees(const graph::CsrView& user_items) {
-  std::vector<float> roots;
-  double sum = 0.0;
-  std::int64_t num_known = 0;
-  for (std::int64_t user = 0; user < user_items.num_rows; ++user) {
-    const std::int64_t degree = user_items.row_size(user);
-    roots.push_back(static_cast<float>(std::sqrt(static_cast<double>(degree))));
-    sum += std::sqrt(static_cast<double>(degree));
-    num_known += degree > 0 ? 1 : 0;
-  }
-  const double mean = num_known > 0 ? sum / static_cast<double>(num_known) : 1.0;
-  std::replace(roots.begin(), roots.end(), 0.0F, static_cast<float>(mean));
-  return roots;
-}
-
-/// The sum of the head comment without the repeats; `filter` may be null. Owns its vectors.
-class MixedScorer final : public models::Scorer {
- public:
-  MixedScorer(ConstFloatView users, ConstFloatView items, const graph::UserItemGraph& graph,
-              const Mixture& mixture, std::shared_ptr<Scorer> filter, Backend& backend)
-      : users_(backend.matrix<float>(users.rows, users.cols)),
-        items_(backend.matrix<float>(items.rows, items.cols)) {
-    backend.copy(users, users_.view());
-    backend.copy(items, items_.view());
-    append_popularity(graph, mixture.popularity_weight, backend, users_, items_);
-    const std::vector<float> roots = roots_of_degrees(graph.user_items.view());
-    kernels::Vector<float> scale = backend.vector<float>(users.rows);
-    backend.copy(kernels::VectorView<const float>(roots.data(), users.rows, kernels::Device::cpu),
-                 scale.view());
-    FloatMatrix scaled = backend.matrix<float>(users_.rows(), users_.cols());
-    backend.scale_rows(users_.view(), scale.view(), scaled.view());
-    users_ = std::move(scaled);
-    std::vector<models::WeightedScorer> others;
-    if (filter != nullptr)
-      others.push_back({std::move(filter), static_cast<float>(mixture.filter_weight)});
-    blended_ = std::make_unique<models::BlendedScorer>(users_.view(), items_.view(), others);
-  }
-  void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
-    blended_->score(users, backend, scores);
-  }
-
- private:
-  FloatMatrix users_, items_;
-  std::unique_ptr<models::BlendedScorer> blended_;
-};
-
 /// A scorer's scores for the users of a task, computed once and handed out tile by tile.
 class ScoreTable final : public models::Scorer {
  public:
@@ -529,13 +468,13 @@ class AutoTrainer {
     if (refits()) merged = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
     const Graphs& graphs = merged ? *merged : graphs_;
     if (mixture().vectors) {
-      if (merged && !train_vectors(graphs, kVectors, Validates::no)) return false;
-      if (!merged && !is_finished(directory_ / kVectors, kModelArtifact))
-        fs::rename(directory_ / kSelection, directory_ / kVectors);
+      if (merged && !train_vectors(graphs, kAutoVectors, Validates::no)) return false;
+      if (!merged && !is_finished(directory_ / kAutoVectors, kModelArtifact))
+        fs::rename(directory_ / kSelection, directory_ / kAutoVectors);
       // The trainer was handed the graphs; what they are made of is known here only.
-      json manifest = read_manifest(directory_ / kVectors, kModelArtifact);
+      json manifest = read_manifest(directory_ / kAutoVectors, kModelArtifact);
       manifest["trained_on"] = trained_on();
-      write_manifest(directory_ / kVectors, std::move(manifest));
+      write_manifest(directory_ / kAutoVectors, std::move(manifest));
     }
     if (mixture().filter_weight != 0.0) {
       const FilterGraph graph(graphs.user_item.user_items.view(), filter().rank, options_.seed,
@@ -549,7 +488,7 @@ class AutoTrainer {
     remove_files_of(directory_ / kSelection, kModelArtifact);
     std::string hashes;
     if (mixture().filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
-    if (mixture().vectors) hashes += hash_file(directory_ / kVectors / kModelWeights);
+    if (mixture().vectors) hashes += hash_file(directory_ / kAutoVectors / kModelWeights);
     writer_->finish({{"data_hash", dataset_.hash},
                      {"graph_options", graph_options_to_json(graphs_.options)},
                      {"model",
@@ -598,65 +537,6 @@ TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const Train
                        const std::string& config_toml, const Destination& destination,
                        Backend& backend, Progress& progress) {
   return AutoTrainer(dataset, graphs, options, destination, backend, progress).run(config_toml);
-}
-
-TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
-                       const Dataset& dataset, Backend& backend, KnownPart known) {
-  const json& stored = manifest.at("model");
-  const Mixture mixture = Mixture::from_json(stored.at("mixture"));
-  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
-                                    dataset, graph_options_from_json(manifest.at("graph_options")));
-  // Models of earlier versions have none.
-  const RepeatBlend repeats =
-      stored.contains("repeats") ? repeats_from_json(stored.at("repeats")) : RepeatBlend{};
-  TrainedModel model;
-  std::unique_ptr<GraphFilter> filter;
-  if (mixture.filter_weight != 0.0) {
-    filter = std::make_unique<GraphFilter>(
-        std::make_shared<FilterGraph>(
-            graphs.user_item.user_items.view(),
-            read_singular_vectors(model_directory / kModelWeights, dataset.num_items(), backend),
-            backend),
-        filter_from_json(stored.at("filter")), backend);
-  }
-  if (!mixture.vectors) {
-    PENCHANT_ASSERT(filter != nullptr);
-    filter->vectors(filter_width(stored), backend, model.users, model.items);
-    finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
-    model.scorer = std::move(filter);
-    model.model_name = "auto (filter)";
-  } else {
-    TrainedModel vectors = load_model(model_directory / kVectors, dataset, backend);
-    if (filter != nullptr || repeats.weight != 0.0F) {
-      model.scorer =
-          std::make_unique<MixedScorer>(vectors.users.view(), vectors.items.view(),
-                                        graphs.user_item, mixture, std::move(filter), backend);
-    }
-    model.users = std::move(vectors.users);
-    model.items = std::move(vectors.items);
-    append_popularity(graphs.user_item, mixture.popularity_weight, backend, model.users,
-                      model.items);
-    model.new_item_columns = vectors.new_item_columns;
-    model.popularity_column = mixture.popularity_weight != 0.0;
-    model.normalized = vectors.normalized && !model.popularity_column;
-    model.model_name =
-        mixture.filter_weight != 0.0 ? "auto (vectors and filter)" : "auto (vectors)";
-  }
-  if (repeats.weight != 0.0F) {
-    constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
-    const Histories histories = known == KnownPart::train
-                                    ? make_histories(dataset.split.train, dataset, kAll)
-                                    : make_histories_with_validation(dataset, kAll);
-    std::vector<models::WeightedScorer> terms =
-        blended_terms(graphs.user_item, histories, {}, repeats, backend);
-    terms.insert(terms.begin(), {std::move(model.scorer), 1.0F});
-    model.scorer = std::make_unique<models::ScorerSum>(std::move(terms));
-    model.model_name.insert(model.model_name.size() - 1, " and repeats");
-  }
-  model.saw_validation = merged;
-  model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
-  return model;
 }
 
 }  // namespace penchant::pipeline

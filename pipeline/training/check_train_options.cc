@@ -11,8 +11,10 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/metrics.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/training/filter_search.h"
 #include "pipeline/training/filter_training.h"
 
 namespace penchant::pipeline {

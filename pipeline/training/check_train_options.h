@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pipeline/data/dataset.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {

@@ -2,7 +2,7 @@
 // The training loop. Phase "select" learns from the training part and validates; phase "refit"
 // starts over on train + validation for the number of epochs that validation chose. A checkpoint
 // holds everything that the next step depends on.
-#include "pipeline/training/train.h"
+#include "pipeline/training/trainer.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +18,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/files.h"
 #include "kernels/transfer.h"
@@ -29,16 +30,15 @@
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/filter_blend.h"
+#include "pipeline/choice/popularity_trial.h"
 #include "pipeline/choice/repeat_blend.h"
 #include "pipeline/choice/validation_choice.h"
-#include "graph/enum_names.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
-#include "pipeline/ingest/log_rows.h"
 #include "pipeline/model/model_manifest.h"
-#include "pipeline/training/auto_training.h"
-#include "pipeline/training/check_train_options.h"
-#include "pipeline/training/filter_training.h"
-#include "pipeline/training/interest_training.h"
+#include "pipeline/model/score_terms.h"
+#include "pipeline/training/interest_phase.h"
 #include "pipeline/training/training_phase.h"
 #include "pipeline/training/training_position.h"
 
@@ -623,44 +623,9 @@ class Trainer {
 
 }  // namespace
 
-graph::TrainingPart train_and_validation(const Dataset& dataset) {
-  graph::TrainingPart merged = dataset.split.train;
-  graph::Interactions& rows = merged.interactions;
-  const graph::Interactions& more = dataset.split.validation;
-  const auto append = [](auto& to, const auto& from) {
-    to.insert(to.end(), from.begin(), from.end());
-  };
-  append(rows.user, more.user);
-  append(rows.item, more.item);
-  append(rows.weight, more.weight);
-  append(rows.time_ms, more.time_ms);
-  append(rows.event, more.event);
-  append(rows.session, more.session);
-  sort_log(rows, dataset.num_users());
-  return merged;
-}
-
 std::string training_course(const Dataset& dataset, const Graphs& graphs,
                             const TrainOptions& options) {
   return course_to_json(dataset, graphs, options).dump();
-}
-
-TrainOptions default_train_options(models::ModelKind kind) {
-  TrainOptions options;
-  options.model.kind = kind;
-  if (kind != models::ModelKind::interest) return options;
-  options.model.num_layers = 1;
-  options.model.own_share = 1.0F;
-  options.model.normalize = false;
-  options.model.temperature = 1.0F;
-  options.model.initializer = models::Initializer::normal;
-  options.model.initial_scale = 0.05F;
-  options.epochs = 30;
-  options.num_negatives = 16384;
-  options.learning_rate = 0.006F;
-  options.l2 = 0.0F;
-  options.validation_metric = "ndcg@10";
-  return options;
 }
 
 namespace {
@@ -692,14 +657,9 @@ std::optional<TrainReport> finished_training(const Dataset& dataset, const Graph
 
 }  // namespace
 
-TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-                  const std::string& config_toml, const Destination& destination, Backend& backend,
-                  Progress& progress) {
-  check_train_options(dataset, graphs, options);
-  if (options.model.kind == models::ModelKind::graph_filter)
-    return train_filter(dataset, graphs, options, config_toml, destination, backend, progress);
-  if (options.model.kind == models::ModelKind::automatic)
-    return train_auto(dataset, graphs, options, config_toml, destination, backend, progress);
+TrainReport train_vectors(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+                          const std::string& config_toml, const Destination& destination,
+                          Backend& backend, Progress& progress) {
   if (auto finished = finished_training(dataset, graphs, options, destination.path, progress))
     return *finished;
   Trainer trainer(dataset, graphs, options, destination, backend, progress);

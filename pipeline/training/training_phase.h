@@ -21,54 +21,9 @@
 #include "models/ranking_loss.h"
 #include "pipeline/model/calibration.h"
 #include "pipeline/training/sampler.h"
-#include "pipeline/training/train.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
-
-/// The matrix that a model kind propagates over.
-graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind);
-
-/// The last steps from propagated to final vectors [U x D], [I x D]: length 1 if the model
-/// normalizes, and vectors for users and items of whom nothing is known (models/new_users.h,
-/// models/new_items.h). Returns how many columns it appended for the items.
-std::int64_t finish_vectors(const graph::UserItemGraph& user_item,
-                            const graph::ItemGraph& item_graph, const models::ModelOptions& options,
-                            kernels::Backend& backend, kernels::FloatMatrix& users,
-                            kernels::FloatMatrix& items);
-/// The same for a filter's vectors: any length, no columns.
-void finish_filter_vectors(const graph::UserItemGraph& user_item,
-                           const graph::ItemGraph& item_graph, kernels::Backend& backend,
-                           kernels::FloatMatrix& users, kernels::FloatMatrix& items);
-
-/// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item
-/// (Koenigstein et al. 2012's form of a bias in an inner product); nothing at weight 0.
-void append_popularity(const graph::UserItemGraph& graph, double weight, kernels::Backend& backend,
-                       kernels::FloatMatrix& users, kernels::FloatMatrix& items);
-
-/// Final vectors beside which weights of popularity are tried: from weight to weight only the
-/// column that append_popularity would add changes, so the vectors are computed once.
-class PopularityTrial {
- public:
-  PopularityTrial(const graph::UserItemGraph& graph, const kernels::FloatMatrix& users,
-                  const kernels::FloatMatrix& items, kernels::Backend& backend);
-
-  /// What append_popularity makes of the vectors; both hold until the next call.
-  void set_weight(double weight);
-  kernels::ConstFloatView users() const { return users_.view().cols_of(0, width()); }
-  kernels::ConstFloatView items() const { return items_.view().cols_of(0, width()); }
-  /// The vectors alone.
-  kernels::ConstFloatView plain_users() const { return users_.view().cols_of(0, plain_width()); }
-  kernels::ConstFloatView plain_items() const { return items_.view().cols_of(0, plain_width()); }
-
- private:
-  std::int64_t plain_width() const { return users_.cols() - 1; }
-  std::int64_t width() const { return plain_width() + (weight_ != 0.0 ? 1 : 0); }
-
-  const graph::UserItemGraph& graph_;
-  kernels::Backend& backend_;
-  kernels::FloatMatrix users_, items_;  ///< a last column of ones, and of weighed popularity
-  double weight_ = 0.0;
-};
 
 /// One phase of training as the trainer sees it, whatever the model.
 class TrainingPhase {

@@ -11,6 +11,7 @@
 #include "pipeline/choice/filter_blend.h"
 #include "pipeline/choice/repeat_blend.h"
 #include "pipeline/model/calibration.h"
+#include "pipeline/model/score_terms.h"
 
 namespace penchant::pipeline {
 

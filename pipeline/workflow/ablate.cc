@@ -11,7 +11,10 @@
 #include "graph/error.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/training/train.h"
 #include "pipeline/workflow/run.h"
 
 namespace penchant::pipeline {

@@ -12,9 +12,14 @@
 #include "pipeline/artifact/environment.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/ingest/input_files.h"
+#include "pipeline/model/load_model.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/model/trained_model.h"
+#include "pipeline/training/train.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 

@@ -9,6 +9,8 @@
 
 #include "pipeline/artifact/progress.h"
 #include "pipeline/config/config.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
 

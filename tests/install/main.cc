@@ -9,6 +9,8 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/ingest/ingest.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 
 int main(int, char** arguments) {

@@ -24,6 +24,7 @@
 #include "pipeline/benchmark/oracle.h"
 #include "pipeline/benchmark/output.h"
 #include "pipeline/benchmark/workloads.h"
+#include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/folder.h"
 
 namespace penchant::pipeline {

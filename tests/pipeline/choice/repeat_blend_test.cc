@@ -10,6 +10,11 @@
 
 #include "graph/error.h"
 #include "graph/random.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/score_terms.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/logs.h"
 

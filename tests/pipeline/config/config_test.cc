@@ -12,7 +12,9 @@
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/environment.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/folder.h"
 #include "tests/pipeline/support/logs.h"
 

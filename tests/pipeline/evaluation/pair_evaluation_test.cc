@@ -12,6 +12,9 @@
 
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/evaluation/evaluation_report.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
+#include "pipeline/training/train.h"
 #include "tests/pipeline/support/interest_scorers.h"
 #include "tests/pipeline/support/shop.h"
 

@@ -13,7 +13,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/tables/tables.h"
+#include "pipeline/training/train.h"
+#include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
 
 namespace penchant::pipeline {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/export/embed.h"
+#include "pipeline/model/trained_model.h"
 #include "tests/pipeline/support/interest_scorers.h"
 #include "tests/pipeline/support/logs.h"
 

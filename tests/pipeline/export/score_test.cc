@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/model/trained_model.h"
 #include "pipeline/tables/tables.h"
 #include "tests/pipeline/support/interest_scorers.h"
 #include "tests/pipeline/support/logs.h"

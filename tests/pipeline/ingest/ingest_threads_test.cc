@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/data/sort_log.h"
 #include "pipeline/ingest/log_rows.h"
 #include "pipeline/tables/text_options.h"
 #include "tests/graph/graphs.h"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packing, targets and negatives of history batches, on histories written by hand.
-#include "pipeline/model/sequence_batches.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,9 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "pipeline/model/history_batch.h"
+#include "pipeline/training/history_sampler.h"
+#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 namespace {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/export/score.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/tables/tables.h"
 #include "tests/pipeline/support/logs.h"
 

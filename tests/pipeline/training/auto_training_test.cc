@@ -9,10 +9,18 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/filter_model.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/filter_search.h"
 #include "pipeline/training/filter_training.h"
+#include "pipeline/training/train.h"
+#include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
 
 namespace penchant::pipeline {

@@ -13,6 +13,8 @@
 #include "graph/error.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/shop.h"
 #include "tests/simt/simt_backend.h"

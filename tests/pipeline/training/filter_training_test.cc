@@ -10,6 +10,10 @@
 
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
+#include "pipeline/training/train.h"
+#include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
 
 namespace penchant::pipeline {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The interest model from data set to vectors, probabilities and files.
-#include "pipeline/training/interest_training.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +9,15 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/evaluation/pair_evaluation.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/load_model.h"
+#include "pipeline/model/trained_model.h"
+#include "pipeline/training/train.h"
+#include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
 
 namespace penchant::pipeline {

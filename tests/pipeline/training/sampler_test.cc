@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/training/sampler.h"
+#include "pipeline/training/train_options.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,8 @@
 // for the device. Counted on the emulated GPU.
 #include <gtest/gtest.h>
 
-#include "pipeline/training/interest_training.h"
+#include "pipeline/training/interest_phase.h"
+#include "pipeline/training/train_options.h"
 #include "pipeline/training/training_phase.h"
 #include "tests/pipeline/support/shop.h"
 #include "tests/simt/simt_backend.h"

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training and use of the fused interest model (models/interest_model.h): its item graph, the phase
-// that the trainer runs, and the scorer of a finished model.
+// Use of the fused interest model (models/interest_model.h): its item graph, and the scorer of a
+// finished model.
 #pragma once
 
-#include <filesystem>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "graph/item_graph.h"
+#include "models/interest_model.h"
+#include "pipeline/data/dataset.h"
+#include "pipeline/model/calibration.h"
+#include "pipeline/model/history_batch.h"
 #include "pipeline/model/interest.h"
-#include "pipeline/model/sequence_batches.h"
-#include "pipeline/training/training_phase.h"
 
 namespace penchant::pipeline {
 
@@ -44,34 +47,6 @@ class InterestNetwork {
   graph::Csr adjacency_;
   std::unique_ptr<kernels::SparseMatrix> sparse_;
   std::unique_ptr<models::InterestModel> model_;
-};
-
-/// One phase of its training.
-class InterestPhase final : public TrainingPhase {
- public:
-  InterestPhase(const Dataset& dataset, const graph::TrainingPart& part,
-                const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-                const TrainOptions& options, kernels::Backend& backend);
-
-  std::int64_t steps_per_epoch() const override { return sampler_.steps_per_epoch(); }
-  void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-            float learning_rate) override;
-  void add_losses(double& sum) override { losses_.add_to(sum, backend_); }
-  std::int64_t batch_rows() const override { return batch_.num_events(); }
-  void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) override;
-  void visit_parameters(const models::ParameterVisitor& visit) override {
-    network_.model().visit_parameters(visit);
-  }
-  Calibration calibrate() override;
-
- private:
-  const Dataset& dataset_;
-  const TrainOptions& options_;
-  InterestNetwork network_;
-  Histories histories_;
-  HistorySampler sampler_;
-  HistoryBatch batch_;
-  models::LossLog losses_;
 };
 
 /// A trained interest model. Users without history get the mean user's vector.

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pipeline/training/interest_training.h"
+#include "pipeline/model/interest_network.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
-
-#include <fmt/core.h>
+#include <utility>
 
 #include "graph/error.h"
+#include "graph/normalize.h"
 #include "kernels/transfer.h"
-#include "pipeline/evaluation/pair_evaluation.h"
 
 namespace penchant::pipeline {
 
-namespace fs = std::filesystem;
 using graph::NodeId;
 using kernels::Backend;
 using kernels::ConstFloatView;
 using kernels::FloatMatrix;
-using models::Parameter;
 
 namespace {
 
@@ -225,50 +221,6 @@ std::vector<float> InterestNetwork::pair_outputs(const Histories& histories,
     for (std::size_t k = 0; k < pairs.size(); ++k) outputs[at(pairs[k])] = host[k];
   });
   return outputs;
-}
-
-InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& part,
-                             const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-                             const TrainOptions& options, Backend& backend)
-    : TrainingPhase(backend),
-      dataset_(dataset),
-      options_(options),
-      network_(dataset, item, options.model, options.seed, backend),
-      histories_(network_.histories(make_histories(part, dataset, part.interactions.size() + 1))),
-      sampler_(histories_, user_item, options) {}
-
-void InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
-                         float learning_rate) {
-  models::InterestModel& model = network_.model();
-  const models::InterestTargets targets = sampler_.sample(epoch, step, batch_, backend_);
-  model.visit_parameters(
-      [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
-  const models::StepDropout dropout{options_.model.interest.dropout, options_.seed,
-                                    static_cast<std::uint64_t>(adam_step)};
-  model.add_gradients(backend_, batch_.upload(backend_), targets, dropout, losses_);
-  kernels::AdamOptions adam;
-  adam.learning_rate = learning_rate;
-  adam.l2 = options_.l2;
-  adam.step = adam_step;
-  model.visit_parameters([&](Parameter& parameter) {
-    backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
-                       parameter.first_moment.view(), parameter.second_moment.view());
-  });
-}
-
-void InterestPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
-  network_.embeddings(histories_, backend_, users, items);
-}
-
-Calibration InterestPhase::calibrate() {
-  const models::InterestOptions& interest = options_.model.interest;
-  if (!interest.ranking_head || interest.ranking_target != models::RankingTarget::interest)
-    return {};
-  const PairTask task = make_pair_task(dataset_, HeldOut::validation);
-  network_.model().forward_items(backend_);
-  const std::vector<float> logits =
-      network_.pair_outputs(histories_, task.users, task.items, 0.0F, backend_);
-  return fit_calibration(logits, task.labels);
 }
 
 void TrainedInterest::embeddings(const Histories& histories, Backend& backend, FloatMatrix& users,

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/model/filter_model.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/enum_names.h"
+#include "graph/error.h"
+#include "kernels/transfer.h"
+#include "models/checkpoint.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/finished_vectors.h"
+#include "pipeline/model/model_manifest.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using kernels::Backend;
+using models::FilterGraph;
+using models::FilterKind;
+using models::FilterOptions;
+using models::GraphFilter;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kVectors = "singular_vectors";
+constexpr const char* kSquared = "squared_singular_values";
+
+}  // namespace
+
+json filter_to_json(const FilterOptions& filter) {
+  return {{"kind", enum_name(filter.kind)},
+          {"power", filter.power},
+          {"rank", filter.rank},
+          {"low_pass", filter.low_pass},
+          {"order", filter.order},
+          {"flatness", filter.flatness},
+          {"sharpening", filter.sharpening},
+          {"sharpening_steps", filter.sharpening_steps}};
+}
+
+FilterOptions filter_from_json(const json& stored) {
+  FilterOptions filter;
+  filter.kind = parse_enum<FilterKind>(stored.at("kind").get<std::string>(), "filter.kind");
+  filter.power = stored.at("power").get<float>();
+  filter.rank = stored.at("rank").get<std::int64_t>();
+  filter.low_pass = stored.at("low_pass").get<float>();
+  filter.order = stored.at("order").get<std::int64_t>();
+  filter.flatness = stored.at("flatness").get<float>();
+  filter.sharpening = stored.at("sharpening").get<float>();
+  filter.sharpening_steps = stored.at("sharpening_steps").get<std::int64_t>();
+  models::check_filter_options(filter);
+  return filter;
+}
+
+std::string describe(const FilterOptions& filter) {
+  std::string text = fmt::format("{}, power {:g}", enum_name(filter.kind), filter.power);
+  if (filter.kind != FilterKind::linear)
+    text += fmt::format(", low pass {:g} of rank {}", filter.low_pass, filter.rank);
+  if (filter.kind == FilterKind::chebycf)
+    text += fmt::format(", order {}, flatness {:g}", filter.order, filter.flatness);
+  if (filter.kind == FilterKind::bspm) text += fmt::format(", sharpening {:g}", filter.sharpening);
+  return text;
+}
+
+void write_singular_vectors(const fs::path& path, const FilterGraph& graph, Backend& backend) {
+  kernels::Download<float> download;
+  const models::SingularVectors& singular = graph.singular();
+  const auto rank = static_cast<std::int64_t>(singular.squared.size());
+  const std::vector<models::NamedTensor> tensors = {
+      {kVectors, download(singular.vectors.view(), backend)},
+      {kSquared, {singular.squared.data(), 1, rank, rank, kernels::Device::cpu}}};
+  write_file_atomically(path, [&](std::ostream& out) {
+    models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
+  });
+}
+
+models::SingularVectors read_singular_vectors(const fs::path& path, std::int64_t num_items,
+                                              Backend& backend) {
+  const models::TensorFile file = models::read_safetensors(path);
+  std::int64_t rank = 0;
+  for (const models::LoadedTensor& tensor : file.tensors) {
+    if (tensor.name == kSquared) rank = tensor.cols;
+  }
+  models::SingularVectors singular;
+  singular.squared = file.find_finite(kSquared, 1, rank, path).data;
+  singular.vectors = backend.matrix<float>(num_items, rank);
+  backend.copy(file.find_finite(kVectors, num_items, rank, path).view(), singular.vectors.view());
+  return singular;
+}
+
+std::int64_t filter_width(const json& model) {
+  models::ModelOptions options;
+  model.at("embedding_dim").get_to(options.embedding_dim);
+  check_model_options(options);
+  return options.embedding_dim;
+}
+
+TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
+                         const Dataset& dataset, Backend& backend) {
+  const json& stored = manifest.at("model");
+  const FilterOptions filter = filter_from_json(stored.at("filter"));
+  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
+  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
+                                    dataset, graph_options_from_json(manifest.at("graph_options")));
+  models::SingularVectors singular =
+      read_singular_vectors(model_directory / kModelWeights, dataset.num_items(), backend);
+  auto scorer = std::make_unique<GraphFilter>(
+      std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), std::move(singular),
+                                    backend),
+      filter, backend);
+  TrainedModel model;
+  scorer->vectors(filter_width(stored), backend, model.users, model.items);
+  finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
+  model.scorer = std::move(scorer);
+  model.saw_validation = merged;
+  model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
+  model.model_name = fmt::format("graph_filter {}", enum_name(filter.kind));
+  return model;
+}
+
+}  // namespace penchant::pipeline

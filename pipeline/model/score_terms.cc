@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/model/score_terms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <span>
+
+#include "graph/error.h"
+#include "models/sparse_scorer.h"
+
+namespace penchant::pipeline {
+
+using kernels::Backend;
+using models::WeightedScorer;
+
+graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, float decay,
+                         float power) {
+  if (!(decay > 0.0F && decay <= 1.0F && power > 0.0F))
+    throw InputError("repeat scores: expected a decay in (0, 1] and a power above 0");
+  graph::Csr scores;
+  scores.num_rows = histories.size();
+  scores.num_cols = num_items;
+  std::vector<double> sums(static_cast<std::size_t>(num_items), 0.0);
+  std::vector<graph::NodeId> touched;
+  for (std::int64_t row = 0; row < histories.size(); ++row) {
+    const std::span<const graph::NodeId> items = histories.row(row);
+    double share = 1.0;
+    for (std::size_t event = items.size(); event-- > 0; share *= static_cast<double>(decay)) {
+      double& sum = sums[static_cast<std::size_t>(items[event])];
+      if (sum == 0.0) touched.push_back(items[event]);
+      sum += std::max(share, 1e-30);  // the oldest of a long history still count
+    }
+    std::sort(touched.begin(), touched.end());
+    for (const graph::NodeId item : touched) {
+      double& sum = sums[static_cast<std::size_t>(item)];
+      scores.columns.push_back(item);
+      scores.values.push_back(static_cast<float>(std::pow(sum, static_cast<double>(power))));
+      sum = 0.0;
+    }
+    touched.clear();
+    scores.offsets.push_back(static_cast<graph::EdgeOffset>(scores.columns.size()));
+  }
+  return scores;
+}
+
+std::vector<WeightedScorer> blended_terms(const graph::UserItemGraph& graph,
+                                          const Histories& histories, const FilterBlend& filter,
+                                          const RepeatBlend& repeats, Backend& backend) {
+  std::vector<WeightedScorer> terms;
+  if (filter.weight != 0.0F) {
+    terms.push_back(
+        {std::make_shared<models::LinearFilter>(graph, filter.options, backend), filter.weight});
+  }
+  if (repeats.weight != 0.0F) {
+    terms.push_back({std::make_shared<models::SparseScorer>(
+                         repeat_scores(histories, graph.num_items, repeats.decay, repeats.power)),
+                     repeats.weight});
+  }
+  return terms;
+}
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands beside the inner products of vectors in a model's scores: a linear filter, and what a
+// user did with an item before, as a score of its own. Where people buy the same things again,
+// counting that is hard to beat by vectors alone (docs/decisions/0022-repeats.md):
+//   s_ui = (sum over u's events e with item i of decay^(number of u's events after e))^power
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/csr.h"
+#include "graph/user_item_graph.h"
+#include "kernels/backend.h"
+#include "models/blended_scorer.h"
+#include "models/linear_filter.h"
+#include "pipeline/data/histories.h"
+
+namespace penchant::pipeline {
+
+struct FilterBlend {
+  models::LinearFilterOptions options;
+  float weight = 0.0F;  ///< of the filter's scores; 0: the vectors alone were best
+};
+
+struct RepeatBlend {
+  float decay = 1.0F;   ///< in (0, 1]; 1 counts events
+  float power = 1.0F;   ///< above 0
+  float weight = 0.0F;  ///< in the scores; 0: without
+};
+
+/// The s_ui above [histories x I], with values.
+graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, float decay,
+                         float power);
+
+/// What is added to the vectors' scores: the filter and the repeats that have a weight.
+/// `histories` are those of all users.
+std::vector<models::WeightedScorer> blended_terms(const graph::UserItemGraph& graph,
+                                                  const Histories& histories,
+                                                  const FilterBlend& filter,
+                                                  const RepeatBlend& repeats,
+                                                  kernels::Backend& backend);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training/train_options.h"
+
+namespace penchant::pipeline {
+
+TrainOptions default_train_options(models::ModelKind kind) {
+  TrainOptions options;
+  options.model.kind = kind;
+  if (kind != models::ModelKind::interest) return options;
+  options.model.num_layers = 1;
+  options.model.own_share = 1.0F;
+  options.model.normalize = false;
+  options.model.temperature = 1.0F;
+  options.model.initializer = models::Initializer::normal;
+  options.model.initial_scale = 0.05F;
+  options.epochs = 30;
+  options.num_negatives = 16384;
+  options.learning_rate = 0.006F;
+  options.l2 = 0.0F;
+  options.validation_metric = "ndcg@10";
+  return options;
+}
+
+}  // namespace penchant::pipeline
