@@ -10,15 +10,18 @@ get_property(penchant_libraries GLOBAL PROPERTY PENCHANT_LIBRARIES)
 install(TARGETS ${penchant_libraries} EXPORT penchantTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT penchantTargets NAMESPACE penchant:: DESTINATION ${package_dir})
 
-foreach(folder graph partition kernels models pipeline)
+foreach(folder graph partition kernels models)
   install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/penchant/${folder}
-          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN boost_graph.h EXCLUDE PATTERN verbs.h EXCLUDE
-                         PATTERN tables.h EXCLUDE PATTERN plain_text.h EXCLUDE PATTERN arrow_status.h EXCLUDE
-                         PATTERN arrow_cells.h EXCLUDE PATTERN typed_rows.h EXCLUDE
-                         PATTERN log_block.h EXCLUDE PATTERN block_stages.h EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN cpu EXCLUDE PATTERN cuda EXCLUDE PATTERN boost_graph.h EXCLUDE)
 endforeach()
-install(FILES ${PROJECT_BINARY_DIR}/generated/pipeline/version.h
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/penchant/pipeline)
+get_property(public_headers GLOBAL PROPERTY PENCHANT_PUBLIC_HEADERS)
+foreach(header ${public_headers})
+  cmake_path(RELATIVE_PATH header BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE place)
+  cmake_path(GET place PARENT_PATH folder)
+  install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/penchant/${folder})
+endforeach()
+install(FILES ${PROJECT_BINARY_DIR}/generated/pipeline/artifact/version.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/penchant/pipeline/artifact)
 
 if(ARROW_LIBRARY)
   file(GLOB arrow_files "${PYARROW_DIR}/libarrow.so.*" "${PYARROW_DIR}/libparquet.so.*")

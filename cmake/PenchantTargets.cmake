@@ -25,6 +25,12 @@ function(penchant_library name)
   set_property(GLOBAL APPEND PROPERTY PENCHANT_LIBRARIES ${name})
 endfunction()
 
+# penchant_public_headers(HEADERS ...): headers of this folder for users of the library; all others stay here.
+function(penchant_public_headers)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set_property(GLOBAL APPEND PROPERTY PENCHANT_PUBLIC_HEADERS ${ARGN})
+endfunction()
+
 # penchant_precompile(TARGET HEADERS ...): headers of other libraries that most files of a target include. Each file still includes what
 # it uses; PENCHANT_PRECOMPILE=OFF compiles it so.
 function(penchant_precompile name)
