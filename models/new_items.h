@@ -15,10 +15,9 @@
 #include "graph/item_graph.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
+#include "models/unit_length.h"
 
 namespace penchant::models {
-
-enum class UnitLength { no, yes };
 
 /// Overwrites the rows of `items` [I x D] of items without a user in `user_item` and with a hub in
 /// `item_graph`; with UnitLength::yes these rows then have length 1. Nothing happens where there is

@@ -10,7 +10,7 @@
 
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
-#include "models/new_items.h"
+#include "models/unit_length.h"
 
 namespace penchant::models {
 

@@ -16,6 +16,7 @@
 #include "models/gcn.h"
 #include "models/lightgcn.h"
 #include "models/loss_log.h"
+#include "models/optimiser.h"
 #include "models/ranking_loss.h"
 #include "pipeline/benchmark/graph.h"
 #include "pipeline/benchmark/oracle.h"
@@ -318,13 +319,9 @@ class TrainingStep final : public GraphWorkload {
     backend_.fill(d_final_.view(), 0.0F);
     loss_.add_gradients(backend_, final_, batch, d_final_.view(),
                         losses_.next(backend_, batch.users.size));
-    model_.visit_parameters(
-        [&](models::Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
+    models::clear_gradients(model_, backend_);
     model_.backward(backend_, d_final_.view());
-    model_.visit_parameters([&](models::Parameter& parameter) {
-      backend_.adam_step(adam(), parameter.gradient.view(), parameter.value.view(),
-                         parameter.first_moment.view(), parameter.second_moment.view());
-    });
+    models::adam_steps(model_, adam(), backend_);
     last_loss_ = 0.0;
     losses_.add_to(last_loss_, backend_);
   }

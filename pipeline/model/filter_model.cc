@@ -11,7 +11,7 @@
 #include "graph/enum_names.h"
 #include "graph/error.h"
 #include "kernels/transfer.h"
-#include "models/checkpoint.h"
+#include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"

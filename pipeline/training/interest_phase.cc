@@ -2,6 +2,7 @@
 #include "pipeline/training/interest_phase.h"
 
 #include "graph/error.h"
+#include "models/optimiser.h"
 #include "pipeline/evaluation/pair_evaluation.h"
 #include "pipeline/training/train_options.h"
 
@@ -25,8 +26,7 @@ void InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t ada
                          float learning_rate) {
   models::InterestModel& model = network_.model();
   const models::InterestTargets targets = sampler_.sample(epoch, step, batch_, backend_);
-  model.visit_parameters(
-      [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
+  models::clear_gradients(model, backend_);
   const models::StepDropout dropout{options_.model.interest.dropout, options_.seed,
                                     static_cast<std::uint64_t>(adam_step)};
   model.add_gradients(backend_, batch_.upload(backend_), targets, dropout, losses_);
@@ -34,10 +34,7 @@ void InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t ada
   adam.learning_rate = learning_rate;
   adam.l2 = options_.l2;
   adam.step = adam_step;
-  model.visit_parameters([&](Parameter& parameter) {
-    backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
-                       parameter.first_moment.view(), parameter.second_moment.view());
-  });
+  models::adam_steps(model, adam, backend_);
 }
 
 void InterestPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {

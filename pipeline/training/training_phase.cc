@@ -8,7 +8,8 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "models/checkpoint.h"
+#include "models/optimiser.h"
+#include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/model/finished_vectors.h"
 
@@ -181,13 +182,9 @@ void GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_s
     const kernels::ConstFloatView final = encoder_->forward(backend_);
     backend_.fill(d_final_.view(), 0.0F);
     loss_.add_gradients(backend_, final, batch, d_final_.view(), losses);
-    encoder_->visit_parameters(
-        [&](Parameter& parameter) { backend_.fill(parameter.gradient.view(), 0.0F); });
+    models::clear_gradients(*encoder_, backend_);
     encoder_->backward(backend_, d_final_.view());
-    encoder_->visit_parameters([&](Parameter& parameter) {
-      backend_.adam_step(adam, parameter.gradient.view(), parameter.value.view(),
-                         parameter.first_moment.view(), parameter.second_moment.view());
-    });
+    models::adam_steps(*encoder_, adam, backend_);
   });
 }
 

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/random.h"
-#include "models/checkpoint.h"
+#include "models/safetensors.h"
 #include "pipeline/choice/popularity_trial.h"
 #include "pipeline/choice/validation_choice.h"
 #include "pipeline/data/graph_stage.h"

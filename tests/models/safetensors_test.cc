@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models/checkpoint.h"
+#include "models/safetensors.h"
 
 #include <cstring>
 #include <fstream>
