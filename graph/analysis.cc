@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <boost/graph/core_numbers.hpp>
 #include <boost/graph/incremental_components.hpp>
@@ -32,11 +33,20 @@ DegreeSummary summarize_degrees(const CsrView& matrix) {
   const auto n = static_cast<double>(degrees.size());
   const auto total = static_cast<double>(matrix.num_entries());
   summary.mean = total / n;
-  double ranked = 0.0;
-  for (std::size_t i = 0; i < degrees.size(); ++i)
-    ranked += static_cast<double>(i + 1) * static_cast<double>(degrees[i]);
-  summary.gini = total > 0 ? 2.0 * ranked / (n * total) - (n + 1.0) / n : 0.0;
+  summary.gini = gini(std::move(degrees));
   return summary;
+}
+
+double gini(std::vector<std::int64_t> counts) {
+  std::sort(counts.begin(), counts.end());
+  const auto total =
+      static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
+  if (total == 0) return 0.0;
+  const auto n = static_cast<double>(counts.size());
+  double ranked = 0.0;
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    ranked += static_cast<double>(i + 1) * static_cast<double>(counts[i]);
+  return 2.0 * ranked / (n * total) - (n + 1.0) / n;
 }
 
 Components connected_components(const CsrView& symmetric) {

@@ -15,6 +15,8 @@ struct DegreeSummary {
   double mean = 0.0, gini = 0.0;
 };
 DegreeSummary summarize_degrees(const CsrView& matrix);
+/// Gini coefficient of non-negative counts: 0 all equal, towards 1 all on one.
+double gini(std::vector<std::int64_t> counts);
 
 struct Components {
   std::vector<NodeId> component;  ///< of each node, numbered by first node

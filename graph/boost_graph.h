@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Internal to graph/: Boost.Graph's compressed sparse row graph with our id types, and the way from
-// and to our Csr. Boost.Graph holds a graph while it is built and analysed; its arrays are moved
-// out, not copied, when they go to the kernels.
+// and to our Csr.
 #pragma once
 
 #include <utility>
@@ -24,7 +23,7 @@ using BoostGraph =
 /// Pattern of a square matrix as a graph: edge i -> j for every stored entry.
 BoostGraph to_boost(const CsrView& square);
 
-/// The graph's arrays as a Csr of `num_rows` leading vertices, columns shifted down by
+/// The graph's arrays, moved out of Boost's internals (weights are copied), as a Csr of `num_rows` leading vertices, columns shifted down by
 /// `column_offset`.
 Csr take_csr(BoostGraph&& graph, std::int64_t num_rows, std::int64_t num_cols,
              NodeId column_offset);

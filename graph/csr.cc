@@ -13,8 +13,6 @@ namespace penchant::graph {
 
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// Turns counts in offsets[1..] into offsets.
 void accumulate_offsets(std::vector<EdgeOffset>& offsets) {
   std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
@@ -97,6 +95,20 @@ void merge_duplicates(Csr& csr, Duplicates duplicates) {
   }
   csr.columns.resize(kept);
   if (has_values) csr.values.resize(kept);
+}
+
+Csr select_rows(const CsrView& matrix, std::span<const NodeId> rows) {
+  Csr selected;
+  selected.num_rows = static_cast<std::int64_t>(rows.size());
+  selected.num_cols = matrix.num_cols;
+  for (const NodeId row : rows) {
+    const auto columns = matrix.row(row);
+    const auto values = matrix.row_values(row);
+    selected.columns.insert(selected.columns.end(), columns.begin(), columns.end());
+    selected.values.insert(selected.values.end(), values.begin(), values.end());
+    selected.offsets.push_back(static_cast<EdgeOffset>(selected.columns.size()));
+  }
+  return selected;
 }
 
 Csr transpose(const CsrView& matrix) {

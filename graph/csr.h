@@ -22,19 +22,14 @@ struct CsrView {
   std::span<const float> values;        ///< num_entries, or empty: all ones
 
   std::int64_t num_entries() const { return static_cast<std::int64_t>(columns.size()); }
-  std::int64_t row_size(std::int64_t row) const {
-    return offsets[static_cast<std::size_t>(row) + 1] - offsets[static_cast<std::size_t>(row)];
-  }
+  std::int64_t row_size(std::int64_t row) const { return offsets[at(row) + 1] - offsets[at(row)]; }
   std::span<const NodeId> row(std::int64_t row) const {
-    return columns.subspan(static_cast<std::size_t>(offsets[static_cast<std::size_t>(row)]),
-                           static_cast<std::size_t>(row_size(row)));
+    return columns.subspan(at(offsets[at(row)]), at(row_size(row)));
   }
   std::span<const float> row_values(std::int64_t row) const {
-    return values.empty()
-               ? std::span<const float>{}
-               : values.subspan(static_cast<std::size_t>(offsets[static_cast<std::size_t>(row)]),
-                                static_cast<std::size_t>(row_size(row)));
+    return values.empty() ? values : values.subspan(at(offsets[at(row)]), at(row_size(row)));
   }
+  float value(EdgeOffset entry) const { return values.empty() ? 1.0F : values[at(entry)]; }
 };
 
 /// Owner of the three arrays.
@@ -65,6 +60,9 @@ Csr csr_from_entries(std::int64_t num_rows, std::int64_t num_cols, std::span<con
 
 /// Combines neighbouring entries of equal column; columns must ascend within rows. In place, O(E).
 void merge_duplicates(Csr& csr, Duplicates duplicates);
+
+/// The rows named by `rows`, in this order.
+Csr select_rows(const CsrView& matrix, std::span<const NodeId> rows);
 
 /// Transposed copy; columns ascend in its rows. O(E + N).
 Csr transpose(const CsrView& matrix);

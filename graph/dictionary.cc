@@ -18,6 +18,7 @@
 #include <xxhash.h>
 
 #include "graph/error.h"
+#include "graph/hash.h"
 
 namespace penchant::graph {
 
@@ -52,13 +53,10 @@ Word load(const char* bytes) {
   return word;
 }
 
-/// For short ids a bijection of the word (the finaliser of MurmurHash3, Appleby 2011).
+/// For short ids a bijection of the word.
 [[gnu::always_inline]] inline std::uint64_t hash_of(std::string_view raw) {
   if (raw.size() > kShort) return XXH3_64bits(raw.data(), raw.size());
-  std::uint64_t hash = word_of(raw);
-  hash = (hash ^ hash >> 33) * 0xFF51AFD7ED558CCD;
-  hash = (hash ^ hash >> 33) * 0xC4CEB9FE1A85EC53;
-  return hash ^ hash >> 33;
+  return mix_bits(word_of(raw));
 }
 
 static_assert(std::endian::native == std::endian::little, "digits are read as words");

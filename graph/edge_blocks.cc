@@ -15,8 +15,6 @@ namespace {
 constexpr std::int64_t kBlockEdges = 4096;
 constexpr std::int64_t kRowsPerTask = 1024;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// Calls visit(row, column) for every stored place of every edge, on several threads.
 template <typename Visit>
 void visit_entries(std::int64_t num_rows, std::int64_t num_cols, std::int64_t num_edges,

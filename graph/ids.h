@@ -4,6 +4,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
@@ -16,6 +17,9 @@ using NodeId = std::int32_t;
 using EdgeOffset = std::int64_t;
 
 inline constexpr NodeId kNoNode = -1;
+
+/// An id, offset or extent as the index of a std::vector or a std::span.
+constexpr std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Seed of a counter-based random stream. A type of its own, so that it is not mistaken for a size.
 enum class Seed : std::uint64_t {};

@@ -20,8 +20,6 @@ namespace {
 /// Of a relation, whose entries are multiplied by it in float32.
 constexpr double kLargestWeight = 1e6;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// Log rows in the order in which neighbours are looked for, cut into groups within which rows may
 /// co-occur.
 struct Sequence {
@@ -189,17 +187,16 @@ Relation attribute_relation(const Attribute& attribute, std::int64_t num_items,
   std::vector<std::int64_t> carriers(at(item_values.num_cols), 0);
   for (const NodeId value : item_values.columns) ++carriers[at(value)];
   std::vector<NodeId> hub(carriers.size(), kNoNode);
-  NodeId num_hubs = 0;
+  Relation relation{
+      .name = attribute.name, .columns = NodeKind::hub, .weight = options.attribute_weight};
   for (std::size_t value = 0; value < carriers.size(); ++value) {
     const double share = static_cast<double>(carriers[value]) / static_cast<double>(num_items);
-    if (carriers[value] >= 2 && share <= options.max_value_share) hub[value] = num_hubs++;
+    if (carriers[value] < 2 || share > options.max_value_share) continue;
+    hub[value] = static_cast<NodeId>(relation.num_hubs++);
+    relation.hub_values.push_back(static_cast<NodeId>(value));
   }
-  Relation relation;
-  relation.name = attribute.name;
-  relation.weight = options.attribute_weight;
-  relation.num_hubs = num_hubs;
   relation.edges.num_rows = num_items;
-  relation.edges.num_cols = num_hubs;
+  relation.edges.num_cols = relation.num_hubs;
   relation.edges.offsets.reserve(at(num_items) + 1);
   for (std::int64_t item = 0; item < num_items; ++item) {
     for (const NodeId value : item_values.view().row(item)) {
@@ -224,8 +221,10 @@ ItemGraph build_item_graph(const TrainingPart& train, const Catalog& catalog,
   ItemGraph graph;
   graph.num_items = catalog.num_items;
   if (options.cooccurrence) {
-    Relation relation{"co-occurrence", options.cooccurrence_weight, 0,
-                      build_cooccurrence(train, catalog.num_items, options.cooccurrence_options)};
+    Relation relation{
+        .name = "co-occurrence",
+        .weight = options.cooccurrence_weight,
+        .edges = build_cooccurrence(train, catalog.num_items, options.cooccurrence_options)};
     if (!relation.edges.columns.empty()) graph.relations.push_back(std::move(relation));
   }
   for (const std::string& name : options.attributes) {

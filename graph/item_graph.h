@@ -8,10 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "graph/enum_names.h"
 #include "graph/catalog.h"
 #include "graph/csr.h"
+#include "graph/enum_names.h"
 #include "graph/interactions.h"
+#include "graph/relation.h"
 
 namespace penchant::graph {
 
@@ -44,15 +45,7 @@ struct CooccurrenceOptions {
 Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
                        const CooccurrenceOptions& options);
 
-/// One relation of the item graph.
-struct Relation {
-  std::string name;     ///< "co-occurrence", or the attribute's name
-  float weight = 1.0F;  ///< of the relation in propagation
-  std::int64_t num_hubs =
-      0;  ///< 0: edges is [I x I] symmetric; otherwise [I x num_hubs], one hub per attribute value
-  Csr edges;
-};
-
+/// Relations whose rows are items: [I x I], or [I x num_hubs] with one hub per attribute value.
 struct ItemGraph {
   std::int64_t num_items = 0;
   std::vector<Relation> relations;

@@ -2,118 +2,15 @@
 #include "graph/normalize.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
 #include <fmt/core.h>
 
+#include "graph/degrees.h"
 #include "graph/error.h"
 
 namespace penchant::graph {
-
-namespace {
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-float value_at(const CsrView& matrix, EdgeOffset entry) {
-  return matrix.values.empty() ? 1.0F : matrix.values[at(entry)];
-}
-
-/// 1 / sqrt(sum of the row), or 0 for a row without weight.
-std::vector<float> inverse_root_degrees(const CsrView& matrix) {
-  std::vector<float> result(at(matrix.num_rows));
-  for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
-    double degree = 0.0;
-    for (EdgeOffset e = matrix.offsets[at(row)]; e < matrix.offsets[at(row) + 1]; ++e)
-      degree += value_at(matrix, e);
-    result[at(row)] = degree > 0.0 ? static_cast<float>(1.0 / std::sqrt(degree)) : 0.0F;
-  }
-  return result;
-}
-
-/// One block of the propagation graph: `edges` from nodes row_offset .. to nodes column_offset ..,
-/// normalised and weighted.
-struct Block {
-  Csr edges;
-  std::vector<float> row_scale;
-  std::vector<float> column_scale;
-  std::int64_t row_offset;
-  std::int64_t column_offset;
-  float weight;
-};
-
-void append_relation(std::vector<Block>& blocks, Csr edges, std::int64_t row_offset,
-                     std::int64_t column_offset, float weight) {
-  Csr reversed = transpose(edges.view());
-  std::vector<float> row_scale = inverse_root_degrees(edges.view());
-  std::vector<float> column_scale = inverse_root_degrees(reversed.view());
-  const bool square = row_offset == column_offset;
-  blocks.push_back({std::move(edges), row_scale, column_scale, row_offset, column_offset, weight});
-  if (!square) {
-    blocks.push_back({std::move(reversed), std::move(column_scale), std::move(row_scale),
-                      column_offset, row_offset, weight});
-  }
-}
-
-}  // namespace
-
-PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const ItemGraph& items) {
-  PropagationGraph graph;
-  graph.num_users = user_item.num_users;
-  graph.num_items = user_item.num_items;
-
-  std::vector<Block> blocks;
-  append_relation(blocks, user_item.user_items, 0, graph.num_users, 1.0F);
-  std::int64_t next_hub = graph.num_users + graph.num_items;
-  for (const Relation& relation : items.relations) {
-    const std::int64_t column_offset = relation.num_hubs == 0 ? graph.num_users : next_hub;
-    append_relation(blocks, relation.edges, graph.num_users, column_offset, relation.weight);
-    next_hub += relation.num_hubs;
-  }
-  graph.num_hubs = next_hub - graph.num_users - graph.num_items;
-  std::stable_sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) {
-    return a.column_offset < b.column_offset;
-  });
-
-  const std::int64_t num_nodes = graph.num_nodes();
-  checked_cast<NodeId>(num_nodes);
-  Csr& adjacency = graph.adjacency;
-  adjacency.num_rows = adjacency.num_cols = num_nodes;
-  adjacency.offsets.assign(at(num_nodes) + 1, 0);
-  std::size_t total = 0;
-  for (const Block& block : blocks) total += block.edges.columns.size();
-  adjacency.columns.reserve(total);
-  adjacency.values.reserve(total);
-  std::vector<std::pair<NodeId, float>> row_entries;
-  for (std::int64_t node = 0; node < num_nodes; ++node) {
-    row_entries.clear();
-    for (const Block& block : blocks) {
-      const std::int64_t row = node - block.row_offset;
-      if (row < 0 || row >= block.edges.num_rows) continue;
-      const CsrView edges = block.edges.view();
-      for (EdgeOffset e = edges.offsets[at(row)]; e < edges.offsets[at(row) + 1]; ++e) {
-        const NodeId column = edges.columns[at(e)];
-        // The product of the two scales first: equal bits for (i, j) and (j, i).
-        const float scale = block.row_scale[at(row)] * block.column_scale[at(column)];
-        row_entries.emplace_back(static_cast<NodeId>(column + block.column_offset),
-                                 block.weight * (value_at(edges, e) * scale));
-      }
-    }
-    // Several item-item relations may interleave; all other blocks already follow each other.
-    const auto by_column = [](const auto& a, const auto& b) { return a.first < b.first; };
-    if (!std::is_sorted(row_entries.begin(), row_entries.end(), by_column)) {
-      std::stable_sort(row_entries.begin(), row_entries.end(), by_column);
-    }
-    for (const auto& [column, value] : row_entries) {
-      adjacency.columns.push_back(column);
-      adjacency.values.push_back(value);
-    }
-    adjacency.offsets[at(node) + 1] = static_cast<EdgeOffset>(adjacency.columns.size());
-  }
-  merge_duplicates(adjacency, Duplicates::sum);
-  return graph;
-}
 
 Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
   if (adjacency.num_rows != adjacency.num_cols)
@@ -125,8 +22,7 @@ Csr normalize_symmetric(const CsrView& adjacency, SelfLoops self_loops) {
     for (std::int64_t row = 0; row < adjacency.num_rows; ++row) {
       entries.push_back({static_cast<NodeId>(row), static_cast<NodeId>(row), 1.0F});
       for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) {
-        entries.push_back(
-            {static_cast<NodeId>(row), adjacency.columns[at(e)], value_at(adjacency, e)});
+        entries.push_back({static_cast<NodeId>(row), adjacency.columns[at(e)], adjacency.value(e)});
       }
     }
     result = csr_from_entries(adjacency.num_rows, adjacency.num_cols, entries);
@@ -147,7 +43,7 @@ void normalize_symmetric_in_place(Csr& adjacency) {
   if (adjacency.num_rows != adjacency.num_cols)
     throw InputError("symmetric normalisation needs a square matrix");
   if (adjacency.values.empty()) adjacency.values.resize(adjacency.columns.size(), 1.0F);
-  const std::vector<float> scale = inverse_root_degrees(adjacency.view());
+  const std::vector<float> scale = inverse_roots(row_sums(adjacency.view()));
 #pragma omp parallel for schedule(dynamic, 4096)
   for (std::int64_t row = 0; row < adjacency.num_rows; ++row) {
     for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) {
@@ -165,9 +61,9 @@ Csr normalize_rows(const CsrView& adjacency) {
   for (std::int64_t row = 0; row < adjacency.num_rows; ++row) {
     double sum = 0.0;
     for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e)
-      sum += value_at(adjacency, e);
+      sum += adjacency.value(e);
     for (EdgeOffset e = adjacency.offsets[at(row)]; e < adjacency.offsets[at(row) + 1]; ++e) {
-      result.values[at(e)] = sum > 0.0 ? static_cast<float>(value_at(adjacency, e) / sum) : 0.0F;
+      result.values[at(e)] = sum > 0.0 ? static_cast<float>(adjacency.value(e) / sum) : 0.0F;
     }
   }
   return result;
@@ -202,7 +98,7 @@ Csr reorder_symmetric(const CsrView& matrix, std::span<const NodeId> order) {
   for (const NodeId old : order) {
     row_entries.clear();
     for (EdgeOffset e = matrix.offsets[at(old)]; e < matrix.offsets[at(old) + 1]; ++e) {
-      row_entries.emplace_back(inverse[at(matrix.columns[at(e)])], value_at(matrix, e));
+      row_entries.emplace_back(inverse[at(matrix.columns[at(e)])], matrix.value(e));
     }
     std::sort(row_entries.begin(), row_entries.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });

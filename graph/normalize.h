@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The adjacency that models propagate over, and its normalisation.
+// Normalisation and node order of a symmetric matrix.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "graph/csr.h"
-#include "graph/item_graph.h"
-#include "graph/user_item_graph.h"
 
 namespace penchant::graph {
-
-/// Symmetric adjacency over users, items and attribute hubs, in this order of node ids:
-///   user u -> u,  item i -> U + i,  hub h of relation r -> U + I + (hubs of relations before r) +
-///   h.
-/// Each relation is normalised by itself, A_r <- D^-1/2 A_r D^-1/2 over the degrees within that
-/// relation (Kipf and Welling 2017, section 2; LightGCN, He et al. 2020, eq. 3), and the result is
-/// sum_r w_r A_r (user-item has weight 1). A node of degree 0 in a relation has an empty row there.
-struct PropagationGraph {
-  std::int64_t num_users = 0;
-  std::int64_t num_items = 0;
-  std::int64_t num_hubs = 0;
-  Csr adjacency;  ///< [(U + I + hubs) squared], symmetric
-
-  std::int64_t num_nodes() const { return num_users + num_items + num_hubs; }
-};
-
-/// `items` may have no relation: then this is LightGCN's graph.
-PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const ItemGraph& items);
 
 enum class SelfLoops : bool { no, yes };
 /// D^-1/2 (A + I) D^-1/2 or D^-1/2 A D^-1/2 of a symmetric matrix.

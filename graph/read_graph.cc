@@ -5,19 +5,17 @@
 #include <cctype>
 #include <charconv>
 #include <limits>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <fmt/core.h>
-#include <zlib.h>
 
 #include "graph/edge_blocks.h"
 #include "graph/error.h"
 #include "graph/files.h"
 #include "graph/npy.h"
+#include "graph/text_lines.h"
 
 namespace penchant::graph {
 
@@ -33,95 +31,6 @@ constexpr std::int64_t kTableIdsAnEdge = 4;
 /// csr_from_edge_blocks takes beside its result.
 constexpr std::int64_t kBuildingBytesANode = 16;
 
-/// Lines of a text file, plain or gzip.
-class LineReader {
- public:
-  explicit LineReader(const fs::path& path)
-      : path_(path),
-        file_(gzdopen(open_regular(path).release(), "rb"), &gzclose),
-        buffer_(std::size_t{1} << 20) {
-    if (file_ == nullptr) throw InputError(fmt::format("{}: cannot open the file", path.string()));
-  }
-  /// False at the end. The line lives until the next call.
-  bool next(std::string_view& line) {
-    ++number_;
-    while (true) {
-      const auto end = std::find(buffer_.begin() + first_, buffer_.begin() + last_, '\n');
-      if (end != buffer_.begin() + last_ || (ended_ && first_ < last_)) {
-        line = {buffer_.data() + first_, static_cast<std::size_t>(end - buffer_.begin() - first_)};
-        first_ = std::min(last_, end - buffer_.begin() + 1);
-        if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-        return true;
-      }
-      if (ended_) return false;
-      refill();
-    }
-  }
-  std::int64_t number() const { return number_; }
-  /// Bytes of the file that have been read, and of text that they held.
-  std::int64_t packed_bytes() const { return gzoffset(file_.get()); }
-  std::int64_t text_bytes() const { return text_bytes_; }
-  [[noreturn]] void fail(const std::string& message) const {
-    throw InputError(fmt::format("{}:{}: {}", path_.string(), number_, message));
-  }
-
- private:
-  void refill() {
-    std::copy(buffer_.begin() + first_, buffer_.begin() + last_, buffer_.begin());
-    last_ -= first_;
-    first_ = 0;
-    if (last_ == static_cast<std::ptrdiff_t>(buffer_.size())) buffer_.resize(2 * buffer_.size());
-    const int count = gzread(file_.get(), buffer_.data() + last_,
-                             static_cast<unsigned>(buffer_.size()) - static_cast<unsigned>(last_));
-    if (count < 0) {
-      int code = 0;
-      throw InputError(fmt::format("{}: cannot be read behind line {}: {}", path_.string(),
-                                   number_ - 1, gzerror(file_.get(), &code)));
-    }
-    last_ += count;
-    text_bytes_ += count;
-    ended_ = count == 0;
-  }
-
-  fs::path path_;
-  std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
-  std::vector<char> buffer_;
-  std::ptrdiff_t first_ = 0, last_ = 0;
-  std::int64_t number_ = 0;
-  std::int64_t text_bytes_ = 0;
-  bool ended_ = false;
-};
-
-/// Words of a line, separated by blanks, tabs and commas.
-class Words {
- public:
-  explicit Words(std::string_view line) : rest_(line) {}
-  std::optional<std::string_view> next() {
-    const std::size_t first = rest_.find_first_not_of(" \t,");
-    if (first == std::string_view::npos) return std::nullopt;
-    rest_.remove_prefix(first);
-    const std::string_view word = rest_.substr(0, rest_.find_first_of(" \t,"));
-    rest_.remove_prefix(word.size());
-    return word;
-  }
-  /// An integer in [least, most]; `what` names it in the message.
-  std::int64_t integer(const LineReader& lines, const char* what, std::int64_t least,
-                       std::int64_t most) {
-    const auto word = next();
-    if (!word) lines.fail(fmt::format("{} is missing", what));
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(word->data(), word->data() + word->size(), value);
-    if (error != std::errc() || end != word->data() + word->size())
-      lines.fail(fmt::format("{} is '{}', expected an integer", what, *word));
-    if (value < least || value > most)
-      lines.fail(fmt::format("{} is {}, expected {} to {}", what, value, least, most));
-    return value;
-  }
-
- private:
-  std::string_view rest_;
-};
-
 Csr undirected(std::int64_t num_nodes, const std::vector<Edge>& edges) {
   return csr_from_edge_blocks(
       num_nodes, num_nodes, static_cast<std::int64_t>(edges.size()),
@@ -129,16 +38,6 @@ Csr undirected(std::int64_t num_nodes, const std::vector<Edge>& edges) {
         std::copy_n(edges.begin() + first, block.size(), block.begin());
       },
       Direction::both);
-}
-
-/// The next line that is not empty and does not begin with one of `marks`; false at the end.
-bool next_content(LineReader& lines, std::string_view marks, std::string_view& line) {
-  while (lines.next(line)) {
-    const std::size_t first = line.find_first_not_of(" \t");
-    if (first != std::string_view::npos && marks.find(line[first]) == std::string_view::npos)
-      return true;
-  }
-  return false;
 }
 
 // --- METIS
@@ -151,7 +50,7 @@ struct MetisHeader {
 
 MetisHeader read_metis_header(LineReader& lines) {
   std::string_view line;
-  if (!next_content(lines, "%", line))
+  if (!lines.next_content("%", line))
     lines.fail("no header, expected 'nodes edges [format [weights]]'");
   Words words(line);
   MetisHeader header{};
@@ -197,7 +96,7 @@ Csr read_metis(const fs::path& path) {
     std::sort(csr.columns.begin() + csr.offsets.back(), csr.columns.end());
     csr.offsets.push_back(static_cast<EdgeOffset>(csr.columns.size()));
   }
-  if (next_content(lines, "%", line))
+  if (lines.next_content("%", line))
     lines.fail(fmt::format("a line behind the last of {} nodes", header.num_nodes));
   if (static_cast<std::int64_t>(csr.columns.size()) != 2 * header.num_edges) {
     throw InputError(fmt::format("{}: {} neighbours for {} edges, expected two for each",
@@ -240,7 +139,7 @@ MatrixMarketHeader read_matrix_market_header(LineReader& lines) {
   MatrixMarketHeader header{};
   header.has_values = field != "pattern";
   header.is_complex = field == "complex";
-  if (!next_content(lines, "%", line)) lines.fail("no line 'rows columns entries'");
+  if (!lines.next_content("%", line)) lines.fail("no line 'rows columns entries'");
   Words sizes(line);
   header.num_rows = sizes.integer(lines, "the number of rows", 0, kMostNodes);
   header.num_cols = sizes.integer(lines, "the number of columns", 0, kMostNodes);
@@ -275,7 +174,7 @@ Csr read_matrix_market(const fs::path& path) {
   const std::int64_t column_offset = header.num_rows == header.num_cols ? 0 : header.num_rows;
   std::vector<Edge> edges;
   std::string_view line;
-  while (next_content(lines, "%", line)) {
+  while (lines.next_content("%", line)) {
     if (static_cast<std::int64_t>(edges.size()) == header.num_entries)
       lines.fail(fmt::format("more entries than the {} announced", header.num_entries));
     Words words(line);
@@ -298,16 +197,13 @@ Csr read_matrix_market(const fs::path& path) {
 /// The edges' ids become their ranks among all ids of the list; returns how many these are. By an
 /// array as long as the largest id.
 NodeId rank_by_table(std::vector<Edge>& edges, std::int64_t largest_id) {
-  std::vector<NodeId> ranks(static_cast<std::size_t>(largest_id) + 1, kNoNode);
-  for (const Edge& edge : edges)
-    ranks[static_cast<std::size_t>(edge.row)] = ranks[static_cast<std::size_t>(edge.column)] = 0;
+  std::vector<NodeId> ranks(at(largest_id) + 1, kNoNode);
+  for (const Edge& edge : edges) ranks[at(edge.row)] = ranks[at(edge.column)] = 0;
   NodeId num_nodes = 0;
   for (NodeId& rank : ranks) {
     if (rank != kNoNode) rank = num_nodes++;
   }
-  for (Edge& edge : edges)
-    edge = {ranks[static_cast<std::size_t>(edge.row)],
-            ranks[static_cast<std::size_t>(edge.column)]};
+  for (Edge& edge : edges) edge = {ranks[at(edge.row)], ranks[at(edge.column)]};
   return num_nodes;
 }
 
@@ -335,7 +231,7 @@ Csr read_edge_list(const fs::path& path) {
   std::vector<Edge> edges;
   std::int64_t largest = -1;
   std::string_view line;
-  while (next_content(lines, "#%", line)) {
+  while (lines.next_content("#%", line)) {
     Words words(line);
     const std::int64_t from = words.integer(lines, "the first id", 0, kMostNodes - 1);
     const std::int64_t to = words.integer(lines, "the second id", 0, kMostNodes - 1);
@@ -377,7 +273,7 @@ GraphExtent edge_list_extent(const fs::path& path) {
   std::string_view line;
   std::int64_t count = 0;
   double bytes = 0;
-  while (count < kSample && next_content(lines, "#%", line)) {
+  while (count < kSample && lines.next_content("#%", line)) {
     ++count;
     bytes += static_cast<double>(line.size() + 1);
   }

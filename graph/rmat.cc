@@ -15,7 +15,7 @@ namespace penchant::graph {
 
 namespace {
 
-// Substreams of Stream::generator; those below 16 belong to graph/generate.cc.
+// Substreams of Stream::generator; those below 16 belong to graph/shop.cc.
 constexpr std::uint64_t kRmatEdges = 16;
 constexpr std::uint64_t kScramble = 17;
 constexpr std::uint64_t kBipartiteEdges = 18;

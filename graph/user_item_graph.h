@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bipartite graph of users and items, from training interactions only. Held as
-// boost::compressed_sparse_row_graph while it is built and analysed (inside the .cc); its arrays
-// become CSR without a copy.
+// The bipartite graph of users and items, from training interactions only. Boost.Graph groups the
+// edges by user (inside the .cc); two transposes sort them and merge repeats.
 #pragma once
 
 #include <array>

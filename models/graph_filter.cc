@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include "graph/degrees.h"
 #include "graph/error.h"
 
 namespace penchant::models {
@@ -87,16 +88,6 @@ double sharpening_response(const FilterOptions& options, double t) {
   return std::pow(1.0 - z * (1.0 - z / 2.0 * (1.0 - z / 3.0 * (1.0 - z / 4.0))), steps);
 }
 
-std::vector<double> row_sums(const CsrView& matrix) {
-  std::vector<double> sums(static_cast<std::size_t>(matrix.num_rows), 0.0);
-  for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
-    double& sum = sums[static_cast<std::size_t>(row)];
-    if (matrix.values.empty()) sum = static_cast<double>(matrix.row_size(row));
-    for (const float value : matrix.row_values(row)) sum += static_cast<double>(value);
-  }
-  return sums;
-}
-
 /// degree^power, or 0 for a node without neighbours.
 double degree_power(double degree, double power) {
   return degree > 0.0 ? std::pow(degree, power) : 0.0;
@@ -170,18 +161,16 @@ FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Ba
   rows_ = copy(user_items);
   normalized_ = copy(user_items);
   normalized_.values.resize(normalized_.columns.size());
-  const std::vector<double> user_degrees = row_sums(user_items);
-  item_degrees_ = row_sums(graph::transpose(user_items).view());
+  const std::vector<double> user_degrees = graph::row_sums(user_items);
+  item_degrees_ = graph::column_sums(user_items);
   for (std::int64_t user = 0; user < user_items.num_rows; ++user) {
     const double own = degree_power(user_degrees[static_cast<std::size_t>(user)], -0.5);
     for (auto e = user_items.offsets[static_cast<std::size_t>(user)];
          e < user_items.offsets[static_cast<std::size_t>(user) + 1]; ++e) {
       const auto place = static_cast<std::size_t>(e);
       const auto item = static_cast<std::size_t>(user_items.columns[place]);
-      const double value =
-          user_items.values.empty() ? 1.0 : static_cast<double>(user_items.values[place]);
-      normalized_.values[place] =
-          static_cast<float>(own * value * degree_power(item_degrees_[item], -0.5));
+      normalized_.values[place] = static_cast<float>(
+          own * static_cast<double>(user_items.value(e)) * degree_power(item_degrees_[item], -0.5));
     }
   }
   transposed_ = graph::transpose(normalized_.view());
@@ -225,16 +214,7 @@ GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterO
 
 void GraphFilter::score(kernels::IdView users, Backend& backend, FloatView scores) {
   const CsrView rows = graph_->rows().view();
-  Csr histories;
-  histories.num_rows = users.size;
-  histories.num_cols = rows.num_cols;
-  for (std::int64_t b = 0; b < users.size; ++b) {
-    const auto columns = rows.row(users[b]);
-    const auto values = rows.row_values(users[b]);
-    histories.columns.insert(histories.columns.end(), columns.begin(), columns.end());
-    histories.values.insert(histories.values.end(), values.begin(), values.end());
-    histories.offsets.push_back(static_cast<graph::EdgeOffset>(histories.columns.size()));
-  }
+  const Csr histories = graph::select_rows(rows, {users.data, graph::at(users.size)});
   respond(histories.view(), backend, scores);
   mean_scores_.add_to_new_users(
       rows, {}, users,

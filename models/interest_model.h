@@ -56,7 +56,7 @@ struct InterestSizes {
 
 class InterestModel {
  public:
-  /// `item_graph` [(I + hubs) squared] is symmetric and normalised (graph/normalize.h); items come
+  /// `item_graph` [(I + hubs) squared] is symmetric and normalised (graph/propagation_graph.h); items come
   /// first. Throws InputError for options that do not fit each other.
   InterestModel(const ModelOptions& options, const InterestSizes& sizes,
                 const kernels::SparseMatrix& item_graph, graph::Seed seed,

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include "graph/degrees.h"
 #include "graph/error.h"
 #include "kernels/transfer.h"
 #include "models/sparse_scorer.h"
@@ -13,21 +14,14 @@
 namespace penchant::models {
 
 using graph::Csr;
-using graph::NodeId;
 using kernels::Backend;
 using kernels::FloatView;
 
 namespace {
 
-/// Sum of each row's weights.
 std::vector<float> degrees(const graph::CsrView& matrix) {
-  std::vector<float> degree(static_cast<std::size_t>(matrix.num_rows));
-  for (std::int64_t row = 0; row < matrix.num_rows; ++row) {
-    double sum = matrix.values.empty() ? static_cast<double>(matrix.row_size(row)) : 0.0;
-    for (const float value : matrix.row_values(row)) sum += static_cast<double>(value);
-    degree[static_cast<std::size_t>(row)] = static_cast<float>(sum);
-  }
-  return degree;
+  const std::vector<double> sums = graph::row_sums(matrix);
+  return {sums.begin(), sums.end()};
 }
 
 /// degree^-power, 0 where the degree is 0.
@@ -65,20 +59,12 @@ void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scor
                                  scores.rows, scores.cols, num_items, width));
   }
   if (width == 0 || num_items == 0) return;
-  Csr rows;
-  rows.num_rows = width;
-  rows.num_cols = num_items;
   const graph::CsrView all = user_items_.view();
-  for (const NodeId user : std::span(users.data, static_cast<std::size_t>(width))) {
-    const std::span<const NodeId> items = all.row(user);
-    const std::span<const float> weights = all.row_values(user);
-    const float scale = row_scale_[static_cast<std::size_t>(user)];
-    for (std::size_t e = 0; e < items.size(); ++e) {
-      const float weight = weights.empty() ? 1.0F : weights[e];
-      rows.columns.push_back(items[e]);
-      rows.values.push_back(scale * weight);
-    }
-    rows.offsets.push_back(static_cast<graph::EdgeOffset>(rows.columns.size()));
+  Csr rows = graph::select_rows(all, {users.data, graph::at(width)});
+  rows.values.resize(rows.columns.size(), 1.0F);
+  for (std::int64_t b = 0; b < width; ++b) {
+    for (auto e = rows.offsets[graph::at(b)]; e < rows.offsets[graph::at(b) + 1]; ++e)
+      rows.values[graph::at(e)] *= row_scale_[graph::at(users[b])];
   }
   respond(std::move(rows), backend, scores);
   mean_scores_.add_to_new_users(

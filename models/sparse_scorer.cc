@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/sparse_scorer.h"
 
-#include <span>
 #include <vector>
 
 #include <fmt/core.h>
@@ -28,17 +27,7 @@ void write_columns(const graph::CsrView& rows, kernels::Backend& backend, kernel
 
 void SparseScorer::score(kernels::IdView users, kernels::Backend& backend,
                          kernels::FloatView scores) {
-  const graph::CsrView all = scores_.view();
-  graph::Csr rows;
-  rows.num_rows = users.size;
-  rows.num_cols = all.num_cols;
-  for (const graph::NodeId user : std::span(users.data, static_cast<std::size_t>(users.size))) {
-    const std::span<const graph::NodeId> items = all.row(user);
-    const std::span<const float> values = all.row_values(user);
-    rows.columns.insert(rows.columns.end(), items.begin(), items.end());
-    rows.values.insert(rows.values.end(), values.begin(), values.end());
-    rows.offsets.push_back(static_cast<graph::EdgeOffset>(rows.columns.size()));
-  }
+  const graph::Csr rows = graph::select_rows(scores_.view(), {users.data, graph::at(users.size)});
   write_columns(rows.view(), backend, scores);
 }
 

@@ -5,23 +5,13 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/hash.h"
 #include "graph/random.h"
 #include "partition/metis.h"
 
 namespace penchant::partition {
 
 using graph::NodeId;
-
-namespace {
-
-/// Mixes a node id (the finaliser of MurmurHash3, 64 bits).
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdULL;
-  x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ULL;
-  return x ^ (x >> 33);
-}
-
-}  // namespace
 
 std::vector<NodeId> partition_nodes(const graph::CsrView& symmetric,
                                     const PartitionOptions& options) {
@@ -51,7 +41,7 @@ std::vector<NodeId> partition_nodes(const graph::CsrView& symmetric,
     if (options.method == Method::range) {
       part = node * num_parts / num_nodes;
     } else if (options.method == Method::hash) {
-      part = static_cast<std::int64_t>(mix(static_cast<std::uint64_t>(node)) %
+      part = static_cast<std::int64_t>(graph::mix_bits(static_cast<std::uint64_t>(node)) %
                                        static_cast<std::uint64_t>(num_parts));
     } else {
       part = static_cast<std::int64_t>(shuffle(static_cast<std::uint64_t>(node)) %

@@ -13,6 +13,7 @@
 #include "graph/lattice.h"
 #include "graph/normalize.h"
 #include "graph/npy.h"
+#include "graph/propagation_graph.h"
 #include "graph/rmat.h"
 #include "partition/partition.h"
 #include "pipeline/artifact/manifest.h"

@@ -22,7 +22,7 @@ namespace {
 
 constexpr double kEpsilon = 0x1.0p-24;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 double sum_bound(std::int64_t terms, double magnitude) {
   return (16.0 + 4.0 * std::sqrt(static_cast<double>(terms))) * kEpsilon * magnitude + 1e-30;

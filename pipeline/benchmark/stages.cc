@@ -13,9 +13,9 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "graph/generate.h"
 #include "graph/item_graph.h"
 #include "graph/random.h"
+#include "graph/shop.h"
 #include "partition/partition.h"
 #include "pipeline/benchmark/graph.h"
 #include "pipeline/benchmark/oracle.h"

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "graph/generate.h"
+#include "graph/shop.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/ingest/shop_files.h"

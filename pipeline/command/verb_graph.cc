@@ -62,18 +62,7 @@ void print_graph(const std::string& statistics, bool as_json) {
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json) {
   if (as_json) {
     json all = json::array();
-    for (const PartitionReport& report : reports) {
-      const auto& q = report.quality;
-      all.push_back({{"method", enum_name(report.method)},
-                     {"parts", q.num_parts},
-                     {"edge_cut", q.edge_cut},
-                     {"cut_share", q.cut_share},
-                     {"balance", q.balance},
-                     {"edge_balance", q.edge_balance},
-                     {"halo", q.halo},
-                     {"halo_share", q.halo_share},
-                     {"seconds", report.seconds}});
-    }
+    for (const PartitionReport& report : reports) all.push_back(to_json(report));
     print(json{{"partitions", all}}.dump(2) + "\n");
     return;
   }

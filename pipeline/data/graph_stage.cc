@@ -11,13 +11,14 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/analysis.h"
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/npy.h"
+#include "graph/propagation_graph.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
-#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 
@@ -59,14 +60,15 @@ json statistics(const Graphs& graphs) {
   user_item["item_degrees"] = degrees_to_json(graphs.user_item.item_users.view());
   json relations = json::array();
   for (const graph::Relation& relation : graphs.item.relations) {
-    json entry = relation.num_hubs == 0
-                     ? shape_to_json(relation.edges.view())
-                     : shape_to_json(graph::bipartite_adjacency(relation.edges.view()).view());
+    const bool square = relation.rows == relation.columns;
+    json entry = square ? shape_to_json(relation.edges.view())
+                        : shape_to_json(graph::bipartite_adjacency(relation.edges.view()).view());
     entry["name"] = relation.name;
+    entry["rows"] = enum_name(relation.rows);
+    entry["columns"] = enum_name(relation.columns);
     entry["weight"] = relation.weight;
     entry["hubs"] = relation.num_hubs;
-    entry["edges"] = relation.num_hubs == 0 ? relation.edges.view().num_entries() / 2
-                                            : relation.edges.view().num_entries();
+    entry["edges"] = relation.edges.view().num_entries() / (square ? 2 : 1);
     entry["item_degrees"] = degrees_to_json(relation.edges.view());
     relations.push_back(std::move(entry));
   }
@@ -79,6 +81,9 @@ void write_array(const fs::path& path, const std::vector<T>& values) {
   write_file_atomically(
       path, [&](std::ostream& out) { graph::write_npy<T>(out, values, std::span(&size, 1)); });
 }
+
+/// NAME.hub_values.npy of a relation with hubs.
+std::string hub_values_file(const std::string& name) { return name + ".hub_values.npy"; }
 
 void write_csr(const fs::path& directory, const std::string& name, const Csr& csr) {
   write_array(directory / (name + ".offsets.npy"), csr.offsets);
@@ -99,6 +104,14 @@ Csr read_csr(const fs::path& directory, const std::string& name, std::int64_t nu
         fmt::format("{}: damaged: {}", (directory / (name + ".*.npy")).string(), error.what()));
   }
   return csr;
+}
+
+/// Whether its graphs are to be built again: it names no files, or not what its hubs stand for.
+bool of_earlier_program(const json& manifest) {
+  if (!manifest.contains("files")) return true;
+  const json relations = manifest.value("/statistics/item_relations"_json_pointer, json::array());
+  return std::any_of(relations.begin(), relations.end(),
+                     [](const json& relation) { return !relation.contains("columns"); });
 }
 
 Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json& manifest) {
@@ -122,10 +135,23 @@ Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json
           "attribute and a weight that is not negative",
           (directory / kManifestName).string(), num_hubs, weight, links));
     }
-    graphs.item.relations.push_back(
-        {entry.at("name").get<std::string>(), weight, num_hubs,
-         read_csr(directory, fmt::format("relation{}", index++), dataset.num_items(),
-                  num_hubs == 0 ? dataset.num_items() : num_hubs)});
+    const std::string name = fmt::format("relation{}", index++);
+    graph::Relation relation{
+        .name = entry.at("name").get<std::string>(),
+        .rows = parse_enum<graph::NodeKind>(entry.at("rows").get<std::string>(), "rows"),
+        .columns = parse_enum<graph::NodeKind>(entry.at("columns").get<std::string>(), "columns"),
+        .weight = weight,
+        .num_hubs = num_hubs,
+        .edges = read_csr(directory, name, dataset.num_items(),
+                          num_hubs == 0 ? dataset.num_items() : num_hubs)};
+    if (num_hubs > 0) {
+      const fs::path file = directory / hub_values_file(name);
+      relation.hub_values = graph::read_npy<graph::NodeId>(file);
+      if (static_cast<std::int64_t>(relation.hub_values.size()) != num_hubs)
+        throw InputError(fmt::format("{}: damaged: {} values of {} hubs", file.string(),
+                                     relation.hub_values.size(), num_hubs));
+    }
+    graphs.item.relations.push_back(std::move(relation));
   }
   graphs.statistics_json = manifest.at("statistics").dump();
   return graphs;
@@ -253,7 +279,11 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
     store(storing, progress, [&] {
       write_csr(writer->folder(), "user_item", graphs.user_item.user_items);
       for (std::size_t r = 0; r < graphs.item.relations.size(); ++r) {
-        write_csr(writer->folder(), fmt::format("relation{}", r), graphs.item.relations[r].edges);
+        const graph::Relation& relation = graphs.item.relations[r];
+        const std::string name = fmt::format("relation{}", r);
+        write_csr(writer->folder(), name, relation.edges);
+        if (relation.num_hubs > 0)
+          write_array(writer->folder() / hub_values_file(name), relation.hub_values);
       }
       writer->finish({{"data_hash", dataset.hash},
                       {"options", graph_options_to_json(options)},
@@ -280,8 +310,7 @@ Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& datas
   const auto stored = [&]() -> std::optional<Graphs> {
     if (!is_finished(directory, kGraphArtifact)) return std::nullopt;
     const json manifest = read_manifest(directory, kGraphArtifact);
-    // Those of earlier programs name no files: they are built again.
-    if (manifest.value("data_hash", json()) != dataset.hash || !manifest.contains("files") ||
+    if (manifest.value("data_hash", json()) != dataset.hash || of_earlier_program(manifest) ||
         manifest.value("options", json()) != graph_options_to_json(options))
       return std::nullopt;
     check_files(directory, kGraphArtifact, manifest);
@@ -296,6 +325,20 @@ Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& datas
   };
   if (std::optional<Graphs> graphs = read_whole(directory, stored)) return std::move(*graphs);
   return build_graphs(data_directory, dataset, options, progress, Storing::if_possible);
+}
+
+json to_json(const PartitionReport& report) {
+  const partition::Quality& quality = report.quality;
+  return {{"method", enum_name(report.method)},
+          {"parts", quality.num_parts},
+          {"edge_cut", quality.edge_cut},
+          {"cut_share", quality.cut_share},
+          {"balance", quality.balance},
+          {"edge_balance", quality.edge_balance},
+          {"halo", quality.halo},
+          {"halo_share", quality.halo_share},
+          {"empty_parts", quality.empty_parts},
+          {"seconds", report.seconds}};
 }
 
 namespace {
@@ -359,19 +402,9 @@ Partition make_partition(const fs::path& data_directory, const Dataset& dataset,
     std::vector<graph::NodeId> parts = partition::partition_nodes(adjacency.view(), chosen);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const partition::Quality quality =
-        partition::measure_quality(adjacency.view(), parts, options.num_parts);
-    reports.push_back({method, quality, seconds});
-    comparison.push_back({{"method", enum_name(method)},
-                          {"parts", quality.num_parts},
-                          {"edge_cut", quality.edge_cut},
-                          {"cut_share", quality.cut_share},
-                          {"balance", quality.balance},
-                          {"edge_balance", quality.edge_balance},
-                          {"halo", quality.halo},
-                          {"halo_share", quality.halo_share},
-                          {"empty_parts", quality.empty_parts},
-                          {"seconds", seconds}});
+    reports.push_back(
+        {method, partition::measure_quality(adjacency.view(), parts, options.num_parts), seconds});
+    comparison.push_back(to_json(reports.back()));
     if (method == options.method) {
       result.order = partition::part_order(adjacency.view(), parts, options.num_parts);
       chosen_parts = std::move(parts);

@@ -11,7 +11,6 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "graph/item_graph.h"
-#include "graph/normalize.h"
 #include "graph/user_item_graph.h"
 #include "partition/partition.h"
 #include "pipeline/artifact/progress.h"
@@ -62,6 +61,9 @@ struct PartitionReport {
   partition::Quality quality;
   double seconds;
 };
+/// As the manifest and `penchant partition --json` say it.
+nlohmann::json to_json(const PartitionReport& report);
+
 /// Partitions the propagation graph's nodes by `options.method` and by the three baselines; writes
 /// parts.npy, order.npy and the comparison to X.data/partition. The first report is that of
 /// options.method. Warns where its parts stay empty or miss the balance.

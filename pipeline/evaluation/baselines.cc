@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::int64_t kNeighbours = 100;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 }  // namespace
 

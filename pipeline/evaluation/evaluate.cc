@@ -57,18 +57,6 @@ Csr without(const Csr& a, const Csr& b) {
   return rest;
 }
 
-Csr select_rows(const graph::CsrView& matrix, std::span<const NodeId> rows) {
-  Csr selected;
-  selected.num_rows = static_cast<std::int64_t>(rows.size());
-  selected.num_cols = matrix.num_cols;
-  for (const NodeId row : rows) {
-    const auto columns = matrix.row(row);
-    selected.columns.insert(selected.columns.end(), columns.begin(), columns.end());
-    selected.offsets.push_back(static_cast<graph::EdgeOffset>(selected.columns.size()));
-  }
-  return selected;
-}
-
 graph::CsrView slice_rows(const Csr& matrix, std::int64_t first, std::int64_t count,
                           std::vector<graph::EdgeOffset>& offsets) {
   if (matrix.num_rows == 0) return {};
@@ -133,8 +121,8 @@ RankingTask make_ranking_task(const Dataset& dataset, HeldOut part, SeenItems se
         fmt::format("evaluate: every row of the {} part repeats a training row; "
                     "evaluate.seen_items = \"keep\" ranks them",
                     name));
-  task.targets = select_rows(targets.view(), task.users);
-  if (mask) task.excluded = select_rows(seen.view(), task.users);
+  task.targets = graph::select_rows(targets.view(), task.users);
+  if (mask) task.excluded = graph::select_rows(seen.view(), task.users);
   return task;
 }
 
@@ -301,8 +289,8 @@ RankingTask sample_task(const RankingTask& task, std::int64_t count, graph::Seed
   std::sort(rows.begin(), rows.end());
   RankingTask sample;
   for (const NodeId row : rows) sample.users.push_back(task.users[static_cast<std::size_t>(row)]);
-  sample.targets = select_rows(task.targets.view(), rows);
-  if (task.excluded.num_rows > 0) sample.excluded = select_rows(task.excluded.view(), rows);
+  sample.targets = graph::select_rows(task.targets.view(), rows);
+  if (task.excluded.num_rows > 0) sample.excluded = graph::select_rows(task.excluded.view(), rows);
   return sample;
 }
 

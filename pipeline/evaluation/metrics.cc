@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include <fmt/core.h>
 
+#include "graph/analysis.h"
 #include "graph/error.h"
 
 namespace penchant::pipeline {
@@ -93,7 +93,7 @@ std::map<std::string, double> MetricSums::averages() const {
     put("coverage", at.recommended.empty() ? 0.0
                                            : static_cast<double>(distinct) /
                                                  static_cast<double>(at.recommended.size()));
-    put("gini", gini(at.recommended));
+    put("gini", graph::gini(at.recommended));
   }
   if (num_ranked_users_ > 0) {
     metrics["auc"] = auc_ / static_cast<double>(num_ranked_users_);
@@ -101,18 +101,6 @@ std::map<std::string, double> MetricSums::averages() const {
     metrics["mean_rank"] = mean_rank_ / static_cast<double>(num_ranked_users_);
   }
   return metrics;
-}
-
-double gini(std::vector<std::int64_t> counts) {
-  std::sort(counts.begin(), counts.end());
-  const double total =
-      static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
-  if (total == 0) return 0.0;
-  const auto n = static_cast<double>(counts.size());
-  double ranked = 0;
-  for (std::size_t i = 0; i < counts.size(); ++i)
-    ranked += static_cast<double>(i + 1) * static_cast<double>(counts[i]);
-  return 2.0 * ranked / (n * total) - (n + 1.0) / n;
 }
 
 }  // namespace penchant::pipeline

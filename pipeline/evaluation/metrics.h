@@ -39,7 +39,4 @@ class MetricSums {
   double auc_ = 0, mean_rank_ = 0, mrr_ = 0;
 };
 
-/// Gini coefficient of non-negative counts: 0 all equal, towards 1 all on one.
-double gini(std::vector<std::int64_t> counts);
-
 }  // namespace penchant::pipeline

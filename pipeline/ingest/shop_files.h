@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "graph/generate.h"
+#include "graph/shop.h"
 #include "pipeline/artifact/progress.h"
 
 namespace penchant::pipeline {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "graph/normalize.h"
 #include "models/new_items.h"
 #include "models/new_users.h"
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "graph/item_graph.h"
-#include "graph/normalize.h"
+#include "graph/propagation_graph.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "models/model_options.h"

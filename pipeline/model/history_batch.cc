@@ -14,7 +14,7 @@ using kernels::Backend;
 
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 }  // namespace
 

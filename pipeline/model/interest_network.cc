@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "graph/error.h"
-#include "graph/normalize.h"
+#include "graph/propagation_graph.h"
 #include "kernels/transfer.h"
 
 namespace penchant::pipeline {
@@ -18,7 +18,7 @@ using kernels::FloatMatrix;
 
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 /// Histories encoded at a time outside training, by their number of events.
 constexpr std::int64_t kInferenceEvents = 16384;

@@ -12,6 +12,7 @@
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
+#include "graph/propagation_graph.h"
 #include "models/blended_scorer.h"
 #include "models/encoder.h"
 #include "models/safetensors.h"

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kNumCoordinates = 2;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 struct PrincipalAxes {
   std::vector<double> mean;  ///< [D]

@@ -38,7 +38,7 @@ constexpr std::size_t kMostCategories = 9;
 constexpr std::size_t kMostNameBytes = 80;
 constexpr std::uint64_t kMostTextBytes = std::uint64_t{64} << 20;  ///< config.toml, metrics.jsonl
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 /// `count` of [0, size), drawn without repetition, ascending.
 std::vector<std::int64_t> sample(std::int64_t size, std::int64_t count, std::uint64_t substream) {

@@ -16,7 +16,7 @@ using kernels::Backend;
 
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+using graph::at;
 
 /// A sampled item that the user has had is drawn again, so many times at most.
 constexpr std::uint64_t kTries = 8;

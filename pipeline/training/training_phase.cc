@@ -8,6 +8,8 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "graph/normalize.h"
+#include "graph/propagation_graph.h"
 #include "models/optimiser.h"
 #include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "graph/item_graph.h"
-#include "graph/normalize.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "kernels/transfer.h"

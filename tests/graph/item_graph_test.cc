@@ -277,10 +277,14 @@ TEST(ItemGraph, SharedValuesBecomeHubs) {
   EXPECT_EQ(graph.relations[0].weight, 0.25F);
   // Categories 1 and 2 are hubs 0 and 1; category 0 has one carrier, and category 2 exactly half of
   // the items.
+  EXPECT_EQ(graph.relations[0].rows, NodeKind::item);
+  EXPECT_EQ(graph.relations[0].columns, NodeKind::hub);
   EXPECT_EQ(graph.relations[0].num_hubs, 2);
+  EXPECT_THAT(graph.relations[0].hub_values, ElementsAre(1, 2));
   expect_equal(graph.relations[0].edges, Csr{6, 2, {0, 1, 1, 2, 3, 4, 5}, {1, 0, 1, 0, 1}, {}});
   // Tag 0 is carried by more than half, tag 1 by one.
   EXPECT_EQ(graph.relations[1].num_hubs, 1);
+  EXPECT_THAT(graph.relations[1].hub_values, ElementsAre(2));
   expect_equal(graph.relations[1].edges, Csr{6, 1, {0, 1, 1, 1, 1, 1, 2}, {0, 0}, {}});
 }
 

@@ -51,10 +51,13 @@ bool linked(NodeId item, int attribute, NodeId hub) {
 graph::ItemGraph catalogue() {
   graph::ItemGraph graph;
   graph.num_items = kItems;
-  graph.relations.push_back({"co-occurrence", 1.0F, 0, {kItems, kItems, {}, {}, {}}});
+  graph.relations.push_back({.name = "co-occurrence", .edges = {kItems, kItems, {}, {}, {}}});
   graph.relations[0].edges.offsets.assign(kItems + 1, 0);
   for (const auto& [attribute, hubs] : {std::pair{0, NodeId{5}}, {1, NodeId{3}}}) {
-    graph::Relation relation{"attribute", 1.0F, hubs, {kItems, hubs, {0}, {}, {}}};
+    graph::Relation relation{.name = "attribute",
+                             .columns = graph::NodeKind::hub,
+                             .num_hubs = hubs,
+                             .edges = {kItems, hubs, {0}, {}, {}}};
     for (NodeId item = 0; item < kItems; ++item) {
       for (NodeId hub = 0; hub < hubs; ++hub) {
         if (linked(item, attribute, hub)) relation.edges.columns.push_back(hub);

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "graph/analysis.h"
 #include "graph/error.h"
 
 namespace penchant::pipeline {
@@ -260,15 +261,15 @@ TEST(Metrics, CutoffsBelowOneAreRefused) {
 }
 
 TEST(Metrics, GiniOfKnownCounts) {
-  EXPECT_NEAR(gini({7, 7, 7, 7}), 0.0, 1e-12);
-  EXPECT_NEAR(gini({0, 0, 0, 12}), 0.75, 1e-12) << "all on one of n: (n - 1) / n";
-  EXPECT_DOUBLE_EQ(gini({0, 0, 0}), 0.0);
-  EXPECT_DOUBLE_EQ(gini({}), 0.0);
+  EXPECT_NEAR(graph::gini({7, 7, 7, 7}), 0.0, 1e-12);
+  EXPECT_NEAR(graph::gini({0, 0, 0, 12}), 0.75, 1e-12) << "all on one of n: (n - 1) / n";
+  EXPECT_DOUBLE_EQ(graph::gini({0, 0, 0}), 0.0);
+  EXPECT_DOUBLE_EQ(graph::gini({}), 0.0);
   std::mt19937 random(3);
   for (int repeat = 0; repeat < 20; ++repeat) {
     std::vector<std::int64_t> counts(1 + random() % 30);
     for (std::int64_t& count : counts) count = static_cast<std::int64_t>(random() % 1000);
-    EXPECT_NEAR(gini(counts), gini_by_pairs(counts), 1e-12);
+    EXPECT_NEAR(graph::gini(counts), gini_by_pairs(counts), 1e-12);
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include <fmt/core.h>
 
-#include "graph/generate.h"
+#include "graph/shop.h"
 
 namespace penchant::testing {
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/propagation_graph.h"
 #include "graph/random.h"
 #include "models/safetensors.h"
 #include "pipeline/choice/popularity_trial.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "graph/generate.h"
+#include "graph/shop.h"
 
 #include <algorithm>
 #include <cmath>

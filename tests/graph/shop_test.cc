@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "graph/generate.h"
+#include "graph/shop.h"
 
 #include <algorithm>
 #include <array>
@@ -119,7 +119,7 @@ TEST(Shop, LeavesTheLastItemsUnsold) {
   }
 }
 
-// P(rank) ~ (rank + 1)^-s, the law that the header and generate.cc name. Inverting a continuous law
+// P(rank) ~ (rank + 1)^-s, the law that the header and shop.cc name. Inverting a continuous law
 // in its place moves the share of a rank by up to a quarter; five standard deviations are far less.
 TEST(Shop, PopularityFollowsAZipfLaw) {
   constexpr std::int64_t kEvents = 200000;
