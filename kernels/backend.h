@@ -20,15 +20,18 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "graph/enum_names.h"
 #include "graph/csr.h"
+#include "graph/enum_names.h"
 #include "graph/ids.h"
+#include "kernels/cuda_options.h"
 #include "kernels/matrix.h"
+#include "kernels/pair_source.h"
 
 namespace penchant::kernels {
 
@@ -76,48 +79,6 @@ struct AdamOptions {
   float epsilon = 1e-8F;
   float l2 = 0.0F;
   std::int64_t step = 1;  ///< counts from 1; enters the bias correction
-};
-
-/// The pairs of users and items that training draws from, and how it draws negatives; all in host
-/// memory that is free again after Backend::pair_source. Random numbers are those of graph/random.h
-/// under `seed`, so that every backend draws the same.
-struct PairSourceOptions {
-  graph::CsrView user_items;  ///< [U x I] the pairs; columns of a row ascend
-  /// [I] Walker's alias table of the negatives (Vose 1991): slot i keeps i with probability
-  /// thresholds_i, else gives aliases_i.
-  std::span<const double> thresholds;
-  std::span<const graph::NodeId> aliases;
-  /// [U + I] what is written for user u (u) and item i (U + i); empty: u and i themselves.
-  std::span<const graph::NodeId> node_ids;
-  std::span<const float> item_bias;  ///< [I] or empty
-  graph::Seed seed;
-};
-
-/// A PairSourceOptions prepared for one backend.
-class PairSource {
- public:
-  virtual ~PairSource() = default;
-  virtual std::int64_t num_pairs() const = 0;
-};
-
-/// Which pairs draw_pairs draws, and where it writes them. Pair b is number P(first_pair + b) of
-/// the matrix, P the permutation of stream `shuffle`, substream `epoch`. Negatives follow the alias
-/// table at positions of stream `negatives`, same substream:
-///   own     negatives [B]: at most 8 draws, positions 8 (first_pair + b) and on, until one is not
-///           an item of the user
-///   shared  negatives [M]: positions first_negative + m
-/// Biases are item_bias of the items drawn; empty views: none.
-enum class Negatives : bool { own, shared };
-struct PairDraw {
-  std::uint64_t epoch = 0;
-  std::int64_t first_pair = 0;
-  Negatives kind = Negatives::own;
-  std::int64_t first_negative = 0;
-  VectorView<graph::NodeId> users;      ///< [B]
-  VectorView<graph::NodeId> positives;  ///< [B]
-  VectorView<graph::NodeId> negatives;  ///< [B] or [M]
-  VectorView<float> positive_bias;      ///< [B] or empty
-  VectorView<float> negative_bias;      ///< as negatives, or empty
 };
 
 /// Options of sampled_softmax. `positive_ids` [B] and `negative_ids` [M] (or both empty): a shared
@@ -209,16 +170,14 @@ class Backend {
   virtual std::string description() const = 0;
 
   // --- memory
-  // ------------------------------------------------------------------------------------------------------
   template <typename T>
   Matrix<T> matrix(std::int64_t rows, std::int64_t cols) {
     const std::int64_t stride = padded_stride(cols, sizeof(T));
-    return {
-        allocate_bytes(bytes_of(rows, stride, sizeof(T))), release(), rows, cols, stride, device()};
+    return {allocate(bytes_of(rows, stride, sizeof(T))), rows, cols, stride, device()};
   }
   template <typename T>
   Vector<T> vector(std::int64_t size) {
-    return {allocate_bytes(bytes_of(size, 1, sizeof(T))), release(), size, device()};
+    return {allocate(bytes_of(size, 1, sizeof(T))), size, device()};
   }
   /// Copies between host and device or within either; shapes must agree, strides may differ.
   virtual void copy(ConstFloatView from, FloatView to) = 0;
@@ -233,7 +192,6 @@ class Backend {
   virtual std::unique_ptr<RepeatedStep> repeated_step() { return std::make_unique<RepeatedStep>(); }
 
   // --- sparse
-  // ------------------------------------------------------------------------------------------------------
   virtual std::unique_ptr<SparseMatrix> sparse(const graph::CsrView& matrix) = 0;
   /// See SpmmOptions. a [N x C], x [C x D], y [N x D]. The bf16 form reads a table stored in bf16.
   virtual void spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
@@ -242,7 +200,6 @@ class Backend {
                     const SpmmOptions& options) = 0;
 
   // --- dense
-  // -------------------------------------------------------------------------------------------------------
   /// c = alpha * op(a) * op(b) + beta * c; beta = 0 does not read c.
   virtual void gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
                     ConstFloatView b, float beta, FloatView c) = 0;
@@ -276,7 +233,6 @@ class Backend {
                                        ConstFloatView d_y, FloatView d_x) = 0;
 
   // --- sequences
-  // ---------------------------------------------------------------------------------------------------
   /// Makes the state of one recurrent layer.
   virtual std::unique_ptr<RecurrentState> recurrent_state(const RecurrentOptions& options) = 0;
   /// Outputs of all steps. x [S x F], h [S x H]; saves what the backward needs in `state`.
@@ -327,21 +283,18 @@ class Backend {
                         FloatView z) = 0;
 
   // --- indexing
-  // ----------------------------------------------------------------------------------------------------
   /// y_i = table[ids_i]. Ids in [0, N) are checked on the CPU.
   virtual void gather_rows(ConstFloatView table, IdView ids, FloatView y) = 0;
   /// table[ids_i] += alpha * x_i: accumulates, repeated ids in ascending i, deterministic.
   virtual void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) = 0;
 
   // --- sampling
-  // ----------------------------------------------------------------------------------------------------
   /// Throws InputError where the arrays' sizes do not fit together.
   virtual std::unique_ptr<PairSource> pair_source(const PairSourceOptions& options) = 0;
   /// See PairDraw; first_pair + B may not exceed the source's pairs.
   virtual void draw_pairs(const PairSource& source, const PairDraw& draw) = 0;
 
   // --- losses: per-row losses and the gradients of their mean over B
-  // -------------------------------------------------
   /// Bayesian personalised ranking (Rendle et al. 2009): losses_b = softplus(-<u_b, p_b - n_b>).
   /// All [B x D].
   virtual void bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
@@ -363,13 +316,11 @@ class Backend {
                              VectorView<float> losses, VectorView<float> d_x) = 0;
 
   // --- optimiser
-  // ---------------------------------------------------------------------------------------------------
   /// Updates parameter and both moments in place (all of one shape).
   virtual void adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
                          FloatView first_moment, FloatView second_moment) = 0;
 
   // --- ranking
-  // -----------------------------------------------------------------------------------------------------
   /// For each query row the K items of highest score <query, item>, best first, ties by the lower
   /// item id; items in the row of `excluded` (CSR [B x N] in host memory, columns ascending;
   /// num_rows = 0: none) are left out, and so are those whose score is NaN or -infinity. Fewer than
@@ -392,9 +343,8 @@ class Backend {
                                   VectorView<graph::NodeId> equal) = 0;
 
  protected:
-  virtual void* allocate_bytes(
-      std::int64_t bytes) = 0;  ///< 64-byte aligned, zeroed; throws std::bad_alloc
-  virtual Release release() const = 0;
+  /// 64-byte aligned, zeroed; throws std::bad_alloc.
+  virtual Memory allocate(std::int64_t bytes) = 0;
   /// Smallest stride >= cols whose rows start on 64-byte boundaries.
   static std::int64_t padded_stride(std::int64_t cols, std::size_t element_bytes) {
     const auto per_line = static_cast<std::int64_t>(64 / element_bytes);
@@ -418,58 +368,17 @@ constexpr auto enum_words(DeviceChoice) {
                     {DeviceChoice::cuda, "cuda"}});
 }
 
-/// Which routine multiplies sparse by dense on the GPU: Penchant's kernels or one of cuSPARSE's
-/// algorithms (CUSPARSE_SPMM_CSR_ALG1 to ALG3, of which only the last promises the same bits in
-/// every run). A table in bf16 is always read by the own kernels.
-enum class SpmmVariant : std::uint8_t { own, cusparse_alg1, cusparse_alg2, cusparse_alg3 };
-/// "cusparse" is the algorithm that its documentation recommends for row-major tables.
-constexpr auto enum_words(SpmmVariant) {
-  return std::to_array<EnumWord<SpmmVariant>>({{SpmmVariant::own, "own"},
-       {SpmmVariant::cusparse_alg2, "cusparse"},
-       {SpmmVariant::cusparse_alg1, "cusparse_alg1"},
-       {SpmmVariant::cusparse_alg3, "cusparse_alg3"}});
-}
-
-/// How the GPU convolves over time: as one product of unfolded inputs, or by cuDNN over sequences
-/// that lie in one row with zeros between them (docs/decisions/0017-convolution-by-unfolding.md).
-enum class ConvolutionVariant : std::uint8_t { unfolded, cudnn };
-
-enum class TableStreaming : std::uint8_t { automatic, off, on };
-
-/// Of the CUDA backend. The environment decides where a field has its default value:
-/// PENCHANT_SPMM=own|alg1|alg2|alg3, PENCHANT_CONVOLUTION=unfolded|cudnn, PENCHANT_TF32=1,
-/// PENCHANT_SPARSE_BYTES=N, PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1,
-/// PENCHANT_CUDA_GRAPHS=0|1.
-struct CudaOptions {
-  /// Not yet measured on a device: the own kernels until bench/gpu_bench.cc shows otherwise.
-  SpmmVariant spmm = SpmmVariant::own;
-  /// Not yet measured either.
-  ConvolutionVariant convolution = ConvolutionVariant::unfolded;
-  bool tf32 = false;  ///< dense products may round their operands to 10 bits of mantissa
-  /// Device memory that one sparse matrix may take; a larger one stays in pinned host memory and is
-  /// streamed through two buffers of this size together. 0: half of what is free.
-  std::int64_t sparse_bytes = 0;
-  /// Device memory that one matrix or vector may take; a larger one lies in pinned host memory,
-  /// which kernels reach over the bus. 0: what is free.
-  std::int64_t table_bytes = 0;
-  /// A streamed sparse matrix brings the rows of the table that each of its blocks needs with it:
-  /// for tables that lie in host memory. automatic: where eight tables of 64 columns, as a model
-  /// has, exceed the device's memory.
-  TableStreaming table_streaming = TableStreaming::automatic;
-  /// Repeated steps may be recorded as CUDA graphs: they are with PENCHANT_CUDA_GRAPHS=1 only, as
-  /// long as no device has measured what that gains.
-  bool graphs = true;
-};
-
 struct BackendOptions {
   DeviceChoice device = DeviceChoice::automatic;
-  int num_threads = 0;  ///< 0: all cores
-  CudaOptions cuda = {};
+  int device_index = 0;                  ///< which of the GPUs, in the driver's order
+  int num_threads = 0;                   ///< of a CPU backend; 0: all cores
+  std::optional<CudaOptions> cuda = {};  ///< absent: cuda_options_from_environment()
 };
 
 /// Makes the backend asked for. DeviceChoice::cuda without a usable GPU throws DeviceError that
 /// says why; `automatic` takes the GPU where there is one, and the reason otherwise stands in
-/// `cuda_status()`.
+/// `cuda_status()`. A GPU that the driver does not list: InputError. A thread's calls go to the
+/// device that its last CUDA backend was made on: one on another GPU belongs to one thread.
 std::unique_ptr<Backend> make_backend(const BackendOptions& options = {});
 
 /// "available", or why the GPU is not used.

@@ -29,7 +29,7 @@ struct CudaModule {
   std::string (*status)();
   /// See cuda_devices().
   std::vector<std::string> (*devices)();
-  std::unique_ptr<Backend> (*make_backend)(const CudaOptions& options);
+  std::unique_ptr<Backend> (*make_backend)(const CudaOptions& options, int device_index);
   /// graph::csr_from_entries, graph::transpose and graph::normalize_symmetric on the device: same
   /// arrays, host memory in and out.
   graph::Csr (*csr_from_entries)(std::int64_t num_rows, std::int64_t num_cols,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "graph/error.h"
 #include "graph/ids.h"
@@ -74,16 +75,20 @@ struct MatrixView {
   }
 };
 
-/// Releases device memory; each backend supplies its own.
-using Release = void (*)(void*) noexcept;
+/// Memory and how it is given back: by the backend that made it, or by whoever lends it (NumPy,
+/// Arrow, DLPack), with what that needs in the deleter. A copy keeps the elements alive beyond
+/// their Vector or Matrix, so that these can be lent as well.
+using Memory = std::shared_ptr<void>;
 
 /// Owner of `size` elements on one device; made by Backend::vector.
 template <typename T>
 class Vector {
  public:
   Vector() = default;
-  Vector(void* memory, Release release, std::int64_t size, Device device)
-      : memory_(memory, release), size_(size), device_(device) {}
+  Vector(Memory memory, std::int64_t size, Device device)
+      : memory_(std::move(memory)), size_(size), device_(device) {}
+  Vector(Vector&&) noexcept = default;
+  Vector& operator=(Vector&&) noexcept = default;
 
   VectorView<T> view() { return {static_cast<T*>(memory_.get()), size_, device_}; }
   VectorView<const T> view() const {
@@ -91,9 +96,10 @@ class Vector {
   }
   std::int64_t size() const { return size_; }
   Device device() const { return device_; }
+  const Memory& memory() const { return memory_; }
 
  private:
-  std::unique_ptr<void, Release> memory_{nullptr, [](void*) noexcept {}};
+  Memory memory_;
   std::int64_t size_ = 0;
   Device device_ = Device::cpu;
 };
@@ -103,9 +109,10 @@ template <typename T>
 class Matrix {
  public:
   Matrix() = default;
-  Matrix(void* memory, Release release, std::int64_t rows, std::int64_t cols, std::int64_t stride,
-         Device device)
-      : memory_(memory, release), rows_(rows), cols_(cols), stride_(stride), device_(device) {}
+  Matrix(Memory memory, std::int64_t rows, std::int64_t cols, std::int64_t stride, Device device)
+      : memory_(std::move(memory)), rows_(rows), cols_(cols), stride_(stride), device_(device) {}
+  Matrix(Matrix&&) noexcept = default;
+  Matrix& operator=(Matrix&&) noexcept = default;
 
   MatrixView<T> view() { return {static_cast<T*>(memory_.get()), rows_, cols_, stride_, device_}; }
   MatrixView<const T> view() const {
@@ -114,9 +121,10 @@ class Matrix {
   std::int64_t rows() const { return rows_; }
   std::int64_t cols() const { return cols_; }
   Device device() const { return device_; }
+  const Memory& memory() const { return memory_; }
 
  private:
-  std::unique_ptr<void, Release> memory_{nullptr, [](void*) noexcept {}};
+  Memory memory_;
   std::int64_t rows_ = 0;
   std::int64_t cols_ = 0;
   std::int64_t stride_ = 0;

@@ -24,6 +24,7 @@ namespace penchant::kernels {
 void CpuBackend::bpr(ConstFloatView users, ConstFloatView positives, ConstFloatView negatives,
                      VectorView<float> losses, FloatView d_users, FloatView d_positives,
                      FloatView d_negatives) {
+  const ThreadScope threads(num_threads_);
   check_bpr(Device::cpu, users, positives, negatives, losses, d_users, d_positives, d_negatives);
   const std::int64_t batch = users.rows;
   const std::int64_t width = users.cols;

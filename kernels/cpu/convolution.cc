@@ -49,6 +49,7 @@ void copy_shifted(const Segments& segments, ConstFloatView from, std::int64_t fi
 void CpuBackend::convolution_forward(const Segments& segments, std::int64_t width, ConstFloatView x,
                                      ConstFloatView weight, VectorView<const float> bias,
                                      FloatView y) {
+  const ThreadScope threads(num_threads_);
   check_convolution_forward(Device::cpu, segments, width, x, weight, bias, y);
   const std::int64_t features = x.cols;
   const FloatView buffers =
@@ -85,6 +86,7 @@ void CpuBackend::convolution_forward(const Segments& segments, std::int64_t widt
 void CpuBackend::convolution_backward(const Segments& segments, std::int64_t width,
                                       ConstFloatView x, ConstFloatView weight, ConstFloatView d_y,
                                       FloatView d_x, FloatView d_weight, VectorView<float> d_bias) {
+  const ThreadScope threads(num_threads_);
   check_convolution_backward(Device::cpu, segments, width, x, weight, d_y, d_x, d_weight, d_bias);
   const std::int64_t features = x.cols;
   const std::int64_t outputs = d_y.cols;

@@ -8,13 +8,10 @@
 #include <cstring>
 #include <new>
 
-#include <cblas.h>
 #include <fmt/core.h>
 #include <hwy/targets.h>
-#include <omp.h>
 
 #include "kernels/cpu/check.h"
-#include "kernels/host_threads.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -25,7 +22,6 @@ namespace penchant::kernels {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr int kMostThreads = 1024;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::uint16_t round_to_bf16(float value) {
@@ -37,22 +33,7 @@ std::uint16_t round_to_bf16(float value) {
 
 }  // namespace
 
-int set_host_threads(int num_threads) {
-  // Each thread takes a stack and scratch memory; OpenMP ends the process where it gets none.
-  const int most = std::max(kMostThreads, omp_get_num_procs());
-  if (num_threads < 0 || num_threads > most) {
-    throw InputError(
-        fmt::format("number of threads is {}, expected 0 (all cores) to {}", num_threads, most));
-  }
-  const int threads = num_threads > 0 ? num_threads : omp_get_num_procs();
-  // Our own tiles run in parallel, so that results do not depend on the thread count. OpenBLAS'
-  // OpenMP flavour also sets OpenMP's count here: the order of the two calls matters.
-  openblas_set_num_threads(1);
-  omp_set_num_threads(threads);
-  return threads;
-}
-
-CpuBackend::CpuBackend(int num_threads) : num_threads_(set_host_threads(num_threads)) {
+CpuBackend::CpuBackend(int num_threads) : num_threads_(host_threads(num_threads)) {
   hwy::GetChosenTarget().Update(
       hwy::SupportedTargets());  // so that dispatch pointers are final from here on
 }
@@ -69,26 +50,21 @@ std::string CpuBackend::description() const {
                      num_threads_ == 1 ? "" : "s");
 }
 
-void* CpuBackend::allocate_bytes(std::int64_t bytes) {
+Memory CpuBackend::allocate(std::int64_t bytes) {
   if (bytes == 0) return nullptr;
   if (bytes < 0) throw std::bad_alloc();
   const bool large = static_cast<std::size_t>(bytes) >= 2 * kHugePage;
   const std::size_t alignment = large ? kHugePage : kAlignment;
   const std::size_t size =
       (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, size);
+  Memory memory(std::aligned_alloc(alignment, size), &std::free);
   if (memory == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
-  if (large)
-    madvise(memory, size,
-            MADV_HUGEPAGE);  // embedding tables are gathered at random: fewer TLB misses
+  if (large)  // embedding tables are gathered at random: fewer TLB misses
+    madvise(memory.get(), size, MADV_HUGEPAGE);
 #endif
-  std::memset(memory, 0, size);
+  std::memset(memory.get(), 0, size);
   return memory;
-}
-
-Release CpuBackend::release() const {
-  return [](void* memory) noexcept { std::free(memory); };
 }
 
 FloatMatrix& CpuBackend::scratch(FloatMatrix& matrix, std::int64_t rows, std::int64_t cols) {
@@ -99,6 +75,7 @@ FloatMatrix& CpuBackend::scratch(FloatMatrix& matrix, std::int64_t rows, std::in
 }
 
 void CpuBackend::copy(ConstFloatView from, FloatView to) {
+  const ThreadScope threads(num_threads_);
   require_host("copy", "from", from);
   require_shape("copy", "to", to, from.rows, from.cols);
 #pragma omp parallel for schedule(static)
@@ -118,6 +95,7 @@ void CpuBackend::copy(IdView from, VectorView<graph::NodeId> to) {
 }
 
 void CpuBackend::convert(ConstFloatView from, MatrixView<Bf16> to) {
+  const ThreadScope threads(num_threads_);
   require_host("convert", "from", from);
   require_shape("convert", "to", to, from.rows, from.cols);
 #pragma omp parallel for schedule(static)
@@ -127,6 +105,7 @@ void CpuBackend::convert(ConstFloatView from, MatrixView<Bf16> to) {
 }
 
 void CpuBackend::convert(MatrixView<const Bf16> from, FloatView to) {
+  const ThreadScope threads(num_threads_);
   require_host("convert", "from", from);
   require_shape("convert", "to", to, from.rows, from.cols);
 #pragma omp parallel for schedule(static)
@@ -138,6 +117,7 @@ void CpuBackend::convert(MatrixView<const Bf16> from, FloatView to) {
 }
 
 void CpuBackend::fill(FloatView y, float value) {
+  const ThreadScope threads(num_threads_);
   require_shape("fill", "y", y, y.rows, y.cols);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < y.rows; ++i) std::fill_n(y.row(i), y.cols, value);

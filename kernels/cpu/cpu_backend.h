@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/host_threads.h"
 
 namespace penchant::kernels {
 
@@ -20,7 +21,7 @@ struct LayerEnd {
 
 class CpuBackend final : public Backend {
  public:
-  /// num_threads 0: all cores. Sets the thread count of OpenMP for the process.
+  /// num_threads 0: all cores.
   explicit CpuBackend(int num_threads);
 
   Device device() const override { return Device::cpu; }
@@ -30,8 +31,7 @@ class CpuBackend final : public Backend {
   void sync() override {}
 
  protected:
-  void* allocate_bytes(std::int64_t bytes) override;
-  Release release() const override;
+  Memory allocate(std::int64_t bytes) override;
 
  private:
   /// Grown, never shrunk: steady training steps allocate nothing.
@@ -48,7 +48,7 @@ class CpuBackend final : public Backend {
   /// First of sorted_places_ with an id not below.
   std::size_t first_place(graph::NodeId id) const;
 
-  int num_threads_;
+  int num_threads_;  ///< each op runs under a ThreadScope of so many
   FloatMatrix softmax_scores_, softmax_maxima_, softmax_users_, softmax_weights_;
   std::vector<IdPlace> sorted_places_;  ///< of sampled_softmax's negative ids
   FloatMatrix gemm_parts_;

@@ -110,6 +110,7 @@ HWY_EXPORT(drop);
 //             one-position form is graph/random.h
 // Measured    not yet measured by itself
 void CpuBackend::dropout(const DropoutOptions& options, ConstFloatView x, FloatView y) {
+  const ThreadScope threads(num_threads_);
   check_dropout(Device::cpu, options, x, y);
   const graph::Random random(options.seed, graph::Stream::dropout, options.substream);
   // A word is below rate 2^32 if it is below its ceiling, which fits because rate <= 1 - 2^-24.

@@ -21,6 +21,7 @@ extern "C" void dsyevd_(const char* job, const char* triangle, const int* n, dou
 namespace penchant::kernels {
 
 void CpuBackend::symmetric_eigen(ConstFloatView a, VectorView<float> values, FloatView vectors) {
+  const ThreadScope threads(num_threads_);
   const std::int64_t n = values.size;
   require_host("symmetric_eigen", "values", values);
   require_shape("symmetric_eigen", "a", a, n, n);

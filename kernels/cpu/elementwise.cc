@@ -52,6 +52,7 @@ float dot(const float* a, const float* b, std::int64_t size) {
 }  // namespace
 
 void CpuBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("axpby", "x", x);
   require_shape("axpby", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t, const float* from, float* to) {
@@ -65,6 +66,7 @@ void CpuBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {
 
 void CpuBackend::multiply(float alpha, ConstFloatView x, ConstFloatView y, float beta,
                           FloatView z) {
+  const ThreadScope threads(num_threads_);
   require_host("multiply", "x", x);
   require_shape("multiply", "y", y, x.rows, x.cols);
   require_shape("multiply", "z", z, x.rows, x.cols);
@@ -79,6 +81,7 @@ void CpuBackend::multiply(float alpha, ConstFloatView x, ConstFloatView y, float
 }
 
 void CpuBackend::add_bias(ConstFloatView x, VectorView<const float> bias, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("add_bias", "x", x);
   require_size("add_bias", "bias", bias, x.cols);
   require_shape("add_bias", "y", y, x.rows, x.cols);
@@ -88,6 +91,7 @@ void CpuBackend::add_bias(ConstFloatView x, VectorView<const float> bias, FloatV
 }
 
 void CpuBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
+  const ThreadScope threads(num_threads_);
   require_host("add_column_sums", "x", x);
   require_size("add_column_sums", "sums", sums, x.cols);
   const std::int64_t blocks = (x.rows + kSumBlock - 1) / kSumBlock;
@@ -106,6 +110,7 @@ void CpuBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
 }
 
 void CpuBackend::scale_rows(ConstFloatView x, VectorView<const float> scale, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("scale_rows", "x", x);
   require_size("scale_rows", "scale", scale, x.rows);
   require_shape("scale_rows", "y", y, x.rows, x.cols);
@@ -115,6 +120,7 @@ void CpuBackend::scale_rows(ConstFloatView x, VectorView<const float> scale, Flo
 }
 
 void CpuBackend::add_row_dots(ConstFloatView x, ConstFloatView y, VectorView<float> dots) {
+  const ThreadScope threads(num_threads_);
   require_host("add_row_dots", "x", x);
   require_shape("add_row_dots", "y", y, x.rows, x.cols);
   require_size("add_row_dots", "dots", dots, x.rows);
@@ -123,6 +129,7 @@ void CpuBackend::add_row_dots(ConstFloatView x, ConstFloatView y, VectorView<flo
 }
 
 void CpuBackend::activation(Activation act, ConstFloatView x, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("activation", "x", x);
   require_shape("activation", "y", y, x.rows, x.cols);
   for_each_row(x, y, [=](std::int64_t, const float* from, float* to) {
@@ -134,6 +141,7 @@ void CpuBackend::activation(Activation act, ConstFloatView x, FloatView y) {
 
 void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloatView d_y,
                                      FloatView d_x) {
+  const ThreadScope threads(num_threads_);
   require_host("activation_backward", "y", y);
   require_shape("activation_backward", "d_y", d_y, y.rows, y.cols);
   require_shape("activation_backward", "d_x", d_x, y.rows, y.cols);
@@ -146,6 +154,7 @@ void CpuBackend::activation_backward(Activation act, ConstFloatView y, ConstFloa
 }
 
 void CpuBackend::normalize_rows(ConstFloatView x, FloatView y, VectorView<float> inverse_norms) {
+  const ThreadScope threads(num_threads_);
   require_host("normalize_rows", "x", x);
   require_shape("normalize_rows", "y", y, x.rows, x.cols);
   require_size("normalize_rows", "inverse_norms", inverse_norms, x.rows);
@@ -158,6 +167,7 @@ void CpuBackend::normalize_rows(ConstFloatView x, FloatView y, VectorView<float>
 
 void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const float> inverse_norms,
                                          ConstFloatView d_y, FloatView d_x) {
+  const ThreadScope threads(num_threads_);
   require_host("normalize_rows_backward", "y", y);
   require_size("normalize_rows_backward", "inverse_norms", inverse_norms, y.rows);
   require_shape("normalize_rows_backward", "d_y", d_y, y.rows, y.cols);
@@ -172,6 +182,7 @@ void CpuBackend::normalize_rows_backward(ConstFloatView y, VectorView<const floa
 
 void CpuBackend::adam_step(const AdamOptions& options, ConstFloatView gradient, FloatView parameter,
                            FloatView first_moment, FloatView second_moment) {
+  const ThreadScope threads(num_threads_);
   check_adam_step(Device::cpu, options, gradient, parameter, first_moment, second_moment);
   // Bias corrections folded into two scalars (Kingma and Ba 2015, end of section 2).
   const double step = static_cast<double>(options.step);

@@ -62,6 +62,7 @@ void gemm_tile(Transpose transpose_a, Transpose transpose_b, float alpha, ConstF
 
 void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
                       ConstFloatView b, float beta, FloatView c) {
+  const ThreadScope threads(num_threads_);
   const std::int64_t inner = transpose_a == Transpose::no ? a.cols : a.rows;
   const bool flip_a = transpose_a == Transpose::yes;
   const bool flip_b = transpose_b == Transpose::yes;
@@ -74,6 +75,7 @@ void CpuBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha,
 // A tile is finished while it is in the cache.
 void CpuBackend::linear(ConstFloatView x, ConstFloatView weight, VectorView<const float> bias,
                         Activation act, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("linear", "x", x);
   require_shape("linear", "weight", weight, x.cols, weight.cols);
   require_size("linear", "bias", bias, weight.cols);

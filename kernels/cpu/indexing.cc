@@ -25,6 +25,7 @@ void require_ids(const char* op, IdView ids, std::int64_t num_rows) {
 }  // namespace
 
 void CpuBackend::gather_rows(ConstFloatView table, IdView ids, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("gather_rows", "table", table);
   require_shape("gather_rows", "y", y, ids.size, table.cols);
   require_ids("gather_rows", ids, table.rows);
@@ -34,6 +35,7 @@ void CpuBackend::gather_rows(ConstFloatView table, IdView ids, FloatView y) {
 
 // A stable sort groups equal ids in ascending position; each group is added by one thread.
 void CpuBackend::scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) {
+  const ThreadScope threads(num_threads_);
   require_shape("scatter_add_rows", "x", x, ids.size, table.cols);
   require_shape("scatter_add_rows", "table", table, table.rows, table.cols);
   require_ids("scatter_add_rows", ids, table.rows);

@@ -33,6 +33,7 @@ constexpr std::int64_t kSumBlock = 256;
 void CpuBackend::layer_norm(ConstFloatView x, VectorView<const float> gain,
                             VectorView<const float> bias, FloatView unit,
                             VectorView<float> inverse_deviations, FloatView y) {
+  const ThreadScope threads(num_threads_);
   check_layer_norm(Device::cpu, x, gain, bias, unit, inverse_deviations, y);
   const std::int64_t width = x.cols;
   if (width == 0) return;
@@ -76,6 +77,7 @@ void CpuBackend::layer_norm_backward(ConstFloatView unit,
                                      VectorView<const float> gain, ConstFloatView d_y,
                                      FloatView d_x, VectorView<float> d_gain,
                                      VectorView<float> d_bias) {
+  const ThreadScope threads(num_threads_);
   check_layer_norm_backward(Device::cpu, unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias);
   const std::int64_t width = unit.cols;
   if (width == 0) return;

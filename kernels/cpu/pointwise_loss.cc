@@ -23,6 +23,7 @@ namespace penchant::kernels {
 void CpuBackend::binary_cross_entropy(VectorView<const float> logits,
                                       VectorView<const float> labels, VectorView<float> losses,
                                       VectorView<float> d_logits) {
+  const ThreadScope threads(num_threads_);
   const char* op = "binary_cross_entropy";
   check_pointwise(Device::cpu, op, "logits", logits, "labels", labels, losses, d_logits);
   const std::int64_t batch = logits.size;
@@ -53,6 +54,7 @@ void CpuBackend::binary_cross_entropy(VectorView<const float> logits,
 // Measured    not yet measured by itself
 void CpuBackend::squared_error(VectorView<const float> x, VectorView<const float> targets,
                                VectorView<float> losses, VectorView<float> d_x) {
+  const ThreadScope threads(num_threads_);
   check_pointwise(Device::cpu, "squared_error", "x", x, "targets", targets, losses, d_x);
   const std::int64_t batch = x.size;
   const float share = batch > 0 ? 1.0F / static_cast<float>(batch) : 0.0F;

@@ -288,6 +288,7 @@ void transpose(ConstFloatView from, FloatView to) {
 }  // namespace
 
 std::unique_ptr<RecurrentState> CpuBackend::recurrent_state(const RecurrentOptions& options) {
+  const ThreadScope threads(num_threads_);
   if (options.input_dim < 1 || options.hidden_dim < 1) {
     throw InputError(fmt::format("recurrent_state: {} input and {} hidden features, expected some",
                                  options.input_dim, options.hidden_dim));
@@ -314,6 +315,7 @@ std::unique_ptr<RecurrentState> CpuBackend::recurrent_state(const RecurrentOptio
 // Measured    bench/recurrent_bench.cc, docs/decisions/0009-recurrent-on-cpu.md
 void CpuBackend::recurrent_forward(RecurrentState& opaque, const PackedSequences& sequences,
                                    ConstFloatView x, const RecurrentWeights& weights, FloatView h) {
+  const ThreadScope threads(num_threads_);
   const char* op = "recurrent_forward";
   CpuRecurrentState& state = own(op, opaque);
   const RecurrentOptions& options = state.options;
@@ -371,6 +373,7 @@ void CpuBackend::recurrent_backward(RecurrentState& opaque, const PackedSequence
                                     ConstFloatView x, const RecurrentWeights& weights,
                                     ConstFloatView h, ConstFloatView d_h, FloatView d_x,
                                     const RecurrentGradients& gradients) {
+  const ThreadScope threads(num_threads_);
   const char* op = "recurrent_backward";
   CpuRecurrentState& state = own(op, opaque);
   const RecurrentOptions& options = state.options;

@@ -139,6 +139,7 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
                                  ConstFloatView negatives, const SampledSoftmaxOptions& options,
                                  VectorView<float> losses, FloatView d_users, FloatView d_positives,
                                  FloatView d_negatives) {
+  const ThreadScope threads(num_threads_);
   check_sampled_softmax(Device::cpu, users, positives, negatives, options, losses, d_users,
                         d_positives, d_negatives);
   const std::int64_t batch = users.rows;

@@ -30,10 +30,10 @@ class CpuPairSource final : public PairSource {
     return std::upper_bound(arrays_.offsets.begin(), arrays_.offsets.end(), pair) -
            arrays_.offsets.begin() - 1;
   }
-  graph::NodeId item_of(std::int64_t pair) const { return arrays_.items[at(pair)]; }
+  graph::NodeId item_of(std::int64_t pair) const { return arrays_.items[graph::at(pair)]; }
   bool has(std::int64_t user, graph::NodeId item) const {
-    return std::binary_search(arrays_.items.begin() + arrays_.offsets[at(user)],
-                              arrays_.items.begin() + arrays_.offsets[at(user + 1)], item);
+    return std::binary_search(arrays_.items.begin() + arrays_.offsets[graph::at(user)],
+                              arrays_.items.begin() + arrays_.offsets[graph::at(user + 1)], item);
   }
   graph::NodeId draw_negative(const graph::Random& random, std::uint64_t position) const {
     const auto word = random.words(position);
@@ -47,7 +47,8 @@ class CpuPairSource final : public PairSource {
                                            : arrays_.aliases[slot];
   }
   graph::NodeId user_node(std::int64_t user) const {
-    return arrays_.node_ids.empty() ? static_cast<graph::NodeId>(user) : arrays_.node_ids[at(user)];
+    return arrays_.node_ids.empty() ? static_cast<graph::NodeId>(user)
+                                    : arrays_.node_ids[graph::at(user)];
   }
   graph::NodeId item_node(graph::NodeId item) const {
     return arrays_.node_ids.empty()
@@ -57,8 +58,6 @@ class CpuPairSource final : public PairSource {
   float bias(graph::NodeId item) const { return arrays_.item_bias[static_cast<std::size_t>(item)]; }
 
  private:
-  static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
   PairArrays arrays_;
   graph::Seed seed_;
 };
@@ -82,6 +81,7 @@ std::unique_ptr<PairSource> CpuBackend::pair_source(const PairSourceOptions& opt
 // Source      Vose 1991; Philox: Salmon et al. 2011
 // Measured    not yet measured by itself
 void CpuBackend::draw_pairs(const PairSource& source, const PairDraw& draw) {
+  const ThreadScope threads(num_threads_);
   const auto* own = dynamic_cast<const CpuPairSource*>(&source);
   if (own == nullptr) throw InputError("draw_pairs: the pairs were prepared by another backend");
   check_pair_draw(draw, own->num_pairs(), own->num_items(), own->has_bias(), Device::cpu);

@@ -39,6 +39,7 @@ void add_decayed(const float* x, float decay, const float* before, float* y, std
 // Measured    not yet measured by itself
 void CpuBackend::running_sum(TimeOrder order, const Segments& segments, float decay,
                              ConstFloatView x, FloatView y) {
+  const ThreadScope threads(num_threads_);
   require_host("running_sum", "x", x);
   require_shape("running_sum", "y", y, x.rows, x.cols);
   const std::int64_t batch = require_segments("running_sum", segments, x.rows);
@@ -68,6 +69,7 @@ void CpuBackend::running_sum(TimeOrder order, const Segments& segments, float de
 // Measured    not yet measured by itself
 void CpuBackend::segment_max(const Segments& segments, ConstFloatView x, FloatView y,
                              MatrixView<NodeId> rows) {
+  const ThreadScope threads(num_threads_);
   const char* op = "segment_max";
   require_host(op, "x", x);
   const std::int64_t batch = require_segments(op, segments, x.rows);
@@ -112,6 +114,7 @@ void CpuBackend::segment_max(const Segments& segments, ConstFloatView x, FloatVi
 // Measured    not yet measured by itself
 void CpuBackend::segment_max_backward(MatrixView<const NodeId> rows, ConstFloatView d_y,
                                       FloatView d_x) {
+  const ThreadScope threads(num_threads_);
   const char* op = "segment_max_backward";
   require_host(op, "rows", rows);
   require_shape(op, "d_y", d_y, rows.rows, rows.cols);

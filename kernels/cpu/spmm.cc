@@ -263,8 +263,8 @@ class CpuSparseMatrix final : public SparseMatrix {
 //             entries limits scaling
 // Numerics    float32 fused multiply-add, ascending column order, in one sum or, for up to four
 //             vectors, in alternation in two; every row by one thread: deterministic at any thread
-//             count; error bound (row length + 5) eps sum|terms|
-// Edge cases  empty rows store beta * y; D not a multiple of the vector width ends in a scalar tail
+//             count; error bound in docs/numerics.md
+// Edge cases  an empty row stores act(beta y + delta addend + bias); D not a multiple of the vector width ends in a scalar tail
 // Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm.py
 // Measured    docs/benchmarks.md#spmm
 template <typename T, typename RowFunction>
@@ -293,11 +293,13 @@ std::unique_ptr<SparseMatrix> CpuBackend::sparse(const graph::CsrView& matrix) {
 
 void CpuBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
                       const SpmmOptions& options) {
+  const ThreadScope threads(num_threads_);
   spmm_row_chunks(a, x, y, options, &HWY_DYNAMIC_DISPATCH(spmm_rows_float));
 }
 
 void CpuBackend::spmm(const SparseMatrix& a, MatrixView<const Bf16> x, FloatView y,
                       const SpmmOptions& options) {
+  const ThreadScope threads(num_threads_);
   spmm_row_chunks(a, x, y, options, &HWY_DYNAMIC_DISPATCH(spmm_rows_bf16));
 }
 

@@ -186,11 +186,14 @@ void for_each_score_tile(const Source& source, std::int64_t first_query, std::in
 
 // topk: the K best unmasked items of each query, best first.
 // Computes    s_bi = <query_b, item_i> for i not in excluded row b; ids_b = the K largest, ties by
-// the lower i Shapes      queries [B x D], items [N x D] float32 row-major; excluded CSR [B x N];
-// ids int32, scores float32 [B x K] Mapping     a thread owns a tile of 128 queries and walks the
-// items in tiles of 768 Memory      2 D flops a score, 4 bytes a score written to and read from L2:
-// bound by sgemm Regime      D >= 16; K up to a few thousand (a binary heap a query) Numerics
-// scores are sgemm's float32; strict comparison in ascending item order makes ties deterministic
+//             the lower i
+// Shapes      queries [B x D], items [N x D] float32 row-major; excluded CSR [B x N]; ids int32,
+//             scores float32 [B x K]
+// Mapping     a thread owns a tile of 128 queries and walks the items in tiles of 768
+// Memory      2 D flops a score, 4 bytes a score written to and read from L2: bound by sgemm
+// Regime      D >= 16; K up to a few thousand (a binary heap a query)
+// Numerics    scores are sgemm's float32; strict comparison in ascending item order makes ties
+//             deterministic
 // Edge cases  fewer than K unmasked items: kNoNode and -infinity; a NaN score is never chosen
 // Source      own; blocks of 128 x 768 chosen so that the scan reads L2
 // Measured    docs/benchmarks.md#evaluation
@@ -249,13 +252,17 @@ void select_topk(const char* op, const Source& source, const graph::CsrView& exc
 
 // rank_counts: how many unmasked other items score above, and equal to, each target item.
 // Computes    for target (b, t): higher = #{i : s_bi > s_bt}, equal = #{i : s_bi = s_bt}, i in
-// neither excluded nor targets of row b Shapes      as topk; targets CSR [B x N]; higher, equal
-// [targets.num_entries()] int32 Mapping     as topk; the items are walked twice, first for the
-// targets' own scores, then to count, so that both compare the same bits Memory      twice topk's
-// product; one compare a score and target Regime      few targets a query Numerics    exact
-// integers on sgemm's float32 scores; deterministic Edge cases  a query without targets costs its
-// product only; a NaN score ranks last: as a target behind all others, as another behind all
-// targets Source      own Measured    docs/benchmarks.md#evaluation
+//             neither excluded nor targets of row b
+// Shapes      as topk; targets CSR [B x N]; higher, equal [targets.num_entries()] int32
+// Mapping     as topk; the items are walked twice, first for the targets' own scores, then to
+//             count, so that both compare the same bits
+// Memory      twice topk's product; one compare a score and target
+// Regime      few targets a query
+// Numerics    exact integers on sgemm's float32 scores; deterministic
+// Edge cases  a query without targets costs its product only; a NaN score ranks last: as a target
+//             behind all others, as another behind all targets
+// Source      own
+// Measured    docs/benchmarks.md#evaluation
 template <typename Source>
 void count_ranks(const char* op, const Source& source, const graph::CsrView& excluded,
                  const graph::CsrView& targets, VectorView<NodeId> higher,
@@ -330,6 +337,7 @@ void count_ranks(const char* op, const Source& source, const graph::CsrView& exc
 
 void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
                       MatrixView<NodeId> ids, FloatView scores) {
+  const ThreadScope threads(num_threads_);
   require_host("topk", "queries", queries);
   require_shape("topk", "items", items, items.rows, queries.cols);
   select_topk("topk", Products{queries, items}, excluded, ids, scores);
@@ -337,6 +345,7 @@ void CpuBackend::topk(ConstFloatView queries, ConstFloatView items, const graph:
 
 void CpuBackend::topk_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
                              MatrixView<NodeId> ids, FloatView scores) {
+  const ThreadScope threads(num_threads_);
   require_host("topk_scores", "all_scores", all_scores);
   select_topk("topk_scores", Table{all_scores}, excluded, ids, scores);
 }
@@ -344,6 +353,7 @@ void CpuBackend::topk_scores(ConstFloatView all_scores, const graph::CsrView& ex
 void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
                              const graph::CsrView& excluded, const graph::CsrView& targets,
                              VectorView<NodeId> higher, VectorView<NodeId> equal) {
+  const ThreadScope threads(num_threads_);
   require_host("rank_counts", "queries", queries);
   require_shape("rank_counts", "items", items, items.rows, queries.cols);
   count_ranks("rank_counts", Products{queries, items}, excluded, targets, higher, equal);
@@ -352,6 +362,7 @@ void CpuBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
 void CpuBackend::rank_counts_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
                                     const graph::CsrView& targets, VectorView<NodeId> higher,
                                     VectorView<NodeId> equal) {
+  const ThreadScope threads(num_threads_);
   require_host("rank_counts_scores", "all_scores", all_scores);
   count_ranks("rank_counts_scores", Table{all_scores}, excluded, targets, higher, equal);
 }

@@ -14,16 +14,16 @@ namespace penchant::kernels::cuda {
 
 namespace {
 
-StreamHandle make_stream() {
-  check(cudaSetDevice(0));
+StreamHandle make_stream(int device_index) {
+  check(cudaSetDevice(device_index));
   StreamHandle stream;
   check(cudaStreamCreate(stream.receive()));
   return stream;
 }
 
-std::string describe_device() {
+std::string describe_device(int device_index) {
   cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, 0));
+  check(cudaGetDeviceProperties(&properties, device_index));
   char text[128];
   std::snprintf(text, sizeof text, ", sm_%d%d, %.1f GiB, %d multiprocessors", properties.major,
                 properties.minor, static_cast<double>(properties.totalGlobalMem) / (1 << 30),
@@ -33,9 +33,10 @@ std::string describe_device() {
 
 }  // namespace
 
-CudaBackend::CudaBackend(const CudaOptions& options)
+CudaBackend::CudaBackend(const CudaOptions& options, int device_index)
     : options_(options),
-      stream_(make_stream()),
+      device_index_(device_index),
+      stream_(make_stream(device_index)),
       staging_(stream_.get()),
       blas_workspace_(stream_.get()),
       offsets_(stream_.get()),
@@ -47,10 +48,10 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       unfolded_(stream_.get()),
       convolution_(stream_.get()),
       ranking_(stream_.get()) {
-  description_ = describe_device();
+  description_ = describe_device(device_index_);
   // Memory that is given back stays with the process: a later allocation is a pointer operation.
   cudaMemPool_t pool = nullptr;
-  check(cudaDeviceGetDefaultMemPool(&pool, 0));
+  check(cudaDeviceGetDefaultMemPool(&pool, device_index_));
   std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
   check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
 
@@ -85,40 +86,32 @@ cudnnHandle_t CudaBackend::dnn() {
 }
 
 // What does not fit in device memory lies in pinned host memory, which the device reaches under the
-// same address.
-void* CudaBackend::allocate_bytes(std::int64_t bytes) {
+// same address. An owner may outlive the stream: memory is given back on the legacy default stream,
+// which waits for all work that was enqueued on blocking streams before, and work enqueued there
+// later waits for it. Pinned memory is given back at once, so that all work must have ended.
+Memory CudaBackend::allocate(std::int64_t bytes) {
   if (bytes == 0) return nullptr;
   if (bytes < 0) throw std::bad_alloc();
   require_no_recording(stream_.get());
   const auto size = static_cast<std::size_t>(bytes);
-  void* memory = nullptr;
+  void* data = nullptr;
   cudaError_t status = cudaErrorMemoryAllocation;
   if (options_.table_bytes == 0 || bytes <= options_.table_bytes) {
-    status = cudaMallocAsync(&memory, size, stream_.get());
+    status = cudaMallocAsync(&data, size, stream_.get());
     if (status == cudaErrorMemoryAllocation) static_cast<void>(cudaGetLastError());
   }
-  if (status == cudaErrorMemoryAllocation)
-    check(cudaMallocHost(&memory, size));
-  else
-    check(status);
-  check(cudaMemsetAsync(memory, 0, size, stream_.get()));
-  return memory;
-}
-
-// An owner knows no stream. The legacy default stream waits for all work that was enqueued on
-// blocking streams before, and work enqueued there later waits for it. Pinned memory is given back
-// at once, so that all work must have ended.
-Release CudaBackend::release() const {
-  return [](void* memory) noexcept {
-    cudaPointerAttributes attributes{};
-    if (cudaPointerGetAttributes(&attributes, memory) == cudaSuccess &&
-        attributes.type == cudaMemoryTypeHost) {
+  const bool pinned = status == cudaErrorMemoryAllocation;
+  check(pinned ? cudaMallocHost(&data, size) : status);
+  Memory memory(data, [pinned](void* owned) noexcept {
+    if (pinned) {
       static_cast<void>(cudaDeviceSynchronize());
-      static_cast<void>(cudaFreeHost(memory));
+      static_cast<void>(cudaFreeHost(owned));
     } else {
-      static_cast<void>(cudaFreeAsync(memory, cudaStreamLegacy));
+      static_cast<void>(cudaFreeAsync(owned, cudaStreamLegacy));
     }
-  };
+  });
+  check(cudaMemsetAsync(data, 0, size, stream_.get()));
+  return memory;
 }
 
 template <typename T>

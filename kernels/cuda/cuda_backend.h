@@ -47,7 +47,7 @@ struct ConvolutionScratch {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(const CudaOptions& options);
+  CudaBackend(const CudaOptions& options, int device_index);
   ~CudaBackend() override;
 
   Device device() const override { return Device::cuda; }
@@ -58,8 +58,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<RepeatedStep> repeated_step() override;
 
  protected:
-  void* allocate_bytes(std::int64_t bytes) override;
-  Release release() const override;
+  Memory allocate(std::int64_t bytes) override;
 
  private:
   template <typename T>
@@ -82,9 +81,10 @@ class CudaBackend final : public Backend {
   VectorView<float> column_sums_scratch(std::int64_t rows, std::int64_t cols);
 
   CudaOptions options_;
+  int device_index_;
   std::string description_;
   // The stream comes before all that is ordered on it. It is a blocking one, so that memory given
-  // back on the legacy default stream (release()) is given back behind its work.
+  // back on the legacy default stream (allocate()) is given back behind its work.
   StreamHandle stream_;
   Staging staging_;
   Scratch blas_workspace_;

@@ -72,8 +72,15 @@ std::vector<std::string> devices() {
   return lines;
 }
 
-std::unique_ptr<Backend> make(const CudaOptions& options) {
-  return std::make_unique<CudaBackend>(options);
+std::unique_ptr<Backend> make(const CudaOptions& options, int device_index) {
+  int count = 0;
+  check(cudaGetDeviceCount(&count));
+  if (device_index < 0 || device_index >= count) {
+    throw InputError("device " + std::to_string(device_index) +
+                     " was asked for; the driver lists " + std::to_string(count) +
+                     (count == 1 ? " GPU" : " GPUs"));
+  }
+  return std::make_unique<CudaBackend>(options, device_index);
 }
 
 constexpr CudaModule kModule = {

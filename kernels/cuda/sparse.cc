@@ -172,7 +172,7 @@ std::unique_ptr<SparseMatrix> CudaBackend::sparse(const graph::CsrView& matrix) 
 // What the pool keeps is not free to the device, but to this process.
 std::int64_t CudaBackend::unused_pool_bytes() const {
   cudaMemPool_t pool = nullptr;
-  check(cudaDeviceGetDefaultMemPool(&pool, 0));
+  check(cudaDeviceGetDefaultMemPool(&pool, device_index_));
   std::uint64_t reserved = 0;
   std::uint64_t used = 0;
   check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved));

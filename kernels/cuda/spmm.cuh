@@ -89,9 +89,8 @@ struct SpmmEpilogue {
 //             while x fits it, by DRAM beyond. 4 packs in flight a lane
 // Regime      D from 8 to 512 with aligned rows; Per = 1 is right for every other width and slower
 // Numerics    float32; a medium row is kGroups sums of every kGroups-th entry, added in pairs; a
-//             group's row in ascending order; deterministic; bound (row length + 5) eps
-//             sum|terms| times the activation's slope
-// Edge cases  empty rows store the epilogue of 0; E = 0 is N empty rows; columns may repeat; lanes
+//             group's row in ascending order; deterministic; bound in docs/numerics.md
+// Edge cases  empty rows store act(beta y + delta addend + bias); E = 0 is N empty rows; columns may repeat; lanes
 //             beyond D load and store nothing
 // Source      own derivation in docs/kernels.md#spmm-on-the-device; to be compared with
 //             cusparseSpMM (CSR, ALG1 to ALG3)

@@ -81,6 +81,7 @@ constexpr Entry kTable[] = {
     {"train.checkpoint_every", from(1, 1'000'000)},
     {"train.stop_after_steps", from(0, 9e15)},
     {"evaluate.cutoffs", from(1, kIds)},
+    {"run.device_index", from(0, 1023)},
     {"run.threads", from(0, kThreads)},
 };
 

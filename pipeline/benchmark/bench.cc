@@ -111,7 +111,8 @@ class Bench {
     kernels::BackendOptions chosen;
     chosen.device = what.device;
     chosen.num_threads = options_.num_threads;
-    chosen.cuda.spmm = what.variant;
+    chosen.cuda = kernels::cuda_options_from_environment();
+    chosen.cuda->spmm = what.variant;
     backend_ = kernels::make_backend(chosen);
     device_ = what.device;
     variant_ = what.variant;

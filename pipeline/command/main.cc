@@ -32,8 +32,11 @@ Config Invocation::config() const {
   Config result = config_file.empty() ? Config() : read_config(config_file);
   for (const std::string& assignment : settings) apply_setting(result, assignment);
   if (!device.empty()) {
-    result.backend.device = parse_enum<kernels::DeviceChoice>(device, "--device");
+    const bool indexed = device.starts_with("cuda:");
+    result.backend.device =
+        parse_enum<kernels::DeviceChoice>(indexed ? "cuda" : device, "--device");
     mark_given(result, "run.device", "--device");
+    if (indexed) apply_setting(result, "run.device_index=" + device.substr(5));
   }
   if (threads) {
     check_bounds("run.threads", *threads, "--threads");
@@ -64,7 +67,8 @@ void add_common_options(CLI::App& verb, Invocation& invocation, UsesDevice uses_
                   "One setting, such as train.epochs=20; may be given several times")
       ->take_all();
   if (uses_device == UsesDevice::yes)
-    verb.add_option("--device", invocation.device, "auto, cpu or cuda");
+    verb.add_option("--device", invocation.device,
+                    "auto, cpu, cuda, or cuda:N for one of several GPUs");
   verb.add_option("--threads", invocation.threads, "Number of threads; 0: all cores");
 }
 

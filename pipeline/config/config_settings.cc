@@ -357,6 +357,8 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("embeddings.formats", embed_formats, "list of npy and parquet, or both"),
       PENCHANT_SETTING("embeddings.type", embed.type, "float32 or float16"),
       PENCHANT_SETTING("run.device", backend.device, "auto, cpu or cuda"),
+      PENCHANT_SETTING("run.device_index", backend.device_index,
+                       "which GPU, in the driver's order; as --device cuda:1"),
       PENCHANT_SETTING("run.threads", backend.num_threads, "0: all cores"),
   };
   return settings;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <type_traits>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -20,10 +22,10 @@ using support::Dense;
 using support::Guarded;
 using support::Placement;
 
-class Memory : public support::BackendTest {};
-PENCHANT_INSTANTIATE_BACKENDS(Memory);
+class Allocation : public support::BackendTest {};
+PENCHANT_INSTANTIATE_BACKENDS(Allocation);
 
-TEST_P(Memory, MatricesAreZeroAndStartRowsOnCacheLines) {
+TEST_P(Allocation, MatricesAreZeroAndStartRowsOnCacheLines) {
   for (const std::int64_t cols : {1, 15, 16, 17, 100}) {
     FloatMatrix matrix = backend().matrix<float>(3, cols);
     const FloatView view = matrix.view();
@@ -44,14 +46,14 @@ TEST_P(Memory, MatricesAreZeroAndStartRowsOnCacheLines) {
   EXPECT_EQ(last.dense()(0, 0), 0.0);
 }
 
-TEST_P(Memory, NothingMayBeAllocated) {
+TEST_P(Allocation, NothingMayBeAllocated) {
   EXPECT_EQ(backend().matrix<float>(0, 5).view().rows, 0);
   EXPECT_EQ(backend().matrix<float>(5, 0).view().cols, 0);
   EXPECT_EQ(backend().vector<float>(0).size(), 0);
 }
 
 // Sizes come from options and manifests: a product that wraps around must not become a small one.
-TEST_P(Memory, WhatNoMemoryCouldHoldIsOutOfMemory) {
+TEST_P(Allocation, WhatNoMemoryCouldHoldIsOutOfMemory) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
   for (const std::int64_t huge :
        {std::int64_t{1} << 40, std::int64_t{1} << 61, std::int64_t{1} << 62, kMax - 15, kMax}) {
@@ -66,7 +68,7 @@ TEST_P(Memory, WhatNoMemoryCouldHoldIsOutOfMemory) {
   EXPECT_THROW(backend().vector<float>(-1), std::bad_alloc);
 }
 
-TEST_P(Memory, CopyKeepsBitsBetweenStrides) {
+TEST_P(Allocation, CopyKeepsBitsBetweenStrides) {
   for (const std::int64_t cols : {1, 7, 8, 9, 33}) {
     const Dense x = support::random_dense(5, cols, 111);
     const Guarded<float> from(backend(), x, Placement::misaligned);
@@ -82,7 +84,7 @@ TEST_P(Memory, CopyKeepsBitsBetweenStrides) {
   EXPECT_TRUE(copied.intact());
 }
 
-TEST_P(Memory, FillWritesTheMatrixOnly) {
+TEST_P(Allocation, FillWritesTheMatrixOnly) {
   for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
     const Guarded<float> y(backend(), 4, 9, placement);
     backend().fill(y.view(), -2.5F);
@@ -102,7 +104,7 @@ Dense through_bf16(Backend& backend, const Dense& values) {
   return to.dense();
 }
 
-TEST_P(Memory, Bf16RoundsToNearestEven) {
+TEST_P(Allocation, Bf16RoundsToNearestEven) {
   for (const std::int64_t cols : {1, 7, 8, 9, 1000}) {
     const Dense x = support::random_dense(3, cols, 112);
     Dense want = x;
@@ -116,7 +118,7 @@ TEST_P(Memory, Bf16RoundsToNearestEven) {
                      Dense(1, 4, {1, 1 + 2.0 / 128, -1, 1 + 1.0 / 128}), 0.0, origin(0)));
 }
 
-TEST_P(Memory, Bf16KeepsSpecialValues) {
+TEST_P(Allocation, Bf16KeepsSpecialValues) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   const Dense got = through_bf16(
       backend(),
@@ -129,7 +131,7 @@ TEST_P(Memory, Bf16KeepsSpecialValues) {
   EXPECT_TRUE(std::isnan(got(0, 5)));
 }
 
-TEST_P(Memory, RefusesShapesThatDoNotFit) {
+TEST_P(Allocation, RefusesShapesThatDoNotFit) {
   const Guarded<float> x(backend(), Dense(4, 3, 1.0));
   const Guarded<float> turned(backend(), Dense(3, 4, 1.0));
   const Guarded<float> three(backend(), Dense(1, 3, 1.0));
@@ -143,6 +145,59 @@ TEST_P(Memory, RefusesShapesThatDoNotFit) {
   EXPECT_THROW(backend().convert(ConstFloatView(x.view()), stored.view()), InputError);
   EXPECT_THROW(backend().convert(MatrixView<const Bf16>(stored.view()), x.view()), InputError);
 }
+
+/// Somebody else's memory, who counts how often it was given back.
+struct Lender {
+  float values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  int returned = 0;
+
+  Memory lend() {
+    return {values, [this](void* memory) noexcept { returned += memory == values ? 1 : 100; }};
+  }
+};
+
+TEST(Owners, MemoryThatIsLentIsGivenBackOnce) {
+  Lender lender;
+  {
+    FloatMatrix matrix(lender.lend(), 2, 3, 4, Device::cpu);
+    EXPECT_EQ(matrix.view()(1, 2), 6.0F);
+    EXPECT_EQ(matrix.view().data, lender.values) << "no copy";
+    FloatMatrix moved = std::move(matrix);
+    EXPECT_EQ(moved.view()(1, 0), 4.0F);
+    EXPECT_EQ(lender.returned, 0);
+    moved = FloatMatrix();
+    EXPECT_EQ(lender.returned, 1) << "as soon as the owner has something else";
+    const Vector<float> vector(lender.lend(), 8, Device::cpu);
+    EXPECT_EQ(vector.view()[7], 7.0F);
+  }
+  EXPECT_EQ(lender.returned, 2);
+  {
+    const FloatMatrix empty({nullptr, [&](void*) { ++lender.returned; }}, 0, 3, 3, Device::cpu);
+  }
+  EXPECT_EQ(lender.returned, 3) << "what holds no elements has an owner too";
+}
+
+TEST(Owners, AMatrixCanBeLent) {
+  Lender lender;
+  Memory borrowed;
+  {
+    const FloatMatrix matrix(lender.lend(), 2, 4, 4, Device::cpu);
+    borrowed = matrix.memory();
+  }
+  EXPECT_EQ(lender.returned, 0) << "the borrower still has it";
+  EXPECT_EQ(static_cast<const float*>(borrowed.get())[5], 5.0F);
+  borrowed.reset();
+  EXPECT_EQ(lender.returned, 1);
+}
+
+TEST_P(Allocation, AreOwnedByTheMatrixAlone) {
+  const Memory borrowed = backend().matrix<float>(4, 4).memory();
+  EXPECT_EQ(borrowed.use_count(), 1) << "the matrix has gone";
+  EXPECT_NE(borrowed.get(), nullptr);
+}
+
+static_assert(!std::is_copy_constructible_v<FloatMatrix>);
+static_assert(!std::is_copy_assignable_v<Vector<float>>);
 
 }  // namespace
 }  // namespace penchant::kernels

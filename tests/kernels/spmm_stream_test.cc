@@ -114,11 +114,12 @@ TEST(SpmmStreamed, OnTheDeviceHasTheBitsOfTheWhole) {
     const Dense whole = product(*backend);
     for (const std::int64_t capacity : kCapacities) {
       BackendOptions streamed = options;
-      streamed.cuda.sparse_bytes = capacity;
+      streamed.cuda = cuda_options_from_environment();
+      streamed.cuda->sparse_bytes = capacity;
       EXPECT_TRUE(same_bits(product(*make_backend(streamed)), whole, {"cuda", 5})) << capacity;
       // Tables in host memory, whose rows the blocks bring.
-      streamed.cuda.table_bytes = 1;
-      streamed.cuda.table_streaming = TableStreaming::on;
+      streamed.cuda->table_bytes = 1;
+      streamed.cuda->table_streaming = TableStreaming::on;
       EXPECT_TRUE(same_bits(product(*make_backend(streamed)), whole, {"cuda", 5}))
           << capacity << ", tables in host memory";
     }

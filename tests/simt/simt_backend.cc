@@ -21,18 +21,14 @@ using cuda::require_shape;
 using cuda::require_size;
 using kernels::Bf16;
 
-void* SimtBackend::allocate_bytes(std::int64_t bytes) {
+kernels::Memory SimtBackend::allocate(std::int64_t bytes) {
   if (bytes == 0) return nullptr;
   ++interruptions_.allocations;
   void* memory = nullptr;
   if (bytes < 0 || posix_memalign(&memory, 64, static_cast<std::size_t>(bytes)) != 0)
     throw std::bad_alloc();
   std::memset(memory, 0, static_cast<std::size_t>(bytes));
-  return memory;
-}
-
-kernels::Release SimtBackend::release() const {
-  return [](void* memory) noexcept { std::free(memory); };
+  return {memory, &std::free};
 }
 
 std::vector<float> SimtBackend::scratch(std::int64_t size) {

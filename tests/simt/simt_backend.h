@@ -47,8 +47,7 @@ class SimtBackend final : public kernels::Backend {
   const Interruptions& interruptions() const { return interruptions_; }
 
  protected:
-  void* allocate_bytes(std::int64_t bytes) override;
-  kernels::Release release() const override;
+  kernels::Memory allocate(std::int64_t bytes) override;
 
  private:
   /// Scratch of one call, all NaN; the vector owns it.
