@@ -1,217 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recurrent layers (Elman's and the LSTM) over packed sequences: oneDNN's sgemm for the products,
-// fused kernels for the gates, tiles of sequences in parallel. Why not oneDNN's own LSTM:
-// docs/decisions/0009-recurrent-on-cpu.md. See the kernels' comments below.
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu/recurrent.cc"
-#include <hwy/foreach_target.h>  // must come before highway.h
-
-#include <hwy/highway.h>
-
-#include <hwy/contrib/math/math-inl.h>
-
-#include "kernels/cpu/cpu_backend.h"
-
-HWY_BEFORE_NAMESPACE();
-namespace penchant::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class Tag, class Value>
-HWY_INLINE Value sigmoid(Tag tag, Value x) {
-  // Highway's Exp is defined up to 104; beyond 88 the result is below the smallest normal number.
-  const auto decay = hn::Exp(tag, hn::Min(hn::Set(tag, 88.0F), hn::Neg(x)));
-  const auto one = hn::Set(tag, 1.0F);
-  return hn::Div(one, hn::Add(one, decay));
-}
-
-/// Forward of the LSTM at columns j .. j + lanes of one row; the pointers are to column j of the
-/// first block, blocks are `width` apart.
-template <class Tag>
-HWY_INLINE void lstm_lanes(Tag tag, std::int64_t width, const float* HWY_RESTRICT bias,
-                           const float* HWY_RESTRICT c_before, float* HWY_RESTRICT gates,
-                           float* HWY_RESTRICT c, float* HWY_RESTRICT h) {
-  const auto z_i = hn::Add(hn::LoadU(tag, gates), hn::LoadU(tag, bias));
-  const auto z_f = hn::Add(hn::LoadU(tag, gates + width), hn::LoadU(tag, bias + width));
-  const auto z_g = hn::Add(hn::LoadU(tag, gates + 2 * width), hn::LoadU(tag, bias + 2 * width));
-  const auto z_o = hn::Add(hn::LoadU(tag, gates + 3 * width), hn::LoadU(tag, bias + 3 * width));
-  const auto i = sigmoid(tag, z_i);
-  const auto f = sigmoid(tag, z_f);
-  const auto g = hn::Tanh(tag, z_g);
-  const auto o = sigmoid(tag, z_o);
-  auto cell = hn::Mul(i, g);
-  if (c_before != nullptr) cell = hn::MulAdd(f, hn::LoadU(tag, c_before), cell);
-  hn::StoreU(i, tag, gates);
-  hn::StoreU(f, tag, gates + width);
-  hn::StoreU(g, tag, gates + 2 * width);
-  hn::StoreU(o, tag, gates + 3 * width);
-  hn::StoreU(cell, tag, c);
-  hn::StoreU(hn::Mul(o, hn::Tanh(tag, cell)), tag, h);
-}
-
-/// `gates` holds the products on entry and the activated gates on return. c_before.data null: the
-/// first step.
-void lstm_rows(VectorView<const float> bias, ConstFloatView c_before, FloatView gates, FloatView c,
-               FloatView h) {
-  const hn::ScalableTag<float> tag;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
-  const std::int64_t width = h.cols;
-  for (std::int64_t r = 0; r < h.rows; ++r) {
-    const float* before = c_before.data == nullptr ? nullptr : c_before.data + r * c_before.stride;
-    float* z = gates.data + r * gates.stride;
-    float* cell = c.data + r * c.stride;
-    float* out = h.data + r * h.stride;
-    std::int64_t j = 0;
-    for (; j + lanes <= width; j += lanes)
-      lstm_lanes(tag, width, bias.data + j, before == nullptr ? nullptr : before + j, z + j,
-                 cell + j, out + j);
-    for (; j < width; ++j)
-      lstm_lanes(one, width, bias.data + j, before == nullptr ? nullptr : before + j, z + j,
-                 cell + j, out + j);
-  }
-}
-
-/// Backward of the LSTM at some columns of one row. carry_h, carry_c null: no later step.
-template <class Tag>
-HWY_INLINE void lstm_backward_lanes(Tag tag, std::int64_t width, const float* HWY_RESTRICT c_before,
-                                    const float* HWY_RESTRICT c, const float* HWY_RESTRICT d_h,
-                                    const float* HWY_RESTRICT carry_h, bool carried,
-                                    float* HWY_RESTRICT gates, float* HWY_RESTRICT carry_c,
-                                    float* HWY_RESTRICT bias_sums) {
-  const auto one = hn::Set(tag, 1.0F);
-  const auto i = hn::LoadU(tag, gates);
-  const auto f = hn::LoadU(tag, gates + width);
-  const auto g = hn::LoadU(tag, gates + 2 * width);
-  const auto o = hn::LoadU(tag, gates + 3 * width);
-  const auto squashed = hn::Tanh(tag, hn::LoadU(tag, c));
-  auto from_h = hn::LoadU(tag, d_h);
-  if (carried) from_h = hn::Add(from_h, hn::LoadU(tag, carry_h));
-  auto d_c = hn::Mul(hn::Mul(from_h, o), hn::NegMulAdd(squashed, squashed, one));
-  if (carried) d_c = hn::Add(d_c, hn::LoadU(tag, carry_c));
-  const auto d_i = hn::Mul(hn::Mul(d_c, g), hn::Mul(i, hn::Sub(one, i)));
-  auto d_f = hn::Zero(tag);
-  if (c_before != nullptr)
-    d_f = hn::Mul(hn::Mul(d_c, hn::LoadU(tag, c_before)), hn::Mul(f, hn::Sub(one, f)));
-  const auto d_g = hn::Mul(hn::Mul(d_c, i), hn::NegMulAdd(g, g, one));
-  const auto d_o = hn::Mul(hn::Mul(from_h, squashed), hn::Mul(o, hn::Sub(one, o)));
-  hn::StoreU(hn::Mul(d_c, f), tag, carry_c);
-  hn::StoreU(d_i, tag, gates);
-  hn::StoreU(d_f, tag, gates + width);
-  hn::StoreU(d_g, tag, gates + 2 * width);
-  hn::StoreU(d_o, tag, gates + 3 * width);
-  hn::StoreU(hn::Add(hn::LoadU(tag, bias_sums), d_i), tag, bias_sums);
-  hn::StoreU(hn::Add(hn::LoadU(tag, bias_sums + width), d_f), tag, bias_sums + width);
-  hn::StoreU(hn::Add(hn::LoadU(tag, bias_sums + 2 * width), d_g), tag, bias_sums + 2 * width);
-  hn::StoreU(hn::Add(hn::LoadU(tag, bias_sums + 3 * width), d_o), tag, bias_sums + 3 * width);
-}
-
-/// `gates` holds the activated gates on entry and d_z on return; the first `carried` rows of
-/// carry_h and carry_c hold what the step behind sends back.
-void lstm_backward_rows(ConstFloatView c_before, ConstFloatView c, ConstFloatView d_h,
-                        std::int64_t carried, ConstFloatView carry_h, FloatView gates,
-                        FloatView carry_c, float* HWY_RESTRICT bias_sums) {
-  const hn::ScalableTag<float> tag;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
-  const std::int64_t width = d_h.cols;
-  for (std::int64_t r = 0; r < d_h.rows; ++r) {
-    const float* before = c_before.data == nullptr ? nullptr : c_before.data + r * c_before.stride;
-    const float* cell = c.data + r * c.stride;
-    const float* gradient = d_h.data + r * d_h.stride;
-    const float* behind = carry_h.data + r * carry_h.stride;
-    float* z = gates.data + r * gates.stride;
-    float* carry = carry_c.data + r * carry_c.stride;
-    std::int64_t j = 0;
-    for (; j + lanes <= width; j += lanes)
-      lstm_backward_lanes(tag, width, before == nullptr ? nullptr : before + j, cell + j,
-                          gradient + j, behind + j, r < carried, z + j, carry + j, bias_sums + j);
-    for (; j < width; ++j)
-      lstm_backward_lanes(one, width, before == nullptr ? nullptr : before + j, cell + j,
-                          gradient + j, behind + j, r < carried, z + j, carry + j, bias_sums + j);
-  }
-}
-
-template <class Tag>
-HWY_INLINE void rnn_lanes(Tag tag, Activation act, const float* HWY_RESTRICT bias,
-                          const float* HWY_RESTRICT z, float* HWY_RESTRICT h) {
-  const auto sum = hn::Add(hn::LoadU(tag, z), hn::LoadU(tag, bias));
-  if (act == Activation::tanh)
-    hn::StoreU(hn::Tanh(tag, sum), tag, h);
-  else if (act == Activation::relu)
-    hn::StoreU(hn::Max(hn::Zero(tag), sum), tag, h);
-  else
-    hn::StoreU(sigmoid(tag, sum), tag, h);
-}
-
-void rnn_rows(Activation act, VectorView<const float> bias, ConstFloatView z, FloatView h) {
-  const hn::ScalableTag<float> tag;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
-  for (std::int64_t r = 0; r < h.rows; ++r) {
-    const float* from = z.data + r * z.stride;
-    float* to = h.data + r * h.stride;
-    std::int64_t j = 0;
-    for (; j + lanes <= h.cols; j += lanes) rnn_lanes(tag, act, bias.data + j, from + j, to + j);
-    for (; j < h.cols; ++j) rnn_lanes(one, act, bias.data + j, from + j, to + j);
-  }
-}
-
-template <class Tag>
-HWY_INLINE void rnn_backward_lanes(Tag tag, Activation act, const float* HWY_RESTRICT h,
-                                   const float* HWY_RESTRICT d_h, const float* HWY_RESTRICT carry_h,
-                                   bool carried, float* HWY_RESTRICT d_z,
-                                   float* HWY_RESTRICT bias_sums) {
-  const auto one = hn::Set(tag, 1.0F);
-  const auto out = hn::LoadU(tag, h);
-  auto gradient = hn::LoadU(tag, d_h);
-  if (carried) gradient = hn::Add(gradient, hn::LoadU(tag, carry_h));
-  if (act == Activation::tanh)
-    gradient = hn::Mul(gradient, hn::NegMulAdd(out, out, one));
-  else if (act == Activation::relu)
-    gradient = hn::IfThenElseZero(hn::Gt(out, hn::Zero(tag)), gradient);
-  else
-    gradient = hn::Mul(gradient, hn::Mul(out, hn::Sub(one, out)));
-  hn::StoreU(gradient, tag, d_z);
-  hn::StoreU(hn::Add(hn::LoadU(tag, bias_sums), gradient), tag, bias_sums);
-}
-
-void rnn_backward_rows(Activation act, ConstFloatView h, ConstFloatView d_h, std::int64_t carried,
-                       ConstFloatView carry_h, FloatView d_z, float* HWY_RESTRICT bias_sums) {
-  const hn::ScalableTag<float> tag;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
-  for (std::int64_t r = 0; r < h.rows; ++r) {
-    const float* out = h.data + r * h.stride;
-    const float* gradient = d_h.data + r * d_h.stride;
-    const float* behind = carry_h.data + r * carry_h.stride;
-    float* to = d_z.data + r * d_z.stride;
-    std::int64_t j = 0;
-    for (; j + lanes <= h.cols; j += lanes)
-      rnn_backward_lanes(tag, act, out + j, gradient + j, behind + j, r < carried, to + j,
-                         bias_sums + j);
-    for (; j < h.cols; ++j)
-      rnn_backward_lanes(one, act, out + j, gradient + j, behind + j, r < carried, to + j,
-                         bias_sums + j);
-  }
-}
-
-}  // namespace penchant::kernels::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-
+// Recurrent layers (Elman's and the LSTM) over packed sequences: sgemm for the products, fused
+// kernels for the gates (recurrent_gates.cc), tiles of sequences in parallel. Why not oneDNN's own
+// LSTM: docs/decisions/0009-recurrent-on-cpu.md. See the kernels' comments below.
 #include <algorithm>
 
 #include <fmt/core.h>
 
 #include "kernels/cpu/check.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/recurrent_gates.h"
 
 namespace penchant::kernels {
-
-HWY_EXPORT(lstm_rows);
-HWY_EXPORT(lstm_backward_rows);
-HWY_EXPORT(rnn_rows);
-HWY_EXPORT(rnn_backward_rows);
 
 namespace {
 
@@ -327,8 +126,8 @@ void CpuBackend::recurrent_forward(RecurrentState& opaque, const PackedSequences
       is_lstm ? scratch(state.cells, x.rows, options.hidden_dim).view() : FloatView{};
   state.saved_rows = x.rows;
 
-  const auto lstm = &HWY_DYNAMIC_DISPATCH(lstm_rows);
-  const auto rnn = &HWY_DYNAMIC_DISPATCH(rnn_rows);
+  const auto lstm = lstm_gates();
+  const auto rnn = rnn_gates();
   const std::int64_t batch = num_sequences(sequences);
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t first = 0; first < batch; first += kTileSequences) {
@@ -355,11 +154,11 @@ void CpuBackend::recurrent_forward(RecurrentState& opaque, const PackedSequences
 }
 
 // recurrent_backward: gradients of a recurrent layer.
-// Computes    with d_h_t = dLoss/dh_t + d_z_(t+1) W_h': of the lstm d_c_t = d_h_t o (1 - tanh^2
-// c_t)
-//             + f_(t+1) d_c_(t+1), d_z = (d_c g i (1 - i), d_c c_(t-1) f (1 - f), d_c i (1 - g^2),
-//             d_h tanh(c) o (1 - o)); of the rnn d_z = d_h act'(h). d_x = d_z W_x'; d_W_x += x'
-//             d_z, d_W_h += sum_t h_(t-1)' d_z_t, d_b += sum d_z
+// Computes    with d_h_t = dLoss/dh_t + d_z_(t+1) W_h', of the lstm
+//             d_c_t = d_h_t o (1 - tanh^2 c_t) + f_(t+1) d_c_(t+1)
+//             d_z = (d_c g i (1 - i), d_c c_(t-1) f (1 - f), d_c i (1 - g^2), d_h tanh(c) o (1 - o))
+//             of the rnn d_z = d_h act'(h)
+//             d_x = d_z W_x', d_W_x += x' d_z, d_W_h += sum_t h_(t-1)' d_z_t, d_b += sum d_z
 // Shapes      as forward; d_h [S x H], d_x [S x F]
 // Mapping     tiles of 32 sequences go backward through the steps, as forward; then tasks of 128
 //             columns of d_W_x and d_W_h, each a chain of sgemm calls over the steps
@@ -404,8 +203,8 @@ void CpuBackend::recurrent_backward(RecurrentState& opaque, const PackedSequence
   const FloatView hidden_turned = turned.cols_of(options.input_dim, width);
   transpose(weights.input, input_turned);
   transpose(weights.hidden, hidden_turned);
-  const auto lstm = &HWY_DYNAMIC_DISPATCH(lstm_backward_rows);
-  const auto rnn = &HWY_DYNAMIC_DISPATCH(rnn_backward_rows);
+  const auto lstm = lstm_gates_backward();
+  const auto rnn = rnn_gates_backward();
   const auto num_steps = static_cast<std::int64_t>(sequences.step_offsets.size()) - 1;
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t tile = 0; tile < tiles; ++tile) {
@@ -467,4 +266,3 @@ void CpuBackend::recurrent_backward(RecurrentState& opaque, const PackedSequence
 }
 
 }  // namespace penchant::kernels
-#endif  // HWY_ONCE

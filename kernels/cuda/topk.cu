@@ -2,7 +2,7 @@
 // Ranking on the device without storing users x items: a tile of scores by gemm() (or out of a
 // table), masked, then merged into running lists or counts by the kernels of topk.cuh. Lists of
 // excluded items and targets come from host memory and are uploaded once a call.
-#include "kernels/cuda/topk.cuh"
+#include "kernels/cuda/rank_counts.cuh"
 
 #include <algorithm>
 #include <vector>

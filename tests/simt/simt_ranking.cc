@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/topk.cuh"
+#include "kernels/cuda/rank_counts.cuh"
 #include "tests/simt/simt_backend.h"
 
 namespace penchant::simt {
