@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One sparse x dense product on the whole graph, beside the machine's own STREAM triad.
 // Counters: gathered = E D bytes of the table an iteration, flops = 2 E D.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "bench/bench_data.h"
+#include "tests/support/spmm_case.h"
 
 namespace penchant::bench {
 namespace {
@@ -24,15 +26,37 @@ void report(benchmark::State& state, std::int64_t width, std::int64_t element_by
       benchmark::Counter(2.0 * terms, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-void spmm_float32(benchmark::State& state) {
+/// A case of the test (tests/kernels/spmm_test.cc) on the whole graph: its shape is the graph's.
+void time_case(benchmark::State& state, const support::SpmmCase& c) {
   const auto backend = kernels::make_backend({});
   const auto sparse = backend->sparse(matrix().view());
-  const std::int64_t width = state.range(0);
-  const kernels::FloatMatrix x = normal_matrix(sparse->cols(), width, 1, *backend);
-  kernels::FloatMatrix y = backend->matrix<float>(sparse->rows(), width);
-  backend->spmm(*sparse, x.view(), y.view(), {});  // y in memory before the first that counts
-  for (auto _ : state) backend->spmm(*sparse, x.view(), y.view(), {});
-  report(state, width, sizeof(float));
+  const kernels::FloatMatrix x = normal_matrix(sparse->cols(), c.width, 1, *backend);
+  const kernels::FloatMatrix addend = normal_matrix(sparse->rows(), c.width, 2, *backend);
+  const kernels::FloatMatrix row = normal_matrix(1, std::max(sparse->rows(), c.width), 3, *backend);
+  kernels::FloatMatrix total = backend->matrix<float>(sparse->rows(), c.width);
+  kernels::FloatMatrix y = backend->matrix<float>(sparse->rows(), c.width);
+  kernels::SpmmOptions options;
+  options.alpha = c.alpha;
+  options.beta = c.beta;
+  options.gamma = c.gamma;
+  options.activation = c.activation;
+  if (c.has_row_scale) options.row_scale = {row.view().data, sparse->rows(), row.device()};
+  if (c.has_layer_sum) options.layer_sum = total.view();
+  if (c.has_addend) options.addend = addend.view();
+  if (c.has_bias) options.bias = {row.view().data, c.width, row.device()};
+  backend->spmm(*sparse, x.view(), y.view(), options);  // y in memory before the first that counts
+  for (auto _ : state) backend->spmm(*sparse, x.view(), y.view(), options);
+  report(state, c.width, sizeof(float));
+}
+
+void spmm_float32(benchmark::State& state) { time_case(state, {.width = state.range(0)}); }
+
+/// A layer of a graph network: self, bias and activation in one pass.
+void spmm_layer(benchmark::State& state) {
+  time_case(state, {.width = state.range(0),
+                    .has_addend = true,
+                    .has_bias = true,
+                    .activation = kernels::Activation::leaky_relu});
 }
 
 void spmm_bf16(benchmark::State& state) {
@@ -71,6 +95,7 @@ BENCHMARK(spmm_float32)
     ->Arg(256)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
+BENCHMARK(spmm_layer)->Arg(64)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(spmm_bf16)->Arg(64)->Arg(128)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(stream_triad)->UseRealTime()->Unit(benchmark::kMillisecond);
 

@@ -2,7 +2,6 @@
 // Sparse times dense against the oracle, with float32 and with bf16 tables.
 #include <bit>
 #include <limits>
-#include <ostream>
 #include <type_traits>
 
 #include <gtest/gtest.h>
@@ -13,6 +12,7 @@
 #include "tests/support/backends.h"
 #include "tests/support/data.h"
 #include "tests/support/guarded.h"
+#include "tests/support/spmm_case.h"
 
 namespace penchant::kernels {
 namespace {
@@ -20,32 +20,8 @@ namespace {
 using support::Dense;
 using support::Guarded;
 using support::Placement;
+using support::SpmmCase;
 using support::Values;
-
-struct SpmmCase {
-  std::int64_t rows, cols, width, mean_row_size;
-  Values values = Values::present;
-  float alpha = 1.0F;
-  float beta = 0.0F;
-  bool has_row_scale = false;
-  bool has_layer_sum = false;
-  float gamma = 1.0F;
-  Placement placement = Placement::aligned;
-  std::uint64_t seed = 1;
-  bool has_addend = false;
-  bool has_bias = false;
-  Activation activation = Activation::identity;
-};
-
-std::ostream& operator<<(std::ostream& out, const SpmmCase& c) {
-  return out << c.rows << " x " << c.cols << ", D " << c.width << ", row size " << c.mean_row_size
-             << (c.values == Values::present ? ", values" : "") << ", alpha " << c.alpha
-             << ", beta " << c.beta << (c.has_row_scale ? ", row_scale" : "")
-             << (c.has_layer_sum ? ", layer_sum" : "") << ", gamma " << c.gamma
-             << (c.placement == Placement::misaligned ? ", misaligned" : "") << ", seed " << c.seed
-             << (c.has_addend ? ", addend" : "") << (c.has_bias ? ", bias" : "") << ", activation "
-             << static_cast<int>(c.activation);
-}
 
 std::vector<SpmmCase> cases() {
   std::vector<SpmmCase> result;
@@ -54,28 +30,61 @@ std::vector<SpmmCase> cases() {
   for (const std::int64_t width :
        {1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 129, 200}) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
-      result.push_back(
-          {41, 37, width, 6, Values::present, -0.75F, 0.5F, true, true, 0.25F, placement, 11});
-      result.push_back(
-          {23, 50, width, 3, Values::absent, 1.0F, 0.0F, false, false, 1.0F, placement, 12});
+      result.push_back({.rows = 41,
+                        .cols = 37,
+                        .width = width,
+                        .mean_row_size = 6,
+                        .alpha = -0.75F,
+                        .beta = 0.5F,
+                        .gamma = 0.25F,
+                        .has_row_scale = true,
+                        .has_layer_sum = true,
+                        .placement = placement,
+                        .seed = 11});
+      result.push_back({.rows = 23,
+                        .cols = 50,
+                        .width = width,
+                        .mean_row_size = 3,
+                        .values = Values::absent,
+                        .placement = placement,
+                        .seed = 12});
     }
   }
   for (const Values values : {Values::absent, Values::present}) {
     for (const float beta : {0.0F, 1.0F, -2.0F}) {
       for (const bool option : {false, true}) {
-        result.push_back(
-            {30, 20, 24, 5, values, 1.5F, beta, option, !option, -0.5F, Placement::aligned, 13});
-        result.push_back(
-            {30, 20, 24, 5, values, 0.0F, beta, option, option, 0.0F, Placement::aligned, 14});
+        SpmmCase c{.rows = 30,
+                   .cols = 20,
+                   .width = 24,
+                   .mean_row_size = 5,
+                   .values = values,
+                   .alpha = 1.5F,
+                   .beta = beta,
+                   .gamma = -0.5F,
+                   .has_row_scale = option,
+                   .has_layer_sum = !option,
+                   .seed = 13};
+        result.push_back(c);
+        c.alpha = c.gamma = 0.0F;
+        c.has_layer_sum = option;
+        result.push_back(c);
       }
     }
   }
   // Every layout of a table row among a warp's lanes (kernels/cuda/spmm.cuh), over rows of its
   // three bins; 520 and 1030 columns take more than one tile.
   for (const std::int64_t width : {4, 8, 16, 32, 64, 128, 256, 264, 512, 520, 1030}) {
-    result.push_back({9, 30, width, 3, Values::absent, 1.0F, 0.0F, true, true});
-    result.push_back({9, 30, width, 60, Values::present, 0.5F, 1.0F, false, false});
-    result.push_back({3, 90, width, 900, Values::present, 1.0F, 0.0F, true, true});
+    SpmmCase c{.rows = 9, .cols = 30, .width = width, .has_row_scale = true, .has_layer_sum = true};
+    c.mean_row_size = 3;
+    c.values = Values::absent;
+    result.push_back(c);
+    c.rows = 3;
+    c.cols = 90;
+    c.mean_row_size = 900;
+    c.values = Values::present;
+    result.push_back(c);
+    result.push_back(
+        {.rows = 9, .cols = 30, .width = width, .mean_row_size = 60, .alpha = 0.5F, .beta = 1.0F});
   }
   // Every ending, over widths in packs and with a tail, and over short, medium and long rows.
   for (const std::int64_t width : {1, 7, 16, 33, 64}) {
@@ -83,20 +92,36 @@ std::vector<SpmmCase> cases() {
                                  Activation::sigmoid, Activation::tanh}) {
       for (const std::int64_t mean : {4, 80, 900}) {
         const bool rich = mean == 80;
-        const Placement placement = width == 33 ? Placement::misaligned : Placement::aligned;
-        result.push_back({5, 40, width, mean, Values::present, 0.5F, rich ? -0.5F : 0.0F, rich,
-                          rich, 0.5F, placement, 15, rich, true, act});
-        result.push_back({5, 40, width, mean, Values::absent, 1.0F, 0.0F, false, false, 1.0F,
-                          placement, 16, !rich, rich, act});
+        SpmmCase c{.rows = 5, .cols = 40, .width = width, .mean_row_size = mean};
+        c.activation = act;
+        c.placement = width == 33 ? Placement::misaligned : Placement::aligned;
+        c.values = Values::absent;
+        c.has_addend = !rich;
+        c.has_bias = rich;
+        result.push_back(c);
+        c.values = Values::present;
+        c.alpha = c.gamma = 0.5F;
+        c.beta = rich ? -0.5F : 0.0F;
+        c.has_row_scale = c.has_layer_sum = c.has_addend = rich;
+        c.has_bias = true;
+        result.push_back(c);
       }
     }
   }
-  result.push_back({1, 1, 1, 1});
-  result.push_back({1, 400, 64, 9000, Values::present, 1.0F, 0.0F, true,
-                    true});  // one row longer than a chunk of work
-  result.push_back({3000, 700, 12, 40, Values::present, 1.0F, 1.0F, true,
-                    true});  // many chunks, repeated columns
-  result.push_back({50, 30, 16, 0, Values::present, 1.0F, 0.0F, true, true});  // every row empty
+  SpmmCase whole{.has_row_scale = true, .has_layer_sum = true};
+  const auto of_shape = [&](std::int64_t rows, std::int64_t cols, std::int64_t width,
+                            std::int64_t mean) {
+    whole.rows = rows;
+    whole.cols = cols;
+    whole.width = width;
+    whole.mean_row_size = mean;
+    return whole;
+  };
+  result.push_back(of_shape(1, 1, 1, 1));
+  result.push_back(of_shape(1, 400, 64, 9000));  // one row longer than a chunk of work
+  result.push_back(of_shape(50, 30, 16, 0));     // every row empty
+  whole.beta = 1.0F;
+  result.push_back(of_shape(3000, 700, 12, 40));  // many chunks, repeated columns
   return result;
 }
 
