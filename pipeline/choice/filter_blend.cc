@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "models/blended_scorer.h"
-#include "pipeline/choice/validation_choice.h"
 
 namespace penchant::pipeline {
 
@@ -39,15 +38,8 @@ double score_size(models::Scorer& scorer, const RankingTask& task, Backend& back
 }
 
 FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, ConstFloatView users,
-                                ConstFloatView items, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts,
-                                const std::string& metric, double tolerance, Backend& backend) {
-  const EvaluateOptions options = validation_options(metric);
-  const auto judge = [&](models::Scorer& scorer) {
-    return judgement(
-        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()).metrics,
-        metric);
-  };
+                                ConstFloatView items, const Judge& judge, double tolerance,
+                                Backend& backend) {
   std::vector<FilterBlend> blends;
   std::vector<Judgement> judgements;
   for (const float user_power : {0.5F, 0.7F, 1.0F}) {
@@ -61,9 +53,9 @@ FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, ConstFloatVie
   const FilterBlend alone = blends[choose(judgements, tolerance)];
   const auto filter = std::make_shared<LinearFilter>(graph, alone.options, backend);
   BlendedScorer vectors(users, items, {});
-  const double filter_size = score_size(*filter, task, backend);
+  const double filter_size = score_size(*filter, judge.task(), backend);
   if (!(filter_size > 0.0)) return alone;
-  const double unit = score_size(vectors, task, backend) / filter_size;
+  const double unit = score_size(vectors, judge.task(), backend) / filter_size;
   blends = {alone};
   judgements = {judge(vectors)};
   for (const double share : {0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0}) {

@@ -2,11 +2,7 @@
 // Choosing a linear filter, and its weight beside trained vectors, by a validation metric.
 #pragma once
 
-#include <cstdint>
-#include <span>
-#include <string>
-
-#include "pipeline/evaluation/evaluate.h"
+#include "pipeline/choice/judge.h"
 #include "pipeline/model/score_terms.h"
 
 namespace penchant::pipeline {
@@ -15,12 +11,10 @@ namespace penchant::pipeline {
 double score_size(models::Scorer& scorer, const RankingTask& task, kernels::Backend& backend);
 
 /// Tries powers of the degrees for the filter alone, then weights of the best one beside the
-/// vectors [U x D], [I x D], for the users of `task`. `graph` must be what the vectors were trained
-/// on. Of `metric` larger is better; `tolerance`: pipeline/choice/validation_choice.h.
+/// vectors [U x D], [I x D]. `graph` must be what the vectors were trained on. `tolerance`:
+/// pipeline/choice/validation_choice.h.
 FilterBlend choose_filter_blend(const graph::UserItemGraph& graph, kernels::ConstFloatView users,
-                                kernels::ConstFloatView items, const RankingTask& task,
-                                std::span<const std::int64_t> item_counts,
-                                const std::string& metric, double tolerance,
+                                kernels::ConstFloatView items, const Judge& judge, double tolerance,
                                 kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "graph/error.h"
 #include "models/sparse_scorer.h"
+#include "pipeline/choice/filter_blend.h"
 
 namespace penchant::pipeline {
 
@@ -26,18 +26,12 @@ static_assert(kRepeatTrials == 1 + std::size(kDecays) * std::size(kPowers) * std
 }  // namespace
 
 RepeatBlend choose_repeat_blend(const MakeScorer& make, const Histories& histories,
-                                const RankingTask& task, std::span<const std::int64_t> item_counts,
-                                const std::string& metric, Backend& backend) {
-  const EvaluateOptions options = validation_options(metric);
-  const auto value_of = [&](models::Scorer& scorer) {
-    return validation_value(
-        evaluate_scorer(scorer, task, item_counts, options, backend, silent_progress()).metrics,
-        metric);
-  };
+                                const Judge& judge, Backend& backend) {
+  const RankingTask& task = judge.task();
   const std::unique_ptr<models::Scorer> plain = make({});
   const double plain_size = score_size(*plain, task, backend);
   RepeatBlend best;
-  double best_value = value_of(*plain);
+  double best_value = judge(*plain).value;
   for (const float decay : kDecays) {
     for (const float power : kPowers) {
       const auto repeats = std::make_shared<models::SparseScorer>(
@@ -46,7 +40,7 @@ RepeatBlend choose_repeat_blend(const MakeScorer& make, const Histories& histori
       if (!(size > 0.0)) continue;
       for (const double share : kShares) {
         const auto weight = static_cast<float>(share * plain_size / size);
-        const double value = value_of(*make({{repeats, weight}}));
+        const double value = judge(*make({{repeats, weight}})).value;
         if (value <= best_value) continue;
         best_value = value;
         best = {decay, power, weight};

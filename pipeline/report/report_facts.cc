@@ -16,6 +16,7 @@
 #include "kernels/transfer.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/json_file.h"
+#include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
@@ -344,7 +345,7 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
   }
   progress.update(1, 6, "graph");
   stop_if_asked(progress);
-  facts["training"] = json_lines(model_directory / "metrics.jsonl");
+  facts["training"] = json_lines(model_directory / kMetricsName);
   facts["stages"] = stage_facts(data_directory, data_manifest, model_manifest);
   facts["map"] = map_facts(dataset, model, options, backend);
   progress.update(2, 6, "map");

@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/choice/repeat_blend.h"
+#include "pipeline/training/sampler.h"
 #include "pipeline/training/training_position.h"
 
 namespace penchant::pipeline {
@@ -20,6 +21,8 @@ namespace {
 /// Rapids cores with Gowalla's sizes.
 constexpr double kSparseRate = 12e9;
 constexpr double kDenseRate = 50e9;
+/// The plan must not depend on the machine; two cores are what the budget is given for.
+constexpr int kPlannedThreads = 2;
 constexpr double kFilterTrials = 12.0;
 /// Sparse products of a filter of order 4 (models/graph_filter.cc).
 constexpr double kFilterProducts = 8.0;
@@ -84,6 +87,21 @@ Budget parse_budget(std::string_view text, std::string_view key) {
   budget.seconds *= scale;
   check_bounds("train.budget", budget.seconds, key);
   return budget;
+}
+
+PlanSizes plan_sizes(const Dataset& dataset, const graph::UserItemGraph& graph,
+                     const TrainOptions& options) {
+  PlanSizes sizes;
+  sizes.num_users = dataset.num_users();
+  sizes.num_items = dataset.num_items();
+  sizes.num_entries = graph.user_items.view().num_entries();
+  sizes.propagated = 2 * sizes.num_entries;
+  sizes.embedding_dim = options.model.embedding_dim;
+  sizes.num_layers = options.model.num_layers;
+  sizes.num_negatives = options.num_negatives;
+  sizes.steps_per_epoch = steps_per_epoch(graph, options);
+  sizes.num_threads = kPlannedThreads;
+  return sizes;
 }
 
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {

@@ -28,6 +28,10 @@ struct PlanSizes {
   int num_threads = 1;
 };
 
+/// `repeats` is left to the caller.
+PlanSizes plan_sizes(const Dataset& dataset, const graph::UserItemGraph& graph,
+                     const TrainOptions& options);
+
 struct AutoPlan {
   std::int64_t epochs = 0;           ///< of trained vectors; 0: none are trained
   std::int64_t rank = 0;             ///< singular vectors of the filter

@@ -3,81 +3,51 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <limits>
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/enum_names.h"
-#include "graph/error.h"
-#include "graph/files.h"
-#include "models/blended_scorer.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/artifact_files.h"
-#include "pipeline/artifact/json_file.h"
+#include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/choice/filter_blend.h"
+#include "pipeline/choice/judge.h"
+#include "pipeline/choice/mixture_choice.h"
 #include "pipeline/choice/repeat_blend.h"
+#include "pipeline/choice/score_table.h"
 #include "pipeline/choice/validation_choice.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
-#include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/load_model.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/auto_state.h"
+#include "pipeline/training/checkpoint.h"
 #include "pipeline/training/filter_search.h"
-#include "pipeline/training/sampler.h"
 #include "pipeline/training/trainer.h"
-#include "pipeline/training/training_phase.h"
 
 namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
-using graph::NodeId;
 using kernels::Backend;
-using kernels::ConstFloatView;
-using kernels::FloatMatrix;
 using models::FilterGraph;
-using models::FilterOptions;
 using models::GraphFilter;
 using nlohmann::json;
 
 namespace {
 
-constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSelection = "selection";  ///< vectors of the training part
-/// A scorer's scores for the users of a task, computed once and handed out tile by tile.
-class ScoreTable final : public models::Scorer {
- public:
-  ScoreTable(Scorer& source, const RankingTask& task, Backend& backend)
-      : users_(task.users),
-        table_(backend.matrix<float>(task.targets.num_cols,
-                                     static_cast<std::int64_t>(task.users.size()))) {
-    constexpr std::int64_t kTile = 512;
-    for (std::int64_t first = 0; first < table_.cols(); first += kTile) {
-      const std::int64_t count = std::min(kTile, table_.cols() - first);
-      source.score({users_.data() + first, count, kernels::Device::cpu}, backend,
-                   table_.view().cols_of(first, count));
-    }
-  }
-  void score(kernels::IdView users, Backend& backend, kernels::FloatView scores) override {
-    if (users.size == 0) return;
-    const auto first = std::lower_bound(users_.begin(), users_.end(), users[0]) - users_.begin();
-    PENCHANT_ASSERT(first + users.size <= table_.cols() &&
-                    std::equal(users.data, users.data + users.size, users_.begin() + first));
-    backend.copy(ConstFloatView(table_.view().cols_of(first, users.size)), scores);
-  }
-
- private:
-  std::vector<NodeId> users_;
-  FloatMatrix table_;
-};
 
 class AutoTrainer {
  public:
@@ -93,18 +63,8 @@ class AutoTrainer {
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
     tolerance_ = popularity_tolerance(dataset.split);
     options_.model.kind = models::ModelKind::lightgcn;
-    const graph::CsrView rows = graphs.user_item.user_items.view();
-    PlanSizes sizes;
-    sizes.num_users = dataset.num_users();
-    sizes.num_items = dataset.num_items();
-    sizes.num_entries = rows.num_entries();
-    sizes.propagated = 2 * rows.num_entries();
-    sizes.embedding_dim = options.model.embedding_dim;
-    sizes.num_layers = options.model.num_layers;
-    sizes.num_negatives = options.num_negatives;
-    sizes.steps_per_epoch = steps_per_epoch(graphs.user_item, options_);
+    PlanSizes sizes = plan_sizes(dataset, graphs.user_item, options_);
     sizes.repeats = validates_ && options.blend_repeats && dataset.repeats_allowed;
-    sizes.num_threads = kPlannedThreads;
     plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
     if (!validates_) plan_.epochs = 0;
     if (!options_.filter.rank) options_.filter.rank = fitting_rank(plan_.rank);
@@ -131,7 +91,7 @@ class AutoTrainer {
                     plan_.selection_users));
     report.interrupted = !decide();
     if (!report.interrupted) report.interrupted = !make();
-    if (state_.contains("value")) report.best_validation = state_.at("value").get<double>();
+    report.best_validation = state_.value.value_or(0.0);
     report.seconds = elapsed();
     if (report.interrupted) {
       progress_.begin("auto");
@@ -139,8 +99,8 @@ class AutoTrainer {
       return report;
     }
     report.chosen = describe_choice();
-    report.epochs_run = mixture().vectors ? 2 * plan_.epochs : 0;
-    report.best_epoch = mixture().vectors ? plan_.epochs : 0;
+    report.epochs_run = state_.mixture->vectors ? 2 * plan_.epochs : 0;
+    report.best_epoch = state_.mixture->vectors ? plan_.epochs : 0;
     finish(report);
     progress_.begin("auto");
     progress_.end(report.chosen);
@@ -148,16 +108,10 @@ class AutoTrainer {
   }
 
  private:
-  /// The plan must not depend on the machine; two cores are what the budget is given for.
-  static constexpr int kPlannedThreads = 2;
-
   double elapsed() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
   bool out_of_time() const { return elapsed() > static_cast<double>(options_.budget.seconds); }
-  Mixture mixture() const { return Mixture::from_json(state_.at("mixture")); }
-  FilterOptions filter() const { return filter_from_json(state_.at("filter")); }
-  RepeatBlend repeats() const { return repeats_from_json(state_.at("repeats")); }
 
   std::int64_t fitting_rank(std::int64_t rank) const {
     const std::int64_t smaller = std::min(dataset_.num_users(), dataset_.num_items());
@@ -168,7 +122,7 @@ class AutoTrainer {
     const auto chosen = [](const auto& value) { return value ? json(*value) : json("auto"); };
     const FilterChoice& filter = options_.filter;
     return {{"data_hash", dataset_.hash},
-            {"training", training_course(dataset_, graphs_, options_)},
+            {"training", training_course(dataset_, graphs_, options_).dump()},
             {"filter_kind", filter.kind ? json(enum_name(*filter.kind)) : json("auto")},
             {"filter_power", chosen(filter.power)},
             {"filter_low_pass", chosen(filter.low_pass)},
@@ -185,30 +139,14 @@ class AutoTrainer {
             {"seed", static_cast<std::uint64_t>(options_.seed)}};
   }
 
-  /// What has been decided, under the same options.
-  json read_choice(const fs::path& choice) const {
-    json state = parse_json_line(graph::read_file(choice));
-    if (!state.is_object() || !state.contains("course") || !state["course"].is_object())
-      throw InputError(fmt::format("{}: damaged", choice.string()));
-    const json now = course();
-    for (const auto& [key, value] : now.items()) {
-      const json stored = state["course"].value(key, json());
-      if (stored != value) {
-        throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}", choice.string(),
-                                     key, stored.dump(), value.dump()));
-      }
-    }
-    return state;
-  }
-
   /// --resume where nothing was interrupted.
   bool is_finished_already() {
     const fs::path& model = destination_.path;
     if (!options_.resume || !resumable_training(model).empty() ||
         !is_finished(model, kModelArtifact) || !fs::exists(model / kChoiceName))
       return false;
-    state_ = read_choice(model / kChoiceName);
-    return true;
+    state_ = read_auto_state(model / kChoiceName, course());
+    return state_.is_complete();
   }
 
   void open_directory(const std::string& config_toml) {
@@ -216,43 +154,39 @@ class AutoTrainer {
     directory_ = writer_->folder();
     const fs::path choice = directory_ / kChoiceName;
     if (options_.resume && fs::exists(choice)) {
-      state_ = read_choice(choice);
+      state_ = read_auto_state(choice, course());
       return;
     }
     options_.resume = false;
     writer_->clear();
     write_file_atomically(directory_ / "config.toml", config_toml);
-    state_ = {{"course", course()}, {"log", ""}, {"cut_short", false}};
+    state_.course = course();
     save();
   }
 
-  void save() const {
-    write_file_atomically(directory_ / kChoiceName, state_.dump(1) + "\n");
-    write_file_atomically(directory_ / kMetrics, state_.at("log").get<std::string>());
-  }
-
-  void log(const std::string& line) { state_["log"] = state_["log"].get<std::string>() + line; }
+  void save() const { write_auto_state(directory_, state_); }
 
   /// Chooses filter, mixture and what stands beside it; false if interrupted.
   bool decide() {
-    if (!state_.contains("filter") && !decide_filter()) return false;
-    if (!state_.contains("mixture") && !decide_vectors()) return false;
-    if (!state_.contains("repeats")) decide_repeats();
+    if (!state_.filter && !decide_filter()) return false;
+    if (!state_.mixture && !decide_vectors()) return false;
+    if (!state_.repeats) decide_repeats();
     selection_.reset();
     return true;
   }
 
   bool decide_vectors() {
-    if (plan_.epochs > 0 && out_of_time() && !fs::exists(directory_ / kSelection)) {
-      state_["cut_short"] = true;
-      progress_.warn("the budget is spent on the filter; no vectors are trained");
-    } else if (plan_.epochs > 0) {
-      if (!train_vectors(graphs_, kSelection, Validates::yes)) return false;
+    const bool spent = out_of_time() && !fs::exists(directory_ / kSelection);
+    if (plan_.epochs > 0 && !spent) {
+      if (!train_vectors(graphs_, KnownPart::train, kSelection)) return false;
       decide_mixture();
-      save();
-      return true;
+    } else {
+      state_.mixture = Mixture{false, 0.0, 1.0};
+      if (plan_.epochs > 0) {
+        state_.cut_short = true;
+        progress_.warn("the budget is spent on the filter; no vectors are trained");
+      }
     }
-    state_["mixture"] = Mixture{false, 0.0, 1.0}.to_json();
     save();
     return true;
   }
@@ -263,35 +197,35 @@ class AutoTrainer {
     if (search.interrupted) return false;
     graph_ = search.graph;
     if (search.trials.empty()) {
-      state_["filter"] = filter_to_json(search.best);
+      state_.filter = search.best;
       save();
       return true;
     }
-    for (const FilterTrial& trial : search.trials) log(trial_line(trial));
     std::vector<Judgement> judgements;
-    for (const FilterTrial& trial : search.trials)
+    for (const FilterTrial& trial : search.trials) {
+      state_.log += trial_line(trial);
       judgements.push_back(judgement(trial.metrics, options_.validation_metric));
+    }
     const FilterTrial& chosen = search.trials[choose(judgements, tolerance_)];
-    state_["filter"] = filter_to_json(chosen.filter);
-    state_["value"] = chosen.metrics.at(options_.validation_metric);
-    if (out_of_time()) state_["cut_short"] = true;
+    state_.filter = chosen.filter;
+    state_.value = chosen.metrics.at(options_.validation_metric);
+    state_.cut_short = out_of_time();
     save();
     return true;
   }
 
-  enum class Validates { no, yes };
-
   /// Trains vectors on these graphs, in a folder of the model; false if interrupted.
-  bool train_vectors(const Graphs& graphs, const char* folder, Validates validates) {
+  bool train_vectors(const Graphs& graphs, KnownPart graphs_of, const char* folder) {
     if (options_.resume && is_finished(directory_ / folder, kModelArtifact)) return true;
     TrainOptions vectors = options_;
     vectors.epochs = plan_.epochs;
-    vectors.validate_every = validates == Validates::yes ? plan_.epochs : 0;
+    vectors.validate_every = folder == kSelection ? plan_.epochs : 0;
     vectors.calibrate_popularity = false;
     vectors.blend_filter = false;
     vectors.blend_repeats = false;  // chosen beside the mixture, once
     vectors.refit = false;
-    return !train(dataset_, graphs, vectors, "", directory_ / folder, backend_, progress_)
+    return !pipeline::train_vectors(dataset_, graphs, vectors, "", directory_ / folder, backend_,
+                                    progress_, graphs_of)
                 .interrupted;
   }
 
@@ -307,88 +241,46 @@ class AutoTrainer {
         sample_task(make_ranking_task(dataset_, HeldOut::validation, SeenItems::automatic),
                     plan_.selection_users, options_.seed);
     if (graph_ == nullptr) {
-      graph_ = std::make_shared<FilterGraph>(graphs_.user_item.user_items.view(), filter().rank,
-                                             options_.seed, backend_);
+      graph_ = std::make_shared<FilterGraph>(graphs_.user_item.user_items.view(),
+                                             state_.filter->rank, options_.seed, backend_);
     }
-    GraphFilter scorer(graph_, filter(), backend_);
+    GraphFilter scorer(graph_, *state_.filter, backend_);
     selection_->filter = std::make_shared<ScoreTable>(scorer, selection_->task, backend_);
     return *selection_;
   }
 
-  /// Weights of filter and popularity beside the vectors: hill climbing from a quarter of the
-  /// filter and a quarter of the popularity that a probability has, then the most popular of what
-  /// is nearly as good.
+  Judge judge() {
+    return {selection().task, dataset_.item_statistics.count, options_.validation_metric, backend_};
+  }
+
+  void log(const char* phase, const char* key, json tried,
+           const std::map<std::string, double>& metrics) {
+    state_.log += json_line({{"phase", phase}, {key, std::move(tried)}, {"validation", metrics}});
+  }
+
   void decide_mixture() {
     const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
-    const RankingTask& task = selection().task;
-    const std::shared_ptr<ScoreTable>& table = selection().filter;
-    const EvaluateOptions evaluation = validation_options(options_.validation_metric);
-    std::vector<Mixture> mixtures;
-    std::vector<Judgement> tried;
-    const auto rank = [&](models::Scorer& mixed, const Mixture& mixture) {
-      const EvaluateReport report = evaluate_scorer(mixed, task, dataset_.item_statistics.count,
-                                                    evaluation, backend_, silent_progress());
-      mixtures.push_back(mixture);
-      tried.push_back(judgement(report.metrics, options_.validation_metric));
-      json line;
-      line["phase"] = "mix";
-      line["mixture"] = mixture.to_json();
-      line["validation"] = report.metrics;
-      log(line.dump() + "\n");
-      progress_.update(static_cast<std::int64_t>(tried.size()), 0,
-                       fmt::format("{}: {} {:.4f}", describe(mixture), options_.validation_metric,
-                                   tried.back().value));
-      return tried.back().value;
-    };
-    rank(*table, {false, 0.0, 1.0});
-
-    MixedScorer alone(vectors.users.view(), vectors.items.view(), graphs_.user_item,
-                      {true, 0.0, 0.0}, table, backend_);
-    const double filter_size = score_size(*table, task, backend_);
-    const double unit = filter_size > 0.0 ? score_size(alone, task, backend_) / filter_size : 0.0;
-    const double popularity_unit = static_cast<double>(options_.model.temperature);
-    const std::vector<double> shares = {0.0, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0};
-    const std::vector<double> popularities = {0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0};
-    std::vector<std::vector<double>> known(shares.size(),
-                                           std::vector<double>(popularities.size(), -1.0));
-    const auto value_at = [&](std::size_t i, std::size_t j) {
-      if (known[i][j] >= 0.0) return known[i][j];
-      const Mixture mixture{true, popularities[j] * popularity_unit, shares[i] * unit};
-      MixedScorer mixed(vectors.users.view(), vectors.items.view(), graphs_.user_item, mixture,
-                        table, backend_);
-      return known[i][j] = rank(mixed, mixture);
-    };
-    std::size_t i = 3;
-    std::size_t j = 2;
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (const auto& [di, dj] : {std::pair{1, 0}, {-1, 0}, {0, 1}, {0, -1}}) {
-        const std::size_t next_i = i + static_cast<std::size_t>(di);
-        const std::size_t next_j = j + static_cast<std::size_t>(dj);
-        if (next_i >= shares.size() || next_j >= popularities.size()) continue;
-        if (value_at(next_i, next_j) <= value_at(i, j)) continue;
-        i = next_i;
-        j = next_j;
-        moved = true;
-      }
-    }
-    double best = 0.0;
-    for (const Judgement& one : tried) best = std::max(best, one.value);
-    while (j + 1 < popularities.size() && value_at(i, j + 1) >= (1.0 - tolerance_) * best) ++j;
-    while (i + 1 < shares.size() && value_at(i + 1, j) >= (1.0 - tolerance_) * best) ++i;
-
-    const std::size_t chosen = choose(tried, tolerance_);
-    state_["mixture"] = mixtures[chosen].to_json();
-    state_["value"] = tried[chosen].value;
-    state_["filter_alone"] = tried.front().value;
-    state_["tried"] = tried.size();
+    const MixtureChoice chosen = choose_mixture(
+        vectors, graphs_.user_item, selection().filter,
+        static_cast<double>(options_.model.temperature), judge(), tolerance_, backend_,
+        [&](std::int64_t number, const Mixture& mixture,
+            const std::map<std::string, double>& metrics) {
+          log("mix", "mixture", mixture.to_json(), metrics);
+          progress_.update(
+              number, 0,
+              fmt::format("{}: {} {:.4f}", describe(mixture), options_.validation_metric,
+                          metrics.at(options_.validation_metric)));
+        });
+    state_.mixture = chosen.mixture;
+    state_.value = chosen.value;
+    state_.filter_alone = chosen.filter_alone;
+    state_.tried = chosen.tried;
   }
 
   /// What users did before beside the mixture, where own items are ranked.
   void decide_repeats() {
-    RepeatBlend repeats;
+    state_.repeats = RepeatBlend{};
     if (validates_ && options_.blend_repeats && dataset_.repeats_allowed) {
-      const RankingTask& task = selection().task;
       const std::shared_ptr<ScoreTable> table = chosen_scores();
       progress_.update(0, 0, "what users did before");
       const graph::TrainingPart& train = dataset_.split.train;
@@ -398,64 +290,29 @@ class AutoTrainer {
         return std::make_unique<models::ScorerSum>(std::move(terms));
       };
       const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
-      repeats = choose_repeat_blend(beside, histories, task, dataset_.item_statistics.count,
-                                    options_.validation_metric, backend_);
-      const std::unique_ptr<models::Scorer> with =
-          beside(blended_terms(graphs_.user_item, histories, {}, repeats, backend_));
-      const EvaluateReport report = evaluate_scorer(*with, task, dataset_.item_statistics.count,
-                                                    validation_options(options_.validation_metric),
-                                                    backend_, silent_progress());
-      state_["value"] = report.metrics.at(options_.validation_metric);
-      json line;
-      line["phase"] = "repeats";
-      line["repeats"] = repeats_to_json(repeats);
-      line["validation"] = report.metrics;
-      log(line.dump() + "\n");
+      state_.repeats = choose_repeat_blend(beside, histories, judge(), backend_);
+      const std::map<std::string, double> metrics = judge().metrics(
+          *beside(blended_terms(graphs_.user_item, histories, {}, *state_.repeats, backend_)));
+      state_.value = validation_value(metrics, options_.validation_metric);
+      log("repeats", "repeats", repeats_to_json(*state_.repeats), metrics);
     }
-    state_["repeats"] = repeats_to_json(repeats);
     save();
   }
 
   /// The mixture's for the users of the selection; of the filter's, nothing is left.
   std::shared_ptr<ScoreTable> chosen_scores() {
     std::shared_ptr<ScoreTable> table = std::move(selection().filter);
-    if (!mixture().vectors) return table;
+    if (!state_.mixture->vectors) return table;
     const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
-    MixedScorer mixed(vectors.users.view(), vectors.items.view(), graphs_.user_item, mixture(),
-                      std::move(table), backend_);
+    MixedScorer mixed(vectors.users.view(), vectors.items.view(), graphs_.user_item,
+                      *state_.mixture, std::move(table), backend_);
     return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
   }
 
-  std::string describe(const Mixture& mixture) const {
-    if (!mixture.vectors) return "filter alone";
-    if (mixture.filter_weight == 0.0)
-      return fmt::format("vectors, popularity {:.4g}", mixture.popularity_weight);
-    return fmt::format("vectors, popularity {:.4g}, filter {:.4g}", mixture.popularity_weight,
-                       mixture.filter_weight);
-  }
-
   std::string describe_choice() const {
-    std::string text = describe(mixture());
-    if (mixture().filter_weight != 0.0) text += ": " + pipeline::describe(filter());
-    if (const RepeatBlend chosen = repeats(); chosen.weight != 0.0F) {
-      text += fmt::format(", what users did before {:.4g} (decay {:g}, power {:g})", chosen.weight,
-                          chosen.decay, chosen.power);
-    }
-    if (state_.contains("value")) {
-      text += fmt::format("; {} {:.4f} on validation", options_.validation_metric,
-                          state_.at("value").get<double>());
-    } else {
-      text += "; not chosen: there is no validation part";
-    }
-    if (state_.contains("tried")) {
-      text += fmt::format(", the filter alone {:.4f}, {} mixtures tried",
-                          state_.at("filter_alone").get<double>(),
-                          state_.at("tried").get<std::int64_t>());
-    } else if (state_.at("cut_short").get<bool>()) {
-      text += "; the budget ended the search";
-    } else if (plan_.epochs == 0 && validates_) {
+    std::string text = describe(state_, options_.validation_metric);
+    if (plan_.epochs == 0 && validates_ && !state_.cut_short)
       text += fmt::format("; {} s leave no time to train vectors", options_.budget.seconds);
-    }
     return text;
   }
 
@@ -467,18 +324,15 @@ class AutoTrainer {
     std::optional<Graphs> merged;
     if (refits()) merged = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
     const Graphs& graphs = merged ? *merged : graphs_;
-    if (mixture().vectors) {
-      if (merged && !train_vectors(graphs, kAutoVectors, Validates::no)) return false;
+    if (state_.mixture->vectors) {
+      if (merged && !train_vectors(graphs, KnownPart::train_and_validation, kAutoVectors))
+        return false;
       if (!merged && !is_finished(directory_ / kAutoVectors, kModelArtifact))
         fs::rename(directory_ / kSelection, directory_ / kAutoVectors);
-      // The trainer was handed the graphs; what they are made of is known here only.
-      json manifest = read_manifest(directory_ / kAutoVectors, kModelArtifact);
-      manifest["trained_on"] = trained_on();
-      write_manifest(directory_ / kAutoVectors, std::move(manifest));
     }
-    if (mixture().filter_weight != 0.0) {
-      const FilterGraph graph(graphs.user_item.user_items.view(), filter().rank, options_.seed,
-                              backend_);
+    if (state_.mixture->filter_weight != 0.0) {
+      const FilterGraph graph(graphs.user_item.user_items.view(), state_.filter->rank,
+                              options_.seed, backend_);
       write_singular_vectors(directory_ / kModelWeights, graph, backend_);
     }
     return true;
@@ -487,16 +341,16 @@ class AutoTrainer {
   void finish(const TrainReport& report) {
     remove_files_of(directory_ / kSelection, kModelArtifact);
     std::string hashes;
-    if (mixture().filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
-    if (mixture().vectors) hashes += hash_file(directory_ / kAutoVectors / kModelWeights);
+    if (state_.mixture->filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
+    if (state_.mixture->vectors) hashes += hash_file(directory_ / kAutoVectors / kModelWeights);
     writer_->finish({{"data_hash", dataset_.hash},
                      {"graph_options", graph_options_to_json(graphs_.options)},
                      {"model",
                       {{"kind", enum_name(models::ModelKind::automatic)},
                        {"embedding_dim", options_.model.embedding_dim},
-                       {"filter", state_.at("filter")},
-                       {"mixture", state_.at("mixture")},
-                       {"repeats", state_.at("repeats")}}},
+                       {"filter", filter_to_json(*state_.filter)},
+                       {"mixture", state_.mixture->to_json()},
+                       {"repeats", repeats_to_json(*state_.repeats)}}},
                      {"chosen", report.chosen},
                      {"plan",
                       {{"budget_seconds", options_.budget.seconds},
@@ -504,7 +358,7 @@ class AutoTrainer {
                        {"epochs", plan_.epochs},
                        {"rank", *options_.filter.rank},
                        {"selection_users", plan_.selection_users},
-                       {"cut_short_by_the_clock", state_.at("cut_short")}}},
+                       {"cut_short_by_the_clock", state_.cut_short}}},
                      {"trained_on", trained_on()},
                      {"best_validation", report.best_validation},
                      {"validation_metric", options_.validation_metric},
@@ -526,7 +380,7 @@ class AutoTrainer {
   bool validates_ = false;
   double tolerance_ = 0.0;  ///< pipeline/choice/validation_choice.h
   AutoPlan plan_;
-  json state_;
+  AutoState state_;
   std::shared_ptr<const FilterGraph> graph_;  ///< of the training part, once the search made it
   std::optional<Selection> selection_;        ///< once it is needed
 };

@@ -9,7 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "pipeline/evaluation/evaluate.h"
+#include "pipeline/artifact/json_lines.h"
+#include "pipeline/choice/judge.h"
 #include "pipeline/model/filter_model.h"
 
 namespace penchant::pipeline {
@@ -124,11 +125,10 @@ class FilterSearch {
         [&](const FilterTrial& trial) { return filter_to_json(trial.filter) == described; });
     if (result_.interrupted || known || (!result_.trials.empty() && out_of_time_())) return false;
     GraphFilter scorer(result_.graph, filter, backend_);
-    const EvaluateReport report =
-        evaluate_scorer(scorer, task_, item_counts_, validation_options(options_.validation_metric),
-                        backend_, silent_progress());
-    const double value = validation_value(report.metrics, options_.validation_metric);
-    result_.trials.push_back({filter, report.metrics});
+    result_.trials.push_back(
+        {filter, Judge(task_, item_counts_, options_.validation_metric, backend_).metrics(scorer)});
+    const double value =
+        validation_value(result_.trials.back().metrics, options_.validation_metric);
     progress_.update(
         static_cast<std::int64_t>(result_.trials.size()), 0,
         fmt::format("{}: {} {:.4f}", describe(filter), options_.validation_metric, value));
@@ -160,11 +160,9 @@ FilterSearchResult search_filter(const Dataset& dataset, const Graphs& graphs,
 }
 
 std::string trial_line(const FilterTrial& trial) {
-  return json{{"phase", "select"},
-              {"filter", filter_to_json(trial.filter)},
-              {"validation", trial.metrics}}
-             .dump() +
-         "\n";
+  return json_line({{"phase", "select"},
+                    {"filter", filter_to_json(trial.filter)},
+                    {"validation", trial.metrics}});
 }
 
 void check_filter_choice(const TrainOptions& options) {

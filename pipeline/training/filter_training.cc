@@ -10,6 +10,7 @@
 
 #include "graph/enum_names.h"
 #include "pipeline/artifact/artifact.h"
+#include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
@@ -22,12 +23,6 @@ namespace penchant::pipeline {
 namespace fs = std::filesystem;
 using kernels::Backend;
 using models::FilterGraph;
-
-namespace {
-
-constexpr const char* kMetrics = "metrics.jsonl";
-
-}  // namespace
 
 TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                          const std::string& config_toml, const Destination& destination,
@@ -51,7 +46,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
         std::max(report.best_validation, trial.metrics.at(options.validation_metric));
   }
   report.interrupted = search.interrupted;
-  write_file_atomically(model_directory / kMetrics, log);
+  write_file_atomically(model_directory / kMetricsName, log);
   if (report.interrupted) {
     writer.keep();
     progress.end("interrupted while options were tried; the next run starts over");

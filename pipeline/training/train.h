@@ -15,10 +15,6 @@
 
 namespace penchant::pipeline {
 
-/// Everything that changes the course of training, as text that is equal if and only if it is.
-std::string training_course(const Dataset& dataset, const Graphs& graphs,
-                            const TrainOptions& options);
-
 struct TrainReport {
   std::int64_t epochs_run = 0;  ///< of both phases
   std::int64_t best_epoch = 0;  ///< by validation; all epochs without validation

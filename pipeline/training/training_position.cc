@@ -58,15 +58,14 @@ TrainingPosition position_from_json(const json& stored) {
   return position;
 }
 
-std::string position_fault(const TrainingPosition& position, std::int64_t epochs,
-                           std::int64_t max_retries) {
+std::string position_fault(const TrainingPosition& position, std::int64_t epochs) {
   if (position.phase != "select" && position.phase != "refit")
     return fmt::format("phase is '{}', expected select or refit", position.phase);
   constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max() / 2;
   const struct {
     const char* name;
     std::int64_t value, least, most;
-  } bounds[] = {{"attempt", position.attempt, 0, max_retries},
+  } bounds[] = {{"attempt", position.attempt, 0, kMaxRetries},
                 {"phase_epochs", position.phase_epochs, 1, epochs},
                 {"epoch", position.epoch, 0, position.phase_epochs},
                 {"step", position.step, 0, kAny},
@@ -75,7 +74,7 @@ std::string position_fault(const TrainingPosition& position, std::int64_t epochs
                 {"best_epoch", position.best_epoch, 0, epochs},
                 {"best_attempt", position.best_attempt, 0, position.attempt},
                 {"without_improvement", position.without_improvement, 0, epochs},
-                {"epochs_run", position.epochs_run, 0, (max_retries + 2) * epochs}};
+                {"epochs_run", position.epochs_run, 0, (kMaxRetries + 2) * epochs}};
   for (const auto& [name, value, least, most] : bounds) {
     if (value < least || value > most)
       return fmt::format("{} is {}, expected {} to {}", name, value, least, most);

@@ -3,13 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "pipeline/choice/filter_blend.h"
-#include "pipeline/choice/repeat_blend.h"
 #include "pipeline/model/calibration.h"
 #include "pipeline/model/score_terms.h"
 
@@ -35,7 +34,22 @@ struct TrainingPosition {
   FilterBlend blend;               ///< likewise
   RepeatBlend repeats;             ///< likewise
   Calibration calibration;         ///< likewise
+
+  /// From the first step again, for so many epochs.
+  void start_over(std::int64_t epochs) {
+    phase_epochs = epochs;
+    epoch = step = adam_step = loss_rows = 0;
+    loss_sum = 0.0;
+  }
 };
+
+/// Selection is tried so often again, each time at this share of the rate before.
+inline constexpr std::int64_t kMaxRetries = 2;
+inline constexpr float kRetryRate = 0.25F;
+/// The share of train.learning_rate that an attempt has at its peak.
+inline float rate_of_attempt(std::int64_t attempt) {
+  return std::pow(kRetryRate, static_cast<float>(attempt));
+}
 
 /// Of a selection of so many epochs: a best epoch up to this one says that the rate is too high.
 constexpr std::int64_t last_early_epoch(std::int64_t epochs) {
@@ -45,9 +59,7 @@ constexpr std::int64_t last_early_epoch(std::int64_t epochs) {
 nlohmann::json position_to_json(const TrainingPosition& position);
 /// Throws nlohmann::json::exception where something is missing.
 TrainingPosition position_from_json(const nlohmann::json& stored);
-/// Why a training of so many epochs, with so many further attempts at most, cannot be in this
-/// position; empty if it can.
-std::string position_fault(const TrainingPosition& position, std::int64_t epochs,
-                           std::int64_t max_retries);
+/// Why a training of so many epochs cannot be in this position; empty if it can.
+std::string position_fault(const TrainingPosition& position, std::int64_t epochs);
 
 }  // namespace penchant::pipeline

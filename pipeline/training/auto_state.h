@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What training of model.kind = "auto" has decided so far: choice.json. An interrupted run goes on
+// from it.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "models/graph_filter.h"
+#include "pipeline/model/auto_model.h"
+#include "pipeline/model/score_terms.h"
+
+namespace penchant::pipeline {
+
+struct AutoState {
+  nlohmann::json course;   ///< what the decisions depend on
+  std::string log;         ///< lines of metrics.jsonl
+  bool cut_short = false;  ///< the budget ended a search
+  std::optional<models::FilterOptions> filter;
+  std::optional<Mixture> mixture;
+  std::optional<RepeatBlend> repeats;
+  std::optional<double> value;         ///< of the validation metric; none without validation
+  std::optional<double> filter_alone;  ///< likewise, where mixtures were tried
+  std::optional<std::int64_t> tried;   ///< mixtures
+
+  bool is_complete() const { return filter && mixture && repeats; }
+};
+
+/// What was chosen, for people; `state` must be complete.
+std::string describe(const AutoState& state, const std::string& metric);
+
+/// Throws InputError: damaged, or decided under another course.
+AutoState read_auto_state(const std::filesystem::path& file, const nlohmann::json& course);
+/// Writes choice.json and metrics.jsonl into the folder of a model.
+void write_auto_state(const std::filesystem::path& folder, const AutoState& state);
+
+}  // namespace penchant::pipeline
