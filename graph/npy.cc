@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/npy.h"
 
-#include <array>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include <bit>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <ostream>
@@ -11,6 +14,7 @@
 
 #include "graph/error.h"
 #include "graph/files.h"
+#include "graph/ids.h"
 
 namespace penchant::graph {
 
@@ -20,6 +24,7 @@ static_assert(std::endian::native == std::endian::little,
               "npy columns are written as they lie in memory");
 
 constexpr std::string_view kMagic{"\x93NUMPY\x01\x00", 8};
+constexpr std::size_t kStart = 10;  ///< bytes in front of the header's dictionary
 constexpr std::size_t kAlignment = 64;
 
 template <typename T>
@@ -57,6 +62,68 @@ std::string header_field(const std::string& header, std::string_view key, char o
   return header.substr(first + 1, last - first - 1);
 }
 
+/// What a header says.
+struct Header {
+  std::size_t size;                    ///< of the file's bytes in front of the elements
+  std::string shape;                   ///< its text
+  std::vector<std::uint64_t> extents;  ///< one or two
+  std::uint64_t count = 1;             ///< their product
+};
+
+/// `bytes` of the file's start; a header of version 1.0 is shorter than kMostHeader.
+Header parse_header(std::string_view bytes, std::string_view descr,
+                    const std::filesystem::path& path) {
+  if (bytes.size() < kStart || bytes.substr(0, kMagic.size()) != kMagic)
+    throw InputError(fmt::format("{}: not a .npy file of version 1.0", path.string()));
+  const auto byte = [&](std::size_t k) {
+    return std::size_t{static_cast<unsigned char>(bytes[k])};
+  };
+  Header header;
+  header.size = kStart + (byte(8) | byte(9) << 8);
+  if (bytes.size() < header.size)
+    throw InputError(fmt::format("{}: the .npy header is cut off", path.string()));
+  const std::string text(bytes.substr(kStart, header.size - kStart));
+  const std::string found = header_field(text, "'descr':", '\'', '\'', path);
+  if (found != descr) {
+    throw InputError(
+        fmt::format("{}: element type '{}', expected '{}'", path.string(), found, descr));
+  }
+  header.shape = header_field(text, "'shape':", '(', ')', path);
+  const auto damaged = [&] {
+    return InputError(
+        fmt::format("{}: damaged .npy header: shape ({})", path.string(), header.shape));
+  };
+  const char* place = header.shape.data();
+  const char* const end = place + header.shape.size();
+  while (place != end) {
+    std::uint64_t extent = 0;
+    const auto [next, error] = std::from_chars(place, end, extent);
+    if (error != std::errc() || (next == end && header.extents.empty()) ||
+        (next != end && *next != ',') ||
+        __builtin_mul_overflow(header.count, extent, &header.count))
+      throw damaged();
+    header.extents.push_back(extent);
+    place = next;
+    while (place != end && (*place == ',' || *place == ' ')) ++place;
+  }
+  const bool fortran = text.find("'fortran_order': False") == std::string::npos;
+  if (header.extents.empty() || (header.extents.size() > 1 && fortran)) throw damaged();
+  return header;
+}
+
+/// `bytes` behind the header are those of its elements, of `element` bytes each.
+void check_length(const Header& header, std::uint64_t bytes, std::uint64_t element,
+                  const std::filesystem::path& path) {
+  if (bytes / element < header.count) {
+    throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(),
+                                 bytes / element, header.count));
+  }
+  if (bytes > header.count * element) {
+    throw InputError(fmt::format("{}: {} bytes more than its {} elements", path.string(),
+                                 bytes - header.count * element, header.count));
+  }
+}
+
 }  // namespace
 
 std::string npy_header(std::string_view descr, std::span<const std::int64_t> shape) {
@@ -85,45 +152,57 @@ void write_npy(std::ostream& out, std::span<const T> values, std::span<const std
 template <typename T>
 std::vector<T> read_npy(const std::filesystem::path& path) {
   InputFile file(path);
-  std::array<char, 10> start{};
-  if (file.read(start.data(), start.size()) != start.size() ||
-      std::string_view(start.data(), kMagic.size()) != kMagic) {
-    throw InputError(fmt::format("{}: not a .npy file of version 1.0", path.string()));
+  std::string start(kStart, '\0');
+  start.resize(file.read(start.data(), kStart));
+  if (start.size() == kStart) {
+    const std::size_t more = std::size_t{static_cast<unsigned char>(start[8])} |
+                             std::size_t{static_cast<unsigned char>(start[9])} << 8;
+    start.resize(kStart + more);
+    start.resize(kStart + file.read(start.data() + kStart, more));
   }
-  const auto header_size = static_cast<std::size_t>(static_cast<unsigned char>(start[8])) |
-                           static_cast<std::size_t>(static_cast<unsigned char>(start[9])) << 8;
-  std::string header(header_size, '\0');
-  if (file.read(header.data(), header_size) != header_size)
-    throw InputError(fmt::format("{}: the .npy header is cut off", path.string()));
-  const std::string descr = header_field(header, "'descr':", '\'', '\'', path);
-  if (descr != NpyType<T>::kDescr) {
-    throw InputError(fmt::format("{}: element type '{}', expected '{}'", path.string(), descr,
-                                 NpyType<T>::kDescr));
-  }
-  const std::string shape = header_field(header, "'shape':", '(', ')', path);
-  const auto comma = shape.find(',');
-  if (comma == std::string::npos || shape.find_first_not_of(" ,", comma) != std::string::npos) {
-    throw InputError(fmt::format("{}: shape ({}), expected one dimension", path.string(), shape));
-  }
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(shape.data(), shape.data() + comma, count);
-  if (error != std::errc() || end != shape.data() + comma) {
-    throw InputError(fmt::format("{}: damaged .npy header: shape ({})", path.string(), shape));
+  const Header header = parse_header(start, NpyType<T>::kDescr, path);
+  if (header.extents.size() != 1) {
+    throw InputError(
+        fmt::format("{}: shape ({}), expected one dimension", path.string(), header.shape));
   }
   // The file's length is looked at before the header's promise takes memory.
-  const std::uint64_t bytes = file.size() - start.size() - header_size;
-  if (bytes / sizeof(T) < count) {
-    throw InputError(fmt::format("{}: cut off: {} of {} elements are there", path.string(),
-                                 bytes / sizeof(T), count));
-  }
-  if (bytes > count * sizeof(T)) {
-    throw InputError(fmt::format("{}: {} bytes more than its {} elements", path.string(),
-                                 bytes - count * sizeof(T), count));
-  }
-  std::vector<T> values(count);
+  const std::uint64_t bytes = file.size() - header.size;
+  check_length(header, bytes, sizeof(T), path);
+  std::vector<T> values(header.count);
   if (file.read(reinterpret_cast<char*>(values.data()), bytes) != bytes)
     throw InputError(fmt::format("{}: cannot be read to its end", path.string()));
   return values;
+}
+
+template <typename T>
+void MappedNpy<T>::Unmap::operator()(void* memory) const noexcept {
+  munmap(memory, size);
+}
+
+template <typename T>
+MappedNpy<T>::MappedNpy(const std::filesystem::path& path) {
+  const Descriptor file = open_regular(path);
+  struct stat status {};
+  const auto failure = [&] {
+    return InputError(fmt::format("{}: cannot be mapped: {}", path.string(), std::strerror(errno)));
+  };
+  if (fstat(file.get(), &status) != 0) throw failure();
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size > 0) {
+    void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (memory == MAP_FAILED) throw failure();
+    memory_ = {memory, Unmap{size}};
+  }
+  const char* const bytes = static_cast<const char*>(memory_.get());
+  const Header header = parse_header({bytes, size}, NpyType<T>::kDescr, path);
+  if (header.extents.size() > 2) {
+    throw InputError(
+        fmt::format("{}: shape ({}), expected one or two dimensions", path.string(), header.shape));
+  }
+  check_length(header, size - header.size, sizeof(T), path);
+  rows_ = checked_cast<std::int64_t>(header.extents[0]);
+  cols_ = header.extents.size() > 1 ? checked_cast<std::int64_t>(header.extents[1]) : 1;
+  values_ = {reinterpret_cast<const T*>(bytes + header.size), header.count};
 }
 
 template void write_npy(std::ostream&, std::span<const std::int8_t>, std::span<const std::int64_t>);
@@ -138,5 +217,8 @@ template std::vector<std::int8_t> read_npy(const std::filesystem::path&);
 template std::vector<std::int32_t> read_npy(const std::filesystem::path&);
 template std::vector<std::int64_t> read_npy(const std::filesystem::path&);
 template std::vector<float> read_npy(const std::filesystem::path&);
+
+template class MappedNpy<NodeId>;
+template class MappedNpy<float>;
 
 }  // namespace penchant::graph

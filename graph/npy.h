@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,5 +27,30 @@ void write_npy(std::ostream& out, std::span<const T> values, std::span<const std
 /// dimension, truncated.
 template <typename T>
 std::vector<T> read_npy(const std::filesystem::path& path);
+
+/// A file of one or two dimensions where it lies: what is not looked at is not read. Files of
+/// artefacts are replaced, never written to, so what is mapped stays as it is.
+template <typename T>
+class MappedNpy {
+ public:
+  MappedNpy() = default;
+  /// Throws InputError naming the file: not .npy, another element type, Fortran order, a length
+  /// that its header does not say.
+  explicit MappedNpy(const std::filesystem::path& path);
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t cols() const { return cols_; }  ///< 1 of one dimension
+  std::span<const T> values() const { return values_; }
+
+ private:
+  struct Unmap {
+    std::size_t size = 0;
+    void operator()(void* memory) const noexcept;
+  };
+  std::unique_ptr<void, Unmap> memory_;
+  std::int64_t rows_ = 0;
+  std::int64_t cols_ = 0;
+  std::span<const T> values_;
+};
 
 }  // namespace penchant::graph

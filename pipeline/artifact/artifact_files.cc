@@ -23,7 +23,9 @@ const std::map<std::string_view, std::map<FileRole, Names>>& names_of_kinds() {
       {"graph", {}},
       {"partition", {{FileRole::content, {"parts.npy", "order.npy"}}}},
       {"model",
-       {{FileRole::content, {"weights.safetensors", "metrics.jsonl", "config.toml", "choice.json"}},
+       {{FileRole::content,
+         {"weights.safetensors", "metrics.jsonl", "config.toml", "choice.json", "vectors/items.npy",
+          "vectors/users.npy"}},
         {FileRole::resume, {"checkpoint.safetensors", "best.safetensors"}},
         {FileRole::record, {"evaluation.json"}}}},
       {"embeddings",
@@ -69,7 +71,9 @@ std::string_view inner_kind(std::string_view kind, std::string_view folder) {
   if (folder.ends_with(kBeside)) folder.remove_suffix(kBeside.size());
   if (folder.empty()) return kind;  // where it could only grow inside the old one
   if (kind == "data" && (folder == "graph" || folder == "partition")) return folder;
-  if (kind == "model" && (folder == "selection" || folder == "vectors")) return kind;
+  // Up to format version 2 the folder "vectors" held the model that is in "trained" now.
+  if (kind == "model" && (folder == "selection" || folder == "trained" || folder == "vectors"))
+    return kind;
   return {};
 }
 
@@ -104,8 +108,9 @@ FileRole file_role(std::string_view kind, std::string_view name) {
   const std::string_view inner = inner_kind(kind, name.substr(0, slash));
   if (inner.empty() || file_role(inner, name.substr(slash + 1)) == FileRole::none)
     return FileRole::none;
-  // The manifest of the vectors that a model is made of guards them; the model's guards it.
-  return name == "vectors/manifest.json" ? FileRole::content : FileRole::artefact;
+  // The manifest of the trained model that a model is made of guards it; the model's guards that.
+  return name == "trained/manifest.json" || name == "vectors/manifest.json" ? FileRole::content
+                                                                            : FileRole::artefact;
 }
 
 std::vector<std::string> files_below(const fs::path& folder) {

@@ -25,12 +25,13 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int kFormatVersion = 2;
 /// The last whose manifests did not guard themselves.
 constexpr int kVersionWithoutHash = 1;
 constexpr const char* kHashKey = "manifest_hash";
 /// A manifest holds no data: more is none of ours.
 constexpr std::uint64_t kMostManifestBytes = std::uint64_t{64} << 20;
+
+int format_of(std::string_view kind) { return kind == kModelArtifact ? kModelFormat : kFormat; }
 
 std::string hex(XXH64_hash_t hash) { return fmt::format("{:016x}", hash); }
 
@@ -103,7 +104,7 @@ json resources_since(std::chrono::steady_clock::time_point start) {
 }
 
 void write_manifest(const fs::path& directory, json manifest) {
-  manifest["format_version"] = kFormatVersion;
+  manifest["format_version"] = format_of(manifest.at("kind").get<std::string>());
   manifest[kHashKey] = own_hash(manifest);
   write_file_atomically(directory / kManifestName, manifest.dump(2) + "\n");
 }
@@ -157,19 +158,23 @@ json read_manifest(const fs::path& directory, std::string_view kind) {
         fmt::format("{}: is a {}, expected a {}", name, manifest["kind"].get<std::string>(), kind));
   }
   const json version = manifest.value("format_version", json());
+  const int newest = format_of(kind);
   if (version == kVersionWithoutHash) {
     if (manifest.contains(kHashKey)) throw damaged("it has a hash that its version does not have");
-  } else if (version != kFormatVersion) {
-    throw InputError(
-        fmt::format("{}/manifest.json: format version {}, this program reads {} and {}", name,
-                    version.dump(), kVersionWithoutHash, kFormatVersion));
+  } else if (!version.is_number_integer() || version < kVersionWithoutHash || version > newest) {
+    throw InputError(fmt::format("{}/manifest.json: format version {}, this program reads {} to {}",
+                                 name, version.dump(), kVersionWithoutHash, newest));
   } else if (manifest.value(kHashKey, json()) != own_hash(manifest)) {
     throw damaged("its content is not what its own hash says");
   }
   return manifest;
 }
 
-void check_files(const fs::path& directory, std::string_view kind, const json& manifest) {
+void check_files(const fs::path& directory, std::string_view kind, const json& manifest,
+                 std::string_view except) {
+  const auto excepted = [&](const std::string& file) {
+    return !except.empty() && file.starts_with(std::string(except) + "/");
+  };
   const json files = manifest.value("files", json());
   if (!files.is_object()) {
     // Models and graphs of format version 1 named none.
@@ -178,6 +183,7 @@ void check_files(const fs::path& directory, std::string_view kind, const json& m
         fmt::format("{}/manifest.json: damaged: it names no files", directory.string()));
   }
   for (const auto& [file, hash] : files.items()) {
+    if (excepted(file)) continue;
     if (file_role(kind, file) != FileRole::content) {
       throw InputError(
           fmt::format("{}/manifest.json: damaged: it names the file '{}', which no {} "
@@ -192,7 +198,7 @@ void check_files(const fs::path& directory, std::string_view kind, const json& m
     }
   }
   for (const std::string& file : files_below(directory)) {
-    if (file_role(kind, file) == FileRole::content && !files.contains(file)) {
+    if (file_role(kind, file) == FileRole::content && !files.contains(file) && !excepted(file)) {
       throw InputError(fmt::format(
           "{}: is not among the files that manifest.json names; run the stage that writes it again",
           (directory / file).string()));

@@ -48,6 +48,10 @@ inline constexpr const char* kModelArtifact = "model";
 inline constexpr const char* kEmbeddingsArtifact = "embeddings";
 
 inline constexpr const char* kManifestName = "manifest.json";
+/// "format_version" that this program writes of models, which hold their vectors since 3, and of
+/// all other kinds.
+inline constexpr int kModelFormat = 3;
+inline constexpr int kFormat = 2;
 /// What `penchant run` made an artefact from.
 inline constexpr const char* kStampName = "run.json";
 /// What a training goes on from; a finished model has none but kChoiceName.
@@ -61,9 +65,10 @@ void write_manifest(const std::filesystem::path& directory, nlohmann::json manif
 /// damaged, of another kind, of a newer version. Manifests of format version 1 have no hash of
 /// their own; those that earlier programs wrote are read all the same.
 nlohmann::json read_manifest(const std::filesystem::path& directory, std::string_view kind);
-/// Compares the hash of every file that the manifest names. Throws InputError that names the file.
+/// Compares the hash of every file that the manifest names, but for those below the folder
+/// `except`. Throws InputError that names the file.
 void check_files(const std::filesystem::path& directory, std::string_view kind,
-                 const nlohmann::json& manifest);
+                 const nlohmann::json& manifest, std::string_view except = {});
 /// Kind of the artefact as its manifest says, without a look at the rest; empty: it says nothing.
 std::string manifest_kind(const std::filesystem::path& directory);
 /// Equal as long as the same manifest is in place.

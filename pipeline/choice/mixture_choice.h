@@ -13,7 +13,7 @@
 #include "pipeline/choice/judge.h"
 #include "pipeline/choice/score_table.h"
 #include "pipeline/model/auto_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 
 namespace penchant::pipeline {
 
@@ -30,7 +30,7 @@ using MixtureTried = std::function<void(std::int64_t number, const Mixture& mixt
 
 /// `filter` holds the filter's scores of the judge's users; a step of the grid along popularity is
 /// a share of `popularity_unit`, what a unit of log probability is in scores.
-MixtureChoice choose_mixture(const TrainedModel& vectors, const graph::UserItemGraph& graph,
+MixtureChoice choose_mixture(const Model& vectors, const graph::UserItemGraph& graph,
                              const std::shared_ptr<ScoreTable>& filter, double popularity_unit,
                              const Judge& judge, double tolerance, kernels::Backend& backend,
                              const MixtureTried& on_tried);

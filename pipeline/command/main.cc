@@ -14,6 +14,7 @@
 
 #include <fmt/core.h>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/exit_codes.h"
@@ -22,7 +23,6 @@
 #include "pipeline/artifact/version.h"
 #include "pipeline/command/failure.h"
 #include "pipeline/command/verbs.h"
-#include "graph/enum_names.h"
 #include "pipeline/config/setting_uses.h"
 #include "pipeline/tables/host_threads.h"
 
@@ -101,6 +101,7 @@ int run_program(int argc, char** argv) {
   add_evaluate_verb(program, invocation);
   add_embed_verbs(program, invocation);
   add_score_verb(program, invocation);
+  add_upgrade_verb(program, invocation);
   add_ablate_verb(program, invocation);
   add_bench_verb(program, invocation);
   add_report_verb(program, invocation);

@@ -12,8 +12,8 @@
 #include "pipeline/command/verbs.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/export/embed.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/train.h"
 #include "pipeline/workflow/run.h"
@@ -115,15 +115,15 @@ struct Loaded {
   Config config;
   std::unique_ptr<kernels::Backend> backend;
   Dataset dataset;
-  TrainedModel model;
+  Model model;
 
   /// `given`: the configuration as the verb's own options changed it.
-  Loaded(Config given, const std::string& data, const std::string& model_directory,
+  Loaded(Config given, const std::string& data, const std::string& model_directory, DatasetUse use,
          KnownPart known = KnownPart::train_and_validation)
       : config(std::move(given)),
         backend(kernels::make_backend(config.backend)),
-        dataset(read_dataset(data)),
-        model(load_model(model_directory, dataset, *backend, known)) {}
+        dataset(read_dataset(data, use)),
+        model(Model::open(model_directory, dataset, *backend, known)) {}
 };
 
 void print_items(const Loaded& loaded, const std::string& title,
@@ -172,12 +172,12 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   verb->callback([flags, &invocation] {
     const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
     Loaded loaded(invocation.config_for("evaluate"), flags->data, flags->model,
+                  DatasetUse::everything,
                   part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
     TerminalProgress progress = invocation.progress();
     EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
     options.part = part;
-    const EvaluateReport report =
-        evaluate(loaded.dataset, loaded.model, options, *loaded.backend, progress);
+    const EvaluateReport report = evaluate(loaded.model, options, progress);
     const std::vector<Baseline> baselines =
         flags->baselines
             ? evaluate_baselines(loaded.dataset, options, *loaded.backend, progress)
@@ -255,7 +255,7 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     if (!flags->type.empty()) mark_given(config, "embeddings.type", "--type");
     if (!flags->formats.empty()) mark_given(config, "embeddings.formats", "--format");
     invocation.check(config, "embed");
-    const Loaded loaded(std::move(config), flags->data, flags->model);
+    const Loaded loaded(std::move(config), flags->data, flags->model, DatasetUse::everything);
     EmbedOptions options = loaded.config.embed;
     if (!loaded.config.embeddings_out.empty() && flags->out.empty())
       flags->out = loaded.config.embeddings_out.string();
@@ -269,18 +269,18 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
         add_embedding_format(options, format, "--format");
     }
     TerminalProgress progress = invocation.progress();
-    embed(loaded.dataset, loaded.model, options, flags->out, *loaded.backend, progress);
+    embed(loaded.model, options, flags->out, progress);
     if (invocation.json) {
       print(json{{"out", flags->out},
                  {"num_items", loaded.dataset.num_items()},
                  {"num_users", loaded.dataset.num_users()},
-                 {"dimension", loaded.model.items.cols()}}
+                 {"dimension", loaded.model.layout().width()}}
                 .dump(2) +
             "\n");
     } else {
       print_text(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out,
                              loaded.dataset.num_items(), loaded.dataset.num_users(),
-                             loaded.model.items.cols()));
+                             loaded.model.layout().width()));
     }
   });
 
@@ -303,7 +303,8 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   recommend_verb->callback([flags, user_option, history_option, &invocation] {
     if (user_option->empty() == history_option->empty())
       throw InputError("recommend: expected either --user or --history");
-    Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model);
+    const Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model,
+                        DatasetUse::lookup);
     const SeenItems seen_items = flags->seen.empty() ? loaded.config.evaluate.seen_items
                                                      : parse_enum<SeenItems>(flags->seen, "--seen");
     const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
@@ -311,18 +312,15 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     if (!user_option->empty()) {
       print_items(loaded,
                   fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
-                  recommend(loaded.dataset, loaded.model, flags->user, flags->k, *loaded.backend,
-                            seen_items),
-                  invocation.json);
+                  loaded.model.recommend(flags->user, flags->k, seen_items), invocation.json);
       return;
     }
     const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
     const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
-    const auto items = recommend_for_history(loaded.dataset, loaded.model, raw_items, flags->k,
-                                             *loaded.backend, seen_items);
+    const auto items = loaded.model.recommend_for_history(raw_items, flags->k, seen_items);
     print_items(loaded,
                 fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
-                            loaded.model.interest ? "" : ", by the mean of their vectors"),
+                            loaded.model.has_interest() ? "" : ", by the mean of their vectors"),
                 items, invocation.json);
   });
 
@@ -333,9 +331,9 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   similar_verb->add_option("--item", flags->item, "Raw item id")->required();
   similar_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   similar_verb->callback([flags, &invocation] {
-    Loaded loaded(invocation.config_for("similar"), flags->data, flags->model);
-    const auto items =
-        similar(loaded.dataset, loaded.model, flags->item, flags->k, *loaded.backend);
+    const Loaded loaded(invocation.config_for("similar"), flags->data, flags->model,
+                        DatasetUse::lookup);
+    const auto items = loaded.model.similar(flags->item, flags->k);
     print_items(
         loaded,
         fmt::format("near item {}  {}\n", printable(flags->item, kWholeText),

@@ -6,8 +6,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/report/report.h"
 
 namespace penchant::pipeline {
@@ -48,9 +47,8 @@ void add_report_verb(CLI::App& program, Invocation& invocation) {
     if (out.empty()) out = fs::path(model_directory).replace_extension(".html");
     const auto backend = kernels::make_backend(config.backend);
     const Dataset dataset = read_dataset(data);
-    const TrainedModel model = load_model(model_directory, dataset, *backend);
-    const nlohmann::json facts =
-        report_facts(data, dataset, model_directory, model, flags->options, *backend, progress);
+    const Model model = Model::open(model_directory, dataset, *backend);
+    const nlohmann::json facts = report_facts(model, flags->options, progress);
     const std::string page = report_page(facts);
     write_file_atomically(out, page);
     if (invocation.json) {

@@ -6,8 +6,7 @@
 #include "graph/enum_names.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/export/score.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 
 namespace penchant::pipeline {
 
@@ -54,10 +53,10 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
     const Config config = invocation.config_for("score");
     const auto backend = kernels::make_backend(config.backend);
     const Dataset dataset = read_dataset(flags->data);
-    const TrainedModel model = load_model(flags->model, dataset, *backend);
+    const Model model = Model::open(flags->model, dataset, *backend);
     TerminalProgress progress = invocation.progress();
     const ScoreReport report =
-        score_table(dataset, model, flags->pairs, flags->out, flags->options, *backend, progress);
+        score_table(model, flags->pairs, flags->out, flags->options, progress);
     if (invocation.json) {
       print(nlohmann::json{{"out", flags->out},
                            {"score", report.score},

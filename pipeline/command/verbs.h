@@ -47,6 +47,7 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, part
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);
 void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
+void add_upgrade_verb(CLI::App& program, Invocation& invocation);
 void add_score_verb(CLI::App& program, Invocation& invocation);
 void add_ablate_verb(CLI::App& program, Invocation& invocation);
 void add_bench_verb(CLI::App& program, Invocation& invocation);

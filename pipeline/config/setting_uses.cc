@@ -252,6 +252,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"recommend", {"run.", "evaluate.seen_items"}, {}},
       {"similar", {"run."}, {}},
       {"score", {"run."}, {}},
+      {"upgrade", {"run."}, {}},
       {"report", {"run."}, {}},
       {"info", {"run."}, {}},
       {"generate", {"run.threads"}, {}},

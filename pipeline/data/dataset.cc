@@ -7,6 +7,7 @@
 #include <limits>
 #include <ostream>
 #include <streambuf>
+#include <tuple>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -191,8 +192,10 @@ struct EntityFile {
   }
 };
 
+/// The statistics are read where the file's columns name them.
 void read_entities(const EntityFile& file, const TextBatch& batch, graph::Dictionary& dictionary,
                    EntityStatistics& statistics) {
+  const bool counted = file.columns.size() > 1 && file.columns[1] == kEntityColumns[1];
   for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
     const std::int64_t first = dictionary.size() - static_cast<std::int64_t>(row);
     const auto expected = static_cast<std::int64_t>(dictionary.size());
@@ -202,6 +205,7 @@ void read_entities(const EntityFile& file, const TextBatch& batch, graph::Dictio
           "{}: damaged: row {} {}", file.path.string(), expected,
           raw.data() == nullptr ? "has no raw_id" : "has the raw_id of an earlier row"));
     }
+    if (!counted) continue;
     // A count is never missing.
     statistics.count.push_back(file.parse<std::int64_t>(batch, 1, row, first, -1));
     statistics.first_time_ms.push_back(file.parse(batch, 2, row, first, graph::kNoTime));
@@ -334,17 +338,46 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
 
 namespace {
 
-Dataset read_files(const fs::path& directory) {
+/// The text that names items, or null.
+const Attribute* label_text(const graph::Catalog& catalog) {
+  for (const char* name : {"name", "title"}) {
+    const Attribute* attribute = catalog.find(name);
+    if (attribute != nullptr && attribute->kind == AttributeKind::text) return attribute;
+  }
+  const auto& all = catalog.attributes;
+  const auto first = std::find_if(
+      all.begin(), all.end(), [](const Attribute& one) { return one.kind == AttributeKind::text; });
+  return first == all.end() ? nullptr : &*first;
+}
+
+bool names_items(const Attribute& attribute) {
+  return attribute.kind == AttributeKind::categorical || attribute.is_path;
+}
+
+/// Leaves the attributes that item_label() reads.
+void keep_label(graph::Catalog& catalog) {
+  const Attribute* const text = label_text(catalog);
+  const std::string name = text != nullptr ? text->name : "";
+  std::erase_if(catalog.attributes, [&](const Attribute& attribute) {
+    return !names_items(attribute) && !(text != nullptr && attribute.name == name);
+  });
+}
+
+Dataset read_files(const fs::path& directory, DatasetUse use) {
   const json manifest = read_manifest(directory, kDataArtifact);
+  const bool everything = use == DatasetUse::everything;
   Dataset dataset;
+  dataset.directory = directory;
+  dataset.use = use;
   try {
-    check_files(directory, kDataArtifact, manifest);
+    if (everything) check_files(directory, kDataArtifact, manifest);
     const json& files = manifest.at("files");
     dataset.hash = manifest.at("hash").get<std::string>();
     dataset.event_names = manifest.at("event_names").get<std::vector<std::string>>();
     dataset.repeated_share = manifest.value("repeated_share", 0.0);  // older programs wrote none
     dataset.repeats_allowed = manifest.at("repeats_allowed").get<bool>();
-    const std::vector<std::string> entity(kEntityColumns.begin(), kEntityColumns.end());
+    const std::vector<std::string> entity(
+        kEntityColumns.begin(), everything ? kEntityColumns.end() : kEntityColumns.begin() + 1);
     const EntityFile user_file{directory / "users.parquet", entity};
     TextBatch batch;
     TableReader users(user_file.path, {}, user_file.columns);
@@ -354,11 +387,15 @@ Dataset read_files(const fs::path& directory) {
     for (const json& entry : manifest.at("attributes")) {
       Attribute attribute;
       attribute.name = entry.at("name").get<std::string>();
-      attribute.kind = parse_enum<AttributeKind>(entry.at("kind").get<std::string>(), (directory / kManifestName).string() + ": an attribute's kind");
+      attribute.kind =
+          parse_enum<AttributeKind>(entry.at("kind").get<std::string>(),
+                                    (directory / kManifestName).string() + ": an attribute's kind");
       attribute.is_path = entry.value("path", false);
-      item_file.columns.push_back(attribute.name);
       dataset.catalog.attributes.push_back(std::move(attribute));
     }
+    if (!everything) keep_label(dataset.catalog);
+    for (const Attribute& attribute : dataset.catalog.attributes)
+      item_file.columns.push_back(attribute.name);
     TableReader items(item_file.path, {}, item_file.columns);
     while (items.next(batch)) {
       const std::int64_t first_row = dataset.num_items();
@@ -371,6 +408,17 @@ Dataset read_files(const fs::path& directory) {
     dataset.catalog.num_items = dataset.num_items();
     for (Attribute& attribute : dataset.catalog.attributes)
       finish_attribute(attribute, dataset.num_items());
+    if (!everything) {
+      for (const auto& [file, key, size] :
+           {std::tuple("users.parquet", "num_users", dataset.num_users()),
+            std::tuple("items.parquet", "num_items", dataset.num_items())}) {
+        if (manifest.at(key) != size) {
+          throw InputError(fmt::format("{}: damaged: {} rows, the manifest says {}",
+                                       (directory / file).string(), size, manifest.at(key).dump()));
+        }
+      }
+      return dataset;
+    }
     dataset.split.train.interactions = read_part(directory, "train", files);
     dataset.split.validation = read_part(directory, "validation", files);
     dataset.split.test = read_part(directory, "test", files);
@@ -384,25 +432,42 @@ Dataset read_files(const fs::path& directory) {
 
 }  // namespace
 
-Dataset read_dataset(const fs::path& directory) {
-  return read_whole(directory, [&] { return read_files(directory); });
+Dataset read_dataset(const fs::path& directory, DatasetUse use) {
+  return read_whole(directory, [&] { return read_files(directory, use); });
+}
+
+graph::SplitInteractions read_known_rows(const Dataset& dataset) {
+  graph::SplitInteractions split;
+  for (const auto& [name, part] : {std::pair("train", &split.train.interactions),
+                                   std::pair("validation", &split.validation)}) {
+    const fs::path folder = dataset.directory / name;
+    const auto read = [&]<typename T>(const char* column, std::vector<T>& values) {
+      if (fs::exists(folder / column)) values = graph::read_npy<T>(folder / column);
+    };
+    part->user = graph::read_npy<NodeId>(folder / "user.npy");
+    part->item = graph::read_npy<NodeId>(folder / "item.npy");
+    read("weight.npy", part->weight);
+    read("time_ms.npy", part->time_ms);
+    const std::size_t rows = part->user.size();
+    const auto known = [](const std::vector<NodeId>& ids, std::int64_t size) {
+      return std::all_of(ids.begin(), ids.end(), [&](NodeId id) { return id >= 0 && id < size; });
+    };
+    if (part->item.size() != rows || part->weight.size() != rows ||
+        (!part->time_ms.empty() && part->time_ms.size() != rows) ||
+        !std::is_sorted(part->user.begin(), part->user.end()) ||
+        !known(part->user, dataset.num_users()) || !known(part->item, dataset.num_items()))
+      throw InputError(fmt::format("{}: damaged: its columns do not agree", folder.string()));
+  }
+  return split;
 }
 
 std::string item_label(const Dataset& dataset, NodeId item) {
   const auto place = static_cast<std::size_t>(item);
-  const Attribute* text = nullptr;
-  for (const char* name : {"name", "title"}) {
-    const Attribute* attribute = dataset.catalog.find(name);
-    if (text == nullptr && attribute != nullptr && attribute->kind == AttributeKind::text)
-      text = attribute;
-  }
-  for (const Attribute& attribute : dataset.catalog.attributes) {
-    if (text == nullptr && attribute.kind == AttributeKind::text) text = &attribute;
-  }
+  const Attribute* const text = label_text(dataset.catalog);
   if (text != nullptr && !text->texts[place].empty()) return text->texts[place];
   std::string label;
   for (const Attribute& attribute : dataset.catalog.attributes) {
-    if (attribute.kind != AttributeKind::categorical && !attribute.is_path) continue;
+    if (!names_items(attribute)) continue;
     // Of a path's prefixes the last is the path itself: each has its id after the shorter ones.
     const auto values = attribute.item_values.view().row(item);
     if (!values.empty())

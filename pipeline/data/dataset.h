@@ -35,8 +35,17 @@ inline bool is_entity_column(std::string_view name) {
   return std::find(kEntityColumns.begin(), kEntityColumns.end(), name) != kEntityColumns.end();
 }
 
+/// How much of a data set is read.
+enum class DatasetUse {
+  everything,  ///< all of it; its hashes and that its files agree are checked
+  lookup,      ///< sizes, raw ids and what item_label() needs: no rows, no statistics, no hashes of
+               ///< the files
+};
+
 /// Everything of one data set in memory. Dense ids: row of users / items.
 struct Dataset {
+  std::filesystem::path directory;  ///< it was read from; empty if it was not
+  DatasetUse use = DatasetUse::everything;
   graph::Dictionary users;
   graph::Dictionary items;  ///< all items of the catalogue, also those without any interaction
   EntityStatistics user_statistics;
@@ -71,9 +80,15 @@ EntityStatistics count_entities(const std::vector<graph::NodeId>& ids,
 void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
                    const RowCounts& rows, const std::vector<FileAccount>& files);
 
-/// Reads it back; checks hashes, and by check_dataset.h that its files agree with each other.
-/// Throws InputError for an unfinished or damaged artefact.
-Dataset read_dataset(const std::filesystem::path& directory);
+/// Reads it back. For everything, checks hashes, and by check_dataset.h that its files agree with
+/// each other. Throws InputError for an unfinished or damaged artefact.
+Dataset read_dataset(const std::filesystem::path& directory,
+                     DatasetUse use = DatasetUse::everything);
+
+/// The training and validation rows of a data set that was read for look-ups: users, items, weights
+/// and times, without hashes. Throws InputError for columns of different lengths, and for rows that
+/// are out of order or of unknown users or items.
+graph::SplitInteractions read_known_rows(const Dataset& dataset);
 
 /// Display name of an item: the attribute named "name" or "title", else the first text attribute,
 /// else categorical values joined, else the raw id.

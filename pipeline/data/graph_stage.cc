@@ -202,12 +202,20 @@ GraphOptions graph_options_from_json(const json& stored) {
   return options;
 }
 
+graph::UserItemGraph make_user_item_graph(const graph::TrainingPart& train, const Dataset& dataset,
+                                          const GraphOptions& options) {
+  graph::UserItemGraph graph = graph::build_user_item_graph(train, dataset.num_users(),
+                                                            dataset.num_items(), options.user_item);
+  if (graph.user_items.columns.empty())
+    throw InputError("graph: no edge is left between users and items");
+  return graph;
+}
+
 Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
                    const GraphOptions& options) {
   Graphs graphs;
   graphs.options = options;
-  graphs.user_item = graph::build_user_item_graph(train, dataset.num_users(), dataset.num_items(),
-                                                  options.user_item);
+  graphs.user_item = make_user_item_graph(train, dataset, options);
   graph::ItemGraphOptions item_options = options.item;
   // A session scope needs sessions; without them the same relation is read off the order of events,
   // and without that it is left out.
@@ -216,8 +224,6 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
   if (log.session.empty())
     item_options.cooccurrence_options.scope = graph::CooccurrenceScope::window;
   graphs.item = graph::build_item_graph(train, dataset.catalog, item_options);
-  if (graphs.user_item.user_items.columns.empty())
-    throw InputError("graph: no edge is left between users and items");
   return graphs;
 }
 

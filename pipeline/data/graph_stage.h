@@ -34,6 +34,9 @@ struct Graphs {
 nlohmann::json graph_options_to_json(const GraphOptions& options);
 GraphOptions graph_options_from_json(const nlohmann::json& json);
 
+/// The graph of users and items alone. Throws InputError when no edge is left.
+graph::UserItemGraph make_user_item_graph(const graph::TrainingPart& train, const Dataset& dataset,
+                                          const GraphOptions& options);
 /// Both graphs in memory, without statistics. Throws InputError when no edge is left.
 Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
                    const GraphOptions& options);

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "graph/error.h"
-#include "pipeline/data/known_rows.h"
 
 namespace penchant::pipeline {
 
@@ -61,6 +60,11 @@ Histories make_histories(const graph::TrainingPart& part, const Dataset& dataset
 
 Histories make_histories_with_validation(const Dataset& dataset, std::int64_t max_length) {
   return make_histories(train_and_validation(dataset), dataset, max_length);
+}
+
+Histories known_histories(const Dataset& dataset, KnownPart known, std::int64_t max_length) {
+  return known == KnownPart::train ? make_histories(dataset.split.train, dataset, max_length)
+                                   : make_histories_with_validation(dataset, max_length);
 }
 
 Histories history_of_items(std::span<const NodeId> items) {

@@ -11,6 +11,7 @@
 #include "graph/ids.h"
 #include "graph/interactions.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/data/known_rows.h"
 
 namespace penchant::pipeline {
 
@@ -51,6 +52,9 @@ Histories make_histories(const graph::TrainingPart& part, const Dataset& dataset
                          std::int64_t max_length);
 /// The same of the training and the validation rows together: what is known before the test part.
 Histories make_histories_with_validation(const Dataset& dataset, std::int64_t max_length);
+
+/// Those of what is known.
+Histories known_histories(const Dataset& dataset, KnownPart known, std::int64_t max_length);
 
 /// One row of items, oldest first; no event types, no times.
 Histories history_of_items(std::span<const graph::NodeId> items);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known before a held-out part.
+// What is known before a held-out part, and of whom.
 #pragma once
 
+#include <array>
+#include <vector>
+
+#include "graph/enum_names.h"
 #include "graph/split.h"
 #include "pipeline/data/dataset.h"
 
@@ -11,8 +15,24 @@ namespace penchant::pipeline {
 /// that part must not be known.
 enum class KnownPart { train, train_and_validation };
 
+/// Items that a user already has: `mask` ranks only the others and drops held-out rows that repeat
+/// a training row; `keep` ranks them too; `automatic` keeps them where the held-out parts hold
+/// repeats and masks them otherwise.
+enum class SeenItems { automatic, mask, keep };
+constexpr auto enum_words(SeenItems) {
+  return std::to_array<EnumWord<SeenItems>>(
+      {{SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"}, {SeenItems::keep, "keep"}});
+}
+/// Whether lists leave out what a user has.
+bool leaves_out_seen(const Dataset& dataset, SeenItems seen_items);
+/// The items of a user's training and validation rows, in that order. Of a data set that was read
+/// for look-ups only these rows are read.
+std::vector<graph::NodeId> known_items(const Dataset& dataset, graph::NodeId user);
+
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
 /// rows out.
+graph::TrainingPart train_and_validation(const graph::SplitInteractions& split,
+                                         std::int64_t num_users);
 graph::TrainingPart train_and_validation(const Dataset& dataset);
 
 }  // namespace penchant::pipeline

@@ -340,10 +340,11 @@ std::int64_t count_new_users(const Dataset& dataset, std::span<const NodeId> use
 
 }  // namespace
 
-EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
-                        const EvaluateOptions& options, Backend& backend, Progress& progress) {
+EvaluateReport evaluate(const Model& model, const EvaluateOptions& options, Progress& progress) {
   progress.begin("evaluate");
-  const bool trained_on_part = options.part == HeldOut::validation && model.saw_validation;
+  const Dataset& dataset = model.dataset();
+  Backend& backend = model.backend();
+  const bool trained_on_part = options.part == HeldOut::validation && model.saw_validation();
   if (trained_on_part) {
     progress.warn(
         "the model was trained on the validation part as well (train.refit): these metrics are too "
@@ -352,18 +353,19 @@ EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
   const RankingTask task = chosen_task(dataset, options);
   const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
   EvaluateReport report =
-      model.scorer && !options.vectors_alone
-          ? evaluate_scorer(*model.scorer, task, counts, options, backend, progress)
-          : evaluate_vectors(model.users.view(), model.items.view(), task, counts, options, backend,
+      model.has_scorer() && !options.vectors_alone
+          ? evaluate_scorer(*model.scorer(), task, counts, options, backend, progress)
+          : evaluate_vectors(model.users(), model.items(), task, counts, options, backend,
                              progress);
   report.trained_on_part = trained_on_part;
   report.num_new_users = count_new_users(dataset, task.users, options.part);
-  if (model.interest && model.interest->pair_score() == PairScore::probability) {
-    PairReport pairs = evaluate_pairs(*model.interest, dataset, options.part, backend);
+  const PairScore answer = model.has_interest() ? model.interest()->pair_score() : PairScore::none;
+  if (answer == PairScore::probability) {
+    PairReport pairs = evaluate_pairs(*model.interest(), dataset, options.part, backend);
     if (pairs.num_pairs > 0) report.pairs = std::move(pairs);
   }
-  if (model.interest && model.interest->pair_score() == PairScore::rating) {
-    RatingReport ratings = evaluate_ratings(*model.interest, dataset, options.part, backend);
+  if (answer == PairScore::rating) {
+    RatingReport ratings = evaluate_ratings(*model.interest(), dataset, options.part, backend);
     if (ratings.num_ratings > 0) report.ratings = std::move(ratings);
   }
   std::string summary =

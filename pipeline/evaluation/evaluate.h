@@ -3,7 +3,6 @@
 // items. Formulas: docs/metrics.md. Ties: the lower dense id ranks first.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -12,23 +11,14 @@
 #include <vector>
 
 #include "graph/csr.h"
-#include "graph/enum_names.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/pair_evaluation.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 
 namespace penchant::pipeline {
-
-/// Items that a user already has: `mask` ranks only the others and drops held-out rows that repeat
-/// a training row; `keep` ranks them too; `automatic` keeps them where the held-out parts hold
-/// repeats and masks them otherwise.
-enum class SeenItems { automatic, mask, keep };
-constexpr auto enum_words(SeenItems) {
-  return std::to_array<EnumWord<SeenItems>>(
-      {{SeenItems::automatic, "auto"}, {SeenItems::mask, "mask"}, {SeenItems::keep, "keep"}});
-}
 
 struct EvaluateOptions {
   HeldOut part = HeldOut::test;
@@ -87,9 +77,7 @@ double validation_value(const std::map<std::string, double>& metrics, const std:
 
 /// What a user has seen is the training part and, when test is evaluated, validation. Probabilities
 /// are judged in the same run if the model gives them.
-EvaluateReport evaluate(const Dataset& dataset, const TrainedModel& model,
-                        const EvaluateOptions& options, kernels::Backend& backend,
-                        Progress& progress);
+EvaluateReport evaluate(const Model& model, const EvaluateOptions& options, Progress& progress);
 /// The same metrics for recommending the most popular unseen training items to everyone.
 EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options,
                                    kernels::Backend& backend, Progress& progress);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <ostream>
 #include <utility>
@@ -11,12 +10,10 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "kernels/transfer.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
-#include "pipeline/export/embed.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/data/raw_ids.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/typed_rows.h"
 
@@ -28,8 +25,6 @@ using graph::NodeId;
 namespace {
 
 constexpr std::int64_t kPairsPerBatch = 16384;
-constexpr std::int64_t kUsersPerTile = 512;  ///< a scorer's tile holds a score for every item,
-constexpr std::int64_t kTileScores = std::int64_t{64} << 20;  ///< and of all at most so many
 constexpr const char* kScore = "score";
 
 /// Rows that were scored.
@@ -40,23 +35,6 @@ struct ScoredRows {
   std::span<const float> scores;
 };
 using WriteRows = std::function<void(const ScoredRows&)>;
-
-/// The distinct users, ascending, and the place of each pair's user among them.
-std::pair<std::vector<NodeId>, std::vector<NodeId>> number_users(std::span<const NodeId> users) {
-  std::vector<NodeId> distinct(users.begin(), users.end());
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  std::vector<NodeId> places;
-  for (const NodeId user : users) {
-    places.push_back(static_cast<NodeId>(std::lower_bound(distinct.begin(), distinct.end(), user) -
-                                         distinct.begin()));
-  }
-  return {std::move(distinct), std::move(places)};
-}
-
-kernels::IdView view_of(std::span<const NodeId> ids) {
-  return {ids.data(), static_cast<std::int64_t>(ids.size()), kernels::Device::cpu};
-}
 
 /// RFC 4180: quoted where the text holds a comma, a quote or a line break. Null is nothing; with
 /// `quote_empty`, a text without letters is "".
@@ -109,10 +87,9 @@ std::size_t place_of(const fs::path& path, const std::vector<std::string>& names
 /// One pass over the table of pairs.
 class TableScorer {
  public:
-  TableScorer(const Dataset& dataset, PairScorer& scorer, const fs::path& path,
-              const ScoreOptions& options, Progress& progress)
-      : dataset_(dataset),
-        scorer_(scorer),
+  TableScorer(const Model& model, const fs::path& path, const ScoreOptions& options,
+              Progress& progress)
+      : model_(model),
         path_(path),
         options_(options),
         progress_(progress),
@@ -128,7 +105,7 @@ class TableScorer {
     const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
     if (twice != sorted.end())
       throw InputError(fmt::format("{}: has two columns '{}'", path.string(), *twice));
-    report_.score = scorer.meaning();
+    report_.score = model.score_meaning();
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -178,15 +155,16 @@ class TableScorer {
   std::pair<NodeId, NodeId> find_ids(const TextBatch& batch, std::size_t row) const {
     const std::string_view raw_user = batch.columns[user_place_][row];
     const std::string_view raw_item = batch.columns[item_place_][row];
-    const NodeId user = dataset_.users.find(raw_user);
-    const NodeId item = dataset_.items.find(raw_item);
+    const Dataset& dataset = model_.dataset();
+    const NodeId user = dataset.users.find(raw_user);
+    const NodeId item = dataset.items.find(raw_item);
     if (options_.unknown == UnknownIds::error) {
       for (const bool of_user : {true, false}) {
         if ((of_user ? user : item) != graph::kNoNode) continue;
         throw InputError(fmt::format(
             "{}:{}: {}; --unknown skip leaves such rows out, --unknown zero gives them 0",
             path_.string(), batch.line(row),
-            unknown_id(of_user ? dataset_.users : dataset_.items, of_user ? raw_user : raw_item,
+            unknown_id(of_user ? dataset.users : dataset.items, of_user ? raw_user : raw_item,
                        of_user ? "user" : "item")));
       }
     }
@@ -213,7 +191,7 @@ class TableScorer {
         items.push_back(item);
       }
     }
-    const std::vector<float> of_known = scorer_.score(users, items);
+    const std::vector<float> of_known = model_.score(users, items);
     std::vector<float> scores;
     std::size_t next = 0;
     for (const bool both : known) scores.push_back(both ? of_known[next++] : 0.0F);
@@ -223,8 +201,7 @@ class TableScorer {
     report_.rows_written += static_cast<std::int64_t>(rows.size());
   }
 
-  const Dataset& dataset_;
-  PairScorer& scorer_;
+  const Model& model_;
   fs::path path_;
   const ScoreOptions& options_;
   Progress& progress_;
@@ -237,102 +214,15 @@ class TableScorer {
 
 }  // namespace
 
-PairScorer::PairScorer(const Dataset& dataset, const TrainedModel& model, kernels::Backend& backend)
-    : dataset_(dataset), model_(model), backend_(backend) {
-  if (model.interest) {
-    histories_ = make_histories_with_validation(dataset, std::numeric_limits<std::int64_t>::max());
-  }
-}
-
-std::string PairScorer::meaning() const {
-  switch (model_.interest ? model_.interest->pair_score() : PairScore::none) {
-    case PairScore::probability:
-      return "probability";
-    case PairScore::rating:
-      return "rating";
-    case PairScore::none:
-      break;
-  }
-  return model_.scorer ? "filter score" : "inner product";
-}
-
-std::vector<float> PairScorer::score(std::span<const NodeId> users, std::span<const NodeId> items) {
-  PENCHANT_ASSERT(users.size() == items.size());
-  if (users.empty()) return {};
-  if (model_.interest && model_.interest->pair_score() != PairScore::none)
-    return answers(users, items);
-  return model_.scorer ? scorer_scores(users, items) : inner_products(users, items);
-}
-
-std::vector<float> PairScorer::answers(std::span<const NodeId> users,
-                                       std::span<const NodeId> items) {
-  const auto [distinct, places] = number_users(users);
-  return model_.interest->pair_scores(select_histories(histories_, distinct), places, items,
-                                      backend_);
-}
-
-std::vector<float> PairScorer::scorer_scores(std::span<const NodeId> users,
-                                             std::span<const NodeId> items) {
-  const auto [distinct, places] = number_users(users);
-  std::vector<std::vector<std::size_t>> pairs_of(distinct.size());
-  for (std::size_t p = 0; p < users.size(); ++p)
-    pairs_of[static_cast<std::size_t>(places[p])].push_back(p);
-  const auto num_users = static_cast<std::int64_t>(distinct.size());
-  const std::int64_t num_items = dataset_.num_items();
-  const std::int64_t tile_size =
-      std::min({kUsersPerTile, num_users, std::max<std::int64_t>(1, kTileScores / num_items)});
-  kernels::FloatMatrix tile = backend_.matrix<float>(num_items, tile_size);
-  // The host reads the tile where it lies, or a copy of it.
-  const bool on_host = tile.view().device == kernels::Device::cpu;
-  std::vector<float> copy(on_host ? 0 : static_cast<std::size_t>(num_items * tile_size));
-  std::vector<float> scores(users.size());
-  for (std::int64_t first = 0; first < num_users; first += tile_size) {
-    const std::int64_t count = std::min(tile_size, num_users - first);
-    const kernels::FloatView view = tile.view().cols_of(0, count);
-    model_.scorer->score(view_of(std::span(distinct).subspan(static_cast<std::size_t>(first),
-                                                             static_cast<std::size_t>(count))),
-                         backend_, view);
-    const kernels::FloatView table =
-        on_host ? view
-                : kernels::FloatView(copy.data(), num_items, count, count, kernels::Device::cpu);
-    if (!on_host) backend_.copy(view, table);
-    backend_.sync();
-    for (std::int64_t column = 0; column < count; ++column) {
-      for (const std::size_t p : pairs_of[static_cast<std::size_t>(first + column)])
-        scores[p] = table(items[p], column);
-    }
-  }
-  return scores;
-}
-
-std::vector<float> PairScorer::inner_products(std::span<const NodeId> users,
-                                              std::span<const NodeId> items) {
-  const auto count = static_cast<std::int64_t>(users.size());
-  kernels::FloatMatrix left = backend_.matrix<float>(count, model_.users.cols());
-  kernels::FloatMatrix right = backend_.matrix<float>(count, model_.items.cols());
-  kernels::Upload<NodeId> upload_users, upload_items;
-  backend_.gather_rows(model_.users.view(), upload_users(view_of(users), backend_), left.view());
-  backend_.gather_rows(model_.items.view(), upload_items(view_of(items), backend_), right.view());
-  kernels::Vector<float> dots = backend_.vector<float>(count);  // zeros
-  backend_.add_row_dots(left.view(), right.view(), dots.view());
-  std::vector<float> scores(users.size());
-  backend_.copy(dots.view(),
-                kernels::VectorView<float>(scores.data(), count, kernels::Device::cpu));
-  backend_.sync();
-  return scores;
-}
-
-ScoreReport score_table(const Dataset& dataset, const TrainedModel& model, const fs::path& pairs,
-                        const fs::path& out, const ScoreOptions& options, kernels::Backend& backend,
-                        Progress& progress) {
+ScoreReport score_table(const Model& model, const fs::path& pairs, const fs::path& out,
+                        const ScoreOptions& options, Progress& progress) {
   const bool csv = out.extension() == ".csv";
   if (!csv && out.extension() != ".parquet") {
     throw InputError(
         fmt::format("--out is '{}', expected a name that ends in .csv or .parquet", out.string()));
   }
   progress.begin("score");
-  PairScorer scorer(dataset, model, backend);
-  TableScorer table(dataset, scorer, pairs, options, progress);
+  TableScorer table(model, pairs, options, progress);
   ScoreReport report;
   if (csv) {
     write_file_atomically(out, [&](std::ostream& file) {

@@ -3,22 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "models/graph_filter.h"
-#include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/data/graph_stage.h"
-#include "pipeline/data/histories.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model_manifest.h"
-#include "pipeline/model/score_terms.h"
 #include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
@@ -27,8 +21,6 @@ namespace fs = std::filesystem;
 using kernels::Backend;
 using kernels::ConstFloatView;
 using kernels::FloatMatrix;
-using models::FilterGraph;
-using models::GraphFilter;
 using models::Scorer;
 using nlohmann::json;
 
@@ -88,67 +80,62 @@ MixedScorer::MixedScorer(ConstFloatView users, ConstFloatView items,
   blended_ = std::make_unique<models::BlendedScorer>(users_.view(), items_.view(), others);
 }
 
-TrainedModel load_auto(const fs::path& model_directory, const json& manifest,
-                       const Dataset& dataset, Backend& backend, KnownPart known) {
-  const json& stored = manifest.at("model");
-  const Mixture mixture = Mixture::from_json(stored.at("mixture"));
-  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
-                                    dataset, graph_options_from_json(manifest.at("graph_options")));
-  // Models of earlier versions have none.
-  const RepeatBlend repeats =
-      stored.contains("repeats") ? repeats_from_json(stored.at("repeats")) : RepeatBlend{};
-  TrainedModel model;
-  std::unique_ptr<GraphFilter> filter;
-  if (mixture.filter_weight != 0.0) {
-    filter = std::make_unique<GraphFilter>(
-        std::make_shared<FilterGraph>(
-            graphs.user_item.user_items.view(),
-            read_singular_vectors(model_directory / kModelWeights, dataset.num_items(), backend),
-            backend),
-        filter_from_json(stored.at("filter")), backend);
-  }
+namespace {
+
+/// Models of earlier versions have none.
+RepeatBlend stored_repeats(const json& model) {
+  return model.contains("repeats") ? repeats_from_json(model.at("repeats")) : RepeatBlend{};
+}
+
+}  // namespace
+
+FinishedVectors auto_vectors(const fs::path& model_directory, const json& manifest,
+                             const Dataset& dataset, const Graphs& graphs, Backend& backend) {
+  const json& model = manifest.at("model");
+  const Mixture mixture = Mixture::from_json(model.at("mixture"));
   if (!mixture.vectors) {
-    PENCHANT_ASSERT(filter != nullptr);
-    filter->vectors(filter_width(stored), backend, model.users, model.items);
-    finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
-    model.scorer = std::move(filter);
-    model.model_name = "auto (filter)";
-  } else {
-    const fs::path folder = model_directory / kAutoVectors;
-    const json vectors_manifest = read_manifest(folder, kModelArtifact);
-    check_files(folder, kModelArtifact, vectors_manifest);
-    TrainedModel vectors =
-        load_vectors(folder, vectors_manifest, dataset, backend, KnownPart::train_and_validation);
-    if (filter != nullptr || repeats.weight != 0.0F) {
-      model.scorer =
-          std::make_unique<MixedScorer>(vectors.users.view(), vectors.items.view(),
-                                        graphs.user_item, mixture, std::move(filter), backend);
-    }
-    model.users = std::move(vectors.users);
-    model.items = std::move(vectors.items);
-    append_popularity(graphs.user_item, mixture.popularity_weight, backend, model.users,
-                      model.items);
-    model.new_item_columns = vectors.new_item_columns;
-    model.popularity_column = mixture.popularity_weight != 0.0;
-    model.normalized = vectors.normalized && !model.popularity_column;
-    model.model_name =
-        mixture.filter_weight != 0.0 ? "auto (vectors and filter)" : "auto (vectors)";
+    return filter_vectors(*load_filter(model_directory, model, graphs.user_item, backend), model,
+                          graphs, backend);
   }
-  if (repeats.weight != 0.0F) {
-    constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
-    const Histories histories = known == KnownPart::train
-                                    ? make_histories(dataset.split.train, dataset, kAll)
-                                    : make_histories_with_validation(dataset, kAll);
-    std::vector<models::WeightedScorer> terms =
-        blended_terms(graphs.user_item, histories, {}, repeats, backend);
-    terms.insert(terms.begin(), {std::move(model.scorer), 1.0F});
-    model.scorer = std::make_unique<models::ScorerSum>(std::move(terms));
-    model.model_name.insert(model.model_name.size() - 1, " and repeats");
+  const fs::path folder = model_directory / kAutoVectors;
+  const json trained = read_manifest(folder, kModelArtifact);
+  FinishedVectors vectors = trained_vectors(folder, trained, dataset, graphs, backend);
+  append_popularity(graphs.user_item, mixture.popularity_weight, backend, vectors.users,
+                    vectors.items);
+  vectors.layout.popularity_column = mixture.popularity_weight != 0.0;
+  vectors.layout.normalized = vectors.layout.normalized && !vectors.layout.popularity_column;
+  return vectors;
+}
+
+std::vector<ScoreTerm> auto_terms(const json& model) {
+  const Mixture mixture = Mixture::from_json(model.at("mixture"));
+  std::vector<ScoreTerm> terms;
+  const auto add = [&](TermKind kind, double weight) {
+    if (weight != 0.0) terms.push_back({kind, weight});
+  };
+  add(TermKind::vectors, mixture.vectors ? 1.0 : 0.0);
+  add(TermKind::popularity, mixture.vectors ? mixture.popularity_weight : 0.0);
+  add(TermKind::filter, mixture.filter_weight);
+  add(TermKind::repeats, static_cast<double>(stored_repeats(model).weight));
+  return terms;
+}
+
+std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json& model,
+                                    const graph::UserItemGraph& graph, const VectorViews& vectors,
+                                    const Histories& histories, Backend& backend) {
+  const Mixture mixture = Mixture::from_json(model.at("mixture"));
+  const RepeatBlend repeats = stored_repeats(model);
+  std::unique_ptr<Scorer> scorer;
+  if (mixture.filter_weight != 0.0) scorer = load_filter(model_directory, model, graph, backend);
+  if (mixture.vectors && (scorer != nullptr || repeats.weight != 0.0F)) {
+    const VectorViews trained = vectors.without_popularity();
+    scorer = std::make_unique<MixedScorer>(trained.users, trained.items, graph, mixture,
+                                           std::move(scorer), backend);
   }
-  model.saw_validation = merged;
-  model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
-  return model;
+  if (repeats.weight == 0.0F) return scorer;
+  std::vector<models::WeightedScorer> terms = blended_terms(graph, histories, {}, repeats, backend);
+  terms.insert(terms.begin(), {std::move(scorer), 1.0F});
+  return std::make_unique<models::ScorerSum>(std::move(terms));
 }
 
 }  // namespace penchant::pipeline

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -17,12 +18,14 @@
 #include "models/blended_scorer.h"
 #include "models/scorer.h"
 #include "pipeline/data/dataset.h"
-#include "pipeline/data/known_rows.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/histories.h"
+#include "pipeline/model/score_terms.h"
+#include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
 
-inline constexpr const char* kAutoVectors = "vectors";  ///< folder of the trained vectors
+inline constexpr const char* kAutoVectors = "trained";  ///< folder of the model of the vectors
 
 /// What the scores are made of.
 struct Mixture {
@@ -50,9 +53,19 @@ class MixedScorer final : public models::Scorer {
   std::unique_ptr<models::BlendedScorer> blended_;
 };
 
-/// load_model() of what train_auto wrote. `manifest` has been read and names this data set. `known`
-/// is what repeats are counted in.
-TrainedModel load_auto(const std::filesystem::path& model_directory, const nlohmann::json& manifest,
-                       const Dataset& dataset, kernels::Backend& backend, KnownPart known);
+/// The finished vectors of what train_auto wrote, by its weights and those of the model in
+/// kAutoVectors.
+FinishedVectors auto_vectors(const std::filesystem::path& model_directory,
+                             const nlohmann::json& manifest, const Dataset& dataset,
+                             const Graphs& graphs, kernels::Backend& backend);
+/// Its scores; null if its vectors' inner products are all. `vectors` must outlive them.
+/// `histories` is what repeats are counted in.
+std::unique_ptr<models::Scorer> auto_scorer(const std::filesystem::path& model_directory,
+                                            const nlohmann::json& model,
+                                            const graph::UserItemGraph& graph,
+                                            const VectorViews& vectors, const Histories& histories,
+                                            kernels::Backend& backend);
+/// What they are made of.
+std::vector<ScoreTerm> auto_terms(const nlohmann::json& model);
 
 }  // namespace penchant::pipeline

@@ -13,8 +13,6 @@
 #include "kernels/transfer.h"
 #include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/data/graph_stage.h"
-#include "pipeline/data/known_rows.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model_manifest.h"
 
@@ -103,27 +101,23 @@ std::int64_t filter_width(const json& model) {
   return options.embedding_dim;
 }
 
-TrainedModel load_filter(const fs::path& model_directory, const json& manifest,
-                         const Dataset& dataset, Backend& backend) {
-  const json& stored = manifest.at("model");
-  const FilterOptions filter = filter_from_json(stored.at("filter"));
-  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
-                                    dataset, graph_options_from_json(manifest.at("graph_options")));
-  models::SingularVectors singular =
-      read_singular_vectors(model_directory / kModelWeights, dataset.num_items(), backend);
-  auto scorer = std::make_unique<GraphFilter>(
-      std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), std::move(singular),
-                                    backend),
-      filter, backend);
-  TrainedModel model;
-  scorer->vectors(filter_width(stored), backend, model.users, model.items);
-  finish_filter_vectors(graphs.user_item, graphs.item, backend, model.users, model.items);
-  model.scorer = std::move(scorer);
-  model.saw_validation = merged;
-  model.model_hash = hash_bytes(stored.dump() + manifest.at("hash").get<std::string>());
-  model.model_name = fmt::format("graph_filter {}", enum_name(filter.kind));
-  return model;
+std::unique_ptr<GraphFilter> load_filter(const fs::path& model_directory, const json& model,
+                                         const graph::UserItemGraph& graph, Backend& backend) {
+  return std::make_unique<GraphFilter>(
+      std::make_shared<FilterGraph>(
+          graph.user_items.view(),
+          read_singular_vectors(model_directory / kModelWeights, graph.num_items, backend),
+          backend),
+      filter_from_json(model.at("filter")), backend);
+}
+
+FinishedVectors filter_vectors(const GraphFilter& filter, const json& model, const Graphs& graphs,
+                               Backend& backend) {
+  FinishedVectors vectors;
+  filter.vectors(filter_width(model), backend, vectors.users, vectors.items);
+  finish_filter_vectors(graphs.user_item, graphs.item, backend, vectors.users, vectors.items);
+  vectors.layout.embedding_dim = vectors.items.cols();
+  return vectors;
 }
 
 }  // namespace penchant::pipeline

@@ -4,14 +4,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "kernels/backend.h"
 #include "models/graph_filter.h"
-#include "pipeline/data/dataset.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
 
@@ -27,9 +28,14 @@ models::SingularVectors read_singular_vectors(const std::filesystem::path& path,
 /// Width of the vectors, of the manifest's "model". Throws InputError if it is out of bounds.
 std::int64_t filter_width(const nlohmann::json& model);
 
-/// load_model() of what train_filter wrote. `manifest` has been read and names this data set.
-TrainedModel load_filter(const std::filesystem::path& model_directory,
-                         const nlohmann::json& manifest, const Dataset& dataset,
-                         kernels::Backend& backend);
+/// The filter of the manifest's "model" with the singular vectors beside it, of the rows that it
+/// was made of.
+std::unique_ptr<models::GraphFilter> load_filter(const std::filesystem::path& model_directory,
+                                                 const nlohmann::json& model,
+                                                 const graph::UserItemGraph& graph,
+                                                 kernels::Backend& backend);
+/// Its finished vectors.
+FinishedVectors filter_vectors(const models::GraphFilter& filter, const nlohmann::json& model,
+                               const Graphs& graphs, kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -19,7 +19,7 @@ enum class PairScore { none, probability, rating };
 class InterestScorer {
  public:
   virtual ~InterestScorer() = default;
-  /// Vectors of users given by their histories, as wide as TrainedModel::items, for inner products
+  /// Vectors of users given by their histories, as wide as Model::items, for inner products
   /// with them; an empty history gets a defined vector.
   virtual kernels::FloatMatrix user_vectors(const Histories& histories,
                                             kernels::Backend& backend) = 0;

@@ -5,10 +5,12 @@
 //   s_ui = (sum over u's events e with item i of decay^(number of u's events after e))^power
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "graph/csr.h"
+#include "graph/enum_names.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "models/blended_scorer.h"
@@ -26,6 +28,19 @@ struct RepeatBlend {
   float decay = 1.0F;   ///< in (0, 1]; 1 counts events
   float power = 1.0F;   ///< above 0
   float weight = 0.0F;  ///< in the scores; 0: without
+};
+
+/// Part of a model's scores.
+enum class TermKind { vectors, popularity, filter, repeats };
+constexpr auto enum_words(TermKind) {
+  return std::to_array<EnumWord<TermKind>>({{TermKind::vectors, "vectors"},
+                                            {TermKind::popularity, "popularity"},
+                                            {TermKind::filter, "filter"},
+                                            {TermKind::repeats, "repeats"}});
+}
+struct ScoreTerm {
+  TermKind kind;
+  double weight;
 };
 
 /// The s_ui above [histories x I], with values.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/model/vector_model.h"
 
-#include <limits>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,11 +15,9 @@
 #include "models/encoder.h"
 #include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/data/graph_stage.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/interest_network.h"
 #include "pipeline/model/model_manifest.h"
-#include "pipeline/model/score_terms.h"
 
 namespace penchant::pipeline {
 
@@ -65,106 +61,133 @@ void check_extents(const models::ModelOptions& options, const models::TensorFile
     refuse("hidden_dim", interest.hidden_dim);
 }
 
-/// Vectors of a graph encoder with these weights.
-void propagate_weights(const Dataset& dataset, const Graphs& graphs,
-                       const models::ModelOptions& options, const models::TensorFile& file,
-                       const fs::path& weights, Backend& backend, TrainedModel& model) {
+/// Options and weights of a model, checked against each other.
+struct Weights {
+  models::ModelOptions options;
+  fs::path path;
+  models::TensorFile file;
+
+  Weights(const fs::path& model_directory, const json& manifest)
+      : options(model_from_json(manifest.at("model"), model_directory / kManifestName)),
+        path(model_directory / kModelWeights),
+        file(models::read_safetensors(path)) {
+    options.initializer = models::Initializer::normal;  // read over: the start need not be good
+    check_extents(options, file, path);
+  }
+  /// Into the parameters of a model.
+  template <typename Model>
+  void copy_to(Model& model, Backend& backend) const {
+    model.visit_parameters([&](Parameter& parameter) {
+      backend.copy(
+          file.find_finite(parameter.name, parameter.value.rows(), parameter.value.cols(), path)
+              .view(),
+          parameter.value.view());
+    });
+  }
+};
+
+/// Of a graph encoder with these weights.
+FinishedVectors propagated_vectors(const Weights& weights, const Graphs& graphs, Backend& backend) {
   const graph::PropagationGraph propagation =
       graph::build_propagation_graph(graphs.user_item, graphs.item);
-  const Csr adjacency = model_adjacency(propagation, options.kind);
+  const Csr adjacency = model_adjacency(propagation, weights.options.kind);
   const auto sparse = backend.sparse(adjacency.view());
-  const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{0}, backend);
-  encoder->visit_parameters([&](Parameter& parameter) {
-    backend.copy(
-        file.find_finite(parameter.name, parameter.value.rows(), parameter.value.cols(), weights)
-            .view(),
-        parameter.value.view());
-  });
+  const auto encoder = models::make_encoder(weights.options, *sparse, {}, graph::Seed{0}, backend);
+  weights.copy_to(*encoder, backend);
   const kernels::ConstFloatView final = encoder->forward(backend);
-  model.users = backend.matrix<float>(dataset.num_users(), final.cols);
-  model.items = backend.matrix<float>(dataset.num_items(), final.cols);
-  backend.copy(final.rows_of(0, dataset.num_users()), model.users.view());
-  backend.copy(final.rows_of(dataset.num_users(), dataset.num_items()), model.items.view());
-  model.new_item_columns =
-      finish_vectors(graphs.user_item, graphs.item, options, backend, model.users, model.items);
+  const std::int64_t num_users = graphs.user_item.num_users;
+  const std::int64_t num_items = graphs.user_item.num_items;
+  FinishedVectors vectors{backend.matrix<float>(num_users, final.cols),
+                          backend.matrix<float>(num_items, final.cols),
+                          {}};
+  backend.copy(final.rows_of(0, num_users), vectors.users.view());
+  backend.copy(final.rows_of(num_users, num_items), vectors.items.view());
+  vectors.layout.new_item_columns = finish_vectors(graphs.user_item, graphs.item, weights.options,
+                                                   backend, vectors.users, vectors.items);
+  return vectors;
 }
 
-/// The last `max_length` events that are known of each user.
-Histories known_histories(const Dataset& dataset, KnownPart known, std::int64_t max_length) {
-  return known == KnownPart::train ? make_histories(dataset.split.train, dataset, max_length)
-                                   : make_histories_with_validation(dataset, max_length);
+double popularity_of(const json& manifest) {
+  return number_between(manifest, "popularity_weight", 0.0, kMostWeight);
 }
 
-/// An interest model with these weights, and the vectors of all users by their histories.
-void load_interest(const Dataset& dataset, const Graphs& graphs,
-                   const models::ModelOptions& options, const models::TensorFile& file,
-                   const fs::path& weights, const json& manifest, KnownPart known, Backend& backend,
-                   TrainedModel& model) {
-  auto network =
-      std::make_unique<InterestNetwork>(dataset, graphs.item, options, graph::Seed{0}, backend);
-  network->model().visit_parameters([&](Parameter& parameter) {
-    backend.copy(
-        file.find_finite(parameter.name, parameter.value.rows(), parameter.value.cols(), weights)
-            .view(),
-        parameter.value.view());
-  });
-  auto interest = std::make_unique<TrainedInterest>(
-      std::move(network), manifest.at("popularity_weight").get<double>() != 0.0,
-      calibration_from_json(manifest.at("calibration")));
-  const Histories histories = known_histories(dataset, known, options.interest.max_length);
-  interest->embeddings(histories, backend, model.users, model.items);
-  model.interest = std::move(interest);
+RepeatBlend repeats_of(const json& manifest) {
+  return manifest.contains("repeats") ? repeats_from_json(manifest.at("repeats")) : RepeatBlend{};
+}
+
+/// Layout, and the column of popularity, of vectors that lack it.
+void complete(const Weights& weights, const json& manifest, const graph::UserItemGraph& graph,
+              Backend& backend, FinishedVectors& vectors) {
+  VectorLayout& layout = vectors.layout;
+  layout.embedding_dim = vectors.items.cols() - layout.new_item_columns;
+  const double popularity_weight = popularity_of(manifest);
+  append_popularity(graph, popularity_weight, backend, vectors.users, vectors.items);
+  layout.popularity_column = popularity_weight != 0.0;
+  layout.normalized = weights.options.normalize && layout.width() == layout.embedding_dim;
+}
+
+/// An interest model with these weights.
+std::unique_ptr<TrainedInterest> make_interest(const Weights& weights, const json& manifest,
+                                               const Dataset& dataset, const Graphs& graphs,
+                                               KnownPart known, Backend& backend,
+                                               FinishedVectors& vectors) {
+  auto network = std::make_unique<InterestNetwork>(dataset, graphs.item, weights.options,
+                                                   graph::Seed{0}, backend);
+  weights.copy_to(network->model(), backend);
+  auto interest =
+      std::make_unique<TrainedInterest>(std::move(network), popularity_of(manifest) != 0.0,
+                                        calibration_from_json(manifest.at("calibration")));
+  interest->embeddings(known_histories(dataset, known, weights.options.interest.max_length),
+                       backend, vectors.users, vectors.items);
+  complete(weights, manifest, graphs.user_item, backend, vectors);
+  return interest;
 }
 
 }  // namespace
 
-TrainedModel load_vectors(const fs::path& model_directory, const json& manifest,
-                          const Dataset& dataset, Backend& backend, KnownPart known) {
-  const fs::path manifest_file = model_directory / kManifestName;
-  TrainedModel model;
-  models::ModelOptions options = model_from_json(manifest.at("model"), manifest_file);
-  options.initializer =
-      models::Initializer::normal;  // the weights are read; the start need not be good
-  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
-                                    dataset, graph_options_from_json(manifest.at("graph_options")));
-  const fs::path weights = model_directory / kModelWeights;
-  const models::TensorFile file = models::read_safetensors(weights);
-  check_extents(options, file, weights);
-  const double popularity_weight = number_between(manifest, "popularity_weight", 0.0, kMostWeight);
-  if (options.kind == models::ModelKind::interest) {
-    load_interest(dataset, graphs, options, file, weights, manifest, known, backend, model);
-  } else {
-    propagate_weights(dataset, graphs, options, file, weights, backend, model);
+FinishedVectors trained_vectors(const fs::path& model_directory, const json& manifest,
+                                const Dataset& dataset, const Graphs& graphs, Backend& backend) {
+  const Weights weights(model_directory, manifest);
+  FinishedVectors vectors;
+  if (weights.options.kind == models::ModelKind::interest) {
+    make_interest(weights, manifest, dataset, graphs, KnownPart::train_and_validation, backend,
+                  vectors);
+    return vectors;
   }
-  append_popularity(graphs.user_item, popularity_weight, backend, model.users, model.items);
-  model.popularity_column = popularity_weight != 0.0;
+  vectors = propagated_vectors(weights, graphs, backend);
+  complete(weights, manifest, graphs.user_item, backend, vectors);
+  return vectors;
+}
+
+std::unique_ptr<InterestScorer> load_interest(const fs::path& model_directory, const json& manifest,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              KnownPart known, Backend& backend,
+                                              FinishedVectors& vectors) {
+  return make_interest(Weights(model_directory, manifest), manifest, dataset, graphs, known,
+                       backend, vectors);
+}
+
+std::vector<ScoreTerm> trained_terms(const json& manifest) {
+  const auto filter = static_cast<double>(blend_from_json(manifest.at("blend")).weight);
+  const auto repeats = static_cast<double>(repeats_of(manifest).weight);
+  std::vector<ScoreTerm> terms = {{TermKind::vectors, 1.0}};
+  // A filter knows of popularity itself.
+  if (const double popularity = popularity_of(manifest); popularity != 0.0 && filter == 0.0)
+    terms.push_back({TermKind::popularity, popularity});
+  if (filter != 0.0) terms.push_back({TermKind::filter, filter});
+  if (repeats != 0.0) terms.push_back({TermKind::repeats, repeats});
+  return terms;
+}
+
+std::unique_ptr<models::Scorer> trained_scorer(const json& manifest,
+                                               const graph::UserItemGraph& graph,
+                                               const VectorViews& vectors,
+                                               const Histories& histories, Backend& backend) {
   const FilterBlend blend = blend_from_json(manifest.at("blend"));
-  RepeatBlend repeats;
-  if (manifest.contains("repeats")) repeats = repeats_from_json(manifest.at("repeats"));
-  Histories histories;
-  if (repeats.weight != 0.0F)
-    histories = known_histories(dataset, known, std::numeric_limits<std::int64_t>::max());
-  std::vector<models::WeightedScorer> terms =
-      blended_terms(graphs.user_item, histories, blend, repeats, backend);
-  if (!terms.empty()) {
-    // A filter knows of popularity itself.
-    const std::int64_t popularity_columns = model.popularity_column ? 1 : 0;
-    const std::int64_t width = model.items.cols() - (blend.weight != 0.0F ? popularity_columns : 0);
-    model.scorer = std::make_unique<models::BlendedScorer>(model.users.view().cols_of(0, width),
-                                                           model.items.view().cols_of(0, width),
-                                                           std::move(terms));
-  }
-  model.normalized = options.normalize && !model.popularity_column && model.new_item_columns == 0;
-  model.saw_validation = merged;
-  // Whatever changes a score; the weights' file alone does not hold all of it.
-  std::string parts = manifest.at("hash").get<std::string>();
-  for (const char* key : {"model", "graph_options", "popularity_weight", "blend", "repeats",
-                          "calibration", "trained_on"})
-    parts += manifest.value(key, json()).dump();
-  model.model_hash = hash_bytes(parts);
-  model.model_name = enum_name(options.kind);
-  return model;
+  const VectorViews scored = blend.weight != 0.0F ? vectors.without_popularity() : vectors;
+  return std::make_unique<models::BlendedScorer>(
+      scored.users, scored.items,
+      blended_terms(graph, histories, blend, repeats_of(manifest), backend));
 }
 
 }  // namespace penchant::pipeline

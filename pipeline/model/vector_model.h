@@ -4,19 +4,40 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "kernels/backend.h"
-#include "pipeline/data/dataset.h"
-#include "pipeline/data/known_rows.h"
-#include "pipeline/model/trained_model.h"
+#include "models/scorer.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/histories.h"
+#include "pipeline/model/interest.h"
+#include "pipeline/model/score_terms.h"
+#include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
 
-/// load_model() of encoders and interest models. `manifest` has been read and names this data set.
-TrainedModel load_vectors(const std::filesystem::path& model_directory,
-                          const nlohmann::json& manifest, const Dataset& dataset,
-                          kernels::Backend& backend, KnownPart known);
+/// The finished vectors of an encoder or interest model by its weights, over the graphs that it was
+/// trained on. Throws InputError for weights that are damaged or not those of the manifest.
+FinishedVectors trained_vectors(const std::filesystem::path& model_directory,
+                                const nlohmann::json& manifest, const Dataset& dataset,
+                                const Graphs& graphs, kernels::Backend& backend);
+/// The network of an interest model and, in `vectors`, what it makes of what is known of its users.
+std::unique_ptr<InterestScorer> load_interest(const std::filesystem::path& model_directory,
+                                              const nlohmann::json& manifest,
+                                              const Dataset& dataset, const Graphs& graphs,
+                                              KnownPart known, kernels::Backend& backend,
+                                              FinishedVectors& vectors);
+/// What its scores are made of.
+std::vector<ScoreTerm> trained_terms(const nlohmann::json& manifest);
+/// Vectors, and the filter and the repeats beside them. `vectors` must outlive it. `histories` is
+/// what repeats are counted in.
+std::unique_ptr<models::Scorer> trained_scorer(const nlohmann::json& manifest,
+                                               const graph::UserItemGraph& graph,
+                                               const VectorViews& vectors,
+                                               const Histories& histories,
+                                               kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -10,11 +10,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
-#include "pipeline/data/dataset.h"
-#include "pipeline/model/trained_model.h"
-#include "pipeline/training/train.h"
+#include "pipeline/model/model.h"
 
 namespace penchant::pipeline {
 
@@ -26,10 +23,7 @@ struct ReportOptions {
 };
 
 /// Everything that the page shows, as JSON: counts, distributions, curves, metrics, coordinates.
-nlohmann::json report_facts(const std::filesystem::path& data_directory, const Dataset& dataset,
-                            const std::filesystem::path& model_directory, const TrainedModel& model,
-                            const ReportOptions& options, kernels::Backend& backend,
-                            Progress& progress);
+nlohmann::json report_facts(const Model& model, const ReportOptions& options, Progress& progress);
 
 /// The page. Throws InputError that says what to install if Plotly's script or the page's template
 /// are not there.

@@ -14,13 +14,14 @@
 #include "graph/files.h"
 #include "graph/random.h"
 #include "kernels/transfer.h"
+#include "partition/partition.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluate.h"
-#include "pipeline/export/embed.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/report/item_map.h"
 #include "pipeline/report/report.h"
 
@@ -157,17 +158,17 @@ const graph::Attribute* category_of(const graph::Catalog& catalog) {
   return chosen;
 }
 
-json map_facts(const Dataset& dataset, const TrainedModel& model, const ReportOptions& options,
-               kernels::Backend& backend) {
+json map_facts(const Model& model, const ReportOptions& options) {
   constexpr std::int64_t kMostOfCovariance = 20000;
+  const Dataset& dataset = model.dataset();
   json map = {{"items", json::array()}};
-  if (model.items.rows() == 0 || model.embedding_dim() == 0) return map;
+  const std::int64_t dim = model.layout().embedding_dim;
+  if (dim == 0) return map;
   kernels::Download<float> download;
-  const kernels::ConstFloatView items = download(
-      kernels::ConstFloatView(model.items.view()).cols_of(0, model.embedding_dim()), backend);
+  const kernels::ConstFloatView items = download(model.items().cols_of(0, dim), model.backend());
   const std::vector<std::int64_t> shown = sample(items.rows, options.max_map_items, 102);
   const ItemMap places =
-      map_items(items, shown, sample(items.rows, kMostOfCovariance, 101), backend);
+      map_items(items, shown, sample(items.rows, kMostOfCovariance, 101), model.backend());
   map["variance_share"] = places.variance_share;
   map["umap"] = !places.umap.empty();
   map["num_items"] = items.rows;
@@ -214,11 +215,11 @@ json map_facts(const Dataset& dataset, const TrainedModel& model, const ReportOp
 }
 
 /// Half of the items among the most popular, half from the whole catalogue.
-json neighbour_facts(const Dataset& dataset, const TrainedModel& model,
-                     const ReportOptions& options, kernels::Backend& backend) {
+json neighbour_facts(const Model& model, const ReportOptions& options) {
   json result = json::array();
+  const Dataset& dataset = model.dataset();
   const std::int64_t num_items = dataset.num_items();
-  if (model.items.rows() == 0 || num_items <= options.num_neighbours) return result;
+  if (model.layout().width() == 0 || num_items <= options.num_neighbours) return result;
   const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
   std::vector<NodeId> by_count(at(num_items));
   std::iota(by_count.begin(), by_count.end(), 0);
@@ -232,8 +233,7 @@ json neighbour_facts(const Dataset& dataset, const TrainedModel& model,
     chosen.push_back(static_cast<NodeId>(item));
   for (const NodeId item : chosen) {
     json neighbours = json::array();
-    for (const ScoredItem& near :
-         similar(dataset, model, dataset.items.raw(item), options.num_neighbours, backend))
+    for (const ScoredItem& near : model.similar(dataset.items.raw(item), options.num_neighbours))
       neighbours.push_back({{"name", short_name(dataset, near.item)},
                             {"id", std::string(dataset.items.raw(near.item))},
                             {"cosine", near.score}});
@@ -247,7 +247,8 @@ json neighbour_facts(const Dataset& dataset, const TrainedModel& model,
 
 /// Items in ten groups of equal number, the most popular first: their share of the training rows
 /// and of the recommendations to a sample of users.
-json bias_facts(const Dataset& dataset, const TrainedModel& model, kernels::Backend& backend) {
+json bias_facts(const Model& model) {
+  const Dataset& dataset = model.dataset();
   constexpr std::int64_t kGroups = 10;
   const std::int64_t num_items = dataset.num_items();
   const std::int64_t length = std::min(kListLength, num_items);
@@ -267,7 +268,7 @@ json bias_facts(const Dataset& dataset, const TrainedModel& model, kernels::Back
   const std::vector<std::int64_t> users = sample(dataset.num_users(), kMostUsersOfBias, 104);
   for (const std::int64_t user : users) {
     for (const ScoredItem& item :
-         recommend(dataset, model, dataset.users.raw(static_cast<NodeId>(user)), length, backend)) {
+         model.recommend(dataset.users.raw(static_cast<NodeId>(user)), length)) {
       if (item.item == graph::kNoNode) continue;
       lists[at(group[at(item.item)])] += 1;
       reached[at(item.item)] = 1;
@@ -283,19 +284,31 @@ json bias_facts(const Dataset& dataset, const TrainedModel& model, kernels::Back
           {"length", length},         {"distinct_items", distinct},   {"num_items", num_items}};
 }
 
-json metric_facts(const Dataset& dataset, const TrainedModel& model, const ReportOptions& options,
-                  kernels::Backend& backend, Progress& progress) {
+json metric_facts(const Model& model, const ReportOptions& options, Progress& progress) {
+  const Dataset& dataset = model.dataset();
   if (dataset.split.test.empty()) return json::object();
   EvaluateOptions evaluation;
   evaluation.max_users = options.max_users;
   evaluation = evaluation.fitted(dataset.num_items(), progress);
-  const EvaluateReport report = evaluate(dataset, model, evaluation, backend, progress);
-  const EvaluateReport popularity = evaluate_popularity(dataset, evaluation, backend, progress);
+  const EvaluateReport report = evaluate(model, evaluation, progress);
+  const EvaluateReport popularity =
+      evaluate_popularity(dataset, evaluation, model.backend(), progress);
   return {{"model", report.metrics},
           {"popularity", popularity.metrics},
           {"users", report.num_users},
           {"sampled", options.max_users > 0 && report.num_users == options.max_users},
           {"seen_items_masked", report.seen_items_masked}};
+}
+
+/// "vectors + 0.05 popularity + 2 filter".
+std::string score_text(std::span<const ScoreTerm> terms) {
+  std::string text;
+  for (const ScoreTerm& term : terms) {
+    text += text.empty() ? "" : " + ";
+    if (term.weight != 1.0) text += fmt::format("{:.4g} ", term.weight);
+    text += enum_name(term.kind);
+  }
+  return text;
 }
 
 json stage_facts(const fs::path& data_directory, const json& data, const json& model) {
@@ -317,9 +330,10 @@ json stage_facts(const fs::path& data_directory, const json& data, const json& m
 
 }  // namespace
 
-json report_facts(const fs::path& data_directory, const Dataset& dataset,
-                  const fs::path& model_directory, const TrainedModel& model,
-                  const ReportOptions& options, kernels::Backend& backend, Progress& progress) {
+json report_facts(const Model& model, const ReportOptions& options, Progress& progress) {
+  const Dataset& dataset = model.dataset();
+  const fs::path& data_directory = dataset.directory;
+  const fs::path& model_directory = model.directory();
   const json data_manifest = read_manifest(data_directory, "data");
   const json model_manifest = read_manifest(model_directory, "model");
   progress.begin("report");
@@ -347,17 +361,17 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
   stop_if_asked(progress);
   facts["training"] = json_lines(model_directory / kMetricsName);
   facts["stages"] = stage_facts(data_directory, data_manifest, model_manifest);
-  facts["map"] = map_facts(dataset, model, options, backend);
+  facts["map"] = map_facts(model, options);
   progress.update(2, 6, "map");
   stop_if_asked(progress);
-  facts["neighbours"] = neighbour_facts(dataset, model, options, backend);
+  facts["neighbours"] = neighbour_facts(model, options);
   progress.update(3, 6, "neighbours");
   stop_if_asked(progress);
-  facts["bias"] = bias_facts(dataset, model, backend);
+  facts["bias"] = bias_facts(model);
   progress.update(4, 6, "recommendations");
   stop_if_asked(progress);
   progress.end("data, graph and vectors");
-  facts["metrics"] = metric_facts(dataset, model, options, backend, progress);
+  facts["metrics"] = metric_facts(model, options, progress);
   facts["configuration"] = text_of(model_directory / "config.toml");
   facts["versions"] = {{"penchant, data", data_manifest.at("penchant_version")},
                        {"penchant, model", model_manifest.at("penchant_version")},
@@ -365,9 +379,10 @@ json report_facts(const fs::path& data_directory, const Dataset& dataset,
                        {"model made", model_manifest.at("created")},
                        {"model", model_manifest.at("model").at("kind")},
                        {"trained on", model_manifest.value("device", "unknown")},
-                       {"report made on", backend.description()},
+                       {"report made on", model.backend().description()},
                        {"data hash", dataset.hash},
-                       {"model hash", model.model_hash}};
+                       {"model hash", model.hash()},
+                       {"score", score_text(model.terms())}};
   if (model_manifest.contains("chosen")) facts["versions"]["chosen"] = model_manifest["chosen"];
   return facts;
 }

@@ -27,8 +27,9 @@
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/auto_model.h"
+#include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
-#include "pipeline/model/load_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/training/auto_plan.h"
@@ -259,7 +260,7 @@ class AutoTrainer {
   }
 
   void decide_mixture() {
-    const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
+    const Model vectors = Model::open(directory_ / kSelection, dataset_, backend_);
     const MixtureChoice chosen = choose_mixture(
         vectors, graphs_.user_item, selection().filter,
         static_cast<double>(options_.model.temperature), judge(), tolerance_, backend_,
@@ -303,9 +304,9 @@ class AutoTrainer {
   std::shared_ptr<ScoreTable> chosen_scores() {
     std::shared_ptr<ScoreTable> table = std::move(selection().filter);
     if (!state_.mixture->vectors) return table;
-    const TrainedModel vectors = load_model(directory_ / kSelection, dataset_, backend_);
-    MixedScorer mixed(vectors.users.view(), vectors.items.view(), graphs_.user_item,
-                      *state_.mixture, std::move(table), backend_);
+    const Model vectors = Model::open(directory_ / kSelection, dataset_, backend_);
+    MixedScorer mixed(vectors.users(), vectors.items(), graphs_.user_item, *state_.mixture,
+                      std::move(table), backend_);
     return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
   }
 
@@ -319,15 +320,16 @@ class AutoTrainer {
   bool refits() const { return options_.refit && !dataset_.split.validation.empty(); }
   const char* trained_on() const { return refits() ? "train+validation" : "train"; }
 
+  const Graphs& learned() const { return merged_ ? *merged_ : graphs_; }
+
   /// Makes what was chosen of train + validation; false if interrupted.
   bool make() {
-    std::optional<Graphs> merged;
-    if (refits()) merged = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
-    const Graphs& graphs = merged ? *merged : graphs_;
+    if (refits()) merged_ = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
+    const Graphs& graphs = learned();
     if (state_.mixture->vectors) {
-      if (merged && !train_vectors(graphs, KnownPart::train_and_validation, kAutoVectors))
+      if (merged_ && !train_vectors(graphs, KnownPart::train_and_validation, kAutoVectors))
         return false;
-      if (!merged && !is_finished(directory_ / kAutoVectors, kModelArtifact))
+      if (!merged_ && !is_finished(directory_ / kAutoVectors, kModelArtifact))
         fs::rename(directory_ / kSelection, directory_ / kAutoVectors);
     }
     if (state_.mixture->filter_weight != 0.0) {
@@ -343,29 +345,31 @@ class AutoTrainer {
     std::string hashes;
     if (state_.mixture->filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
     if (state_.mixture->vectors) hashes += hash_file(directory_ / kAutoVectors / kModelWeights);
-    writer_->finish({{"data_hash", dataset_.hash},
-                     {"graph_options", graph_options_to_json(graphs_.options)},
-                     {"model",
-                      {{"kind", enum_name(models::ModelKind::automatic)},
-                       {"embedding_dim", options_.model.embedding_dim},
-                       {"filter", filter_to_json(*state_.filter)},
-                       {"mixture", state_.mixture->to_json()},
-                       {"repeats", repeats_to_json(*state_.repeats)}}},
-                     {"chosen", report.chosen},
-                     {"plan",
-                      {{"budget_seconds", options_.budget.seconds},
-                       {"expected_seconds", plan_.seconds},
-                       {"epochs", plan_.epochs},
-                       {"rank", *options_.filter.rank},
-                       {"selection_users", plan_.selection_users},
-                       {"cut_short_by_the_clock", state_.cut_short}}},
-                     {"trained_on", trained_on()},
-                     {"best_validation", report.best_validation},
-                     {"validation_metric", options_.validation_metric},
-                     {"seed", static_cast<std::uint64_t>(options_.seed)},
-                     {"hash", hash_bytes(hashes)},
-                     {"resources", resources_since(start_)},
-                     {"device", backend_.description()}});
+    finish_model(*writer_,
+                 {{"data_hash", dataset_.hash},
+                  {"graph_options", graph_options_to_json(graphs_.options)},
+                  {"model",
+                   {{"kind", enum_name(models::ModelKind::automatic)},
+                    {"embedding_dim", options_.model.embedding_dim},
+                    {"filter", filter_to_json(*state_.filter)},
+                    {"mixture", state_.mixture->to_json()},
+                    {"repeats", repeats_to_json(*state_.repeats)}}},
+                  {"chosen", report.chosen},
+                  {"plan",
+                   {{"budget_seconds", options_.budget.seconds},
+                    {"expected_seconds", plan_.seconds},
+                    {"epochs", plan_.epochs},
+                    {"rank", *options_.filter.rank},
+                    {"selection_users", plan_.selection_users},
+                    {"cut_short_by_the_clock", state_.cut_short}}},
+                  {"trained_on", trained_on()},
+                  {"best_validation", report.best_validation},
+                  {"validation_metric", options_.validation_metric},
+                  {"seed", static_cast<std::uint64_t>(options_.seed)},
+                  {"hash", hash_bytes(hashes)},
+                  {"resources", resources_since(start_)},
+                  {"device", backend_.description()}},
+                 dataset_, learned(), backend_);
   }
 
   const Dataset& dataset_;
@@ -382,7 +386,8 @@ class AutoTrainer {
   AutoPlan plan_;
   AutoState state_;
   std::shared_ptr<const FilterGraph> graph_;  ///< of the training part, once the search made it
-  std::optional<Selection> selection_;        ///< once it is needed
+  std::optional<Graphs> merged_;        ///< of train + validation, if the model is made of both
+  std::optional<Selection> selection_;  ///< once it is needed
 };
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace penchant::pipeline {
 
 /// train() for ModelKind::automatic. Writes choice.json (what has been decided; an interrupted run
-/// goes on from it), vectors/ (a model of its own, if vectors were trained), weights.safetensors
+/// goes on from it), trained/ (a model of its own, if vectors were trained), weights.safetensors
 /// (the filter's singular vectors, if it has a say), metrics.jsonl (a line for each trial),
 /// config.toml and manifest.json.
 TrainReport train_auto(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,

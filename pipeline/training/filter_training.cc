@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/training/filter_search.h"
@@ -54,31 +56,33 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
   }
 
   const bool refit = options.refit && !dataset.split.validation.empty();
-  const FilterGraph graph(refit
-                              ? make_graphs(train_and_validation(dataset), dataset, graphs.options)
-                                    .user_item.user_items.view()
-                              : graphs.user_item.user_items.view(),
-                          search.best.rank, options.seed, backend);
+  std::optional<Graphs> merged;
+  if (refit) merged = make_graphs(train_and_validation(dataset), dataset, graphs.options);
+  const Graphs& learned = merged ? *merged : graphs;
+  const FilterGraph graph(learned.user_item.user_items.view(), search.best.rank, options.seed,
+                          backend);
   write_singular_vectors(model_directory / kModelWeights, graph, backend);
   report.chosen = describe(search.best);
   if (report.validated) {
     report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
                                  report.best_validation, search.trials.size());
   }
-  writer.finish({{"data_hash", dataset.hash},
-                 {"graph_options", graph_options_to_json(graphs.options)},
-                 {"model",
-                  {{"kind", enum_name(models::ModelKind::graph_filter)},
-                   {"embedding_dim", options.model.embedding_dim},
-                   {"filter", filter_to_json(search.best)}}},
-                 {"trained_on", refit ? "train+validation" : "train"},
-                 {"trials", search.trials.size()},
-                 {"best_validation", report.best_validation},
-                 {"validation_metric", options.validation_metric},
-                 {"seed", static_cast<std::uint64_t>(options.seed)},
-                 {"hash", hash_file(model_directory / kModelWeights)},
-                 {"resources", resources_since(start)},
-                 {"device", backend.description()}});
+  finish_model(writer,
+               {{"data_hash", dataset.hash},
+                {"graph_options", graph_options_to_json(graphs.options)},
+                {"model",
+                 {{"kind", enum_name(models::ModelKind::graph_filter)},
+                  {"embedding_dim", options.model.embedding_dim},
+                  {"filter", filter_to_json(search.best)}}},
+                {"trained_on", refit ? "train+validation" : "train"},
+                {"trials", search.trials.size()},
+                {"best_validation", report.best_validation},
+                {"validation_metric", options.validation_metric},
+                {"seed", static_cast<std::uint64_t>(options.seed)},
+                {"hash", hash_file(model_directory / kModelWeights)},
+                {"resources", resources_since(start)},
+                {"device", backend.description()}},
+               dataset, learned, backend);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.end(report.chosen);
   return report;

@@ -20,6 +20,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/judge.h"
 #include "pipeline/choice/term_choice.h"
+#include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/training/checkpoint.h"
 #include "pipeline/training/interest_phase.h"
@@ -113,11 +114,10 @@ class Trainer {
   /// False if interrupted.
   bool refit(TrainingLoop& loop) {
     const graph::TrainingPart all = train_and_validation(dataset_);
-    const Graphs merged = make_graphs(all, dataset_, graphs_.options);
-    start_phase(all, merged);
+    merged_ = make_graphs(all, dataset_, graphs_.options);
+    start_phase(all, *merged_);
     const bool whole = loop.run(*phase_);
     if (whole) phase_->write_weights(directory_ / kModelWeights);
-    phase_.reset();  // it refers to these graphs
     return whole;
   }
 
@@ -223,7 +223,9 @@ class Trainer {
   void finish(const TrainReport& report, std::chrono::steady_clock::time_point start) {
     const bool saw_validation =
         position_.phase == "refit" || graphs_of_ == KnownPart::train_and_validation;
-    writer_->finish(
+    phase_.reset();  // what it holds makes room
+    finish_model(
+        *writer_,
         {{"course", course_},
          {"data_hash", dataset_.hash},
          {"graph_options", graph_options_to_json(graphs_.options)},
@@ -240,7 +242,8 @@ class Trainer {
          {"final_loss", report.final_loss},
          {"hash", hash_file(directory_ / kModelWeights)},
          {"resources", resources_since(start)},
-         {"device", backend_.description()}});
+         {"device", backend_.description()}},
+        dataset_, merged_ ? *merged_ : graphs_, backend_);
   }
 
   const Dataset& dataset_;
@@ -257,6 +260,7 @@ class Trainer {
   RankingTask task_;
   TrainingPosition position_;
   std::optional<models::TensorFile> resumed_;
+  std::optional<Graphs> merged_;  ///< of the refit
   std::unique_ptr<TrainingPhase> phase_;
 };
 

@@ -13,7 +13,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
-#include "pipeline/model/load_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 #include "pipeline/workflow/run.h"
 
@@ -130,8 +130,7 @@ AblationReport ablate(const fs::path& data, const Config& config,
     if (!dataset.split.test.empty()) {
       EvaluateOptions options = evaluation;
       options.part = HeldOut::test;
-      row.test = evaluate(dataset, load_model(changed.model_out, dataset, *backend), options,
-                          *backend, progress);
+      row.test = evaluate(Model::open(changed.model_out, dataset, *backend), options, progress);
     }
     json stored = row_to_json(row);
     stored["inputs"] = inputs;

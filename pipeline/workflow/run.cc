@@ -15,9 +15,8 @@
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/ingest/input_files.h"
-#include "pipeline/model/load_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/model/model_manifest.h"
-#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 
@@ -185,10 +184,10 @@ RunReport run_all(Config config, Progress& progress) {
   });
   if (report.interrupted) return report;
 
-  const TrainedModel model = load_model(config.model_out, dataset, *backend);
+  const Model model = Model::open(config.model_out, dataset, *backend);
   if (!dataset.split.test.empty()) {
     const fs::path path = config.model_out / kEvaluation;
-    const json inputs = {{"model", model.model_hash},
+    const json inputs = {{"model", model.hash()},
                          {"data", dataset.hash},
                          {"settings", settings(config, {"evaluate."})}};
     if (read_evaluation(path, inputs, report, progress)) {
@@ -196,7 +195,7 @@ RunReport run_all(Config config, Progress& progress) {
       progress.end("unchanged, skipped");
       report.skipped.emplace_back("evaluate");
     } else {
-      report.model = evaluate(dataset, model, evaluation, *backend, progress);
+      report.model = evaluate(model, evaluation, progress);
       report.popularity = evaluate_popularity(dataset, evaluation, *backend, progress);
       json result = evaluation_to_json(report.model);
       result["inputs"] = inputs;
@@ -208,11 +207,11 @@ RunReport run_all(Config config, Progress& progress) {
 
   if (!config.embeddings_out.empty()) {
     const Stamp embedded(config.embeddings_out, kEmbeddingsArtifact,
-                         {{"model", model.model_hash},
+                         {{"model", model.hash()},
                           {"data", dataset.hash},
                           {"settings", settings(config, {"embeddings."})}});
     stage("embed", embedded, report, progress,
-          [&] { embed(dataset, model, config.embed, embedded.destination(), *backend, progress); });
+          [&] { embed(model, config.embed, embedded.destination(), progress); });
   }
   return report;
 }

@@ -9,8 +9,7 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/ingest/ingest.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 
 int main(int, char** arguments) {
@@ -38,11 +37,11 @@ int main(int, char** arguments) {
   train.epochs = 2;
   train.model.embedding_dim = 8;
   pipeline::train(dataset, graphs, train, "", folder / "x.model", *backend, progress);
-  const pipeline::TrainedModel model = pipeline::load_model(folder / "x.model", dataset, *backend);
+  const pipeline::Model model = pipeline::Model::open(folder / "x.model", dataset, *backend);
   pipeline::EvaluateOptions evaluation;
   evaluation.cutoffs = {10};
-  const auto report = pipeline::evaluate(dataset, model, evaluation, *backend, progress);
-  pipeline::embed(dataset, model, {}, folder / "x.embeddings", *backend, progress);
+  const auto report = pipeline::evaluate(model, evaluation, progress);
+  pipeline::embed(model, {}, folder / "x.embeddings", progress);
   std::printf("%d items, recall@10 %.3f\n", static_cast<int>(dataset.num_items()),
               report.metrics.at("recall@10"));
   return fs::exists(folder / "x.embeddings" / "manifest.json") ? 0 : 1;

@@ -47,6 +47,9 @@ TEST(ArtifactFiles, KnowsWhatAStageWrites) {
   EXPECT_EQ(file_role("graph", "relation1.values.npy"), FileRole::content);
   EXPECT_EQ(file_role("model", "checkpoint.safetensors"), FileRole::resume);
   EXPECT_EQ(file_role("model", "selection/weights.safetensors"), FileRole::artefact);
+  EXPECT_EQ(file_role("model", "trained/manifest.json"), FileRole::content);
+  EXPECT_EQ(file_role("model", "trained/vectors/items.npy"), FileRole::artefact);
+  EXPECT_EQ(file_role("model", "vectors/items.npy"), FileRole::content);
   EXPECT_EQ(file_role("model", "vectors/manifest.json"), FileRole::content);
   EXPECT_EQ(file_role("model", "items.npy"), FileRole::none);
   EXPECT_EQ(file_role("model", "weights.safetensors.abcdefghij23.partial"), FileRole::record);

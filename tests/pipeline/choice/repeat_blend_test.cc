@@ -12,9 +12,8 @@
 #include "graph/random.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
-#include "pipeline/model/load_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/model/score_terms.h"
-#include "pipeline/model/trained_model.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/logs.h"
 
@@ -103,10 +102,10 @@ class RepeatBlending : public IngestTest {
     return train(dataset, graphs, options, "", at(name), *backend_, silent_progress());
   }
   double validation_of(const Dataset& dataset, const std::string& name, const std::string& metric) {
-    const TrainedModel model = load_model(at(name), dataset, *backend_, KnownPart::train);
+    const Model model = Model::open(at(name), dataset, *backend_, KnownPart::train);
     EvaluateOptions options;
     options.part = HeldOut::validation;
-    return evaluate(dataset, model, options, *backend_, silent_progress()).metrics.at(metric);
+    return evaluate(model, options, silent_progress()).metrics.at(metric);
   }
   std::unique_ptr<kernels::Backend> backend_ =
       kernels::make_backend({kernels::DeviceChoice::cpu, 1});
@@ -122,7 +121,7 @@ TEST_F(RepeatBlending, RanksWhatAUserComesBackTo) {
     EXPECT_GT(blended.best_validation, plain.best_validation);
     EXPECT_NEAR(validation_of(dataset, "blended", metric), blended.best_validation, 1e-6);
     EXPECT_NEAR(validation_of(dataset, "plain", metric), plain.best_validation, 1e-6);
-    EXPECT_NE(load_model(at("blended"), dataset, *backend_).scorer, nullptr);
+    EXPECT_NE(Model::open(at("blended"), dataset, *backend_).scorer(), nullptr);
   }
 }
 
@@ -155,11 +154,11 @@ TEST_F(RepeatBlending, AutoRanksWhatAUserComesBackToAndPaysForItOnce) {
     EXPECT_THAT(with.chosen, ::testing::HasSubstr("what users did before")) << budget;
     EXPECT_GT(model_of(blended)["model"]["repeats"]["weight"], 0.0);
     EXPECT_EQ(model_of(plain)["model"]["repeats"]["weight"], 0.0);
-    EXPECT_THAT(load_model(at(blended), dataset, *backend_).model_name,
+    EXPECT_THAT(Model::open(at(blended), dataset, *backend_).name(),
                 ::testing::HasSubstr("and repeats"));
-    if (std::filesystem::exists(at(blended) / "vectors")) {
-      EXPECT_EQ(model_of(blended + "/vectors")["repeats"]["weight"], 0.0);
-      EXPECT_EQ(model_of(blended + "/vectors")["course"]["blend_repeats"], false);
+    if (std::filesystem::exists(at(blended) / "trained")) {
+      EXPECT_EQ(model_of(blended + "/trained")["repeats"]["weight"], 0.0);
+      EXPECT_EQ(model_of(blended + "/trained")["course"]["blend_repeats"], false);
     }
   }
 }
@@ -168,7 +167,7 @@ TEST_F(RepeatBlending, IsLeftOutWhereOwnItemsAreMasked) {
   const Dataset dataset = creatures_of_habit(RepeatPolicy::sum);
   ASSERT_FALSE(dataset.repeats_allowed);
   train_on(dataset, "m", true, models::ModelKind::lightgcn);
-  EXPECT_EQ(load_model(at("m"), dataset, *backend_).scorer, nullptr);
+  EXPECT_EQ(Model::open(at("m"), dataset, *backend_).scorer(), nullptr);
 }
 
 }  // namespace

@@ -249,9 +249,9 @@ TEST_F(CliBadArtefact, AFlippedBitInAnyFileIsNoticed) {
     bool derived;  ///< made again where its manifest is damaged
   };
   const std::string data = at("shop.data");
-  const std::vector<std::string> recommend = {"recommend", data, at("shop.model"), "--user", "u3"};
+  const std::vector<std::string> evaluate = {"evaluate", data, at("shop.model")};
   for (const Reader& reader :
-       {Reader{"shop.data", recommend, false}, Reader{"shop.model", recommend, false},
+       {Reader{"shop.data", evaluate, false}, Reader{"shop.model", evaluate, false},
         Reader{"shop.data/graph", {"partition", data, "--parts", "3"}, true},
         Reader{"shop.data/partition",
                {"train", data, "--out", at("x.model"), "--set", "train.epochs=1"},
@@ -308,16 +308,20 @@ TEST_F(CliBadArtefact, WhatIsReadIsARegularFile) {
   const std::string data = at("shop.data");
   const std::string model = at("shop.model");
   const std::vector<std::string> recommend = {"recommend", data, model, "--user", "u3"};
-  for (const std::string& file : {data + "/train/user.npy", data + "/manifest.json",
-                                  model + "/weights.safetensors", data + "/users.parquet"}) {
+  const std::vector<std::string> evaluate = {"evaluate", data, model};
+  for (const std::string& file :
+       {data + "/train/user.npy", data + "/manifest.json", model + "/weights.safetensors",
+        model + "/vectors/users.npy", data + "/users.parquet"}) {
     SCOPED_TRACE(file);
     const fs::path kept = at("kept");
     fs::rename(file, kept);
+    const std::vector<std::string>& reader =
+        file.ends_with("weights.safetensors") ? evaluate : recommend;
     ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
-    expect_input_error(run_penchant(recommend), {file, "a pipe"});
+    expect_input_error(run_penchant(reader), {file, "a pipe"});
     fs::remove(file);
     fs::create_symlink("/dev/zero", file);
-    expect_input_error(run_penchant(recommend), {file, "a device"});
+    expect_input_error(run_penchant(reader), {file, "a device"});
     fs::remove(file);
     fs::rename(kept, file);
   }

@@ -16,8 +16,8 @@ namespace {
 using nlohmann::json;
 
 const std::vector<std::string> kVerbs = {
-    "ingest", "graph",  "partition", "train",    "evaluate", "embed",  "recommend", "similar",
-    "score",  "ablate", "run",       "generate", "info",     "config", "bench",     "report"};
+    "ingest", "graph", "partition", "train", "evaluate", "embed", "recommend", "similar", "score",
+    "ablate", "run",   "generate",  "info",  "config",   "bench", "report",    "upgrade"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

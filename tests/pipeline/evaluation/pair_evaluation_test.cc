@@ -12,8 +12,7 @@
 
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/evaluation/evaluation_report.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/interest_scorers.h"
 #include "tests/pipeline/support/shop.h"
@@ -109,18 +108,23 @@ TEST_F(PairShopTest, NegativesAreNewToTheUserAndFrozen) {
 
 TEST_F(PairShopTest, EvaluateReportsPairsOfAnInterestModelOnly) {
   train(recipe(), "x.model");
-  TrainedModel model = load_model(at("x.model"), dataset(), backend());
+  const Model model = Model::open(at("x.model"), dataset(), backend());
   EvaluateOptions options;
   options.cutoffs = {5};
-  EXPECT_FALSE(evaluate(dataset(), model, options, backend(), silent_progress()).pairs);
+  EXPECT_FALSE(evaluate(model, options, silent_progress()).pairs);
   const PairTask task = make_pair_task(dataset(), HeldOut::test);
   const auto answer = [](std::span<const NodeId> history, NodeId item) {
     const auto last = history.empty() ? 5 : static_cast<std::int64_t>(history.back());
     const auto mixed = 31 * static_cast<std::int64_t>(history.size()) + 7 * item + 3 * last;
     return static_cast<float>(mixed % 17) / 16.0F;
   };
-  model.interest = std::make_unique<HistoryScorer>(answer);
-  const auto report = evaluate(dataset(), model, options, backend(), silent_progress());
+  Model::Parts parts;
+  parts.vectors.users = backend().matrix<float>(dataset().num_users(), 1);
+  parts.vectors.items = backend().matrix<float>(dataset().num_items(), 1);
+  parts.vectors.layout.embedding_dim = 1;
+  parts.interest = std::make_unique<HistoryScorer>(answer);
+  const auto report =
+      evaluate(Model(dataset(), std::move(parts), backend()), options, silent_progress());
   ASSERT_TRUE(report.pairs.has_value());
   const Histories histories = make_histories_with_validation(dataset(), 10'000);
   std::vector<float> expected;

@@ -13,8 +13,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
@@ -95,47 +94,48 @@ void expect_nearest_half(std::uint16_t bits, float value) {
 class Embed : public penchant::testing::SmallShopTest {
  protected:
   /// A model of given vectors, repeated over the rows.
-  TrainedModel made_of(const std::vector<float>& values, std::int64_t width) {
-    TrainedModel model;
-    model.users = backend().matrix<float>(dataset().num_users(), width);
-    model.items = backend().matrix<float>(dataset().num_items(), width);
+  Model made_of(const std::vector<float>& values, std::int64_t width) {
+    Model::Parts model;
+    model.vectors.users = backend().matrix<float>(dataset().num_users(), width);
+    model.vectors.items = backend().matrix<float>(dataset().num_items(), width);
+    model.vectors.layout.embedding_dim = width;
     std::size_t next = 0;
-    for (auto* matrix : {&model.items, &model.users}) {
+    for (auto* matrix : {&model.vectors.items, &model.vectors.users}) {
       for (std::int64_t i = 0; i < matrix->rows(); ++i) {
         for (std::int64_t j = 0; j < width; ++j)
           matrix->view()(i, j) = values[next++ % values.size()];
       }
     }
-    model.model_hash = "00";
-    model.model_name = "test";
-    return model;
+    model.hash = "00";
+    model.name = "test";
+    return Model(dataset(), std::move(model), backend());
   }
-  TrainedModel trained() {
+  Model trained() {
     TrainOptions options = recipe();
     options.epochs = 1;
     train(options, "m");
-    return load_model(at("m"), dataset(), backend());
+    return Model::open(at("m"), dataset(), backend());
   }
-  void embed_as(const TrainedModel& model, const EmbedOptions& options) {
-    embed(dataset(), model, options, at("e"), backend(), silent_progress());
+  void embed_as(const Model& model, const EmbedOptions& options) {
+    embed(model, options, at("e"), silent_progress());
   }
 };
 
 TEST_F(Embed, NpyHoldsEveryVectorInTheOrderOfTheIds) {
-  const TrainedModel model = trained();
+  const Model model = trained();
   embed_as(model, {});
   for (const auto& [name, matrix, dictionary] :
-       {std::tuple("items", &model.items, &dataset().items),
-        std::tuple("users", &model.users, &dataset().users)}) {
+       {std::tuple("items", model.items(), &dataset().items),
+        std::tuple("users", model.users(), &dataset().users)}) {
     const Npy npy(at("e") / (std::string(name) + ".npy"));
     EXPECT_THAT(npy.header, AllOf(HasSubstr("'descr': '<f4'"), HasSubstr("'fortran_order': False"),
-                                  HasSubstr("'shape': (" + std::to_string(matrix->rows()) + "," +
-                                            std::to_string(matrix->cols()) + ")")));
+                                  HasSubstr("'shape': (" + std::to_string(matrix.rows) + "," +
+                                            std::to_string(matrix.cols) + ")")));
     const std::vector<float> values = npy.values<float>();
-    ASSERT_EQ(static_cast<std::int64_t>(values.size()), matrix->rows() * matrix->cols());
+    ASSERT_EQ(static_cast<std::int64_t>(values.size()), matrix.rows * matrix.cols);
     for (std::size_t k = 0; k < values.size(); ++k) {
       const auto place = static_cast<std::int64_t>(k);
-      ASSERT_EQ(values[k], matrix->view()(place / matrix->cols(), place % matrix->cols()));
+      ASSERT_EQ(values[k], matrix(place / matrix.cols, place % matrix.cols));
     }
     const Lines ids = ids_in(at("e") / (std::string(name) + ".ids.jsonl"));
     ASSERT_EQ(static_cast<std::int64_t>(ids.size()), dictionary->size());
@@ -144,7 +144,7 @@ TEST_F(Embed, NpyHoldsEveryVectorInTheOrderOfTheIds) {
   }
   const json manifest = json::parse(read_text(at("e") / "manifest.json"));
   EXPECT_EQ(manifest["data_hash"], dataset().hash);
-  EXPECT_EQ(manifest["model_hash"], model.model_hash);
+  EXPECT_EQ(manifest["model_hash"], model.hash());
   EXPECT_EQ(manifest["files"].size(), 4U);
 }
 
@@ -178,7 +178,7 @@ TEST_F(Embed, HalvesAreRoundedToNearestEven) {
     values.push_back(std::ldexp(static_cast<float>(state >> 8), -24 + i % 45 - 27) *
                      (i % 2 == 0 ? 1.0F : -1.0F));
   }
-  const TrainedModel model = made_of(values, 16);
+  const Model model = made_of(values, 16);
   EmbedOptions options;
   options.type = EmbeddingType::float16;
   embed_as(model, options);
@@ -219,13 +219,13 @@ TEST_F(Embed, NoFormatIsRefused) {
 }
 
 TEST_F(Embed, ItemsNeverSoldHaveAVectorFromTheirAttributes) {
-  const TrainedModel model = trained();
+  const Model model = trained();
   int unsold = 0;
   for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
     double square = 0;
-    for (std::int64_t j = 0; j < model.items.cols(); ++j) {
-      ASSERT_TRUE(std::isfinite(model.items.view()(item, j))) << dataset().items.raw(item);
-      square += std::pow(static_cast<double>(model.items.view()(item, j)), 2);
+    for (std::int64_t j = 0; j < model.items().cols; ++j) {
+      ASSERT_TRUE(std::isfinite(model.items()(item, j))) << dataset().items.raw(item);
+      square += std::pow(static_cast<double>(model.items()(item, j)), 2);
     }
     const bool sold = dataset().item_statistics.count[static_cast<std::size_t>(item)] > 0;
     unsold += sold ? 0 : 1;
@@ -237,13 +237,13 @@ TEST_F(Embed, ItemsNeverSoldHaveAVectorFromTheirAttributes) {
 }
 
 TEST_F(Embed, AnUnsoldItemIsNearItsOwnCategory) {
-  const TrainedModel model = trained();
+  const Model model = trained();
   const graph::Attribute& category = *dataset().catalog.find("category");
   for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
     const auto values = category.item_values.view().row(item);
     if (dataset().item_statistics.count[static_cast<std::size_t>(item)] > 0 || values.empty())
       continue;
-    const auto near = similar(dataset(), model, dataset().items.raw(item), 1, backend());
+    const auto near = model.similar(dataset().items.raw(item), 1);
     EXPECT_EQ(category.item_values.view().row(near.at(0).item)[0], values[0])
         << dataset().items.raw(item);
   }
@@ -253,7 +253,7 @@ TEST_F(Embed, RecommendEqualsBruteForce) {
   std::vector<float> values;
   for (int i = 0; i < 997; ++i)
     values.push_back(static_cast<float>(i * 31 % 7 - 3));  // ties are frequent
-  const TrainedModel model = made_of(values, 3);
+  const Model model = made_of(values, 3);
   for (const graph::NodeId user : {0, 5, 77}) {
     std::vector<bool> seen(static_cast<std::size_t>(dataset().num_items()), false);
     for (const auto* part : {&dataset().split.train.interactions, &dataset().split.validation}) {
@@ -265,21 +265,18 @@ TEST_F(Embed, RecommendEqualsBruteForce) {
     for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
       if (seen[static_cast<std::size_t>(item)]) continue;
       float score = 0;
-      for (std::int64_t j = 0; j < 3; ++j)
-        score += model.users.view()(user, j) * model.items.view()(item, j);
+      for (std::int64_t j = 0; j < 3; ++j) score += model.users()(user, j) * model.items()(item, j);
       order.emplace_back(-score, item);
     }
     std::sort(order.begin(), order.end());
-    const auto got = recommend(dataset(), model, dataset().users.raw(user), 10, backend());
+    const auto got = model.recommend(dataset().users.raw(user), 10);
     ASSERT_EQ(got.size(), 10U);
     for (std::size_t k = 0; k < got.size(); ++k) {
       EXPECT_EQ(got[k].item, order[k].second) << "rank " << k + 1;
       EXPECT_EQ(got[k].score, -order[k].first);
     }
-    EXPECT_EQ(
-        recommend(dataset(), model, dataset().users.raw(user), dataset().num_items(), backend())
-            .size(),
-        order.size())
+    EXPECT_EQ(model.recommend(dataset().users.raw(user), dataset().num_items()).size(),
+              order.size())
         << "fewer than k where fewer are left";
   }
 }
@@ -287,14 +284,14 @@ TEST_F(Embed, RecommendEqualsBruteForce) {
 TEST_F(Embed, SimilarIsByCosineWithoutTheItemItself) {
   std::vector<float> values;
   for (int i = 0; i < 499; ++i) values.push_back(static_cast<float>(i * i % 23) + 0.5F);
-  const TrainedModel model = made_of(values, 4);
+  const Model model = made_of(values, 4);
   const auto cosine = [&](graph::NodeId a, graph::NodeId b) {
     double dot = 0;
     double square_a = 0;
     double square_b = 0;
     for (std::int64_t j = 0; j < 4; ++j) {
-      const double x = static_cast<double>(model.items.view()(a, j));
-      const double y = static_cast<double>(model.items.view()(b, j));
+      const double x = static_cast<double>(model.items()(a, j));
+      const double y = static_cast<double>(model.items()(b, j));
       dot += x * y;
       square_a += x * x;
       square_b += y * y;
@@ -302,7 +299,7 @@ TEST_F(Embed, SimilarIsByCosineWithoutTheItemItself) {
     return dot / std::sqrt(square_a * square_b);
   };
   const graph::NodeId item = 11;
-  const auto got = similar(dataset(), model, dataset().items.raw(item), 15, backend());
+  const auto got = model.similar(dataset().items.raw(item), 15);
   ASSERT_EQ(got.size(), 15U);
   std::vector<double> all;
   for (graph::NodeId other = 0; other < dataset().num_items(); ++other) {
@@ -317,19 +314,15 @@ TEST_F(Embed, SimilarIsByCosineWithoutTheItemItself) {
 }
 
 TEST_F(Embed, LookUpsRefuseWhatIsNotThere) {
-  const TrainedModel model = made_of({1.0F, 2.0F}, 2);
-  EXPECT_THAT(input_error_of([&] { recommend(dataset(), model, "u1", 0, backend()); }),
-              HasSubstr("k is 0"));
-  EXPECT_THAT(input_error_of(
-                  [&] { recommend(dataset(), model, "u1", dataset().num_items() + 1, backend()); }),
+  const Model model = made_of({1.0F, 2.0F}, 2);
+  EXPECT_THAT(input_error_of([&] { model.recommend("u1", 0); }), HasSubstr("k is 0"));
+  EXPECT_THAT(input_error_of([&] { model.recommend("u1", dataset().num_items() + 1); }),
               HasSubstr("91 items"));
-  EXPECT_THAT(input_error_of([&] { recommend(dataset(), model, "U1", 1, backend()); }),
+  EXPECT_THAT(input_error_of([&] { model.recommend("U1", 1); }),
               AllOf(HasSubstr("unknown user 'U1'"), HasSubstr("did you mean")));
-  EXPECT_THAT(
-      input_error_of([&] { similar(dataset(), model, "i1", dataset().num_items(), backend()); }),
-      HasSubstr("90 items"));
-  EXPECT_THAT(input_error_of([&] { similar(dataset(), model, "lamp", 1, backend()); }),
-              HasSubstr("unknown item 'lamp'"));
+  EXPECT_THAT(input_error_of([&] { model.similar("i1", dataset().num_items()); }),
+              HasSubstr("90 items"));
+  EXPECT_THAT(input_error_of([&] { model.similar("lamp", 1); }), HasSubstr("unknown item 'lamp'"));
 }
 
 }  // namespace

@@ -2,13 +2,13 @@
 // Recommendations for someone who is not in the data: a list of raw ids, good and bad.
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "pipeline/export/embed.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "tests/pipeline/support/interest_scorers.h"
 #include "tests/pipeline/support/logs.h"
 
@@ -28,20 +28,25 @@ using ::testing::Not;
 class RecommendHistory : public IngestTest {
  protected:
   /// Six items a to f in a plane; vectors as given, row by row.
-  void use(const std::vector<float>& items, bool popularity_column = false) {
+  void use(const std::vector<float>& items, bool popularity_column = false,
+           std::unique_ptr<InterestScorer> interest = nullptr) {
     dataset_ = ingest_text(
         "user,item,time\n"
         "1,a,1\n1,b,2\n1,c,3\n2,d,1\n2,e,2\n2,f,3\n");
     const std::int64_t cols = static_cast<std::int64_t>(items.size()) / 6;
-    model_.popularity_column = popularity_column;
-    model_.items = backend_->matrix<float>(6, cols);
-    model_.users = backend_->matrix<float>(2, cols);
+    FinishedVectors vectors;
+    vectors.layout = {cols - (popularity_column ? 1 : 0), 0, popularity_column, false};
+    vectors.items = backend_->matrix<float>(6, cols);
+    vectors.users = backend_->matrix<float>(2, cols);
     backend_->copy(kernels::ConstFloatView(items.data(), 6, cols, cols, kernels::Device::cpu),
-                   model_.items.view());
+                   vectors.items.view());
+    model_.emplace(dataset_,
+                   Model::Parts{std::move(vectors), nullptr, std::move(interest), "test", "00"},
+                   *backend_);
   }
   Lines recommended(const std::vector<std::string_view>& history, std::int64_t k) {
     Lines items;
-    for (const ScoredItem& entry : recommend_for_history(dataset_, model_, history, k, *backend_)) {
+    for (const ScoredItem& entry : model_->recommend_for_history(history, k)) {
       items.emplace_back(dataset_.items.raw(entry.item));
     }
     return items;
@@ -50,7 +55,7 @@ class RecommendHistory : public IngestTest {
   std::unique_ptr<kernels::Backend> backend_ =
       kernels::make_backend({kernels::DeviceChoice::cpu, 1});
   Dataset dataset_;
-  TrainedModel model_;
+  std::optional<Model> model_;
 };
 
 TEST_F(RecommendHistory, WithoutAnInterestModelTheMeanOfTheVectors) {
@@ -60,7 +65,7 @@ TEST_F(RecommendHistory, WithoutAnInterestModelTheMeanOfTheVectors) {
   EXPECT_THAT(recommended({"a", "b"}, 4), ElementsAre("c", "d", "f", "e"));
   EXPECT_THAT(recommended({"b"}, 3), ElementsAre("c", "e", "d"));
   const std::vector<std::string_view> history = {"a", "b"};
-  const auto best = recommend_for_history(dataset_, model_, history, 1, *backend_);
+  const auto best = model_->recommend_for_history(history, 1);
   EXPECT_NEAR(best[0].score, 4.0 * std::sqrt(0.5), 1e-6) << "the query is as long as a and b are";
 }
 
@@ -77,9 +82,8 @@ TEST_F(RecommendHistory, VectorsThatCancelLeaveTheLowerIdsFirst) {
 
 TEST_F(RecommendHistory, AnInterestModelGivesTheVector) {
   // Its vector is (last item, length): scores are 2 x + 3 y after a, b, c.
-  use({1, 0, 0, 1, 2, 2, 1, 5, -1, 1, 9, .5F});
-  model_.interest =
-      std::make_unique<HistoryScorer>([](std::span<const NodeId>, NodeId) { return 0.5F; });
+  use({1, 0, 0, 1, 2, 2, 1, 5, -1, 1, 9, .5F}, false,
+      std::make_unique<HistoryScorer>([](std::span<const NodeId>, NodeId) { return 0.5F; }));
   EXPECT_THAT(recommended({"a", "b", "c"}, 3), ElementsAre("f", "d", "e"));
 }
 
@@ -108,7 +112,7 @@ TEST_F(RecommendHistory, BadListsAreExplained) {
               }),
               AllOf(HasSubstr("unknown item 'zzz'"), HasSubstr("6 known ids")));
   EXPECT_THAT(input_error_of([&] { recommended({"a"}, 7); }), HasSubstr("k is 7"));
-  model_.items = backend_->matrix<float>(6, 0);
+  use({});
   EXPECT_THAT(input_error_of([&] { recommended({"a"}, 1); }), HasSubstr("no vectors"));
 }
 

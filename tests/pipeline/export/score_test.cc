@@ -4,13 +4,14 @@
 #include "pipeline/export/score.h"
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/tables/tables.h"
 #include "tests/pipeline/support/interest_scorers.h"
 #include "tests/pipeline/support/logs.h"
@@ -49,21 +50,27 @@ class Score : public IngestTest {
         "user,item,time\n"
         "u,a,1\nu,b,2\nu,c,3\nu,d,4\n\"v,1\",a,1\n",
         options);
-    model_.users = backend_->matrix<float>(2, 2);
-    model_.items = backend_->matrix<float>(4, 2);
+    model_.vectors.layout.embedding_dim = 2;
+    model_.vectors.users = backend_->matrix<float>(2, 2);
+    model_.vectors.items = backend_->matrix<float>(4, 2);
     for (std::int64_t i = 0; i < 2; ++i) {
-      model_.users.view()(i, 0) = static_cast<float>(2 * i + 1);
-      model_.users.view()(i, 1) = static_cast<float>(2 * i + 2);
+      model_.vectors.users.view()(i, 0) = static_cast<float>(2 * i + 1);
+      model_.vectors.users.view()(i, 1) = static_cast<float>(2 * i + 2);
     }
     for (std::int64_t i = 0; i < 4; ++i) {
-      model_.items.view()(i, 0) = static_cast<float>(i);
-      model_.items.view()(i, 1) = 1.0F;
+      model_.vectors.items.view()(i, 0) = static_cast<float>(i);
+      model_.vectors.items.view()(i, 1) = 1.0F;
     }
+  }
+  /// Of the parts as they are when it is first asked for.
+  const Model& model() {
+    if (!made_) made_.emplace(dataset_, std::move(model_), *backend_);
+    return *made_;
   }
   std::string scored(std::string_view pairs, const ScoreOptions& options = {},
                      const std::string& name = "pairs.csv") {
-    report_ = score_table(dataset_, model_, write(name, pairs), at("scores.csv"), options,
-                          *backend_, silent_progress());
+    report_ =
+        score_table(model(), write(name, pairs), at("scores.csv"), options, silent_progress());
     return read_text(at("scores.csv"));
   }
   bool nothing_written() const {
@@ -75,7 +82,8 @@ class Score : public IngestTest {
   std::unique_ptr<kernels::Backend> backend_ =
       kernels::make_backend({kernels::DeviceChoice::cpu, 1});
   Dataset dataset_;
-  TrainedModel model_;
+  Model::Parts model_;
+  std::optional<Model> made_;
   ScoreReport report_;
 };
 
@@ -148,8 +156,7 @@ TEST_F(Score, QuotesOfPlainTextAreText) {
 
 TEST_F(Score, ATableWithoutRowsGivesOne) {
   EXPECT_EQ(scored("user,item\n"), "user,item,score\n");
-  score_table(dataset_, model_, at("pairs.csv"), at("scores.parquet"), {}, *backend_,
-              silent_progress());
+  score_table(model(), at("pairs.csv"), at("scores.parquet"), {}, silent_progress());
   EXPECT_THAT(table_columns(at("scores.parquet"), {}), ElementsAre("user", "item", "score"));
 }
 
@@ -167,8 +174,8 @@ TEST_F(Score, ParquetInAndOut) {
     writer.write(kRows, {{"user", users}, {"item", items}});
     writer.close();
   }
-  const ScoreReport report = score_table(dataset_, model_, at("pairs.parquet"),
-                                         at("scores.parquet"), {}, *backend_, silent_progress());
+  const ScoreReport report =
+      score_table(model(), at("pairs.parquet"), at("scores.parquet"), {}, silent_progress());
   EXPECT_EQ(report.rows_written, kRows);
   const std::vector<std::string> columns = {"user", "item", "score"};
   TableReader reader(at("scores.parquet"), {}, columns);
@@ -187,9 +194,7 @@ TEST_F(Score, ParquetInAndOut) {
 
 TEST_F(Score, BadFilesAreExplained) {
   const auto run = [&](const std::string& pairs, const std::string& out) {
-    return input_error_of([&] {
-      score_table(dataset_, model_, at(pairs), at(out), {}, *backend_, silent_progress());
-    });
+    return input_error_of([&] { score_table(model(), at(pairs), at(out), {}, silent_progress()); });
   };
   write("pairs.csv", "customer,item\nu,a\n");
   EXPECT_THAT(run("pairs.csv", "scores.csv"),

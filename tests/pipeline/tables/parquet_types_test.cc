@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/export/score.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/tables/tables.h"
 #include "tests/pipeline/support/logs.h"
 
@@ -183,18 +183,24 @@ TEST_F(TypedIngest, WhatCannotPlayARoleIsAnError) {
       "nested", "data.filters");
 }
 
+/// User n has score n + 1 for all items.
+Model model_of(const Dataset& dataset, kernels::Backend& backend) {
+  Model::Parts parts;
+  FinishedVectors& vectors = parts.vectors;
+  vectors.layout.embedding_dim = 1;
+  vectors.users = backend.matrix<float>(dataset.num_users(), 1);
+  vectors.items = backend.matrix<float>(dataset.num_items(), 1);
+  for (std::int64_t i = 0; i < dataset.num_users(); ++i)
+    vectors.users.view()(i, 0) = static_cast<float>(i + 1);
+  for (std::int64_t i = 0; i < dataset.num_items(); ++i) vectors.items.view()(i, 0) = 1.0F;
+  return Model(dataset, std::move(parts), backend);
+}
+
 TEST_F(TypedIngest, ScoreHandsColumnsOnUnchanged) {
   const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
   const Dataset dataset = ingest(typed_log());
-  TrainedModel model;
-  model.users = backend->matrix<float>(3, 1);
-  model.items = backend->matrix<float>(3, 1);
-  for (std::int64_t i = 0; i < 3; ++i) {
-    model.users.view()(i, 0) = static_cast<float>(i + 1);
-    model.items.view()(i, 0) = 1.0F;
-  }
-  score_table(dataset, model, kTypes, at("s.parquet"), {}, *backend,
-              penchant::pipeline::silent_progress());
+  const Model model = model_of(dataset, *backend);
+  score_table(model, kTypes, at("s.parquet"), {}, penchant::pipeline::silent_progress());
   const std::vector<std::string> columns = table_columns(kTypes, {});
   const std::vector<ColumnType> before = parquet_column_types(kTypes, columns);
   const std::vector<ColumnType> after = parquet_column_types(at("s.parquet"), columns);
@@ -205,8 +211,7 @@ TEST_F(TypedIngest, ScoreHandsColumnsOnUnchanged) {
   EXPECT_EQ(cells_of(at("s.parquet"), "score"), (Lines{"1", "2", "3"}));
   EXPECT_THAT(read_text(at("s.parquet")), HasSubstr("a test")) << "the file's metadata";
 
-  score_table(dataset, model, kTypes, at("s.csv"), {}, *backend,
-              penchant::pipeline::silent_progress());
+  score_table(model, kTypes, at("s.csv"), {}, penchant::pipeline::silent_progress());
   const std::string csv = read_text(at("s.csv"));
   EXPECT_THAT(csv, HasSubstr("2024-05-01T10:00:00.123456,2024-05-01T10:00:00.123456000Z,"));
   EXPECT_THAT(csv, HasSubstr("\"[\"\"red\"\",\"\"wool\"\"]\",\"[1,2]\",\"[0.5,1]\","));
@@ -221,12 +226,9 @@ TEST_F(TypedIngest, ScoreLeavesOutRowsOfTypedTables) {
   IngestOptions options = typed_log();
   options.filters = {{"user", "!=", {"u2"}}};
   const Dataset dataset = ingest(options);
-  TrainedModel model;
-  model.users = backend->matrix<float>(2, 1);
-  model.items = backend->matrix<float>(2, 1);
   const ScoreReport report =
-      score_table(dataset, model, kTypes, at("s.parquet"), {.unknown = UnknownIds::skip}, *backend,
-                  penchant::pipeline::silent_progress());
+      score_table(model_of(dataset, *backend), kTypes, at("s.parquet"),
+                  {.unknown = UnknownIds::skip}, penchant::pipeline::silent_progress());
   EXPECT_EQ(report.rows_written, 2);
   EXPECT_THAT(cells_of(at("s.parquet"), "user"), ElementsAre("u1", "u3"));
   EXPECT_THAT(cells_of(at("s.parquet"), "tags"), ElementsAre("|red|wool", ""));

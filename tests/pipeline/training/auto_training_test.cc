@@ -14,8 +14,7 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/model/filter_model.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/filter_search.h"
 #include "pipeline/training/filter_training.h"
@@ -53,7 +52,7 @@ class AutoTraining : public penchant::testing::SmallShopTest {
     }
     return found;
   }
-  TrainedModel load(const std::string& name) { return load_model(at(name), dataset(), backend()); }
+  Model load(const std::string& name) { return Model::open(at(name), dataset(), backend()); }
 
   /// The most popular of `trials` within this share of the best; with none the first of the best.
   static json expected_choice(const std::vector<json>& trials, const char* what, double tolerance) {
@@ -103,14 +102,14 @@ TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
   const json mixture = manifest("m")["model"]["mixture"];
   ASSERT_TRUE(mixture["vectors"].get<bool>());
   ASSERT_GT(mixture["filter_weight"].get<double>(), 0.0);
-  const TrainedModel model = load("m");
-  ASSERT_NE(model.scorer, nullptr);
-  EXPECT_EQ(model.embedding_dim(), 12);
-  EXPECT_EQ(model.popularity_column, mixture["popularity_weight"].get<double>() != 0.0);
+  const Model model = load("m");
+  ASSERT_NE(model.scorer(), nullptr);
+  EXPECT_EQ(model.layout().embedding_dim, 12);
+  EXPECT_EQ(model.layout().popularity_column, mixture["popularity_weight"].get<double>() != 0.0);
 
   const Graphs merged = make_graphs(train_and_validation(dataset()), dataset(), graphs().options);
   const graph::CsrView rows = merged.user_item.user_items.view();
-  const TrainedModel vectors = load_model(at("m") / "vectors", dataset(), backend());
+  const Model vectors = Model::open(at("m") / "trained", dataset(), backend());
   models::GraphFilter filter(
       std::make_shared<models::FilterGraph>(
           rows,
@@ -121,7 +120,7 @@ TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
   const kernels::IdView ids(users.data(), 4, kernels::Device::cpu);
   kernels::FloatMatrix got = backend().matrix<float>(dataset().num_items(), 4);
   kernels::FloatMatrix filtered = backend().matrix<float>(dataset().num_items(), 4);
-  model.scorer->score(ids, backend(), got.view());
+  model.scorer()->score(ids, backend(), got.view());
   filter.score(ids, backend(), filtered.view());
   for (std::int64_t b = 0; b < 4; ++b) {
     const graph::NodeId user = users[static_cast<std::size_t>(b)];
@@ -129,8 +128,8 @@ TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
     for (std::int64_t i = 0; i < got.rows(); ++i) {
       double product = 0.0;
       for (std::int64_t d = 0; d < 12; ++d)
-        product += static_cast<double>(vectors.users.view()(user, d)) *
-                   static_cast<double>(vectors.items.view()(i, d));
+        product += static_cast<double>(vectors.users()(user, d)) *
+                   static_cast<double>(vectors.items()(i, d));
       const auto buyers = static_cast<double>(merged.user_item.item_users.view().row_size(i));
       product += mixture["popularity_weight"].get<double>() * std::log1p(buyers);
       const double filter_part =
@@ -144,26 +143,25 @@ TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
 
 TEST_F(AutoTraining, ServesEveryVerbOnModels) {
   train(auto_recipe(), "m");
-  const TrainedModel model = load("m");
+  const Model model = load("m");
   EvaluateOptions options;
   options.cutoffs = {20};
   const auto recall = [&](const EvaluateReport& report) { return report.metrics.at("recall@20"); };
   const double popularity =
       recall(evaluate_popularity(dataset(), options, backend(), silent_progress()));
-  EXPECT_GT(recall(evaluate(dataset(), model, options, backend(), silent_progress())),
-            1.3 * popularity);
+  EXPECT_GT(recall(evaluate(model, options, silent_progress())), 1.3 * popularity);
   options.vectors_alone = true;
-  EXPECT_GT(recall(evaluate(dataset(), model, options, backend(), silent_progress())), popularity);
-  EXPECT_EQ(recommend(dataset(), model, "u3", 5, backend()).size(), 5U);
-  EXPECT_EQ(similar(dataset(), model, "i3", 5, backend()).size(), 5U);
-  embed(dataset(), model, {}, at("e"), backend(), silent_progress());
+  EXPECT_GT(recall(evaluate(model, options, silent_progress())), popularity);
+  EXPECT_EQ(model.recommend("u3", 5).size(), 5U);
+  EXPECT_EQ(model.similar("i3", 5).size(), 5U);
+  embed(model, {}, at("e"), silent_progress());
   EXPECT_TRUE(fs::exists(at("e") / "items.npy"));
 }
 
 TEST_F(AutoTraining, SameSeedSameBytes) {
   train(auto_recipe(), "one");
   train(auto_recipe(), "two");
-  for (const char* file : {"weights.safetensors", "vectors/weights.safetensors", "metrics.jsonl"})
+  for (const char* file : {"weights.safetensors", "trained/weights.safetensors", "metrics.jsonl"})
     EXPECT_EQ(read_text(at("one") / file), read_text(at("two") / file)) << file;
   EXPECT_EQ(manifest("one")["hash"], manifest("two")["hash"]);
 }
@@ -197,7 +195,7 @@ TEST_F(AutoTraining, AnInterruptedRunGoesOnToTheSameBytes) {
     EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
     options.resume = true;
     EXPECT_FALSE(train(options, "m").interrupted);
-    for (const char* file : {"weights.safetensors", "vectors/weights.safetensors", "metrics.jsonl"})
+    for (const char* file : {"weights.safetensors", "trained/weights.safetensors", "metrics.jsonl"})
       EXPECT_EQ(read_text(at("whole") / file), read_text(at("m") / file)) << file << updates;
     EXPECT_EQ(manifest("whole")["hash"], manifest("m")["hash"]);
   }
@@ -227,9 +225,9 @@ TEST_F(AutoTraining, WithoutValidationTakesTheFiltersStart) {
   EXPECT_FALSE(report.validated);
   EXPECT_THAT(report.chosen, HasSubstr("there is no validation part"));
   EXPECT_EQ(manifest("m")["model"]["mixture"]["vectors"], false);
-  EXPECT_FALSE(fs::exists(at("m") / "vectors"));
-  EXPECT_EQ(load("m").items.cols(), 12);
-  EXPECT_NE(load("m").scorer, nullptr);
+  EXPECT_FALSE(fs::exists(at("m") / "trained"));
+  EXPECT_EQ(load("m").items().cols, 12);
+  EXPECT_NE(load("m").scorer(), nullptr);
 }
 
 TEST_F(AutoTraining, WithoutRefitKeepsWhatTheTrainingPartGave) {

@@ -13,8 +13,7 @@
 #include "graph/error.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/shop.h"
 #include "tests/simt/simt_backend.h"
@@ -47,11 +46,11 @@ class OnADevice : public penchant::testing::SmallShopTest,
     EvaluateOptions options;
     options.cutoffs = {10};
     options.rank_metrics = true;
-    const TrainedModel model = load_model(at(name), dataset(), backend);
-    embed(dataset(), model, {}, at(name + ".vectors"), backend, silent_progress());
-    EXPECT_EQ(recommend(dataset(), model, "u3", 5, backend).size(), 5U);
-    EXPECT_EQ(similar(dataset(), model, "i3", 5, backend).size(), 5U);
-    return evaluate(dataset(), model, options, backend, silent_progress());
+    const Model model = Model::open(at(name), dataset(), backend);
+    embed(model, {}, at(name + ".vectors"), silent_progress());
+    EXPECT_EQ(model.recommend("u3", 5).size(), 5U);
+    EXPECT_EQ(model.similar("i3", 5).size(), 5U);
+    return evaluate(model, options, silent_progress());
   }
   /// Trains on both, and compares what users see.
   void expect_like_the_cpu(const TrainOptions& options) {
@@ -100,18 +99,18 @@ TEST_P(OnADevice, FusedInterestModel) {
   options.batch_size = 1024;
   options.num_negatives = 64;
   expect_like_the_cpu(options);
-  TrainedModel model = load_model(at("device"), dataset(), *device_);
+  const Model model = Model::open(at("device"), dataset(), *device_);
   const std::vector<std::string_view> history = {"i1", "i2"};
-  EXPECT_EQ(recommend_for_history(dataset(), model, history, 5, *device_).size(), 5U);
+  EXPECT_EQ(model.recommend_for_history(history, 5).size(), 5U);
 }
 
 TEST_P(OnADevice, SomeoneNewByTheMeanOfTheItems) {
   TrainOptions options = recipe();
   options.epochs = 1;
   train_on(*device_, options, "m");
-  const TrainedModel model = load_model(at("m"), dataset(), *device_);
+  const Model model = Model::open(at("m"), dataset(), *device_);
   const std::vector<std::string_view> history = {"i1", "i2"};
-  EXPECT_EQ(recommend_for_history(dataset(), model, history, 5, *device_).size(), 5U);
+  EXPECT_EQ(model.recommend_for_history(history, 5).size(), 5U);
 }
 
 TEST_P(OnADevice, GraphFilter) {

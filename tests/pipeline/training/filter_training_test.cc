@@ -10,8 +10,7 @@
 
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
@@ -42,7 +41,7 @@ class FilterTraining : public penchant::testing::SmallShopTest {
     for (std::string line; std::getline(file, line);) lines.push_back(json::parse(line));
     return lines;
   }
-  TrainedModel load(const std::string& name) { return load_model(at(name), dataset(), backend()); }
+  Model load(const std::string& name) { return Model::open(at(name), dataset(), backend()); }
 };
 
 TEST_F(FilterTraining, ChoosesTheBestOfWhatItTried) {
@@ -72,7 +71,7 @@ TEST_F(FilterTraining, BeatsPopularity) {
   EvaluateOptions options;
   options.cutoffs = {20};
   const auto recall = [&](const EvaluateReport& report) { return report.metrics.at("recall@20"); };
-  EXPECT_GT(recall(evaluate(dataset(), load("m"), options, backend(), silent_progress())),
+  EXPECT_GT(recall(evaluate(load("m"), options, silent_progress())),
             1.3 * recall(evaluate_popularity(dataset(), options, backend(), silent_progress())));
 }
 
@@ -109,9 +108,9 @@ TEST_F(FilterTraining, AModelReadBackScoresAsTheFilterItWasMadeOf) {
   options.refit = false;
   options.validate_every = 0;
   train(options, "m");
-  const TrainedModel model = load("m");
-  ASSERT_NE(model.scorer, nullptr);
-  EXPECT_EQ(model.items.cols(), 12);
+  const Model model = load("m");
+  ASSERT_NE(model.scorer(), nullptr);
+  EXPECT_EQ(model.items().cols, 12);
   models::FilterOptions filter;
   const json stored = manifest("m")["model"]["filter"];
   filter.power = stored["power"].get<float>();
@@ -127,7 +126,7 @@ TEST_F(FilterTraining, AModelReadBackScoresAsTheFilterItWasMadeOf) {
   const kernels::IdView ids(users.data(), 4, kernels::Device::cpu);
   kernels::FloatMatrix got = backend().matrix<float>(dataset().num_items(), 4);
   kernels::FloatMatrix want = backend().matrix<float>(dataset().num_items(), 4);
-  model.scorer->score(ids, backend(), got.view());
+  model.scorer()->score(ids, backend(), got.view());
   direct.score(ids, backend(), want.view());
   for (std::int64_t i = 0; i < got.rows(); ++i) {
     for (std::int64_t b = 0; b < 4; ++b) EXPECT_EQ(got.view()(i, b), want.view()(i, b));
@@ -144,13 +143,12 @@ TEST_F(FilterTraining, SameSeedSameBytes) {
 
 TEST_F(FilterTraining, RecommendationsAreTheScorersBest) {
   train(filter_recipe(), "m");
-  const TrainedModel model = load("m");
-  const std::vector<ScoredItem> best =
-      recommend(dataset(), model, dataset().users.raw(4), 10, backend());
+  const Model model = load("m");
+  const std::vector<ScoredItem> best = model.recommend(dataset().users.raw(4), 10);
   ASSERT_EQ(best.size(), 10U);
   kernels::FloatMatrix scores = backend().matrix<float>(dataset().num_items(), 1);
   const graph::NodeId user = 4;
-  model.scorer->score({&user, 1, kernels::Device::cpu}, backend(), scores.view());
+  model.scorer()->score({&user, 1, kernels::Device::cpu}, backend(), scores.view());
   for (std::size_t j = 0; j < best.size(); ++j) {
     EXPECT_EQ(best[j].score, scores.view()(best[j].item, 0));
     EXPECT_GE(best[j - (j > 0 ? 1 : 0)].score, best[j].score);
@@ -162,17 +160,16 @@ TEST_F(FilterTraining, ALinearFilterHasVectorsUnlessToldOtherwise) {
   options.filter.kind = models::FilterKind::linear;
   options.filter.power = 0.3F;
   train(options, "m");
-  EXPECT_EQ(load("m").items.cols(), 12);
-  EXPECT_NO_THROW(similar(dataset(), load("m"), "i3", 5, backend()));
+  EXPECT_EQ(load("m").items().cols, 12);
+  EXPECT_NO_THROW(load("m").similar("i3", 5));
   options.filter.rank = 0;
   train(options, "none");
-  const TrainedModel none = load("none");
-  EXPECT_EQ(recommend(dataset(), none, "u3", 5, backend()).size(), 5U);
-  EXPECT_THAT(input_error_of([&] { similar(dataset(), none, "i3", 5, backend()); }),
+  const Model none = load("none");
+  EXPECT_EQ(none.recommend("u3", 5).size(), 5U);
+  EXPECT_THAT(input_error_of([&] { none.similar("i3", 5); }),
               HasSubstr("similar: the model has no vectors"));
-  EXPECT_THAT(
-      input_error_of([&] { embed(dataset(), none, {}, at("e"), backend(), silent_progress()); }),
-      HasSubstr("embed: the model has no vectors"));
+  EXPECT_THAT(input_error_of([&] { embed(none, {}, at("e"), silent_progress()); }),
+              HasSubstr("embed: the model has no vectors"));
 }
 
 TEST_F(FilterTraining, RefusesSenselessOptionsBeforeItWritesAnything) {

@@ -14,8 +14,7 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/evaluation/pair_evaluation.h"
 #include "pipeline/export/embed.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
@@ -50,20 +49,23 @@ TrainOptions interest_recipe() {
   return options;
 }
 
+std::vector<float> row_of(kernels::ConstFloatView matrix, std::int64_t row) {
+  const float* first = matrix.row(row);
+  return {first, first + matrix.cols};
+}
 std::vector<float> row_of(const kernels::FloatMatrix& matrix, std::int64_t row) {
-  const float* first = matrix.view().row(row);
-  return {first, first + matrix.cols()};
+  return row_of(matrix.view(), row);
 }
 
 class InterestTraining : public penchant::testing::SmallShopTest {
  protected:
   double metric(const std::string& name, HeldOut part, const std::string& metric) {
-    const TrainedModel model = load_model(
+    const Model model = Model::open(
         at(name), dataset(), backend(),
         part == HeldOut::validation ? KnownPart::train : KnownPart::train_and_validation);
     EvaluateOptions options;
     options.part = part;
-    return evaluate(dataset(), model, options, backend(), silent_progress()).metrics.at(metric);
+    return evaluate(model, options, silent_progress()).metrics.at(metric);
   }
 };
 
@@ -110,29 +112,29 @@ TEST_F(InterestTraining, PopularityAndFilterRankBesideTheVectors) {
   options.calibrate_popularity = true;
   options.blend_filter = true;
   train(options, "m");
-  TrainedModel model = load_model(at("m"), dataset(), backend());
-  ASSERT_TRUE(model.popularity_column);
-  ASSERT_NE(model.scorer, nullptr);
-  EXPECT_EQ(model.items.cols(), options.model.embedding_dim + 1);
+  const Model model = Model::open(at("m"), dataset(), backend());
+  ASSERT_TRUE(model.layout().popularity_column);
+  ASSERT_NE(model.scorer(), nullptr);
+  EXPECT_EQ(model.items().cols, options.model.embedding_dim + 1);
   const Histories all = make_histories_with_validation(dataset(), 50);
-  const kernels::FloatMatrix users = model.interest->user_vectors(all, backend());
-  ASSERT_EQ(users.cols(), model.users.cols());
+  const kernels::FloatMatrix users = model.interest()->user_vectors(all, backend());
+  ASSERT_EQ(users.cols(), model.users().cols);
   for (const std::int64_t user : {0, 7, 150})
-    EXPECT_EQ(row_of(users, user), row_of(model.users, user));
+    EXPECT_EQ(row_of(users, user), row_of(model.users(), user));
 }
 
 TEST_F(InterestTraining, UsersByHistoryAreTheUsersOfTheDataSet) {
   TrainOptions options = interest_recipe();
   options.epochs = 2;
   train(options, "m");
-  TrainedModel model = load_model(at("m"), dataset(), backend());
+  const Model model = Model::open(at("m"), dataset(), backend());
   const Histories all = make_histories_with_validation(dataset(), 1000);
   const std::vector<NodeId> rows = {5, 3, 5};
   const Histories some = select_histories(all, rows);
-  const kernels::FloatMatrix users = model.interest->user_vectors(some, backend());
+  const kernels::FloatMatrix users = model.interest()->user_vectors(some, backend());
   for (std::int64_t k = 0; k < 3; ++k) {
     const std::vector<float> got = row_of(users, k);
-    const std::vector<float> want = row_of(model.users, rows[static_cast<std::size_t>(k)]);
+    const std::vector<float> want = row_of(model.users(), rows[static_cast<std::size_t>(k)]);
     for (std::size_t j = 0; j < want.size(); ++j)
       EXPECT_NEAR(got[j], want[j], 1e-5) << "vectors do not depend on who else is in the batch";
   }
@@ -142,15 +144,16 @@ TEST_F(InterestTraining, HistoriesOfAnyLengthHaveAVector) {
   TrainOptions options = interest_recipe();
   options.epochs = 2;
   train(options, "m");
-  TrainedModel model = load_model(at("m"), dataset(), backend());
-  const kernels::FloatMatrix nobody = model.interest->user_vectors(history_of_items({}), backend());
-  std::vector<double> mean(static_cast<std::size_t>(model.users.cols()), 0.0);
+  const Model model = Model::open(at("m"), dataset(), backend());
+  const kernels::FloatMatrix nobody =
+      model.interest()->user_vectors(history_of_items({}), backend());
+  std::vector<double> mean(static_cast<std::size_t>(model.users().cols), 0.0);
   const Histories all = make_histories_with_validation(dataset(), 50);
   double known = 0;
   for (std::int64_t user = 0; user < all.size(); ++user) {
     if (all.length(user) == 0) continue;
     ++known;
-    for (std::size_t j = 0; j < mean.size(); ++j) mean[j] += row_of(model.users, user)[j];
+    for (std::size_t j = 0; j < mean.size(); ++j) mean[j] += row_of(model.users(), user)[j];
   }
   for (std::size_t j = 0; j < mean.size(); ++j)
     EXPECT_NEAR(row_of(nobody, 0)[j], mean[j] / known, 1e-4) << "the mean user";
@@ -158,7 +161,7 @@ TEST_F(InterestTraining, HistoriesOfAnyLengthHaveAVector) {
   for (const std::vector<NodeId>& items :
        {std::vector<NodeId>{2}, {plain}, std::vector<NodeId>(10'000, 3)}) {
     const kernels::FloatMatrix user =
-        model.interest->user_vectors(history_of_items(items), backend());
+        model.interest()->user_vectors(history_of_items(items), backend());
     double length = 0;
     for (const float value : row_of(user, 0)) {
       ASSERT_TRUE(std::isfinite(value));
@@ -170,25 +173,25 @@ TEST_F(InterestTraining, HistoriesOfAnyLengthHaveAVector) {
   std::vector<NodeId> long_history(120, 4);
   long_history.resize(120 + 50, 3);
   const std::vector<NodeId> recent(50, 3);
-  EXPECT_EQ(row_of(model.interest->user_vectors(history_of_items(long_history), backend()), 0),
-            row_of(model.interest->user_vectors(history_of_items(recent), backend()), 0));
+  EXPECT_EQ(row_of(model.interest()->user_vectors(history_of_items(long_history), backend()), 0),
+            row_of(model.interest()->user_vectors(history_of_items(recent), backend()), 0));
 }
 
 TEST_F(InterestTraining, ProbabilitiesTellNextItemsFromOthers) {
   TrainOptions options = interest_recipe();
   options.model.interest.ranking_weight = 1.0F;
   train(options, "m");
-  TrainedModel model = load_model(at("m"), dataset(), backend());
-  const PairReport report = evaluate_pairs(*model.interest, dataset(), HeldOut::test, backend());
+  const Model model = Model::open(at("m"), dataset(), backend());
+  const PairReport report = evaluate_pairs(*model.interest(), dataset(), HeldOut::test, backend());
   EXPECT_GT(report.metrics.values.at("auc"), 0.6);
   // One call or many: the same probability.
   const Histories all = make_histories_with_validation(dataset(), 50);
   const std::vector<NodeId> users = {4, 0, 4, 9}, items = {1, 2, 3, 1};
-  const std::vector<float> together = model.interest->pair_scores(all, users, items, backend());
+  const std::vector<float> together = model.interest()->pair_scores(all, users, items, backend());
   EXPECT_THAT(together, Each(AllOf(Ge(0.0F), Le(1.0F))));
   for (std::size_t k = 0; k < users.size(); ++k) {
     const std::vector<NodeId> user = {users[k]}, item = {items[k]};
-    EXPECT_NEAR(model.interest->pair_scores(all, user, item, backend())[0], together[k], 1e-6);
+    EXPECT_NEAR(model.interest()->pair_scores(all, user, item, backend())[0], together[k], 1e-6);
   }
 }
 
@@ -197,10 +200,10 @@ TEST_F(InterestTraining, WithoutRankingHeadThereAreNoProbabilities) {
   options.epochs = 1;
   options.model.interest.ranking_head = false;
   train(options, "m");
-  TrainedModel model = load_model(at("m"), dataset(), backend());
+  const Model model = Model::open(at("m"), dataset(), backend());
   const Histories all = make_histories_with_validation(dataset(), 50);
   const std::vector<NodeId> pair = {0};
-  EXPECT_THAT(input_error_of([&] { model.interest->pair_scores(all, pair, pair, backend()); }),
+  EXPECT_THAT(input_error_of([&] { model.interest()->pair_scores(all, pair, pair, backend()); }),
               HasSubstr("ranking head"));
 }
 
@@ -209,8 +212,8 @@ TEST_F(InterestTraining, WithoutRankingHeadEvaluationHasNoPairs) {
   options.epochs = 1;
   options.model.interest.ranking_head = false;
   train(options, "m");
-  const TrainedModel model = load_model(at("m"), dataset(), backend());
-  const EvaluateReport report = evaluate(dataset(), model, {}, backend(), silent_progress());
+  const Model model = Model::open(at("m"), dataset(), backend());
+  const EvaluateReport report = evaluate(model, {}, silent_progress());
   EXPECT_FALSE(report.pairs.has_value());
   EXPECT_FALSE(report.ratings.has_value());
 }
@@ -219,14 +222,14 @@ TEST_F(InterestTraining, ItemsWithoutInteractionGetAVectorThroughTheItemGraph) {
   TrainOptions options = interest_recipe();
   options.epochs = 2;
   train(options, "m");
-  const TrainedModel model = load_model(at("m"), dataset(), backend());
-  ASSERT_EQ(model.items.rows(), dataset().num_items());
+  const Model model = Model::open(at("m"), dataset(), backend());
+  ASSERT_EQ(model.items().rows, dataset().num_items());
   std::int64_t unsold = 0;
   for (std::int64_t item = 0; item < dataset().num_items(); ++item) {
     if (dataset().item_statistics.count[static_cast<std::size_t>(item)] > 0) continue;
     ++unsold;
     double length = 0;
-    for (const float value : row_of(model.items, item)) length += std::abs(value);
+    for (const float value : row_of(model.items(), item)) length += std::abs(value);
     EXPECT_GT(length, 0.0);
   }
   EXPECT_GT(unsold, 0);
@@ -257,8 +260,8 @@ TEST_F(Ratings, AreLearned) {
   recipe.validation_metric = "ndcg@10";
   const fs::path folder = folder_.path() / "m";
   train(dataset, graphs, recipe, "", folder, *backend, silent_progress());
-  const TrainedModel model = load_model(folder, dataset, *backend);
-  const EvaluateReport report = evaluate(dataset, model, {}, *backend, silent_progress());
+  const Model model = Model::open(folder, dataset, *backend);
+  const EvaluateReport report = evaluate(model, {}, silent_progress());
   EXPECT_FALSE(report.pairs.has_value());
   ASSERT_TRUE(report.ratings.has_value());
   EXPECT_EQ(report.ratings->num_ratings, 120);
@@ -288,10 +291,10 @@ TEST_F(OddLogs, TrainToADefinedModel) {
   options.epochs = 2;
   const fs::path folder = folder_.path() / "m";
   train(dataset, graphs, options, "", folder, *backend, silent_progress());
-  const TrainedModel model = load_model(folder, dataset, *backend);
-  for (const kernels::FloatMatrix* matrix : {&model.users, &model.items}) {
-    for (std::int64_t row = 0; row < matrix->rows(); ++row) {
-      for (const float value : row_of(*matrix, row)) EXPECT_TRUE(std::isfinite(value));
+  const Model model = Model::open(folder, dataset, *backend);
+  for (const kernels::ConstFloatView matrix : {model.users(), model.items()}) {
+    for (std::int64_t row = 0; row < matrix.rows; ++row) {
+      for (const float value : row_of(matrix, row)) EXPECT_TRUE(std::isfinite(value));
     }
   }
 }

@@ -18,8 +18,7 @@
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/finished_vectors.h"
-#include "pipeline/model/load_model.h"
-#include "pipeline/model/trained_model.h"
+#include "pipeline/model/model.h"
 #include "pipeline/training/sampler.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/training_phase.h"
@@ -57,8 +56,7 @@ class Trainer : public penchant::testing::SmallShopTest {
     EvaluateOptions options;
     options.part = HeldOut::validation;
     options.cutoffs = {20};
-    return evaluate(dataset(), load_model(at(name), dataset(), backend()), options, backend(),
-                    silent_progress())
+    return evaluate(Model::open(at(name), dataset(), backend()), options, silent_progress())
         .metrics.at("ndcg@20");
   }
 };
@@ -411,13 +409,13 @@ TEST_F(Trainer, NodeOrderIsAMatterOfMemoryOnly) {
   train(options, "degree");
   options.node_order = NodeOrder::none;
   train(options, "none");
-  const TrainedModel a = load_model(at("degree"), dataset(), backend());
-  const TrainedModel b = load_model(at("none"), dataset(), backend());
+  const Model a = Model::open(at("degree"), dataset(), backend());
+  const Model b = Model::open(at("none"), dataset(), backend());
   double worst = 0;
-  for (std::int64_t i = 0; i < a.items.rows(); ++i) {
-    for (std::int64_t j = 0; j < a.items.cols(); ++j)
-      worst = std::max(worst, std::abs(static_cast<double>(a.items.view()(i, j)) -
-                                       static_cast<double>(b.items.view()(i, j))));
+  for (std::int64_t i = 0; i < a.items().rows; ++i) {
+    for (std::int64_t j = 0; j < a.items().cols; ++j)
+      worst = std::max(worst, std::abs(static_cast<double>(a.items()(i, j)) -
+                                       static_cast<double>(b.items()(i, j))));
   }
   EXPECT_LT(worst, 1e-2) << "only the order of sums differs";
 }
@@ -426,17 +424,17 @@ TEST_F(Trainer, VectorsHaveLengthOneWhenNormalised) {
   TrainOptions options = recipe();
   options.epochs = 1;
   train(options, "m");
-  const TrainedModel model = load_model(at("m"), dataset(), backend());
-  EXPECT_TRUE(model.normalized);
-  EXPECT_EQ(model.users.rows(), dataset().num_users());
-  EXPECT_EQ(model.items.rows(), dataset().num_items());
+  const Model model = Model::open(at("m"), dataset(), backend());
+  EXPECT_TRUE(model.layout().normalized);
+  EXPECT_EQ(model.users().rows, dataset().num_users());
+  EXPECT_EQ(model.items().rows, dataset().num_items());
   const graph::TrainingPart learned = train_and_validation(dataset());
   const std::set<graph::NodeId> known(learned.interactions.user.begin(),
                                       learned.interactions.user.end());
   for (graph::NodeId user = 0; user < dataset().num_users(); ++user) {
     double square = 0;
-    for (std::int64_t j = 0; j < model.users.cols(); ++j)
-      square += std::pow(static_cast<double>(model.users.view()(user, j)), 2);
+    for (std::int64_t j = 0; j < model.users().cols; ++j)
+      square += std::pow(static_cast<double>(model.users()(user, j)), 2);
     ASSERT_TRUE(std::isfinite(square));
     if (!known.contains(user)) continue;  // held out altogether
     EXPECT_NEAR(square, 1.0, 1e-5) << "user " << user;
@@ -455,21 +453,21 @@ TEST_F(Trainer, CalibrationAddsPopularityWhereValidationLikesIt) {
   EXPECT_GT(calibrated.best_validation, plain.best_validation);
   EXPECT_NEAR(validation_of("calibrated"), calibrated.best_validation, 1e-6);
 
-  const TrainedModel model = load_model(at("calibrated"), dataset(), backend());
-  ASSERT_TRUE(model.popularity_column);
-  EXPECT_FALSE(model.normalized);
-  EXPECT_EQ(model.embedding_dim(), 16);
-  ASSERT_EQ(model.items.cols(), 17);
+  const Model model = Model::open(at("calibrated"), dataset(), backend());
+  ASSERT_TRUE(model.layout().popularity_column);
+  EXPECT_FALSE(model.layout().normalized);
+  EXPECT_EQ(model.layout().embedding_dim, 16);
+  ASSERT_EQ(model.items().cols, 17);
   const auto degree = [&](graph::NodeId item) {
     return static_cast<double>(graphs().user_item.item_users.view().row_size(item));
   };
-  const double unit = static_cast<double>(model.items.view()(0, 16)) / std::log1p(degree(0));
+  const double unit = static_cast<double>(model.items()(0, 16)) / std::log1p(degree(0));
   EXPECT_GT(unit, 0.0);
   for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
-    EXPECT_NEAR(model.items.view()(item, 16), unit * std::log1p(degree(item)), 1e-5);
+    EXPECT_NEAR(model.items()(item, 16), unit * std::log1p(degree(item)), 1e-5);
   }
   for (graph::NodeId user = 0; user < dataset().num_users(); ++user) {
-    EXPECT_EQ(model.users.view()(user, 16), 1.0F);
+    EXPECT_EQ(model.users()(user, 16), 1.0F);
   }
 }
 
@@ -481,16 +479,16 @@ TEST_F(Trainer, ColumnsOfNewItemsStandBehindTheEmbedding) {
   const TrainReport report = train(options, "m");
   EXPECT_NEAR(validation_of("m"), report.best_validation, 1e-6);
 
-  const TrainedModel model = load_model(at("m"), dataset(), backend());
-  EXPECT_EQ(model.embedding_dim(), 16);
-  EXPECT_EQ(model.new_item_columns, 5);
-  ASSERT_EQ(model.items.cols(), model.popularity_column ? 22 : 21);
-  EXPECT_FALSE(model.normalized);
+  const Model model = Model::open(at("m"), dataset(), backend());
+  EXPECT_EQ(model.layout().embedding_dim, 16);
+  EXPECT_EQ(model.layout().new_item_columns, 5);
+  ASSERT_EQ(model.items().cols, model.layout().popularity_column ? 22 : 21);
+  EXPECT_FALSE(model.layout().normalized);
   double of_new = 0.0;
   for (graph::NodeId item = 0; item < dataset().num_items(); ++item) {
     const bool touched = graphs().user_item.item_users.view().row_size(item) > 0;
     for (std::int64_t column = 16; column < 21; ++column) {
-      const auto value = static_cast<double>(model.items.view()(item, column));
+      const auto value = static_cast<double>(model.items()(item, column));
       if (touched) {
         EXPECT_EQ(value, 0.0) << item;
       }
@@ -518,16 +516,16 @@ TEST_F(Trainer, PopularityWeighsAsMuchAsTheToleranceAllows) {
       pipeline::train(timeless, graphs(), options, "", at("m"), backend(), silent_progress());
 
   // With times again: the graphs above have co-occurrence.
-  const TrainedModel model = load_model(at("m"), dataset(), backend());
-  ASSERT_TRUE(model.popularity_column);
+  const Model model = Model::open(at("m"), dataset(), backend());
+  ASSERT_TRUE(model.layout().popularity_column);
   const RankingTask task = make_ranking_task(timeless, HeldOut::validation, SeenItems::automatic);
   /// The validation metric with so many times the chosen weight.
   const auto value = [&](double factor) {
-    kernels::FloatMatrix items = backend().matrix<float>(model.items.rows(), model.items.cols());
-    backend().copy(model.items.view(), items.view());
+    kernels::FloatMatrix items = backend().matrix<float>(model.items().rows, model.items().cols);
+    backend().copy(model.items(), items.view());
     for (std::int64_t item = 0; item < items.rows(); ++item)
       items.view()(item, 16) *= static_cast<float>(factor);
-    return evaluate_vectors(model.users.view(), items.view(), task, timeless.item_statistics.count,
+    return evaluate_vectors(model.users(), items.view(), task, timeless.item_statistics.count,
                             validation_options(options.validation_metric), backend(),
                             silent_progress())
         .metrics.at(options.validation_metric);
@@ -551,10 +549,10 @@ TEST_F(Trainer, BlendingAddsAFilterWhereValidationLikesIt) {
   EXPECT_GT(blended.best_validation, plain.best_validation);
   EXPECT_NEAR(validation_of("blended"), blended.best_validation, 1e-6);
 
-  const TrainedModel model = load_model(at("blended"), dataset(), backend());
-  ASSERT_NE(model.scorer, nullptr);
-  EXPECT_EQ(load_model(at("plain"), dataset(), backend()).scorer, nullptr);
-  EXPECT_EQ(model.items.cols(), 16) << "the vectors are exported without the filter";
+  const Model model = Model::open(at("blended"), dataset(), backend());
+  ASSERT_NE(model.scorer(), nullptr);
+  EXPECT_EQ(Model::open(at("plain"), dataset(), backend()).scorer(), nullptr);
+  EXPECT_EQ(model.items().cols, 16) << "the vectors are exported without the filter";
 }
 
 TEST_F(Trainer, TriesLowerRatesWhereTheFirstEpochsAreBest) {

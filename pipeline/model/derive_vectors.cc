@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/model/derive_vectors.h"
+
+#include <string>
+#include <utility>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/enum_names.h"
+#include "graph/error.h"
+#include "models/model_options.h"
+#include "pipeline/model/auto_model.h"
+#include "pipeline/model/filter_model.h"
+#include "pipeline/model/stored_vectors.h"
+#include "pipeline/model/vector_model.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using kernels::Backend;
+using nlohmann::json;
+
+void require_data(const fs::path& model_directory, const json& manifest, const Dataset& dataset) {
+  const auto data_hash = manifest.at("data_hash").get<std::string>();
+  if (data_hash == dataset.hash) return;
+  throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
+                               model_directory.string(), data_hash, dataset.hash));
+}
+
+FinishedVectors derive_vectors(const fs::path& model_directory, const json& manifest,
+                               const Dataset& dataset, const Graphs& graphs, Backend& backend) {
+  const json& model = manifest.at("model");
+  if (model.at("kind") == enum_name(models::ModelKind::graph_filter)) {
+    return filter_vectors(*load_filter(model_directory, model, graphs.user_item, backend), model,
+                          graphs, backend);
+  }
+  if (model.at("kind") == enum_name(models::ModelKind::automatic))
+    return auto_vectors(model_directory, manifest, dataset, graphs, backend);
+  return trained_vectors(model_directory, manifest, dataset, graphs, backend);
+}
+
+void finish_model(ArtifactWriter& writer, json manifest, const Dataset& dataset,
+                  const Graphs& graphs, Backend& backend) {
+  const FinishedVectors vectors =
+      derive_vectors(writer.folder(), manifest, dataset, graphs, backend);
+  store_vectors(writer.folder(), vectors, backend);
+  manifest["layout"] = vectors.layout.to_json();
+  writer.finish(std::move(manifest));
+}
+
+}  // namespace penchant::pipeline

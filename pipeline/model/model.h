@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A finished model: X.model opened beside its data set, ready to answer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "models/scorer.h"
+#include "pipeline/data/dataset.h"
+#include "pipeline/data/histories.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/interest.h"
+#include "pipeline/model/score_terms.h"
+#include "pipeline/model/vector_layout.h"
+
+namespace penchant::pipeline {
+
+struct ScoredItem {
+  graph::NodeId item;
+  float score;
+};
+
+/// Items that a history given by hand may have.
+inline constexpr std::int64_t kLongestHistory = 10'000;
+
+/// Vectors, scores and lists of one trained model, in the data set's dense ids. The vectors lie in
+/// X.model and are mapped; graphs, filters and networks are made when something first needs them.
+/// The data set and the backend must outlive it. Not for several threads at once.
+class Model {
+ public:
+  /// A model in memory.
+  struct Parts {
+    FinishedVectors vectors;
+    std::shared_ptr<models::Scorer> scorer;    ///< null: the vectors' inner products
+    std::unique_ptr<InterestScorer> interest;  ///< null: users are known by their vectors alone
+    std::string name, hash;
+  };
+  Model(const Dataset& dataset, Parts parts, kernels::Backend& backend);
+  /// Throws InputError: unfinished or damaged, trained on another data set, of an older format
+  /// (`penchant upgrade` rewrites it). With everything of the data set read, the hashes of the
+  /// model's files are compared; for look-ups only the sizes and headers of its vectors, and of
+  /// what is read later. `known` is what is known of users: where the validation part must not be,
+  /// an interest model makes their vectors anew.
+  static Model open(const std::filesystem::path& directory, const Dataset& dataset,
+                    kernels::Backend& backend, KnownPart known = KnownPart::train_and_validation);
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  const Dataset& dataset() const;
+  kernels::Backend& backend() const;
+  const std::filesystem::path& directory() const;  ///< empty of a model in memory
+  const std::string& name() const;
+  const std::string& hash() const;  ///< of all that a score depends on
+  bool saw_validation() const;      ///< it was trained on train + validation
+
+  const VectorLayout& layout() const;
+  kernels::ConstFloatView users() const;  ///< [U x (D + R + P)] on the backend's device
+  kernels::ConstFloatView items() const;  ///< [I x (D + R + P)]
+  /// What its scores are made of, as far as it is known.
+  std::span<const ScoreTerm> terms() const;
+  /// What it ranks by; null: the inner products of its vectors.
+  models::Scorer* scorer() const;
+  bool has_scorer() const;  ///< without making it
+  /// Users by their histories, and probabilities of pairs; null if the model has no such network.
+  InterestScorer* interest() const;
+  bool has_interest() const;
+
+  /// The k best items of a user. Throws InputError: unknown raw id (with the nearest known ones), k
+  /// < 1, k > items.
+  std::vector<ScoredItem> recommend(std::string_view raw_user, std::int64_t k,
+                                    SeenItems seen_items = SeenItems::automatic) const;
+  /// The k best items for someone who is not in the data set but had these items, oldest first;
+  /// what the history holds is left out as `seen_items` says. An interest model gives the user's
+  /// vector; without one it is the mean of the items' vectors, as long as they are on average.
+  /// Throws InputError: no item, an unknown one, more than kLongestHistory, a model without
+  /// vectors, k as in `recommend`.
+  std::vector<ScoredItem> recommend_for_history(std::span<const std::string_view> raw_items,
+                                                std::int64_t k,
+                                                SeenItems seen_items = SeenItems::automatic) const;
+  /// The k items nearest to an item by cosine, itself left out.
+  std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k) const;
+
+  /// One score for each pair of dense ids, by what the model offers: probabilities or ratings of an
+  /// interest model (users by their training and validation events), else what it ranks by.
+  std::vector<float> score(std::span<const graph::NodeId> users,
+                           std::span<const graph::NodeId> items) const;
+  /// "probability", "rating", "filter score" or "inner product".
+  std::string score_meaning() const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  /// The training and validation events of all users.
+  const Histories& histories() const;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Throws InputError for a model without vectors.
+void require_vectors(const Model& model, const char* verb);
+
+}  // namespace penchant::pipeline

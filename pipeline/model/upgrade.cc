@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/model/upgrade.h"
+
+#include <string>
+#include <utility>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "graph/files.h"
+#include "pipeline/artifact/artifact.h"
+#include "pipeline/artifact/artifact_files.h"
+#include "pipeline/artifact/interrupt.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/auto_model.h"
+#include "pipeline/model/derive_vectors.h"
+#include "pipeline/model/model_manifest.h"
+#include "pipeline/model/stored_vectors.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using kernels::Backend;
+using nlohmann::json;
+
+namespace {
+
+/// The manifest of a model whose files are whole but for its vectors.
+json read_old(const fs::path& model, const Dataset& dataset) {
+  json manifest = read_manifest(model, kModelArtifact);
+  check_files(model, kModelArtifact, manifest,
+              manifest.at("format_version") == kModelFormat ? kVectorsFolder : "");
+  require_data(model, manifest, dataset);
+  return manifest;
+}
+
+/// What was stored beside the weights, the results of an evaluation included.
+void copy_files(const fs::path& from, const fs::path& to) {
+  for (const std::string& name : files_below(from)) {
+    const bool own =
+        name.find('/') == std::string::npos && file_role(kModelArtifact, name) == FileRole::content;
+    if (!own && name != kEvaluation) continue;
+    std::error_code error;
+    fs::copy_file(from / name, to / name, fs::copy_options::overwrite_existing, error);
+    if (error)
+      throw InputError(
+          fmt::format("{}: cannot be copied: {}", (from / name).string(), error.message()));
+  }
+}
+
+void write_anew(const fs::path& from, json manifest, ArtifactWriter& writer, const Dataset& dataset,
+                Backend& backend, Progress& progress) {
+  writer.clear();
+  copy_files(from, writer.folder());
+  // Up to format version 2 the trained model of a mixture lay where its vectors are now.
+  for (const char* folder : {kAutoVectors, kVectorsFolder}) {
+    const fs::path trained = from / folder;
+    if (!fs::exists(trained / kManifestName)) continue;
+    ArtifactWriter inner(writer.folder() / kAutoVectors, kModelArtifact);
+    write_anew(trained, read_old(trained, dataset), inner, dataset, backend, progress);
+    break;
+  }
+  stop_if_asked(progress);
+  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
+  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
+                                    dataset, graph_options_from_json(manifest.at("graph_options")));
+  finish_model(writer, std::move(manifest), dataset, graphs, backend);
+}
+
+/// Of what `penchant run` made the model, so that it is not made again.
+std::string stamp_of(const fs::path& model) {
+  return fs::exists(model / kStampName) ? graph::read_file(model / kStampName) : "";
+}
+
+}  // namespace
+
+UpgradeReport upgrade_model(const fs::path& model_directory, const Dataset& dataset,
+                            Backend& backend, Progress& progress) {
+  progress.begin("upgrade");
+  if (const fs::path begun = resumable_training(model_directory); !begun.empty()) {
+    throw InputError(fmt::format(
+        "{}: holds an interrupted training, which would be lost; end it with train --resume, or "
+        "remove it",
+        begun.string()));
+  }
+  UpgradeReport report;
+  report.format = kModelFormat;
+  try {
+    json manifest = read_old(model_directory, dataset);
+    manifest.at("format_version").get_to(report.from_format);
+    if (report.from_format == kModelFormat) {
+      VectorLayout::from_json(manifest.at("layout"), model_directory / kManifestName);
+      try {
+        check_files(model_directory, kModelArtifact, manifest);
+        progress.end(fmt::format("{} is up to date", model_directory.string()));
+        return report;
+      } catch (const InputError&) {
+        // Its vectors are not those that were written.
+      }
+    }
+    ArtifactWriter writer(Destination(model_directory, stamp_of(model_directory)), kModelArtifact);
+    write_anew(model_directory, std::move(manifest), writer, dataset, backend, progress);
+  } catch (const json::exception& error) {
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
+  }
+  report.written = true;
+  progress.end(fmt::format("{}: vectors of {} users and {} items", model_directory.string(),
+                           dataset.num_users(), dataset.num_items()));
+  return report;
+}
+
+}  // namespace penchant::pipeline
