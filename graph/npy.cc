@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/npy.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <bit>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <ostream>
 
 #include <fmt/core.h>
@@ -175,34 +170,17 @@ std::vector<T> read_npy(const std::filesystem::path& path) {
 }
 
 template <typename T>
-void MappedNpy<T>::Unmap::operator()(void* memory) const noexcept {
-  munmap(memory, size);
-}
-
-template <typename T>
-MappedNpy<T>::MappedNpy(const std::filesystem::path& path) {
-  const Descriptor file = open_regular(path);
-  struct stat status {};
-  const auto failure = [&] {
-    return InputError(fmt::format("{}: cannot be mapped: {}", path.string(), std::strerror(errno)));
-  };
-  if (fstat(file.get(), &status) != 0) throw failure();
-  const auto size = static_cast<std::size_t>(status.st_size);
-  if (size > 0) {
-    void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (memory == MAP_FAILED) throw failure();
-    memory_ = {memory, Unmap{size}};
-  }
-  const char* const bytes = static_cast<const char*>(memory_.get());
-  const Header header = parse_header({bytes, size}, NpyType<T>::kDescr, path);
+MappedNpy<T>::MappedNpy(const std::filesystem::path& path) : file_(path) {
+  const std::string_view bytes = file_.bytes();
+  const Header header = parse_header(bytes, NpyType<T>::kDescr, path);
   if (header.extents.size() > 2) {
     throw InputError(
         fmt::format("{}: shape ({}), expected one or two dimensions", path.string(), header.shape));
   }
-  check_length(header, size - header.size, sizeof(T), path);
+  check_length(header, bytes.size() - header.size, sizeof(T), path);
   rows_ = checked_cast<std::int64_t>(header.extents[0]);
   cols_ = header.extents.size() > 1 ? checked_cast<std::int64_t>(header.extents[1]) : 1;
-  values_ = {reinterpret_cast<const T*>(bytes + header.size), header.count};
+  values_ = {reinterpret_cast<const T*>(bytes.data() + header.size), header.count};
 }
 
 template void write_npy(std::ostream&, std::span<const std::int8_t>, std::span<const std::int64_t>);
@@ -219,6 +197,7 @@ template std::vector<std::int64_t> read_npy(const std::filesystem::path&);
 template std::vector<float> read_npy(const std::filesystem::path&);
 
 template class MappedNpy<NodeId>;
+template class MappedNpy<std::int64_t>;
 template class MappedNpy<float>;
 
 }  // namespace penchant::graph

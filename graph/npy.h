@@ -7,10 +7,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "graph/mapped_file.h"
 
 namespace penchant::graph {
 
@@ -28,12 +29,10 @@ void write_npy(std::ostream& out, std::span<const T> values, std::span<const std
 template <typename T>
 std::vector<T> read_npy(const std::filesystem::path& path);
 
-/// A file of one or two dimensions where it lies: what is not looked at is not read. Files of
-/// artefacts are replaced, never written to, so what is mapped stays as it is.
+/// A file of one or two dimensions where it lies (graph/mapped_file.h).
 template <typename T>
 class MappedNpy {
  public:
-  MappedNpy() = default;
   /// Throws InputError naming the file: not .npy, another element type, Fortran order, a length
   /// that its header does not say.
   explicit MappedNpy(const std::filesystem::path& path);
@@ -43,11 +42,7 @@ class MappedNpy {
   std::span<const T> values() const { return values_; }
 
  private:
-  struct Unmap {
-    std::size_t size = 0;
-    void operator()(void* memory) const noexcept;
-  };
-  std::unique_ptr<void, Unmap> memory_;
+  MappedFile file_;
   std::int64_t rows_ = 0;
   std::int64_t cols_ = 0;
   std::span<const T> values_;

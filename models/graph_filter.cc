@@ -27,6 +27,9 @@ namespace {
 /// row, the width at which the product is fastest on Gowalla (two Sapphire Rapids cores, GFLOP/s of
 /// both products: 16 users 34, 32 users 34, 64 users 42, 128 users 27, 256 users 29).
 constexpr std::int64_t kBlockUsers = 64;
+/// Of a look-up of few users the tables are one vector wide: a row takes that much memory anyway,
+/// and the product sums its entries in the same order (kernels/cpu/spmm.cc, up to 4 vectors).
+constexpr std::int64_t kFewUsers = 16;
 constexpr std::int64_t kLargestOrder = 64;
 constexpr std::int64_t kLargestRank = 4096;
 
@@ -205,9 +208,6 @@ GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterO
         static_cast<float>(degree_power(degree, -static_cast<double>(options.power))));
   }
   const std::int64_t num_items = graph_->num_items();
-  items_ = backend.matrix<float>(num_items, kBlockUsers);
-  for (FloatMatrix* table : {&previous_, &current_, &sum_})
-    *table = backend.matrix<float>(graph_->num_users(), kBlockUsers);
   device_scale_ = backend.vector<float>(num_items);
   backend.copy({item_scale_.data(), num_items, kernels::Device::cpu}, device_scale_.view());
 }
@@ -254,17 +254,22 @@ Csr GraphFilter::signals(const CsrView& histories) const {
 // T_0 y = y, T_1 y = L y, T_{k+1} y = 2 L T_k y - T_{k-1} y = 2 T_k y - 4 W T_k y - T_{k-1} y.
 // The second product of W adds both and the running sum of q(W) y in its one pass over the table.
 void GraphFilter::apply_polynomial(const CsrView& signals, Backend& backend, FloatView scores) {
+  const std::int64_t width = signals.num_rows <= kFewUsers ? kFewUsers : kBlockUsers;
+  if (items_.cols() != width) {
+    items_ = backend.matrix<float>(graph_->num_items(), width);
+    for (FloatMatrix* table : {&previous_, &current_, &sum_})
+      *table = backend.matrix<float>(graph_->num_users(), width);
+  }
   const Csr by_item = graph::transpose(signals);
   const auto sparse = backend.sparse(by_item.view());  // [I x B]
-  FloatMatrix unit = backend.matrix<float>(signals.num_rows, kBlockUsers);
+  FloatMatrix unit = backend.matrix<float>(signals.num_rows, width);
   std::vector<float> host;
-  for (std::int64_t first = 0; first < signals.num_rows; first += kBlockUsers) {
-    const std::int64_t count = std::min(kBlockUsers, signals.num_rows - first);
-    host.assign(static_cast<std::size_t>(signals.num_rows * kBlockUsers), 0.0F);
+  for (std::int64_t first = 0; first < signals.num_rows; first += width) {
+    const std::int64_t count = std::min(width, signals.num_rows - first);
+    host.assign(static_cast<std::size_t>(signals.num_rows * width), 0.0F);
     for (std::int64_t b = 0; b < count; ++b)
-      host[static_cast<std::size_t>((first + b) * kBlockUsers + b)] = 1.0F;
-    backend.copy(ConstFloatView(host.data(), signals.num_rows, kBlockUsers, kBlockUsers,
-                                kernels::Device::cpu),
+      host[static_cast<std::size_t>((first + b) * width + b)] = 1.0F;
+    backend.copy(ConstFloatView(host.data(), signals.num_rows, width, width, kernels::Device::cpu),
                  unit.view());
     backend.spmm(*sparse, unit.view(), items_.view(), {});  // x, dense
     backend.spmm(graph_->normalized(), items_.view(), current_.view(), {});
@@ -282,7 +287,7 @@ void GraphFilter::apply_polynomial(const CsrView& signals, Backend& backend, Flo
       std::swap(previous_, current_);
     }
     // A whole block goes straight to its columns of the result.
-    const FloatView out = count == kBlockUsers ? scores.cols_of(first, kBlockUsers) : items_.view();
+    const FloatView out = count == width ? scores.cols_of(first, width) : items_.view();
     kernels::SpmmOptions options;
     if (at_zero_ != 0.0F) {
       kernels::SpmmOptions start;
@@ -291,14 +296,14 @@ void GraphFilter::apply_polynomial(const CsrView& signals, Backend& backend, Flo
       options.beta = 1.0F;
     }
     backend.spmm(graph_->transposed(), sum_.view(), out, options);
-    if (count < kBlockUsers)
+    if (count < width)
       backend.copy(ConstFloatView(out.cols_of(0, count)), scores.cols_of(first, count));
   }
 }
 
 /// scores += V diag(w) V' x.
 void GraphFilter::add_low_pass(const CsrView& signals, Backend& backend, FloatView scores) const {
-  const ConstFloatView basis = graph_->singular().vectors.view().cols_of(0, rank());
+  const ConstFloatView basis = graph_->singular().view().cols_of(0, rank());
   const auto sparse = backend.sparse(signals);
   FloatMatrix projections = backend.matrix<float>(signals.num_rows, rank());
   backend.spmm(*sparse, basis, projections.view(), {});
@@ -309,7 +314,7 @@ void GraphFilter::add_low_pass(const CsrView& signals, Backend& backend, FloatVi
 void GraphFilter::vectors(std::int64_t dimension, Backend& backend, FloatMatrix& users,
                           FloatMatrix& items) const {
   const std::int64_t width = std::min(dimension, static_cast<std::int64_t>(responses_.size()));
-  const ConstFloatView basis = graph_->singular().vectors.view().cols_of(0, width);
+  const ConstFloatView basis = graph_->singular().view().cols_of(0, width);
   users = backend.matrix<float>(graph_->num_users(), width);
   items = backend.matrix<float>(graph_->num_items(), width);
   std::vector<float> roots(responses_.begin(), responses_.begin() + width);

@@ -2,7 +2,9 @@
 #include "models/safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <ostream>
@@ -71,23 +73,26 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
   }
 }
 
-TensorFile read_safetensors(const std::filesystem::path& path) {
-  const auto damaged = [&](const char* reason) {
-    return InputError(fmt::format("{}: damaged: {}", path.string(), reason));
-  };
-  graph::InputFile file(path);
+namespace {
+
+InputError damaged(const std::filesystem::path& path, const char* reason) {
+  return InputError(fmt::format("{}: damaged: {}", path.string(), reason));
+}
+
+/// Length of the header that a file of `size` bytes begins with.
+std::uint64_t header_length(const char* start, std::uint64_t size,
+                            const std::filesystem::path& path) {
   std::uint64_t length = 0;
-  if (file.read(reinterpret_cast<char*>(&length), sizeof(length)) != sizeof(length) ||
-      length > kLargestHeader)
-    throw damaged("not a safetensors file");
-  if (length > file.size() - sizeof(length)) throw damaged("the header is cut off");
-  std::string text(length, '\0');
-  if (file.read(text.data(), length) != length) throw damaged("the header is cut off");
+  std::memcpy(&length, start, sizeof(length));
+  if (length > kLargestHeader) throw damaged(path, "not a safetensors file");
+  if (length > size - sizeof(length)) throw damaged(path, "the header is cut off");
+  return length;
+}
+
+/// Metadata and tensors without their data, in its order.
+TensorFile parse_header(std::string_view text, std::uint64_t size,
+                        const std::filesystem::path& path) {
   TensorFile result;
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
-                                                                       &XXH3_freeState);
-  if (state == nullptr) throw std::bad_alloc();
-  XXH3_64bits_reset(state.get());
   try {
     const json header = json::parse(text);
     result.metadata = header.at("__metadata__").get<std::map<std::string, std::string>>();
@@ -101,7 +106,7 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
                           name);
     }
     std::sort(places.begin(), places.end());
-    const auto data_bytes = static_cast<std::int64_t>(file.size() - sizeof(length) - length);
+    const auto data_bytes = static_cast<std::int64_t>(size);
     std::int64_t read = 0;
     for (const auto& [begin, end, name] : places) {
       const json& entry = header.at(name);
@@ -109,30 +114,66 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
                           entry.at("shape").at(0).get<std::int64_t>(),
                           entry.at("shape").at(1).get<std::int64_t>(),
                           {}};
-      if (begin != read || end < begin) throw damaged("the tensors overlap or leave gaps");
-      if (end > data_bytes) throw damaged("the data is cut off");
-      const std::int64_t bytes = end - begin;
+      if (begin != read || end < begin) throw damaged(path, "the tensors overlap or leave gaps");
+      if (end > data_bytes) throw damaged(path, "the data is cut off");
       constexpr std::int64_t kSize = sizeof(float);
       const bool fits = tensor.rows >= 0 && tensor.cols >= 0 &&
                         (tensor.cols == 0 || tensor.rows <= data_bytes / kSize / tensor.cols);
-      if (entry.at("dtype") != "F32" || !fits || bytes != tensor.rows * tensor.cols * kSize) {
-        throw damaged("a tensor is not float32 of its stated shape");
-      }
+      if (entry.at("dtype") != "F32" || !fits || end - begin != tensor.rows * tensor.cols * kSize)
+        throw damaged(path, "a tensor is not float32 of its stated shape");
       read = end;
-      tensor.data.resize(static_cast<std::size_t>(tensor.rows * tensor.cols));
-      if (file.read(reinterpret_cast<char*>(tensor.data.data()), static_cast<std::size_t>(bytes)) !=
-          static_cast<std::size_t>(bytes))
-        throw damaged("the data is cut off");
-      XXH3_64bits_update(state.get(), tensor.data.data(), static_cast<std::size_t>(bytes));
       result.tensors.push_back(std::move(tensor));
     }
-    if (read != data_bytes) throw damaged("there are bytes behind the data");
+    if (read != data_bytes) throw damaged(path, "there are bytes behind the data");
   } catch (const json::exception&) {
-    throw damaged("the header is not the JSON that was written");
+    throw damaged(path, "the header is not the JSON that was written");
+  }
+  return result;
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  graph::InputFile file(path);
+  std::array<char, sizeof(std::uint64_t)> start{};
+  if (file.read(start.data(), start.size()) != start.size())
+    throw damaged(path, "not a safetensors file");
+  std::string text(header_length(start.data(), file.size(), path), '\0');
+  if (file.read(text.data(), text.size()) != text.size())
+    throw damaged(path, "the header is cut off");
+  TensorFile result = parse_header(text, file.size() - start.size() - text.size(), path);
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                       &XXH3_freeState);
+  if (state == nullptr) throw std::bad_alloc();
+  XXH3_64bits_reset(state.get());
+  for (LoadedTensor& tensor : result.tensors) {
+    tensor.data.resize(static_cast<std::size_t>(tensor.rows * tensor.cols));
+    const std::size_t bytes = tensor.data.size() * sizeof(float);
+    if (file.read(reinterpret_cast<char*>(tensor.data.data()), bytes) != bytes)
+      throw damaged(path, "the data is cut off");
+    XXH3_64bits_update(state.get(), tensor.data.data(), bytes);
   }
   const auto hash = result.metadata.find(kHashKey);
   if (hash == result.metadata.end() || hash->second != finish(*state))
-    throw damaged("the hash of the data does not agree with the header");
+    throw damaged(path, "the hash of the data does not agree with the header");
+  return result;
+}
+
+TensorFile map_safetensors(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const graph::MappedFile>(path);
+  const std::string_view bytes = file->bytes();
+  if (bytes.size() < sizeof(std::uint64_t)) throw damaged(path, "not a safetensors file");
+  const std::size_t first = sizeof(std::uint64_t) + header_length(bytes.data(), bytes.size(), path);
+  if (first % alignof(float) != 0) throw damaged(path, "its data is not aligned");
+  TensorFile result =
+      parse_header(bytes.substr(sizeof(std::uint64_t), first - sizeof(std::uint64_t)),
+                   bytes.size() - first, path);
+  const auto* next = reinterpret_cast<const float*>(bytes.data() + first);
+  for (LoadedTensor& tensor : result.tensors) {
+    tensor.mapped = next;
+    next += tensor.rows * tensor.cols;
+  }
+  result.file = file;
   return result;
 }
 
@@ -154,10 +195,12 @@ const LoadedTensor& TensorFile::find_finite(const std::string& name, std::int64_
                                             const std::filesystem::path& path) const {
   const LoadedTensor& tensor = find(name, rows, cols, path);
   const auto finite = [](float value) { return std::isfinite(value); };
-  const auto bad = std::find_if_not(tensor.data.begin(), tensor.data.end(), finite);
-  if (bad != tensor.data.end()) {
+  const float* const first = tensor.view().data;
+  const float* const last = first + rows * cols;
+  const float* const bad = std::find_if_not(first, last, finite);
+  if (bad != last) {
     throw InputError(fmt::format("{}: damaged: element {} of tensor '{}' is {}, not a number",
-                                 path.string(), bad - tensor.data.begin(), name, *bad));
+                                 path.string(), bad - first, name, *bad));
   }
   return tensor;
 }

@@ -8,11 +8,13 @@
 #include <filesystem>
 #include <iosfwd>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "graph/ids.h"
+#include "graph/mapped_file.h"
 #include "kernels/matrix.h"
 
 namespace penchant::models {
@@ -36,14 +38,16 @@ struct LoadedTensor {
   std::string name;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
-  std::vector<float> data;  ///< row-major, dense
+  std::vector<float> data;        ///< row-major, dense
+  const float* mapped = nullptr;  ///< instead of `data`, in TensorFile::file
 
   kernels::ConstFloatView view() const {
-    return {data.data(), rows, cols, cols, kernels::Device::cpu};
+    return {mapped != nullptr ? mapped : data.data(), rows, cols, cols, kernels::Device::cpu};
   }
 };
 
 struct TensorFile {
+  std::shared_ptr<const graph::MappedFile> file;  ///< of tensors that are mapped
   std::map<std::string, std::string> metadata;
   std::vector<LoadedTensor> tensors;
 
@@ -57,5 +61,7 @@ struct TensorFile {
 
 /// Throws InputError: cannot be read, not safetensors, cut off, or the hash does not agree.
 TensorFile read_safetensors(const std::filesystem::path& path);
+/// The same, mapped, without a look at the data: for look-ups, which need little of it.
+TensorFile map_safetensors(const std::filesystem::path& path);
 
 }  // namespace penchant::models

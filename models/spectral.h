@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "graph/random.h"
@@ -31,6 +32,10 @@ void scale_columns(kernels::FloatView x, const std::vector<float>& scale,
 struct SingularVectors {
   kernels::FloatMatrix vectors;  ///< [N x R], orthonormal columns, largest singular value first
   std::vector<float> squared;    ///< [R] squares of the singular values
+  kernels::ConstFloatView lent = {};  ///< instead of `vectors`, where `lender` has them
+  std::shared_ptr<const void> lender = {};
+
+  kernels::ConstFloatView view() const { return lender != nullptr ? lent : vectors.view(); }
 };
 
 /// The `rank` leading right singular vectors of `matrix`, whose singular values lie in [0, 1];

@@ -13,12 +13,14 @@
 #include "graph/analysis.h"
 #include "graph/enum_names.h"
 #include "graph/error.h"
+#include "graph/link_graph.h"
 #include "graph/npy.h"
 #include "graph/propagation_graph.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/mapped_rows.h"
 
 namespace penchant::pipeline {
 
@@ -209,6 +211,31 @@ graph::UserItemGraph make_user_item_graph(const graph::TrainingPart& train, cons
   if (graph.user_items.columns.empty())
     throw InputError("graph: no edge is left between users and items");
   return graph;
+}
+
+graph::UserItemGraph make_known_links(const Dataset& dataset, KnownPart known,
+                                      const GraphOptions& options) {
+  const bool both = known == KnownPart::train_and_validation;
+  if (dataset.use == DatasetUse::lookup && options.user_item.weight == graph::EdgeWeight::ones) {
+    const MappedRows train(dataset, "train");
+    std::vector<graph::PartRows> parts = {{train.users.values(), train.items.values()}};
+    std::optional<MappedRows> validation;
+    if (both) {
+      validation.emplace(dataset, "validation");
+      parts.push_back({validation->users.values(), validation->items.values()});
+    }
+    try {
+      return graph::link_users_and_items(parts, dataset.num_users(), dataset.num_items());
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{}: damaged: {}", dataset.directory.string(), error.what()));
+    }
+  }
+  const bool whole = dataset.use == DatasetUse::everything;
+  const graph::SplitInteractions read =
+      whole ? graph::SplitInteractions{} : read_known_rows(dataset);
+  const graph::SplitInteractions& split = whole ? dataset.split : read;
+  if (!both) return make_user_item_graph(split.train, dataset, options);
+  return make_user_item_graph(train_and_validation(split, dataset.num_users()), dataset, options);
 }
 
 Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,

@@ -15,6 +15,7 @@
 #include "partition/partition.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/data/known_rows.h"
 
 namespace penchant::pipeline {
 
@@ -37,6 +38,9 @@ GraphOptions graph_options_from_json(const nlohmann::json& json);
 /// The graph of users and items alone. Throws InputError when no edge is left.
 graph::UserItemGraph make_user_item_graph(const graph::TrainingPart& train, const Dataset& dataset,
                                           const GraphOptions& options);
+/// The same of what is known. Of a data set read for look-ups, no more is read than it needs.
+graph::UserItemGraph make_known_links(const Dataset& dataset, KnownPart known,
+                                      const GraphOptions& options);
 /// Both graphs in memory, without statistics. Throws InputError when no edge is left.
 Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
                    const GraphOptions& options);

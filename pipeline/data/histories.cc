@@ -67,6 +67,16 @@ Histories known_histories(const Dataset& dataset, KnownPart known, std::int64_t 
                                    : make_histories_with_validation(dataset, max_length);
 }
 
+Histories known_history(const Dataset& dataset, NodeId user, KnownPart known) {
+  Histories histories;
+  histories.items = known_items(dataset, user, known);
+  const auto size = static_cast<std::size_t>(dataset.num_users());
+  histories.offsets.assign(size + 1, 0);
+  std::fill(histories.offsets.begin() + user + 1, histories.offsets.end(),
+            static_cast<std::int64_t>(histories.items.size()));
+  return histories;
+}
+
 Histories history_of_items(std::span<const NodeId> items) {
   Histories histories;
   histories.items.assign(items.begin(), items.end());

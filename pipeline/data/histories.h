@@ -56,6 +56,10 @@ Histories make_histories_with_validation(const Dataset& dataset, std::int64_t ma
 /// Those of what is known.
 Histories known_histories(const Dataset& dataset, KnownPart known, std::int64_t max_length);
 
+/// The same of one user, whose row is where it is among all users'; those of the others are empty.
+/// Without event types and gaps.
+Histories known_history(const Dataset& dataset, graph::NodeId user, KnownPart known);
+
 /// One row of items, oldest first; no event types, no times.
 Histories history_of_items(std::span<const graph::NodeId> items);
 

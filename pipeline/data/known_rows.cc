@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "graph/npy.h"
+#include "pipeline/data/mapped_rows.h"
 #include "pipeline/data/sort_log.h"
 
 namespace penchant::pipeline {
@@ -16,12 +17,14 @@ using graph::NodeId;
 
 namespace {
 
-/// Appends the items of the user's rows, which are sorted by user.
-void append_items(std::span<const NodeId> users, std::span<const NodeId> items, NodeId user,
-                  std::vector<NodeId>& to) {
+/// Appends the user's rows, which are sorted by user; without times all are as old.
+void append_rows(std::span<const NodeId> users, std::span<const NodeId> items,
+                 std::span<const std::int64_t> times, NodeId user,
+                 std::vector<std::pair<std::int64_t, NodeId>>& to) {
   const auto rows = std::equal_range(users.begin(), users.end(), user);
-  to.insert(to.end(), items.begin() + (rows.first - users.begin()),
-            items.begin() + (rows.second - users.begin()));
+  for (auto row = static_cast<std::size_t>(rows.first - users.begin());
+       row < static_cast<std::size_t>(rows.second - users.begin()); ++row)
+    to.emplace_back(times.empty() ? 0 : times[row], items[row]);
 }
 
 }  // namespace
@@ -31,31 +34,30 @@ bool leaves_out_seen(const Dataset& dataset, SeenItems seen_items) {
                                             : seen_items == SeenItems::mask;
 }
 
-std::vector<NodeId> known_items(const Dataset& dataset, NodeId user) {
-  std::vector<NodeId> known;
-  if (dataset.use == DatasetUse::everything) {
-    for (const graph::Interactions* part :
-         {&dataset.split.train.interactions, &dataset.split.validation})
-      append_items(part->user, part->item, user, known);
-    return known;
-  }
-  for (const char* part : {"train", "validation"}) {
-    const auto folder = dataset.directory / part;
-    const graph::MappedNpy<NodeId> users(folder / "user.npy");
-    const graph::MappedNpy<NodeId> items(folder / "item.npy");
-    if (users.rows() != items.rows()) {
-      throw InputError(fmt::format("{}: damaged: {} items of {} users",
-                                   (folder / "item.npy").string(), items.rows(), users.rows()));
+std::vector<NodeId> known_items(const Dataset& dataset, NodeId user, KnownPart known) {
+  std::vector<std::pair<std::int64_t, NodeId>> rows;
+  const auto append = [&](const graph::Interactions& part, const char* name) {
+    if (dataset.use == DatasetUse::everything) {
+      append_rows(part.user, part.item, part.time_ms, user, rows);
+      return;
     }
-    append_items(users.values(), items.values(), user, known);
-  }
-  for (const NodeId item : known) {
+    const MappedRows mapped(dataset, name);
+    append_rows(mapped.users.values(), mapped.items.values(), mapped.times(), user, rows);
+  };
+  append(dataset.split.train.interactions, "train");
+  if (known == KnownPart::train_and_validation) append(dataset.split.validation, "validation");
+  // As sort_log() does: rows of one time stay in the order of the log.
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<NodeId> items;
+  for (const auto& [time, item] : rows) {
     if (item < 0 || item >= dataset.num_items()) {
       throw InputError(fmt::format("{}: damaged: a row has item {} of {}",
                                    dataset.directory.string(), item, dataset.num_items()));
     }
+    items.push_back(item);
   }
-  return known;
+  return items;
 }
 
 graph::TrainingPart train_and_validation(const graph::SplitInteractions& split,

@@ -25,9 +25,10 @@ constexpr auto enum_words(SeenItems) {
 }
 /// Whether lists leave out what a user has.
 bool leaves_out_seen(const Dataset& dataset, SeenItems seen_items);
-/// The items of a user's training and validation rows, in that order. Of a data set that was read
-/// for look-ups only these rows are read.
-std::vector<graph::NodeId> known_items(const Dataset& dataset, graph::NodeId user);
+/// The items of a user's training and, if they are known, validation rows, oldest first. Of a data
+/// set that was read for look-ups only these rows are read.
+std::vector<graph::NodeId> known_items(const Dataset& dataset, graph::NodeId user,
+                                       KnownPart known = KnownPart::train_and_validation);
 
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
 /// rows out.

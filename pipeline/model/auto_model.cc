@@ -122,11 +122,12 @@ std::vector<ScoreTerm> auto_terms(const json& model) {
 
 std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json& model,
                                     const graph::UserItemGraph& graph, const VectorViews& vectors,
-                                    const Histories& histories, Backend& backend) {
+                                    const Histories& histories, Backend& backend, DatasetUse use) {
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
   const RepeatBlend repeats = stored_repeats(model);
   std::unique_ptr<Scorer> scorer;
-  if (mixture.filter_weight != 0.0) scorer = load_filter(model_directory, model, graph, backend);
+  if (mixture.filter_weight != 0.0)
+    scorer = load_filter(model_directory, model, graph, backend, use);
   if (mixture.vectors && (scorer != nullptr || repeats.weight != 0.0F)) {
     const VectorViews trained = vectors.without_popularity();
     scorer = std::make_unique<MixedScorer>(trained.users, trained.items, graph, mixture,

@@ -64,7 +64,7 @@ std::unique_ptr<models::Scorer> auto_scorer(const std::filesystem::path& model_d
                                             const nlohmann::json& model,
                                             const graph::UserItemGraph& graph,
                                             const VectorViews& vectors, const Histories& histories,
-                                            kernels::Backend& backend);
+                                            kernels::Backend& backend, DatasetUse use);
 /// What they are made of.
 std::vector<ScoreTerm> auto_terms(const nlohmann::json& model);
 

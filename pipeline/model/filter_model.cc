@@ -73,7 +73,7 @@ void write_singular_vectors(const fs::path& path, const FilterGraph& graph, Back
   const models::SingularVectors& singular = graph.singular();
   const auto rank = static_cast<std::int64_t>(singular.squared.size());
   const std::vector<models::NamedTensor> tensors = {
-      {kVectors, download(singular.vectors.view(), backend)},
+      {kVectors, download(singular.view(), backend)},
       {kSquared, {singular.squared.data(), 1, rank, rank, kernels::Device::cpu}}};
   write_file_atomically(path, [&](std::ostream& out) {
     models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
@@ -81,14 +81,22 @@ void write_singular_vectors(const fs::path& path, const FilterGraph& graph, Back
 }
 
 models::SingularVectors read_singular_vectors(const fs::path& path, std::int64_t num_items,
-                                              Backend& backend) {
-  const models::TensorFile file = models::read_safetensors(path);
+                                              Backend& backend, DatasetUse use) {
+  const bool look_up = use == DatasetUse::lookup && backend.device() == kernels::Device::cpu;
+  const models::TensorFile file =
+      look_up ? models::map_safetensors(path) : models::read_safetensors(path);
   std::int64_t rank = 0;
   for (const models::LoadedTensor& tensor : file.tensors) {
     if (tensor.name == kSquared) rank = tensor.cols;
   }
   models::SingularVectors singular;
-  singular.squared = file.find_finite(kSquared, 1, rank, path).data;
+  const float* squared = file.find_finite(kSquared, 1, rank, path).view().data;
+  singular.squared.assign(squared, squared + rank);
+  if (look_up) {
+    singular.lent = file.find(kVectors, num_items, rank, path).view();
+    singular.lender = file.file;
+    return singular;
+  }
   singular.vectors = backend.matrix<float>(num_items, rank);
   backend.copy(file.find_finite(kVectors, num_items, rank, path).view(), singular.vectors.view());
   return singular;
@@ -102,11 +110,12 @@ std::int64_t filter_width(const json& model) {
 }
 
 std::unique_ptr<GraphFilter> load_filter(const fs::path& model_directory, const json& model,
-                                         const graph::UserItemGraph& graph, Backend& backend) {
+                                         const graph::UserItemGraph& graph, Backend& backend,
+                                         DatasetUse use) {
   return std::make_unique<GraphFilter>(
       std::make_shared<FilterGraph>(
           graph.user_items.view(),
-          read_singular_vectors(model_directory / kModelWeights, graph.num_items, backend),
+          read_singular_vectors(model_directory / kModelWeights, graph.num_items, backend, use),
           backend),
       filter_from_json(model.at("filter")), backend);
 }

@@ -22,8 +22,10 @@ models::FilterOptions filter_from_json(const nlohmann::json& stored);
 std::string describe(const models::FilterOptions& filter);
 void write_singular_vectors(const std::filesystem::path& path, const models::FilterGraph& graph,
                             kernels::Backend& backend);
+/// For look-ups on the CPU they are mapped, unhashed.
 models::SingularVectors read_singular_vectors(const std::filesystem::path& path,
-                                              std::int64_t num_items, kernels::Backend& backend);
+                                              std::int64_t num_items, kernels::Backend& backend,
+                                              DatasetUse use = DatasetUse::everything);
 
 /// Width of the vectors, of the manifest's "model". Throws InputError if it is out of bounds.
 std::int64_t filter_width(const nlohmann::json& model);
@@ -33,7 +35,8 @@ std::int64_t filter_width(const nlohmann::json& model);
 std::unique_ptr<models::GraphFilter> load_filter(const std::filesystem::path& model_directory,
                                                  const nlohmann::json& model,
                                                  const graph::UserItemGraph& graph,
-                                                 kernels::Backend& backend);
+                                                 kernels::Backend& backend,
+                                                 DatasetUse use = DatasetUse::everything);
 /// Its finished vectors.
 FinishedVectors filter_vectors(const models::GraphFilter& filter, const nlohmann::json& model,
                                const Graphs& graphs, kernels::Backend& backend);

@@ -110,6 +110,7 @@ struct Model::Impl {
   VectorLayout layout = {};
   VectorTable users = {}, items = {};
   bool has_scorer = false, has_interest = false;
+  graph::NodeId scored_user = graph::kNoNode;     ///< the only one that the scorer knows; or all
   std::shared_ptr<models::Scorer> scorer = {};    ///< null until it is made
   std::unique_ptr<InterestScorer> interest = {};  ///< null until it is made
   std::optional<Dataset> whole = {};              ///< of a data set read for look-ups
@@ -119,11 +120,8 @@ struct Model::Impl {
   void read_facts();
   void open_vectors();
   const Dataset& all_of_it();
-  /// The rows of train, or of both parts.
-  graph::TrainingPart rows_of(const graph::SplitInteractions& split, bool both) const {
-    return both ? train_and_validation(split, dataset.num_users()) : split.train;
-  }
-  void make_scorer();
+  models::Scorer* scorer_of(graph::NodeId user);
+  void make_scorer(graph::NodeId user);
   FinishedVectors make_interest();
 
   /// What reads the manifest: exceptions of its JSON say that it is damaged.
@@ -208,26 +206,34 @@ const Dataset& Model::Impl::all_of_it() {
   return *whole;
 }
 
-void Model::Impl::make_scorer() {
+/// What it ranks by, of this user or, with kNoNode, of all.
+models::Scorer* Model::Impl::scorer_of(graph::NodeId user) {
+  const bool fits = scorer != nullptr && (scored_user == graph::kNoNode || scored_user == user);
+  if (has_scorer && !fits) make_scorer(user);
+  return scorer.get();
+}
+
+void Model::Impl::make_scorer(graph::NodeId user) {
   require_same();
   const bool repeats = std::any_of(terms.begin(), terms.end(), [](const ScoreTerm& term) {
     return term.kind == TermKind::repeats;
   });
-  const bool whole_data = dataset.use == DatasetUse::everything;
-  const graph::SplitInteractions read =
-      whole_data ? graph::SplitInteractions{} : read_known_rows(dataset);
-  const graph::SplitInteractions& split = whole_data ? dataset.split : read;
+  const bool of_one = repeats && dataset.use == DatasetUse::lookup && user != graph::kNoNode;
+  scored_user = of_one ? user : graph::kNoNode;
   Histories known_events;
-  if (repeats)
-    known_events = make_histories(rows_of(split, known != KnownPart::train), dataset, kAllEvents);
-  const graph::UserItemGraph graph =
-      make_user_item_graph(rows_of(split, saw_validation), dataset, graph_options);
+  if (repeats) {
+    known_events = of_one ? known_history(dataset, user, known)
+                          : known_histories(all_of_it(), known, kAllEvents);
+  }
+  const graph::UserItemGraph graph = make_known_links(
+      dataset, saw_validation ? KnownPart::train_and_validation : KnownPart::train, graph_options);
   const VectorViews vectors = {users.view(backend), items.view(backend), layout};
   scorer = reading([&]() -> std::unique_ptr<models::Scorer> {
     const json& model = manifest.at("model");
-    if (kind == ModelKind::graph_filter) return load_filter(directory, model, graph, backend);
+    if (kind == ModelKind::graph_filter)
+      return load_filter(directory, model, graph, backend, dataset.use);
     if (kind == ModelKind::automatic)
-      return auto_scorer(directory, model, graph, vectors, known_events, backend);
+      return auto_scorer(directory, model, graph, vectors, known_events, backend, dataset.use);
     return trained_scorer(manifest, graph, vectors, known_events, backend);
   });
   require_same();
@@ -237,7 +243,8 @@ void Model::Impl::make_scorer() {
 FinishedVectors Model::Impl::make_interest() {
   require_same();
   const Dataset& data = all_of_it();
-  const Graphs graphs = make_graphs(rows_of(data.split, saw_validation), data, graph_options);
+  const Graphs graphs = make_graphs(saw_validation ? train_and_validation(data) : data.split.train,
+                                    data, graph_options);
   FinishedVectors vectors;
   interest = reading(
       [&] { return load_interest(directory, manifest, data, graphs, known, backend, vectors); });
@@ -288,10 +295,8 @@ std::span<const ScoreTerm> Model::terms() const { return impl_->terms; }
 bool Model::has_scorer() const { return impl_->has_scorer; }
 bool Model::has_interest() const { return impl_->has_interest; }
 
-models::Scorer* Model::scorer() const {
-  if (impl_->has_scorer && impl_->scorer == nullptr) impl_->make_scorer();
-  return impl_->scorer.get();
-}
+models::Scorer* Model::scorer() const { return impl_->scorer_of(graph::kNoNode); }
+models::Scorer* Model::scorer_of(graph::NodeId user) const { return impl_->scorer_of(user); }
 
 InterestScorer* Model::interest() const {
   if (impl_->has_interest && impl_->interest == nullptr) impl_->make_interest();

@@ -97,6 +97,8 @@ class Model {
  private:
   struct Impl;
   explicit Model(std::unique_ptr<Impl> impl);
+  /// scorer(), of which only this user's scores are asked.
+  models::Scorer* scorer_of(graph::NodeId user) const;
   /// The training and validation events of all users.
   const Histories& histories() const;
 

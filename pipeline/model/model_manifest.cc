@@ -7,9 +7,9 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
-#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 

@@ -105,7 +105,7 @@ std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t
   const NodeId user = find_raw(data.users, raw_user, "user");
   std::vector<NodeId> seen;
   if (leaves_out_seen(data, seen_items)) seen = known_items(data, user);
-  if (models::Scorer* const ranker = scorer()) {
+  if (models::Scorer* const ranker = scorer_of(user)) {
     kernels::FloatMatrix all_scores = backend().matrix<float>(data.num_items(), 1);
     ranker->score({&user, 1, kernels::Device::cpu}, backend(), all_scores.view());
     return rank(data.num_items(), std::move(seen), k, backend(),

@@ -117,6 +117,43 @@ TEST(Npy, RefusesAnotherTypeOrShape) {
   EXPECT_THAT(complaint_about(out.str()), HasSubstr("expected one dimension"));
 }
 
+TEST(Npy, MappedOfOneOrTwoDimensions) {
+  std::ostringstream out;
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const std::int64_t shape[] = {3, 2};
+  write_npy<float>(out, values, shape);
+  const TemporaryFile file(out.str());
+  const MappedNpy<float> matrix(file.path());
+  EXPECT_EQ(matrix.rows(), 3);
+  EXPECT_EQ(matrix.cols(), 2);
+  EXPECT_EQ(std::vector<float>(matrix.values().begin(), matrix.values().end()), values);
+  {
+    const TemporaryFile other(npy_bytes(std::vector<std::int32_t>{7, 8}));
+    const MappedNpy<std::int32_t> vector(other.path());
+    EXPECT_EQ(vector.rows(), 2);
+    EXPECT_EQ(vector.cols(), 1);
+    EXPECT_EQ(vector.values()[1], 8);
+  }
+  const auto complaint = [](const std::string& bytes) -> std::string {
+    const TemporaryFile bad(bytes);
+    try {
+      const MappedNpy<float> mapped(bad.path());
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(bad.path().string()));
+      return error.what();
+    }
+    return "no complaint";
+  };
+  const std::string good = out.str();
+  EXPECT_THAT(complaint(""), HasSubstr("not a .npy file"));
+  EXPECT_THAT(complaint(good.substr(0, 40)), HasSubstr("header is cut off"));
+  EXPECT_THAT(complaint(good.substr(0, good.size() - 1)), HasSubstr("5 of 6 elements"));
+  EXPECT_THAT(complaint(good + "x"), HasSubstr("1 bytes more"));
+  EXPECT_THAT(complaint(replaced(good, "<f4", "<f8")), HasSubstr("element type '<f8'"));
+  EXPECT_THAT(complaint(replaced(good, "False", "True ")), HasSubstr("damaged .npy header"));
+  EXPECT_THAT(complaint(replaced(good, "(3,2)", "(3,x)")), HasSubstr("damaged .npy header"));
+}
+
 // A header may promise more than memory holds: the file's length is looked at first.
 TEST(Npy, AHugePromiseIsFoundOutBeforeMemoryIsTaken) {
   std::string header = npy_header("<f4", std::vector<std::int64_t>{std::int64_t{1} << 60});

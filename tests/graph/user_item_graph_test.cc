@@ -3,10 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "graph/link_graph.h"
 #include "tests/graph/graphs.h"
 
 namespace penchant::graph {
@@ -28,6 +33,41 @@ std::map<std::pair<NodeId, NodeId>, float> edges_by_map(const Interactions& log,
     if (weight == EdgeWeight::log_sum) value = std::log1p(value);
   }
   return edges;
+}
+
+TEST(UserItemGraph, OfOrderedPartsIsThatOfAllTheirRows) {
+  for (const std::int64_t rows : {0, 1, 30, 5000}) {
+    std::vector<Interactions> parts = {random_log(40, 25, rows, 41), random_log(40, 25, 7, 42)};
+    TrainingPart all;
+    std::vector<PartRows> columns;
+    for (Interactions& part : parts) {
+      std::vector<std::pair<NodeId, NodeId>> pairs;
+      for (std::size_t row = 0; row < part.user.size(); ++row)
+        pairs.emplace_back(part.user[row], part.item[row]);
+      std::stable_sort(pairs.begin(), pairs.end(),
+                       [](const auto& a, const auto& b) { return a.first < b.first; });
+      for (std::size_t row = 0; row < pairs.size(); ++row) {
+        std::tie(part.user[row], part.item[row]) = pairs[row];
+        all.interactions.user.push_back(pairs[row].first);
+        all.interactions.item.push_back(pairs[row].second);
+      }
+      columns.push_back({part.user, part.item});
+    }
+    const UserItemGraph want = build_user_item_graph(all, 43, 27);
+    const UserItemGraph got = link_users_and_items(columns, 43, 27);
+    expect_equal(got.user_items, want.user_items);
+    expect_equal(got.item_users, want.item_users);
+    EXPECT_EQ(got.num_users, 43);
+    EXPECT_EQ(got.num_items, 27);
+  }
+  const std::vector<NodeId> users = {1, 0};
+  const std::vector<NodeId> items = {0, 3};
+  const auto refused = [&](std::vector<PartRows> parts) {
+    EXPECT_THROW(link_users_and_items(parts, 2, 3), InputError);
+  };
+  refused({{users, std::span(items).first(1)}});
+  refused({{users, users}});  // out of order
+  refused({{users, items}});
 }
 
 TEST(UserItemGraph, AgreesWithAMapForEveryWeight) {

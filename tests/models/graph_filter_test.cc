@@ -130,7 +130,7 @@ TEST_P(GraphFilters, ScoreAsTheOracleDoes) {
         GraphFilter scorer(std::make_shared<FilterGraph>(
                                matrix.view(), exact_vectors(dense, chosen.rank), backend()),
                            chosen, backend());
-        for (const std::int64_t count : {1, 63, 64, 65, 130}) {
+        for (const std::int64_t count : {1, 16, 17, 63, 64, 65, 130}) {
           SCOPED_TRACE(testing::Message() << "kind " << static_cast<int>(kind) << ", power "
                                           << power << ", users " << count);
           const Dense want = oracle::transposed(leading_rows(of_everyone, count));
@@ -138,6 +138,19 @@ TEST_P(GraphFilters, ScoreAsTheOracleDoes) {
         }
       }
     }
+  }
+}
+
+// What a look-up computes, in narrower tables, is what an evaluation ranks by.
+TEST_P(GraphFilters, OneUserScoresAsInATile) {
+  for (const FilterKind kind : kKinds) {
+    GraphFilter tile = filter(ratings(), options(kind));
+    GraphFilter alone = filter(ratings(), options(kind));
+    const Dense of_all = score(tile, 130);
+    const Dense of_one = score(alone, 1);
+    const double size = largest(of_all);
+    for (std::int64_t i = 0; i < kItems; ++i)
+      EXPECT_NEAR(of_one(i, 0), of_all(i, 0), 1e-6 * size) << "kind " << static_cast<int>(kind);
   }
 }
 

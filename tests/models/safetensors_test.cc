@@ -86,6 +86,22 @@ TEST(Checkpoint, RoundTripKeepsBitsNamesAndMetadata) {
   EXPECT_EQ(got.metadata.at("epoch"), "3");
 }
 
+TEST(Checkpoint, MappedTensorsAreTheSame) {
+  const TemporaryFile file(two_tensors());
+  const TensorFile got = map_safetensors(file.path());
+  ASSERT_EQ(got.tensors.size(), 2U);
+  const kernels::ConstFloatView weight = got.find("weight", 2, 3, file.path()).view();
+  EXPECT_EQ(std::vector<float>(weight.data, weight.data + 6), kLarge);
+  EXPECT_EQ(got.find_finite("alpha", 1, 1, file.path()).view().data[0], kSmall[0]);
+  EXPECT_THROW(got.find("weight", 3, 2, file.path()), InputError);
+  for (const std::string& bytes : {std::string(), two_tensors().substr(0, 20),
+                                   two_tensors().substr(0, two_tensors().size() - 4),
+                                   two_tensors() + "more", with_length(3, "{} 123")}) {
+    const TemporaryFile bad(bytes);
+    EXPECT_THROW(map_safetensors(bad.path()), InputError) << bytes.size();
+  }
+}
+
 TEST(Checkpoint, NanAndInfinityKeepTheirBits) {
   std::vector<float> odd(3);
   const std::uint32_t patterns[] = {0x7FC12345U, 0xFF800000U, 0x80000000U};

@@ -72,6 +72,30 @@ TEST_F(HistoriesTest, AreInTimeOrderAndTiesKeepTheOrderOfTheLog) {
   EXPECT_THAT(histories.events, IsEmpty()) << "one event type";
 }
 
+TEST_F(HistoriesTest, OfOneUserTheyAreReadFromTheColumns) {
+  IngestOptions options;
+  options.split_method = graph::SplitMethod::random_per_user;  // validation between training rows
+  std::string log = "user,item,time\n";
+  for (int user = 0; user < 9; ++user) {
+    for (int row = 0; row < 12; ++row)
+      log += fmt::format("u{},i{},{}\n", user, row * 7 % 12 + user, 100 + row / 2);
+  }
+  const Dataset whole = ingest_text(log, options);
+  const Dataset known = read_dataset(whole.directory, DatasetUse::lookup);
+  for (const KnownPart part : {KnownPart::train, KnownPart::train_and_validation}) {
+    const Histories all = known_histories(whole, part, 1000);
+    for (NodeId user = 0; user < whole.num_users(); ++user) {
+      const auto want = all.row(user);
+      for (const Dataset* dataset : {&whole, &known}) {
+        const Histories one = known_history(*dataset, user, part);
+        EXPECT_EQ(one.size(), whole.num_users());
+        EXPECT_EQ(one.items, std::vector<NodeId>(want.begin(), want.end()));
+        EXPECT_EQ(one.length(user), all.length(user));
+      }
+    }
+  }
+}
+
 TEST_F(HistoriesTest, GapsAreThoseOfTheUser) {
   const Dataset dataset = ingest_text(
       "user,item,time\n"

@@ -118,7 +118,8 @@ TEST_F(Models, ALookUpAnswersLikeTheWholeAndReadsLess) {
     const Model model = Model::open(at(kind), known, backend());
     EXPECT_EQ(model.hash(), whole.hash());
     EXPECT_EQ(model.name(), whole.name());
-    for (const char* user : {"u0", "u3", "u77"}) {
+    for (const graph::NodeId dense : {0, 3, 77}) {
+      const std::string_view user = dataset().users.raw(dense);
       for (const SeenItems seen : {SeenItems::mask, SeenItems::keep})
         expect_same_list(model.recommend(user, 10, seen), whole.recommend(user, 10, seen));
     }
