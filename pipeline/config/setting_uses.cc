@@ -10,7 +10,8 @@
 
 #include "graph/error.h"
 #include "pipeline/config/config_settings.h"
-#include "pipeline/ingest/read_formats.h"
+#include "pipeline/ingest/input_files.h"
+#include "pipeline/ingest/recbole.h"
 
 namespace penchant::pipeline {
 

@@ -6,11 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
 #include <exception>
 #include <future>
-#include <limits>
-#include <set>
+#include <iterator>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -22,51 +20,22 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/split_warnings.h"
+#include "pipeline/ingest/build_catalog.h"
+#include "pipeline/ingest/check_ingest_options.h"
 #include "pipeline/ingest/column_roles.h"
 #include "pipeline/ingest/input_files.h"
+#include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_rows.h"
-#include "pipeline/ingest/read_formats.h"
-#include "pipeline/tables/number_text.h"
+#include "pipeline/ingest/read_table_log.h"
+#include "pipeline/ingest/sequence_files.h"
+#include "pipeline/ingest/timed_item_table.h"
 
 namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
-using graph::Attribute;
-using graph::AttributeKind;
 using graph::NodeId;
 
 namespace {
-
-/// Parts that are given and a split that makes its own exclude each other.
-void check_given_parts(const IngestOptions& options) {
-  const bool files = !options.validation_files.empty() || !options.test_files.empty();
-  const char* key = !options.columns.part.empty() ? "data.columns.part"
-                    : !options.benchmark.empty()  ? "data.benchmark"
-                    : !options.test_files.empty() ? "data.test"
-                                                  : "data.validation";
-  const bool given = options.split_method == graph::SplitMethod::given;
-  if (files && !options.columns.part.empty()) {
-    throw InputError(
-        "ingest: data.columns.part and files of their own (data.test, data.validation, "
-        "data.benchmark) both say which rows are held out, expected one of them");
-  }
-  if (has_given_parts(options) && options.format == InputFormat::s3rec) {
-    throw InputError(fmt::format(
-        "ingest: {} does not go with format s3rec, whose sequences are split by place", key));
-  }
-  if (has_given_parts(options) && options.split_method && !given) {
-    throw InputError(fmt::format(
-        "ingest: {} says which rows are held out, but data.split.method is another than given "
-        "(or auto), so that it would not count",
-        key));
-  }
-  if (given && !has_given_parts(options)) {
-    throw InputError(
-        "ingest: data.split.method is given, but nothing says which rows are held out: expected a "
-        "test file (data.test), a column of the part (data.columns.part) or, for recbole, "
-        "data.benchmark");
-  }
-}
 
 /// Puts the rows of a log into the parts that their files or a column name.
 void take_given_parts(const ReadResult& read, OrderedLog& log) {
@@ -100,134 +69,6 @@ void tell_empty(const std::vector<FileAccount>& files, Progress& progress) {
   progress.warn(fmt::format("{} of {} files have no rows: {}{}", empty.size() + more, files.size(),
                             fmt::join(empty, ", "),
                             more > 0 ? fmt::format(" and {} more", more) : std::string()));
-}
-
-void check_timed_items(const IngestOptions& options) {
-  const bool property = !options.item_property.empty();
-  if (property != !options.item_value.empty() || (property && options.item_time.empty())) {
-    throw InputError(
-        "ingest: data.items.property and data.items.value, of a table with a row for each "
-        "property, "
-        "go together and with data.items.time");
-  }
-  if (!options.item_time.empty() && !has_item_table(options))
-    throw InputError("ingest: data.items.time is given, but no item table (data.items.table)");
-}
-
-/// Attributes become columns of items.parquet, each under a name of its own.
-void check_attributes(const IngestOptions& options) {
-  constexpr const char* kOtherName = "`name = \"...\"` in its [[data.attributes]] gives it another";
-  if (options.format != InputFormat::table) return;  // the others know no columns
-  std::set<std::string> names;
-  for (const AttributeColumn& attribute : options.attributes) {
-    const std::string& name = attribute_name(attribute);
-    if (is_entity_column(name)) {
-      throw InputError(fmt::format(
-          "ingest: the attribute of column '{}' is named '{}', as a column that every item has "
-          "(expected none of {}); {}",
-          attribute.column, name, fmt::join(kEntityColumns, ", "), kOtherName));
-    }
-    if (!names.insert(name).second)
-      throw InputError(fmt::format("ingest: two attributes are named '{}'; {}", name, kOtherName));
-    if (!attribute.path_separator.empty() && attribute.kind != AttributeKind::list) {
-      throw InputError(fmt::format(
-          "ingest: attribute '{}' has a path_separator, expected it to be of kind list", name));
-    }
-  }
-}
-
-/// Where rows are in order of time, nothing else says when they were.
-void check_order_of_rows(const IngestOptions& options) {
-  if (options.time_format != kOrderOfRows) return;
-  if (!options.columns.time.empty())
-    throw InputError(fmt::format(
-        "data.time_format is \"order\", and data.columns.time is '{}': expected one of them",
-        options.columns.time));
-  if (options.split_method == graph::SplitMethod::global_time)
-    throw InputError(
-        "data.split.method is global_time, and data.time_format \"order\" tells the order of each "
-        "user's rows only: expected a column of times");
-}
-
-/// Items of the log that the item table lacks. Where they are many, the two hardly speak of the
-/// same ids, and a warning shows one of each.
-std::int64_t count_items_without_row(const graph::Dictionary& log, const graph::Dictionary& table,
-                                     const IngestOptions& options, Progress& progress) {
-  constexpr std::int64_t kOneOf = 5;
-  const auto first_not_in = [](const graph::Dictionary& ids, const graph::Dictionary& others,
-                               std::int64_t& count) {
-    std::string_view first;
-    for (std::int64_t id = 0; id < ids.size(); ++id) {
-      const std::string_view raw = ids.raw(static_cast<NodeId>(id));
-      if (others.find(raw) == graph::kNoNode && count++ == 0) first = raw;
-    }
-    return first;
-  };
-  std::int64_t count = 0;
-  const std::string_view of_log = first_not_in(log, table, count);
-  if (kOneOf * count <= log.size()) return count;
-  std::int64_t unused = 0;  // rows of the table for items that are not in the log
-  std::string_view of_table = first_not_in(table, log, unused);
-  if (unused == 0 && table.size() > 0) of_table = table.raw(0);
-  const std::string& key = options.item_column.empty() ? options.columns.item : options.item_column;
-  progress.warn(
-      fmt::format("{} of the log's {} items have no row in the item table: '{}' of the log's "
-                  "column '{}' is not in the table's column '{}', which {}",
-                  count, log.size(), of_log, options.columns.item, key,
-                  table.size() == 0 ? "is empty" : fmt::format("has '{}'", of_table)));
-  return count;
-}
-
-/// The catalogue over final dense ids; numbers are parsed here. A cell that is no number counts as
-/// missing and is reported.
-graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items,
-                             RowCounts& counts, bool strict) {
-  Rejections rejections(strict);
-  graph::Catalog catalog;
-  catalog.num_items = items.size();
-  std::vector<NodeId> rows(static_cast<std::size_t>(items.size()), graph::kNoNode);  // of the table
-  for (std::size_t item = 0; item < rows.size() && raw.items.size() > 0; ++item)
-    rows[item] = raw.items.find(items.raw(static_cast<NodeId>(item)));
-  for (const RawAttribute& source : raw.attributes) {
-    Attribute attribute;
-    attribute.name = attribute_name(source.column);
-    attribute.kind = source.column.kind;
-    attribute.is_path = !source.column.path_separator.empty();
-    for (std::int64_t item = 0; item < items.size(); ++item) {
-      const NodeId place = source.by_table_row
-                               ? rows[static_cast<std::size_t>(item)]
-                               : source.items.find(items.raw(static_cast<NodeId>(item)));
-      const std::string_view cell =
-          place == graph::kNoNode
-              ? std::string_view()
-              : std::string_view(source.values[static_cast<std::size_t>(place)]);
-      if (attribute.kind == AttributeKind::text) {
-        attribute.texts.emplace_back(cell);
-      } else if (attribute.kind == AttributeKind::numeric) {
-        const auto value = parse_number(cell, source.decimal);
-        const bool fits = value && std::abs(*value) <= std::numeric_limits<float>::max();
-        const float number =
-            fits ? static_cast<float>(*value) : std::numeric_limits<float>::quiet_NaN();
-        if (!cell.empty() && !fits) {
-          rejections.malformed(
-              fmt::format("attribute '{}' is not a number, taken as missing", attribute.name),
-              [&] {
-                return fmt::format("item '{}': column '{}' is '{}', expected a number{}",
-                                   items.raw(static_cast<NodeId>(item)), source.column.column, cell,
-                                   decimal_hint(cell, source.decimal));
-              },
-              RowFate::cell);
-        }
-        attribute.numbers.push_back(number);
-      } else {
-        append_values(attribute, cell);
-      }
-    }
-    finish_attribute(attribute, items.size());
-    catalog.attributes.push_back(std::move(attribute));
-  }
-  for (auto& reason : rejections.take()) counts.rejected.push_back(std::move(reason));
-  return catalog;
 }
 
 /// Checks the parts for leaks, and whether people come back to the same things often enough for own
@@ -283,10 +124,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   const auto start = std::chrono::steady_clock::now();
   IngestOptions options = with_files(given, progress);
   const std::vector<InputFile> files = input_files(options);
-  check_given_parts(options);
-  check_attributes(options);
-  check_order_of_rows(options);
-  check_timed_items(options);
+  check_ingest_options(options);
   settle_column_types(options, progress);
   ReadResult read;
   RawCatalog raw_catalog;

@@ -11,7 +11,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
-#include "pipeline/ingest/read_formats.h"
+#include "pipeline/ingest/recbole.h"
 
 namespace penchant::pipeline {
 
@@ -204,6 +204,15 @@ std::vector<InputFile> input_files(const IngestOptions& options) {
   if (options.format == InputFormat::s3rec) add({options.attributes_file}, InputRole::attributes);
   check_distinct(files);
   return files;
+}
+
+graph::SplitMethod default_split(const IngestOptions& options) {
+  using graph::SplitMethod;
+  if (has_given_parts(options)) return SplitMethod::given;
+  if (options.format == InputFormat::lightgcn) return SplitMethod::random_per_user;
+  if (options.format == InputFormat::s3rec || options.time_format == kOrderOfRows)
+    return SplitMethod::leave_one_out;
+  return options.columns.time.empty() ? SplitMethod::random_per_user : SplitMethod::global_time;
 }
 
 }  // namespace penchant::pipeline

@@ -33,4 +33,7 @@ IngestOptions with_files(const IngestOptions& options, Progress& progress);
 /// stands in two places.
 std::vector<InputFile> input_files(const IngestOptions& options);
 
+/// How a log is split if the user does not say.
+graph::SplitMethod default_split(const IngestOptions& options);
+
 }  // namespace penchant::pipeline

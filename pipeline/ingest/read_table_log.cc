@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delimited text and Parquet logs with column roles, block by block: any thread splits a block and
-// judges its rows (log_block.h) while others give dense ids to the ids of earlier blocks, in order.
+#include "pipeline/ingest/read_table_log.h"
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -11,8 +11,10 @@
 #include "graph/error.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/utf8.h"
+#include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/ingest/input_files.h"
+#include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_block.h"
-#include "pipeline/ingest/read_formats.h"
 #include "pipeline/tables/block_stages.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/text_lines.h"
@@ -197,26 +199,6 @@ class LogReader {
 };
 
 }  // namespace
-
-bool is_missing(std::string_view cell, const std::vector<std::string>& spellings) {
-  if (cell.empty()) return true;
-  return std::find(spellings.begin(), spellings.end(), cell) != spellings.end();
-}
-
-void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account) {
-  const TextCounts counts = reader.counts();
-  account.lines = LineCounts{.lines = counts.lines,
-                             .header = counts.header_lines,
-                             .repeated_header = counts.repeated_headers,
-                             .blank = counts.blank_lines,
-                             .continuation = counts.continuation_lines,
-                             .without_items = 0,
-                             .rows = counts.rows + counts.malformed};
-  account.rows.read += counts.repeated_headers;
-  rejections.filtered("repeated header", counts.repeated_headers);
-  if (!reader.note().empty())
-    account.rows.notes.push_back(fmt::format("{}: {}", account.path.string(), reader.note()));
-}
 
 void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog& catalog,
                     Progress& progress) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Item tables whose properties change: rows with a time, of which the last one before the end of
-// training counts. Wide (a column for each attribute) or long (columns "property" and "value").
+#include "pipeline/ingest/timed_item_table.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -8,7 +8,8 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/utf8.h"
-#include "pipeline/ingest/read_formats.h"
+#include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/row_filter.h"
 #include "pipeline/ingest/time_parse.h"
 #include "pipeline/tables/tables.h"

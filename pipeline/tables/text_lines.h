@@ -3,6 +3,7 @@
 // and whatever ends them (LF, CR LF, CR).
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string_view>
@@ -26,5 +27,16 @@ class TextLines {
 /// Whether there is nothing in a file, once it is unpacked: no line and no column. Throws
 /// InputError if it cannot be read.
 bool holds_nothing(const std::filesystem::path& path);
+
+/// Splits at single separators; what is empty between two of them is left out.
+template <typename Visit>
+void for_each_piece(std::string_view text, std::string_view separator, Visit visit) {
+  std::size_t first = 0;
+  while (first <= text.size()) {
+    const std::size_t last = std::min(text.find(separator, first), text.size());
+    if (last > first) visit(text.substr(first, last - first));
+    first = last + separator.size();
+  }
+}
 
 }  // namespace penchant::pipeline

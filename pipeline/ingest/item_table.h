@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Item tables with a row for each item, and what all readers of tables share.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pipeline/ingest/read_result.h"
+#include "pipeline/ingest/row_filter.h"
+#include "pipeline/tables/tables.h"
+
+namespace penchant::pipeline {
+
+void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
+
+/// Adds what is known of a file once all of it is read.
+void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account);
+/// Whether all filters keep a row of a table; what they leave out is counted. `decimal_of` gives a
+/// column's decimal sign, `place` the row's for messages.
+bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& batch, std::size_t row,
+                    const std::function<char(std::size_t)>& decimal_of,
+                    const std::function<std::string()>& place, Rejections& rejections);
+}  // namespace penchant::pipeline
