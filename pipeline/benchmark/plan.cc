@@ -11,6 +11,7 @@
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/bench.h"
 #include "pipeline/benchmark/graph.h"
+#include "pipeline/benchmark/memory_plan.h"
 #include "pipeline/benchmark/workloads.h"
 #include "pipeline/training/train_options.h"
 

@@ -51,16 +51,23 @@ struct BenchContext {
 };
 std::unique_ptr<Workload> make_workload(const BenchContext& context);
 
-/// Whether it works on a graph, on a table of embeddings, and on which backend's device.
+/// The workloads/*.cc; the others: stages.h.
+std::unique_ptr<Workload> make_spmm(const BenchContext& context);
+std::unique_ptr<Workload> make_gcn_layer(const BenchContext& context);
+std::unique_ptr<Workload> make_lightgcn_forward(const BenchContext& context);
+std::unique_ptr<Workload> make_forward_backward(const BenchContext& context);
+std::unique_ptr<Workload> make_training_step(const BenchContext& context);
+std::unique_ptr<Workload> make_embedding(const BenchContext& context);
+std::unique_ptr<Workload> make_topk(const BenchContext& context);
+
+/// What a workload works on.
 struct WorkloadTraits {
-  bool needs_graph, has_dim, on_device, needs_symmetric, takes_bf16;
+  bool needs_graph = false;
+  bool has_dim = false;    ///< a table of embeddings
+  bool on_device = false;  ///< of the backend
+  bool needs_symmetric = false;
+  bool takes_bf16 = false;
 };
 WorkloadTraits traits_of(BenchWorkload workload);
-
-/// Threads of the CPU backend.
-std::int64_t thread_count(const BenchOptions& options);
-
-/// Arrays that a workload takes beside the graph, before anything is allocated.
-std::vector<BenchArray> workload_arrays(const BenchOptions& options, const BenchCase& what);
 
 }  // namespace penchant::pipeline
