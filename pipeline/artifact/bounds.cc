@@ -79,7 +79,6 @@ constexpr Entry kTable[] = {
     {"train.validate_every", from(0, 1'000'000)},
     {"train.patience", from(0, 1'000'000)},
     {"train.checkpoint_every", from(1, 1'000'000)},
-    {"train.stop_after_steps", from(0, 9e15)},
     {"evaluate.cutoffs", from(1, kIds)},
     {"run.device_index", from(0, 1023)},
     {"run.threads", from(0, kThreads)},

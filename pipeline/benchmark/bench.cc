@@ -10,10 +10,10 @@
 
 #include <fmt/core.h>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/graph.h"
-#include "graph/enum_names.h"
 #include "pipeline/benchmark/stages.h"
 #include "pipeline/benchmark/workloads.h"
 

@@ -43,7 +43,8 @@ enum class BenchWorkload : std::uint8_t {
   partition
 };
 constexpr auto enum_words(BenchWorkload) {
-  return std::to_array<EnumWord<BenchWorkload>>({{BenchWorkload::spmm, "spmm"},
+  return std::to_array<EnumWord<BenchWorkload>>(
+      {{BenchWorkload::spmm, "spmm"},
        {BenchWorkload::gcn_layer, "gcn_layer"},
        {BenchWorkload::lightgcn_forward, "lightgcn_forward"},
        {BenchWorkload::forward_backward, "forward_backward"},

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ostream>
-#include <span>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -16,7 +14,9 @@
 #include "graph/propagation_graph.h"
 #include "graph/rmat.h"
 #include "partition/partition.h"
+#include "pipeline/artifact/folder.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/npy_file.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/training/train_options.h"
 
@@ -171,22 +171,6 @@ double order_nodes(BenchGraph& graph, NodeOrder order, std::int64_t num_parts, g
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-template <typename T>
-void export_array(const fs::path& folder, const char* name, const std::vector<T>& values) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw InputError(
-        fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
-  const auto size = static_cast<std::int64_t>(values.size());
-  write_file_atomically(folder / name, [&](std::ostream& out) {
-    graph::write_npy<T>(out, values, std::span(&size, 1));
-  });
-}
-template void export_array(const fs::path&, const char*, const std::vector<std::int32_t>&);
-template void export_array(const fs::path&, const char*, const std::vector<std::int64_t>&);
-template void export_array(const fs::path&, const char*, const std::vector<float>&);
-
 void export_graph(const BenchOptions& options, const fs::path& folder) {
   const std::vector<GraphSource> sources = graph_sources(options);
   if (sources.size() != 1 || options.orders.size() != 1)
@@ -194,9 +178,10 @@ void export_graph(const BenchOptions& options, const fs::path& folder) {
                                  sources.size(), options.orders.size()));
   BenchGraph graph = load_graph(sources[0], options);
   order_nodes(graph, options.orders[0], options.parts.at(0), options.seed);
-  export_array(folder, "offsets.npy", graph.adjacency.offsets);
-  export_array(folder, "columns.npy", graph.adjacency.columns);
-  export_array(folder, "values.npy", graph.adjacency.values);
+  create_folder(folder);
+  write_npy_file(folder / "offsets.npy", graph.adjacency.offsets);
+  write_npy_file(folder / "columns.npy", graph.adjacency.columns);
+  write_npy_file(folder / "values.npy", graph.adjacency.values);
 }
 
 std::vector<BenchArray> graph_arrays(const GraphSource& source, NodeOrder order) {

@@ -33,11 +33,6 @@ BenchGraph load_graph(const GraphSource& source, const BenchOptions& options);
 /// Renumbers the nodes; returns the seconds that finding the order and renumbering took.
 double order_nodes(BenchGraph& graph, NodeOrder order, std::int64_t num_parts, graph::Seed seed);
 
-/// Writes arrays of .npy files into a folder, created if needed.
-template <typename T>
-void export_array(const std::filesystem::path& folder, const char* name,
-                  const std::vector<T>& values);
-
 /// Writes the graph of the options' one source in its one order as offsets.npy, columns.npy and
 /// values.npy, which `penchant bench -g` and numpy read. Throws InputError if there are several.
 void export_graph(const BenchOptions& options, const std::filesystem::path& folder);

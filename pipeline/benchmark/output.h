@@ -13,7 +13,11 @@ namespace penchant::pipeline {
 
 enum class BenchFormat : std::uint8_t { table, json, jsonl, csv, md };
 constexpr auto enum_words(BenchFormat) {
-  return std::to_array<EnumWord<BenchFormat>>({{BenchFormat::table, "table"},{BenchFormat::json, "json"},{BenchFormat::jsonl, "jsonl"},{BenchFormat::csv, "csv"},{BenchFormat::md, "md"}});
+  return std::to_array<EnumWord<BenchFormat>>({{BenchFormat::table, "table"},
+                                               {BenchFormat::json, "json"},
+                                               {BenchFormat::jsonl, "jsonl"},
+                                               {BenchFormat::csv, "csv"},
+                                               {BenchFormat::md, "md"}});
 }
 
 /// Collects rows; each function returns what is to be printed next. Tables are printed row by row

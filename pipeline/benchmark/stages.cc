@@ -17,6 +17,8 @@
 #include "graph/random.h"
 #include "graph/shop.h"
 #include "partition/partition.h"
+#include "pipeline/artifact/folder.h"
+#include "pipeline/artifact/npy_file.h"
 #include "pipeline/benchmark/graph.h"
 #include "pipeline/benchmark/oracle.h"
 #include "pipeline/ingest/ingest.h"
@@ -45,11 +47,7 @@ graph::Shop shop_of(const BenchOptions& options) {
 class ScratchFolder {
  public:
   ScratchFolder() : path_(fs::temp_directory_path() / fmt::format("penchant-bench-{}", getpid())) {
-    std::error_code error;
-    fs::create_directories(path_, error);
-    if (error)
-      throw InputError(
-          fmt::format("{}: cannot create the directory: {}", path_.string(), error.message()));
+    create_folder(path_);
   }
   ~ScratchFolder() {
     std::error_code ignored;
@@ -258,8 +256,9 @@ void export_events(const BenchOptions& options, const fs::path& folder) {
   std::int64_t num_users = 0;
   std::int64_t num_items = 0;
   const graph::TrainingPart events = generated_events(options, num_users, num_items);
-  export_array(folder, "user.npy", events.interactions.user);
-  export_array(folder, "item.npy", events.interactions.item);
+  create_folder(folder);
+  write_npy_file(folder / "user.npy", events.interactions.user);
+  write_npy_file(folder / "item.npy", events.interactions.item);
 }
 
 std::unique_ptr<Workload> make_stage_workload(const BenchContext& context) {

@@ -8,6 +8,7 @@
 
 #include "graph/error.h"
 #include "graph/shop.h"
+#include "pipeline/artifact/folder.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/ingest/shop_files.h"
@@ -113,11 +114,7 @@ void add_generate_verb(CLI::App& program, Invocation& invocation) {
     TerminalProgress progress = invocation.progress();
     progress.begin("generate");
     const fs::path out = flags->out;
-    std::error_code error;
-    fs::create_directories(out, error);
-    if (error)
-      throw InputError(
-          fmt::format("{}: cannot create the directory: {}", out.string(), error.message()));
+    create_folder(out);
     write_shop_events(shop, out / "events.csv", progress);
     write_items(shop, out / "items.csv");
     if (flags->truth) write_truth(shop, out / "truth.json");

@@ -15,8 +15,8 @@
 #include "pipeline/export/embed.h"
 #include "pipeline/model/model.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/node_order.h"
 #include "pipeline/training/train.h"
-#include "pipeline/workflow/run.h"
 
 namespace penchant::pipeline {
 
@@ -76,7 +76,7 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
     const auto backend = kernels::make_backend(config.backend);
     const Dataset dataset = read_dataset(flags->data);
     const Graphs graphs = load_or_build_graphs(flags->data, dataset, config.graph, progress);
-    load_metis_order(flags->data, dataset, graphs, config, progress);
+    load_metis_order(flags->data, dataset, graphs, config.partition, config.train, progress);
     const TrainReport report = train(dataset, graphs, config.train, effective_toml(config),
                                      config.model_out, *backend, progress);
     if (invocation.json) {

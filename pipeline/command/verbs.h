@@ -13,6 +13,7 @@
 
 #include "pipeline/command/terminal_progress.h"
 #include "pipeline/config/config.h"
+#include "pipeline/data/partition_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
 
 namespace penchant::pipeline {

@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/artifact/bounds.h"
@@ -16,7 +17,6 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/config/config_settings.h"
-#include "graph/enum_names.h"
 #include "pipeline/config/setting_uses.h"
 
 namespace penchant::pipeline {
@@ -227,7 +227,7 @@ void apply_kind_defaults(Config& config) {
   const models::ModelKind kind = config.train.model.kind;
   if (kind == config.defaults_of) return;
   Config defaults;
-  defaults.train = default_recipe(kind);
+  defaults.train = recipe_of(kind);
   for (const Setting& known : all_settings()) {
     if (config.given.contains(known.key)) continue;
     if (!known.key.starts_with("model.") && !known.key.starts_with("train.")) continue;
@@ -381,7 +381,7 @@ std::string configuration_markdown() {
       goes_with("data.attributes") + " |\n";
   text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
   Config interest;
-  interest.train = default_recipe(models::ModelKind::interest);
+  interest.train = recipe_of(models::ModelKind::interest);
   for (const Setting& known : all_settings()) {
     if (known.key != "model.kind" && known.write(interest) != known.write(defaults))
       text += fmt::format(" `{} = {}`", known.key, known.write(interest));

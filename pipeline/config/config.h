@@ -18,24 +18,17 @@
 #include "pipeline/export/embed.h"
 #include "pipeline/ingest/ingest.h"
 #include "pipeline/ingest/row_filter.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
-
-/// The partition stage is at hand here, so its order is used: products are a sixth faster in it
-/// (docs/benchmarks.md).
-inline TrainOptions default_recipe(models::ModelKind kind = models::ModelKind::lightgcn) {
-  TrainOptions options = default_train_options(kind);
-  options.node_order = NodeOrder::metis;
-  return options;
-}
 
 struct Config {
   std::filesystem::path data_out, model_out, embeddings_out;
   IngestOptions ingest;
   GraphOptions graph;
   partition::PartitionOptions partition;
-  TrainOptions train = default_recipe();
+  TrainOptions train;
   EvaluateOptions evaluate;
   EmbedOptions embed;
   std::vector<std::string> embed_formats = {"npy"};

@@ -339,8 +339,6 @@ const std::vector<Setting>& all_settings() {
                        "train again on train + validation for the chosen number of epochs"),
       PENCHANT_SETTING("train.checkpoint_every", train.checkpoint_every,
                        "epochs between checkpoints"),
-      PENCHANT_SETTING("train.stop_after_steps", train.stop_after_steps,
-                       "for tests: stop as if interrupted; 0: off"),
       PENCHANT_SETTING("train.node_order", train.node_order,
                        "order of nodes in memory: none, degree or metis"),
       PENCHANT_SETTING("train.seed", train.seed, "seed of initial values and sampling"),

@@ -12,6 +12,7 @@
 #include "pipeline/config/config_settings.h"
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/ingest/recbole.h"
+#include "pipeline/training/recipes.h"
 
 namespace penchant::pipeline {
 
@@ -117,7 +118,7 @@ const std::vector<Use>& all_uses() {
       {{"train.num_negatives", "train.negative_correction"},
        {{kGraphVectors, kSoftmax}, {kInterest}}},
       {{"train.batch_size", "train.negative_power", "train.learning_rate", "train.cosine_decay",
-        "train.l2", "train.checkpoint_every", "train.stop_after_steps"},
+        "train.l2", "train.checkpoint_every"},
        {{kVectors}}},
       {{"train.patience", "train.retry_lower_rate", "train.calibrate_popularity",
         "train.blend_filter"},
@@ -233,7 +234,7 @@ Config resolved(const Config& config) {
 
 bool has_default(const Config& config, const std::string& key) {
   Config defaults;
-  defaults.train = default_recipe(config.train.model.kind);
+  defaults.train = recipe_of(config.train.model.kind);
   if (key == "data.event_weights")
     return config.ingest.event_weights == defaults.ingest.event_weights;
   for (const Setting& setting : all_settings()) {

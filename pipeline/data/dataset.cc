@@ -14,10 +14,11 @@
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
-#include "graph/files.h"
 #include "graph/npy.h"
 #include "graph/side_by_side.h"
 #include "pipeline/artifact/artifact.h"
+#include "pipeline/artifact/folder.h"
+#include "pipeline/artifact/npy_file.h"
 #include "pipeline/data/check_dataset.h"
 #include "pipeline/tables/tables.h"
 
@@ -40,63 +41,18 @@ struct OutputFile {
   std::string hash;
 };
 
-/// Hashes what it passes on.
-class HashingBuffer : public std::streambuf {
- public:
-  explicit HashingBuffer(std::streambuf& to) : to_(to) {}
-  const Hasher& hasher() const { return hasher_; }
-
- protected:
-  std::streamsize xsputn(const char* bytes, std::streamsize count) override {
-    // In pieces, so that the second of the two passes finds them in the cache.
-    constexpr std::streamsize kPiece = 256 << 10;
-    for (std::streamsize first = 0; first < count; first += kPiece) {
-      const std::streamsize size = std::min(kPiece, count - first);
-      hasher_.update({bytes + first, static_cast<std::size_t>(size)});
-      const std::streamsize written = to_.sputn(bytes + first, size);
-      if (written != size) return first + written;
-    }
-    return count;
-  }
-  int_type overflow(int_type byte) override {
-    const char c = traits_type::to_char_type(byte);
-    return xsputn(&c, 1) == 1 ? byte : traits_type::eof();
-  }
-
- private:
-  std::streambuf& to_;
-  Hasher hasher_;
-};
-
-template <typename T>
-std::string write_column(const fs::path& path, const std::vector<T>& values) {
-  graph::NewFile file(path);
-  const auto size = static_cast<std::int64_t>(values.size());
-  HashingBuffer hashing(*file.stream().rdbuf());
-  std::ostream out(&hashing);
-  out.exceptions(std::ios::badbit);  // what the file threw passes through
-  graph::write_npy<T>(out, values, std::span(&size, 1));
-  // Not flushed: the log can be read again, and the hashes tell what a power cut took.
-  file.commit(graph::Flush::no);
-  return hashing.hasher().digest();
-}
-
 template <typename T>
 void add_column(const std::string& name, const std::vector<T>& values,
                 std::vector<OutputFile>& files) {
   files.push_back(
-      {name, [&values](const fs::path& path) { return write_column(path, values); }, {}});
+      {name, [&values](const fs::path& path) { return write_hashed_npy_file(path, values); }, {}});
 }
 
 /// Makes a folder for a part and lists its files.
 void add_part(const fs::path& root, const std::string& name, const graph::Interactions& part,
               std::vector<OutputFile>& files) {
   const fs::path folder = root / name;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw InputError(
-        fmt::format("{}: cannot create the directory: {}", folder.string(), error.message()));
+  create_folder(folder);
   add_column(name + "/user.npy", part.user, files);
   add_column(name + "/item.npy", part.item, files);
   const auto add_optional = [&](const char* column, const auto& values) {

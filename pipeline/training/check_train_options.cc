@@ -11,11 +11,9 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
-#include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/metrics.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/training/filter_search.h"
-#include "pipeline/training/filter_training.h"
 
 namespace penchant::pipeline {
 
@@ -47,25 +45,9 @@ bool is_metric(const std::string& metric) {
          names.contains(metric.substr(0, at) + "@1");
 }
 
-void check_node_order(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options) {
-  if (options.node_order != NodeOrder::metis) return;
-  if (options.model.kind == models::ModelKind::graph_filter ||
-      options.model.kind == models::ModelKind::interest)
-    return;
-  std::int64_t nodes = dataset.num_users() + dataset.num_items();
-  for (const graph::Relation& relation : graphs.item.relations) nodes += relation.num_hubs;
-  const auto ordered = static_cast<std::int64_t>(options.metis_order.size());
-  if (ordered != nodes) {
-    throw InputError(
-        fmt::format("train.node_order is metis, but the partition has {} nodes and the graph {}",
-                    ordered, nodes));
-  }
-}
-
 }  // namespace
 
-void check_train_options(const Dataset& dataset, const Graphs& graphs,
-                         const TrainOptions& options) {
+void check_train_options(const TrainOptions& options) {
   check_model_options(options.model);
   check_filter_choice(options);
   check_bounds("train.epochs", options.epochs);
@@ -78,13 +60,11 @@ void check_train_options(const Dataset& dataset, const Graphs& graphs,
   check_bounds("train.validate_every", options.validate_every);
   check_bounds("train.patience", options.patience);
   check_bounds("train.checkpoint_every", options.checkpoint_every);
-  check_bounds("train.stop_after_steps", options.stop_after_steps);
   if (!is_metric(options.validation_metric)) {
     throw InputError(fmt::format(
         "train.validation_metric is '{}', expected a name such as ndcg@20, recall@10 or auc",
         options.validation_metric));
   }
-  check_node_order(dataset, graphs, options);
 }
 
 }  // namespace penchant::pipeline

@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/enum_names.h"
-#include "graph/error.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/json_lines.h"
@@ -58,9 +57,9 @@ json training_course(const Dataset& dataset, const Graphs& graphs, const TrainOp
 void require_same_course(const fs::path& file, const json& stored, const json& now) {
   for (const auto& [key, value] : now.items()) {
     if (!stored.contains(key) || stored[key] != value) {
-      throw InputError(fmt::format("{}: cannot resume: {} was {} and is now {}", file.string(), key,
-                                   stored.contains(key) ? stored[key].dump() : "not set",
-                                   value.dump()));
+      throw CannotResume(fmt::format("{}: cannot resume: {} was {} and is now {}", file.string(),
+                                     key, stored.contains(key) ? stored[key].dump() : "not set",
+                                     value.dump()));
     }
   }
 }

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "graph/error.h"
 #include "models/safetensors.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
@@ -21,7 +22,12 @@ namespace penchant::pipeline {
 nlohmann::json training_course(const Dataset& dataset, const Graphs& graphs,
                                const TrainOptions& options);
 
-/// Throws InputError that names `file` if a training of course `stored` cannot go on under `now`.
+/// What was begun is of another course, or another version wrote it.
+class CannotResume : public InputError {
+ public:
+  using InputError::InputError;
+};
+/// Throws CannotResume that names `file` if a training of course `stored` cannot go on under `now`.
 void require_same_course(const std::filesystem::path& file, const nlohmann::json& stored,
                          const nlohmann::json& now);
 

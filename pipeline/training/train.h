@@ -34,4 +34,10 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
                   const std::string& config_toml, const Destination& destination,
                   kernels::Backend& backend, Progress& progress);
 
+/// The same, but an unfinished model of the same course goes on, and one of another course is
+/// trained anew; `options.resume` does not count.
+TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, TrainOptions options,
+                            const std::string& config_toml, const Destination& destination,
+                            kernels::Backend& backend, Progress& progress);
+
 }  // namespace penchant::pipeline

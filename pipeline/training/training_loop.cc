@@ -44,7 +44,7 @@ bool TrainingLoop::run(TrainingPhase& phase) {
       --position_.epochs_run;
       interrupted = true;
     }
-    if (interrupted || stop_requested()) {
+    if (interrupted || progress_.stop_requested()) {
       write_checkpoint(phase);
       return false;
     }
@@ -63,7 +63,7 @@ bool TrainingLoop::run_steps(TrainingPhase& phase) {
           fmt::format("train: the loss became {} in epoch {}; a lower train.learning_rate may help",
                       position_.loss_sum, position_.epoch + 1));
     }
-    if (position_.step < steps && stop_requested()) {
+    if (position_.step < steps && progress_.stop_requested()) {
       read_losses(phase);
       return false;
     }
@@ -80,7 +80,6 @@ void TrainingLoop::step(TrainingPhase& phase) {
   ++position_.step;
   if (position_.step % kLossSteps == 0 || position_.step == steps || position_.loss_rows == 0)
     read_losses(phase);
-  ++steps_done_;
   step_seconds_ += seconds_since(start);
   epochs_done_ += 1.0 / static_cast<double>(steps);
   rate_rows_ += phase.batch_rows();
@@ -163,11 +162,6 @@ float TrainingLoop::learning_rate(std::int64_t steps_per_epoch) const {
   const double progress = static_cast<double>(position_.epoch * steps_per_epoch + position_.step) /
                           static_cast<double>(options_.epochs * steps_per_epoch);
   return peak * static_cast<float>(0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
-}
-
-bool TrainingLoop::stop_requested() const {
-  return progress_.stop_requested() ||
-         (options_.stop_after_steps > 0 && steps_done_ >= options_.stop_after_steps);
 }
 
 }  // namespace penchant::pipeline

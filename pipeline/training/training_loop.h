@@ -51,7 +51,6 @@ class TrainingLoop {
   void show(const TrainingPhase& phase) const;
   double mean_loss() const;
   float learning_rate(std::int64_t steps_per_epoch) const;
-  bool stop_requested() const;
 
   const TrainOptions& options_;
   nlohmann::json course_;
@@ -60,7 +59,6 @@ class TrainingLoop {
   TrainingPosition& position_;
   Progress& progress_;
   std::int64_t pending_rows_ = 0;  ///< of the steps whose losses have not been read
-  std::int64_t steps_done_ = 0;
   double step_seconds_ = 0.0;
   double epochs_done_ = 0.0;
   std::chrono::steady_clock::time_point rate_start_;

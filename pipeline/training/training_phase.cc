@@ -14,6 +14,7 @@
 #include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/model/finished_vectors.h"
+#include "pipeline/training/node_order.h"
 
 namespace penchant::pipeline {
 
@@ -23,30 +24,6 @@ using graph::NodeId;
 using kernels::Backend;
 using kernels::FloatMatrix;
 using models::Parameter;
-
-namespace {
-
-std::vector<NodeId> node_order(const Csr& adjacency, const TrainOptions& options) {
-  switch (options.node_order) {
-    case NodeOrder::degree:
-      return graph::degree_order(adjacency.view());
-    case NodeOrder::metis:
-      if (static_cast<std::int64_t>(options.metis_order.size()) != adjacency.num_rows) {
-        throw InputError(
-            fmt::format("train.node_order is metis, but the partition has {} nodes and the graph "
-                        "{}; run the partition stage first",
-                        options.metis_order.size(), adjacency.num_rows));
-      }
-      return options.metis_order;
-    case NodeOrder::none:
-      break;
-  }
-  std::vector<NodeId> order(static_cast<std::size_t>(adjacency.num_rows));
-  for (std::size_t node = 0; node < order.size(); ++node) order[node] = static_cast<NodeId>(node);
-  return order;
-}
-
-}  // namespace
 
 namespace {
 

@@ -9,13 +9,14 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "pipeline/artifact/folder.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/model/model.h"
+#include "pipeline/training/node_order.h"
 #include "pipeline/training/train.h"
-#include "pipeline/workflow/run.h"
 
 namespace penchant::pipeline {
 
@@ -88,12 +89,7 @@ AblationReport ablate(const fs::path& data, const Config& config,
     report.validation_metric = changed.train.validation_metric;
     configs.push_back(std::move(changed));
   }
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) {
-    throw InputError(
-        fmt::format("{}: cannot create the directory: {}", out.string(), error.message()));
-  }
+  create_folder(out);
   const auto backend = kernels::make_backend(config.backend);
   const Dataset dataset = read_dataset(data);
   const EvaluateOptions evaluation = dataset.split.test.empty()
@@ -116,8 +112,10 @@ AblationReport ablate(const fs::path& data, const Config& config,
     }
     progress.end(fmt::format("variant {} of {}", v + 1, variants.size()));
     const Graphs graphs = load_or_build_graphs(data, dataset, changed.graph, progress);
-    load_metis_order(data, dataset, graphs, changed, progress);
-    const TrainReport trained = train_or_resume(dataset, graphs, changed, *backend, progress);
+    load_metis_order(data, dataset, graphs, changed.partition, changed.train, progress);
+    const TrainReport trained =
+        train_or_resume(dataset, graphs, changed.train, effective_toml(changed), changed.model_out,
+                        *backend, progress);
     report.interrupted = trained.interrupted;
     if (report.interrupted) return report;
     AblationRow row{variants[v],

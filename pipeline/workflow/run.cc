@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "graph/files.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/environment.h"
 #include "pipeline/artifact/json_file.h"
@@ -17,8 +16,8 @@
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/training/node_order.h"
 #include "pipeline/training/train.h"
-#include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
 
@@ -105,36 +104,6 @@ json settings(const Config& config, const std::vector<std::string>& prefixes) {
 
 }  // namespace
 
-void load_metis_order(const fs::path& data, const Dataset& dataset, const Graphs& graphs,
-                      Config& config, Progress& progress) {
-  if (config.train.node_order != NodeOrder::metis ||
-      config.train.model.kind == models::ModelKind::graph_filter)
-    return;
-  config.train.metis_order = load_or_make_order(
-      data, dataset, graphs, fitted(config.partition, dataset, progress), progress);
-  // The order is over users, items and hubs of the training graph; a refit has the same nodes.
-}
-
-TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
-                            kernels::Backend& backend, Progress& progress,
-                            const std::string& stamp) {
-  const auto once = [&](bool resume) {
-    config.train.resume = resume;
-    return train(dataset, graphs, config.train, effective_toml(config),
-                 Destination{config.model_out, stamp}, backend, progress);
-  };
-  const bool interrupted = !resumable_training(config.model_out).empty();
-  try {
-    return once(interrupted);
-  } catch (const InputError& error) {
-    if (!interrupted ||
-        std::string_view(error.what()).find("cannot resume") == std::string_view::npos)
-      throw;
-    progress.warn(fmt::format("{}; training starts over", error.what()));
-    return once(false);
-  }
-}
-
 RunReport run_all(Config config, Progress& progress) {
   if (config.data_out.empty()) throw InputError("run: data.out is not set");
   if (config.model_out.empty()) throw InputError("run: model.out is not set");
@@ -178,9 +147,10 @@ RunReport run_all(Config config, Progress& progress) {
     train_inputs["partition"] = partition_inputs["partition"];
   const Stamp trained(config.model_out, kModelArtifact, train_inputs);
   stage("train", trained, report, progress, [&] {
-    load_metis_order(config.data_out, dataset, graphs, config, progress);
-    report.interrupted =
-        train_or_resume(dataset, graphs, config, *backend, progress, trained.text()).interrupted;
+    load_metis_order(config.data_out, dataset, graphs, config.partition, config.train, progress);
+    report.interrupted = train_or_resume(dataset, graphs, config.train, effective_toml(config),
+                                         trained.destination(), *backend, progress)
+                             .interrupted;
   });
   if (report.interrupted) return report;
 

@@ -9,8 +9,8 @@
 
 #include "pipeline/artifact/progress.h"
 #include "pipeline/config/config.h"
-#include "pipeline/data/graph_stage.h"
-#include "pipeline/training/train.h"
+#include "pipeline/data/partition_stage.h"
+#include "pipeline/evaluation/evaluate.h"
 
 namespace penchant::pipeline {
 
@@ -20,16 +20,6 @@ struct RunReport {
   std::vector<PartitionReport> partitions;  ///< empty if skipped
   bool interrupted = false;
 };
-
-/// Node order for train.node_order = metis, from X.data/partition (computed there if missing).
-void load_metis_order(const std::filesystem::path& data, const Dataset& dataset,
-                      const Graphs& graphs, Config& config, Progress& progress);
-
-/// Trains config.model_out by config.train; an unfinished model of the same course goes on, one of
-/// another course is trained anew. `stamp`: artifact.h.
-TrainReport train_or_resume(const Dataset& dataset, const Graphs& graphs, Config& config,
-                            kernels::Backend& backend, Progress& progress,
-                            const std::string& stamp = "");
 
 /// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into
 /// the model.

@@ -14,6 +14,7 @@
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/score_terms.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/logs.h"
 
@@ -86,7 +87,7 @@ class RepeatBlending : public IngestTest {
   }
   TrainReport train_on(const Dataset& dataset, const std::string& name, bool blend_repeats,
                        models::ModelKind kind) {
-    TrainOptions options = default_train_options(kind);
+    TrainOptions options = recipe_of(kind);
     options.model.embedding_dim = 8;
     options.model.interest.hidden_dim = 8;
     options.model.interest.mlp_dims = {8};
@@ -115,7 +116,7 @@ TEST_F(RepeatBlending, RanksWhatAUserComesBackTo) {
   const Dataset dataset = creatures_of_habit(RepeatPolicy::keep_all);
   ASSERT_TRUE(dataset.repeats_allowed);
   for (const models::ModelKind kind : {models::ModelKind::lightgcn, models::ModelKind::interest}) {
-    const std::string metric = default_train_options(kind).validation_metric;
+    const std::string metric = recipe_of(kind).validation_metric;
     const TrainReport plain = train_on(dataset, "plain", false, kind);
     const TrainReport blended = train_on(dataset, "blended", true, kind);
     EXPECT_GT(blended.best_validation, plain.best_validation);

@@ -165,9 +165,8 @@ TEST_F(CliBadArtefact, DamagedCheckpoint) {
   const std::vector<std::string> resume = {
       "train", at("shop.data"),       "--out", at("shop.model"), "--resume",
       "--set", "train.batch_size=512"};
-  std::vector<std::string> start = resume;
-  start.insert(start.end(), {"--set", "train.stop_after_steps=3"});
-  ASSERT_EQ(run_penchant(start).exit_code, 130);
+  ASSERT_TRUE(
+      stop_training(3, {"train", at("shop.data"), at("shop.model")}, {"train.batch_size=512"}));
   const std::string checkpoint = at("shop.model/checkpoint.safetensors");
   const std::string good = read_text(checkpoint);
   const auto refused = [&](const std::vector<std::string>& words) {
@@ -194,9 +193,8 @@ TEST_F(CliBadArtefact, CheckpointOfOtherSettings) {
   ingest();
   const std::vector<std::string> start = {"train", at("shop.data"),       "--out", at("shop.model"),
                                           "--set", "train.batch_size=512"};
-  std::vector<std::string> stopped = start;
-  stopped.insert(stopped.end(), {"--set", "train.stop_after_steps=3"});
-  ASSERT_EQ(run_penchant(stopped).exit_code, 130);
+  ASSERT_TRUE(
+      stop_training(3, {"train", at("shop.data"), at("shop.model")}, {"train.batch_size=512"}));
   std::vector<std::string> other = start;
   other.insert(other.end(), {"--resume", "--set", "train.learning_rate=0.5"});
   expect_input_error(run_penchant(other),

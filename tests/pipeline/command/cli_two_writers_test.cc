@@ -164,9 +164,8 @@ TEST_F(CliTwoWriters, AnInterruptedRetrainingIsResumedBesideTheOldModel) {
   std::vector<std::string> unbroken = again;
   unbroken[3] = at("unbroken.model");
   ASSERT_EQ(run_penchant(unbroken).exit_code, 0);
-  std::vector<std::string> stopped = again;
-  stopped.insert(stopped.end(), {"--set", "train.stop_after_steps=5"});
-  ASSERT_EQ(run_penchant(stopped).exit_code, 130);
+  ASSERT_TRUE(stop_training(5, {"train", at("shop.data"), model},
+                            {"train.batch_size=512", "train.epochs=4"}));
   EXPECT_EQ(content(model), before) << "yesterday's model is whole and in place";
   EXPECT_TRUE(fs::exists(model + ".unfinished/checkpoint.safetensors"));
   EXPECT_EQ(run_penchant({"recommend", at("shop.data"), model, "--user", "u3"}).exit_code, 0);
@@ -210,9 +209,7 @@ TEST_F(CliTwoWriters, AFileCalledUnfinishedMakesNoFolderOurs) {
     EXPECT_EQ(read_text(at("proj/unfinished")), marker);
   }
   ingest();
-  std::vector<std::string> stopped = short_training(at("shop.data"), at("m.model"));
-  stopped.insert(stopped.end(), {"--set", "train.stop_after_steps=1"});
-  ASSERT_EQ(run_penchant(stopped).exit_code, 130);
+  ASSERT_TRUE(stop_training(1, {"train", at("shop.data"), at("m.model")}, {}));
   const auto before = content(at("m.model"));
   expect_input_error(run_penchant({"ingest", "--config", at("shop.toml"), "--out", at("m.model")}),
                      {at("m.model"), "holds an unfinished model", "refusing to write a data"});

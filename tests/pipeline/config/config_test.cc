@@ -488,7 +488,7 @@ TEST(Nearest, FindsSmallMistakesOnly) {
 }
 
 TEST(Config, AKindOfModelBringsItsDefaultsButLeavesWhatWasGiven) {
-  const TrainOptions interest = default_train_options(models::ModelKind::interest);
+  const TrainOptions interest = recipe_of(models::ModelKind::interest);
   Config config;
   apply_setting(config, "train.epochs=7");
   apply_setting(config, "model.kind=interest");

@@ -72,7 +72,7 @@ nlohmann::json ProgramResult::json() const {
 }
 
 Program::Program(const std::vector<std::string>& arguments, const ProgramOptions& options) {
-  const fs::path program = folder_of("PENCHANT_BINARY_DIR", PENCHANT_BINARY_DIR) / "penchant";
+  const fs::path program = folder_of("PENCHANT_BINARY_DIR", PENCHANT_BINARY_DIR) / options.program;
   if (!fs::exists(program)) throw std::runtime_error(program.string() + " is not built");
   process_ = fork();
   if (process_ < 0) throw std::runtime_error("cannot fork");
@@ -102,6 +102,14 @@ ProgramResult Program::wait() {
 ProgramResult run_penchant(const std::vector<std::string>& arguments,
                            const ProgramOptions& options) {
   return Program(arguments, options).wait();
+}
+
+bool stop_training(int steps, const std::vector<std::string>& verb,
+                   const std::vector<std::string>& settings) {
+  std::vector<std::string> arguments = {std::to_string(steps)};
+  arguments.insert(arguments.end(), verb.begin(), verb.end());
+  arguments.insert(arguments.end(), settings.begin(), settings.end());
+  return run_penchant(arguments, {.program = "tests/stopped_training"}).exit_code == 130;
 }
 
 bool wait_for_file(const fs::path& path) {

@@ -18,6 +18,7 @@
 namespace penchant::testing {
 
 struct ProgramOptions {
+  std::filesystem::path program = "penchant";  ///< in the folder of the build
   std::filesystem::path standard_output = {};  ///< empty: captured
   std::vector<std::pair<std::string, std::string>> environment = {};
   std::int64_t file_size_limit = 0;      ///< bytes a file may grow to (RLIMIT_FSIZE); 0: no limit
@@ -53,6 +54,11 @@ class Program {
 
 ProgramResult run_penchant(const std::vector<std::string>& arguments,
                            const ProgramOptions& options = {});
+
+/// `penchant train DATA` or `penchant run CONFIG` with `settings`, interrupted after so many steps
+/// of training: stopped_training.cc. True if it was.
+bool stop_training(int steps, const std::vector<std::string>& verb,
+                   const std::vector<std::string>& settings);
 
 /// Waits until `path` exists; false after 60 s.
 bool wait_for_file(const std::filesystem::path& path);

@@ -57,6 +57,7 @@ TrainOptions SmallShopTest::recipe() {
   options.calibrate_popularity = false;
   options.blend_filter = false;
   options.retry_lower_rate = false;
+  options.node_order = pipeline::NodeOrder::none;
   return options;
 }
 

@@ -9,6 +9,7 @@
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/logs.h"
+#include "tests/pipeline/support/stop_after.h"
 
 namespace penchant::testing {
 

@@ -14,6 +14,7 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/model/model.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 #include "tests/pipeline/support/shop.h"
 #include "tests/simt/simt_backend.h"
@@ -39,8 +40,9 @@ class OnADevice : public penchant::testing::SmallShopTest,
       GTEST_SKIP() << error.what();
     }
   }
-  void train_on(kernels::Backend& backend, const TrainOptions& options, const std::string& name) {
-    pipeline::train(dataset(), graphs(), options, "", at(name), backend, silent_progress());
+  void train_on(kernels::Backend& backend, const TrainOptions& options, const std::string& name,
+                Progress& progress = silent_progress()) {
+    pipeline::train(dataset(), graphs(), options, "", at(name), backend, progress);
   }
   EvaluateReport evaluate_on(kernels::Backend& backend, const std::string& name) {
     EvaluateOptions options;
@@ -91,7 +93,7 @@ TEST_P(OnADevice, NodeWeightedGcnWithBpr) {
 }
 
 TEST_P(OnADevice, FusedInterestModel) {
-  TrainOptions options = default_train_options(models::ModelKind::interest);
+  TrainOptions options = recipe_of(models::ModelKind::interest);
   options.model.embedding_dim = 8;
   options.model.interest.hidden_dim = 8;
   options.model.interest.mlp_dims = {8};
@@ -125,9 +127,8 @@ TEST_P(OnADevice, ResumesWithTheSameBits) {
   TrainOptions options = recipe();
   options.epochs = 1;
   train_on(*device_, options, "unbroken");
-  options.stop_after_steps = 3;
-  train_on(*device_, options, "broken");
-  options.stop_after_steps = 0;
+  penchant::testing::StopAfter stop(3);
+  train_on(*device_, options, "broken", stop);
   options.resume = true;
   train_on(*device_, options, "broken");
   EXPECT_EQ(read_text(at("broken") / "weights.safetensors"),

@@ -15,6 +15,7 @@
 #include "pipeline/evaluation/pair_evaluation.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/model/model.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
@@ -35,7 +36,7 @@ using ::testing::HasSubstr;
 using ::testing::Le;
 
 TrainOptions interest_recipe() {
-  TrainOptions options = default_train_options(models::ModelKind::interest);
+  TrainOptions options = recipe_of(models::ModelKind::interest);
   options.model.embedding_dim = 16;
   options.model.interest.hidden_dim = 24;
   options.model.interest.mlp_dims = {24};
@@ -88,10 +89,13 @@ TEST_F(InterestTraining, ResumesToTheSameBits) {
   TrainOptions options = interest_recipe();
   options.epochs = 3;
   train(options, "unbroken");
-  options.stop_after_steps = 7;
   options.resume = true;
   int runs = 0;
-  while (train(options, "broken").interrupted) ASSERT_LT(++runs, 40);
+  for (;; ++runs) {
+    ASSERT_LT(runs, 40);
+    penchant::testing::StopAfter stop(7);
+    if (!train(options, "broken", stop).interrupted) break;
+  }
   EXPECT_GT(runs, 3);
   EXPECT_EQ(read_text(at("broken") / "weights.safetensors"),
             read_text(at("unbroken") / "weights.safetensors"));

@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using penchant::testing::input_error_of;
 using penchant::testing::read_text;
+using penchant::testing::StopAfter;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -88,11 +89,10 @@ TEST_P(TrainerResume, GivesTheSameBits) {
   TrainOptions options = recipe();
   train(options, "unbroken");
   ASSERT_FALSE(epochs("unbroken", "refit").empty());
-  options.stop_after_steps = GetParam();
-  EXPECT_TRUE(train(options, "broken").interrupted);
+  StopAfter stop(GetParam());
+  EXPECT_TRUE(train(options, "broken", stop).interrupted);
   EXPECT_FALSE(fs::exists(at("broken") / "manifest.json"));
   EXPECT_TRUE(fs::exists(at("broken") / "checkpoint.safetensors"));
-  options.stop_after_steps = 0;
   options.resume = true;
   const TrainReport report = train(options, "broken");
   EXPECT_FALSE(report.interrupted);
@@ -116,12 +116,12 @@ TEST_F(Trainer, ResumesStepByStep) {
   TrainOptions options = recipe();
   options.epochs = 2;
   const TrainReport whole = train(options, "unbroken");
-  options.stop_after_steps = 3;
   options.resume = true;  // without a checkpoint this is a fresh start
   int runs = 0;
   TrainReport report;
   do {
-    report = train(options, "broken");
+    StopAfter stop(3);
+    report = train(options, "broken", stop);
     ASSERT_LT(++runs, 30);
   } while (report.interrupted);
   EXPECT_GT(runs, 5);
@@ -136,27 +136,14 @@ TEST_F(Trainer, ResumesWithoutRefitAndWithSparseCheckpoints) {
   options.checkpoint_every = 3;
   options.validate_every = 2;
   train(options, "unbroken");
-  options.stop_after_steps = 17;
-  ASSERT_TRUE(train(options, "broken").interrupted);
-  options.stop_after_steps = 0;
+  StopAfter stop(17);
+  ASSERT_TRUE(train(options, "broken", stop).interrupted);
   options.resume = true;
   train(options, "broken");
   EXPECT_EQ(weights("broken"), weights("unbroken"));
 }
 
 TEST_F(Trainer, AStopRequestWritesACheckpoint) {
-  class StopAfter final : public Progress {
-   public:
-    explicit StopAfter(int updates) : left_(updates) {}
-    void begin(std::string_view) override {}
-    void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
-    void end(std::string_view) override {}
-    void warn(std::string_view) override {}
-    bool stop_requested() const override { return left_ <= 0; }
-
-   private:
-    int left_;
-  };
   TrainOptions options = recipe();
   train(options, "unbroken");
   StopAfter stop(7);
@@ -186,9 +173,8 @@ TEST_F(Trainer, GoesOnUnderAnotherNodeOrder) {
   options.patience = 0;
   options.refit = false;
   train(options, "unbroken");
-  options.stop_after_steps = 17;
-  ASSERT_TRUE(train(options, "broken").interrupted);
-  options.stop_after_steps = 0;
+  StopAfter stop(17);
+  ASSERT_TRUE(train(options, "broken", stop).interrupted);
   options.resume = true;
   options.metis_order = some_order(graphs(), 2);
   ASSERT_FALSE(train(options, "broken").interrupted);
@@ -237,9 +223,8 @@ TEST_F(Trainer, StateDoesNotDependOnTheNodeOrder) {
 
 TEST_F(Trainer, ACheckpointThatNoTrainingWritesIsRefused) {
   TrainOptions options = recipe();
-  options.stop_after_steps = 5;
-  ASSERT_TRUE(train(options, "m").interrupted);
-  options.stop_after_steps = 0;
+  StopAfter stop(5);
+  ASSERT_TRUE(train(options, "m", stop).interrupted);
   options.resume = true;
   const fs::path path = at("m") / "checkpoint.safetensors";
   const models::TensorFile good = models::read_safetensors(path);
@@ -306,8 +291,8 @@ TEST_F(Trainer, PopularityIsTriedWithTheBitsThatItHasAfterwards) {
 
 TEST_F(Trainer, ResumingUnderOtherOptionsIsRefused) {
   TrainOptions options = recipe();
-  options.stop_after_steps = 3;
-  train(options, "m");
+  StopAfter stop(3);
+  train(options, "m", stop);
   options.resume = true;
   options.model.temperature = 0.5F;
   EXPECT_THAT(input_error_of([&] { train(options, "m"); }),
@@ -580,8 +565,8 @@ TEST_F(Trainer, ARetryThatWasInterruptedEndsLikeAWholeOne) {
   ASSERT_GE(whole.epochs_run, 5) << "two attempts and the refit";
   TrainReport resumed;
   for (const std::int64_t stop : {3, 12, 9, 7, 0}) {
-    options.stop_after_steps = stop;
-    resumed = train(options, "resumed");
+    StopAfter progress(stop);
+    resumed = stop == 0 ? train(options, "resumed") : train(options, "resumed", progress);
     EXPECT_EQ(resumed.interrupted, stop != 0) << stop;
     options.resume = true;
   }
@@ -600,9 +585,8 @@ TEST_F(Trainer, AResumedRunKeepsTheBlendThatWasChosen) {
     const json entry = json::parse(line);
     if (entry.at("phase") == "select") select_steps = entry.at("steps");
   }
-  options.stop_after_steps = select_steps + 1;  // inside the refit, after the choice
-  ASSERT_TRUE(train(options, "halted").interrupted);
-  options.stop_after_steps = 0;
+  StopAfter stop(select_steps + 1);  // inside the refit, after the choice
+  ASSERT_TRUE(train(options, "halted", stop).interrupted);
   options.resume = true;
   train(options, "halted");
   const auto blend = [&](const std::string& name) {
@@ -629,7 +613,12 @@ TEST_F(Trainer, WrongOptionsAreNamed) {
   refused([](TrainOptions& o) { o.negative_correction = -0.5; }, "train.negative_correction");
   refused([](TrainOptions& o) { o.validation_metric = "ndcg@20x"; }, "train.validation_metric");
   refused([](TrainOptions& o) { o.validation_metric = "beauty@20"; }, "train.validation_metric");
-  refused([](TrainOptions& o) { o.node_order = NodeOrder::metis; }, "train.node_order");
+  refused(
+      [](TrainOptions& o) {
+        o.node_order = NodeOrder::metis;
+        o.metis_order = {0, 1, 2};
+      },
+      "train.node_order");
 }
 
 TEST_F(Trainer, ADivergingLossIsReported) {

@@ -32,8 +32,8 @@ class Ablate : public SmallShopTest {
     config_.backend = {kernels::DeviceChoice::cpu, 1};
     config_.evaluate.cutoffs = {10, 20, 1000};
   }
-  AblationReport run() {
-    return ablate(data_path(), config_, variants_, at("ablation"), silent_progress());
+  AblationReport run(Progress& progress = silent_progress()) {
+    return ablate(data_path(), config_, variants_, at("ablation"), progress);
   }
 
   Config config_;
@@ -75,12 +75,11 @@ TEST_F(Ablate, TrainsEachVariantAndSkipsWhatIsDone) {
 TEST_F(Ablate, GoesOnAfterAnInterruption) {
   const AblationReport whole = run();
   std::filesystem::remove_all(at("ablation"));
-  config_.train.stop_after_steps = 3;  // as if interrupted
-  const AblationReport cut = run();
+  penchant::testing::StopAfter stop(3);
+  const AblationReport cut = run(stop);
   EXPECT_TRUE(cut.interrupted);
   EXPECT_THAT(cut.rows, IsEmpty());
   EXPECT_TRUE(ablation_to_json(cut)["interrupted"].get<bool>());
-  config_.train.stop_after_steps = 0;
   const AblationReport resumed = run();
   EXPECT_FALSE(resumed.interrupted);
   ASSERT_EQ(resumed.rows.size(), 2U);

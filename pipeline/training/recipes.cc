@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pipeline/training/train_options.h"
+#include "pipeline/training/recipes.h"
 
 namespace penchant::pipeline {
 
-TrainOptions default_train_options(models::ModelKind kind) {
+TrainOptions recipe_of(models::ModelKind kind) {
   TrainOptions options;
   options.model.kind = kind;
   if (kind != models::ModelKind::interest) return options;

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "pipeline/artifact/progress.h"
+
+namespace penchant::testing {
+
+/// A user who asks to stop after so many steps of training. A step shows itself once.
+class StopAfter final : public pipeline::Progress {
+ public:
+  explicit StopAfter(std::int64_t steps) : left_(steps) {}
+  void begin(std::string_view stage) override { trains_ = stage == "train"; }
+  void update(std::int64_t, std::int64_t, std::string_view) override { left_ -= trains_ ? 1 : 0; }
+  void end(std::string_view) override { trains_ = false; }
+  void warn(std::string_view) override {}
+  bool stop_requested() const override { return left_ <= 0; }
+
+ private:
+  bool trains_ = false;
+  std::int64_t left_;
+};
+
+}  // namespace penchant::testing
