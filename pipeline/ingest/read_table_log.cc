@@ -15,6 +15,7 @@
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_block.h"
+#include "pipeline/ingest/settle_times.h"
 #include "pipeline/tables/block_stages.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/text_lines.h"

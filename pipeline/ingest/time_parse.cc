@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest/time_parse.h"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -22,31 +21,6 @@ static_assert(std::endian::native == std::endian::little, "digits are read as wo
 constexpr double kSmallestMilliseconds = 1e11;
 constexpr double kSmallestMicroseconds = 1e14;
 constexpr double kSmallestNanoseconds = 1e17;
-
-const char* unit_name(TimeUnit unit) {
-  switch (unit) {
-    case TimeUnit::seconds:
-      return "seconds";
-    case TimeUnit::milliseconds:
-      return "milliseconds";
-    case TimeUnit::microseconds:
-      return "microseconds";
-    case TimeUnit::nanoseconds:
-      return "nanoseconds";
-    case TimeUnit::date_time:
-      return "digits of date and time";
-    case TimeUnit::text:
-      break;
-  }
-  return "text";
-}
-
-std::int64_t days_from_civil(int year, unsigned month, unsigned day) {
-  return std::chrono::sys_days(std::chrono::year(year) / std::chrono::month(month) /
-                               std::chrono::day(day))
-      .time_since_epoch()
-      .count();
-}
 
 /// Reads `count` digits at `place`, or -1.
 int digits(std::string_view text, std::size_t place, std::size_t count) {
@@ -137,23 +111,6 @@ std::int64_t to_milliseconds(const Count& count, TimeUnit unit) {
   }
 }
 
-/// Milliseconds of a date written as a number, YYYYMMDD and then two digits each of hour, minute
-/// and second, of which `parts` are there (1: the year, 2: and the month, ...); -1 if it is none.
-std::int64_t date_of_number(std::int64_t number, int parts) {
-  std::array<int, 6> part = {1970, 1, 1, 0, 0, 0};
-  for (int i = parts - 1; i > 0; --i, number /= 100)
-    part[static_cast<std::size_t>(i)] = static_cast<int>(number % 100);
-  if (number < 1970 || number >= 2100) return -1;
-  part[0] = static_cast<int>(number);
-  const std::chrono::year_month_day date{std::chrono::year(part[0]),
-                                         std::chrono::month(static_cast<unsigned>(part[1])),
-                                         std::chrono::day(static_cast<unsigned>(part[2]))};
-  if (!date.ok() || part[3] > 23 || part[4] > 59 || part[5] > 59) return -1;
-  const std::int64_t days =
-      days_from_civil(part[0], static_cast<unsigned>(part[1]), static_cast<unsigned>(part[2]));
-  return (((days * 24 + part[3]) * 60 + part[4]) * 60 + part[5]) * 1000;
-}
-
 /// The unit of a number by its magnitude.
 TimeUnit unit_of(const Count& count) {
   // A double rounds the largest count of microseconds up to the first of nanoseconds.
@@ -211,7 +168,10 @@ std::int64_t parse_common_iso8601(std::string_view text, const TimeZone& of_othe
   const unsigned second = two_digits(17);
   as_expected &= month - 1 < 12 && day - 1 < 28 && hour < 24 && minute < 60 && second <= 60;
   if (!as_expected || year < 1970) return -1;
-  const std::int64_t days = days_from_civil(static_cast<int>(year), month, day);
+  const std::int64_t days = std::chrono::sys_days(std::chrono::year(static_cast<int>(year)) /
+                                                  std::chrono::month(month) / std::chrono::day(day))
+                                .time_since_epoch()
+                                .count();
   const std::int64_t ms = ((days * 24 + hour) * 60 + minute) * 60000 + second * 1000;
   return zone.empty() ? of_others.to_utc_ms(ms) : ms;
 }
@@ -238,12 +198,9 @@ std::optional<std::int64_t> parse_iso8601(std::string_view given, const TimeZone
   const int month = digits(text, 5, 2);
   const int day = digits(text, 8, 2);
   if (year < 0 || month < 1 || day < 1 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year),
-                                         std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  if (!date.ok()) return std::nullopt;
-  std::int64_t ms =
-      days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) * 86400000;
+  const auto days = days_since_1970(year, static_cast<unsigned>(month), static_cast<unsigned>(day));
+  if (!days) return std::nullopt;
+  std::int64_t ms = *days * 86400000;
   std::size_t place = 10;
   if (place == text.size()) return of_others.to_utc_ms(ms);
   if (text[place] != 'T' && text[place] != 't' && text[place] != ' ') return std::nullopt;
@@ -368,89 +325,6 @@ std::string TimeParser::hint(std::string_view text) const {
   if (kind_ == Kind::automatic)
     return " (data.time_format takes patterns such as '%d.%m.%Y %H:%M')";
   return {};
-}
-
-std::vector<std::string> settle_times(std::span<std::int64_t> times_ms, const TimeCounts& counts,
-                                      const TimeParser& parse, std::string_view where) {
-  std::vector<std::string> told;
-  const auto rows_in = [&](TimeUnit unit) { return counts.rows[static_cast<std::size_t>(unit)]; };
-  const std::int64_t numbers = rows_in(TimeUnit::seconds) + rows_in(TimeUnit::milliseconds) +
-                               rows_in(TimeUnit::microseconds) + rows_in(TimeUnit::nanoseconds);
-  if (times_ms.empty() || (numbers == 0 && rows_in(TimeUnit::date_time) == 0)) return told;
-  if (parse.is_automatic()) {
-    std::string found;
-    int kinds = 0;
-    for (std::size_t unit = 0; unit < kNumTimeUnits; ++unit) {
-      if (counts.rows[unit] == 0) continue;
-      ++kinds;
-      found += fmt::format("{}{} {}", found.empty() ? "" : ", ", counts.rows[unit],
-                           unit_name(static_cast<TimeUnit>(unit)));
-    }
-    if (kinds > 1) {
-      told.push_back(fmt::format(
-          "{}: times are written in several ways, told apart by their size: {}; if that is wrong, "
-          "data.time_format says which it is",
-          where, found));
-    } else if (rows_in(TimeUnit::microseconds) > 0 || rows_in(TimeUnit::nanoseconds) > 0) {
-      const bool micro = rows_in(TimeUnit::microseconds) > 0;
-      told.push_back(
-          fmt::format("{}: times are read as {} since 1970, by their size; "
-                      "data.time_format = \"{}\" says so",
-                      where, micro ? "microseconds" : "nanoseconds", micro ? "us" : "ns"));
-    } else if (rows_in(TimeUnit::date_time) > 0) {
-      told.push_back(
-          fmt::format("{}: times are read as dates written as numbers; "
-                      "data.time_format = \"%Y%m%d%H%M%S\" says so",
-                      where));
-    }
-    if (kinds > 1 || numbers == 0) return told;
-  }
-  // A date written as a number: how long a unit of the number is in what was read, and its parts.
-  struct Shape {
-    TimeUnit unit;
-    std::int64_t scale;
-    int parts;
-    const char* format;
-  };
-  constexpr std::array<Shape, 4> kShapes = {{{TimeUnit::seconds, 1000, 3, "%Y%m%d"},
-                                             {TimeUnit::seconds, 1000, 2, "%Y%m"},
-                                             {TimeUnit::seconds, 1000, 4, "%Y%m%d%H"},
-                                             {TimeUnit::milliseconds, 1, 5, "%Y%m%d%H%M"}}};
-  const std::int64_t end_of_1970 = 365 * 86400000LL;
-  const bool all_in_1970 = std::all_of(times_ms.begin(), times_ms.end(),
-                                       [&](std::int64_t ms) { return ms < end_of_1970; });
-  for (const Shape& shape : kShapes) {
-    if (rows_in(shape.unit) == 0) continue;
-    const auto date = [&](std::int64_t ms) {
-      return ms % shape.scale == 0 ? date_of_number(ms / shape.scale, shape.parts) : -1;
-    };
-    const auto dates = std::count_if(times_ms.begin(), times_ms.end(),
-                                     [&](std::int64_t ms) { return date(ms) >= 0; });
-    const auto all = static_cast<std::int64_t>(times_ms.size());
-    if (parse.is_automatic() && dates == all) {
-      for (std::int64_t& ms : times_ms)
-        ms = std::max<std::int64_t>(0, parse.zone().to_utc_ms(date(ms)));
-      told.push_back(
-          fmt::format("{}: times are read as dates written as numbers, since all {} can "
-                      "be; data.time_format = \"{}\" says so",
-                      where, all, shape.format));
-      return told;
-    }
-    if (2 * dates >= all && (all_in_1970 || shape.parts > 3)) {
-      told.push_back(
-          fmt::format("{}: {} of {} times look like dates written as numbers but are "
-                      "read as {} since 1970; data.time_format = \"{}\" reads dates",
-                      where, dates, all, unit_name(shape.unit), shape.format));
-      return told;
-    }
-  }
-  if (all_in_1970) {
-    told.push_back(fmt::format(
-        "{}: all times lie in the year 1970, as numbers that only give an order do; if they are "
-        "dates, data.time_format says how they are written",
-        where));
-  }
-  return told;
 }
 
 }  // namespace penchant::pipeline

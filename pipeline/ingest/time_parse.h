@@ -2,40 +2,16 @@
 // Text -> milliseconds since 1970-01-01 UTC.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "pipeline/ingest/time_pattern.h"
+#include "pipeline/ingest/time_units.h"
 #include "pipeline/ingest/time_zone.h"
 
 namespace penchant::pipeline {
-
-/// What a time was written in. date_time: the digits YYYYMMDDhhmmss.
-enum class TimeUnit : std::uint8_t {
-  seconds,
-  milliseconds,
-  microseconds,
-  nanoseconds,
-  date_time,
-  text
-};
-inline constexpr std::size_t kNumTimeUnits = 6;
-
-/// Rows of a column by the unit of their time.
-struct TimeCounts {
-  std::array<std::int64_t, kNumTimeUnits> rows{};
-  void add(TimeUnit unit) { ++rows[static_cast<std::size_t>(unit)]; }
-  TimeCounts& operator+=(const TimeCounts& more) {
-    for (std::size_t unit = 0; unit < kNumTimeUnits; ++unit) rows[unit] += more.rows[unit];
-    return *this;
-  }
-};
 
 /// Parser of one time column. Formats:
 ///   auto            Unix time, its unit by magnitude (seconds; milliseconds from 1e11 on,
@@ -75,12 +51,5 @@ class TimeParser {
   TimeUnit unit_ = TimeUnit::seconds;
   TimePattern pattern_;
 };
-
-/// What only a whole column tells. Where `parse` is automatic and all times are numbers that are
-/// dates (YYYYMM, YYYYMMDD, YYYYMMDDhh, YYYYMMDDhhmm), they become these dates. Returns what is to
-/// be told: units found by magnitude, several of them, all times in 1970. `where` begins each
-/// message: "column 'time'".
-std::vector<std::string> settle_times(std::span<std::int64_t> times_ms, const TimeCounts& counts,
-                                      const TimeParser& parse, std::string_view where);
 
 }  // namespace penchant::pipeline

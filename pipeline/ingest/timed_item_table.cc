@@ -11,6 +11,7 @@
 #include "pipeline/ingest/attribute_cells.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/row_filter.h"
+#include "pipeline/ingest/settle_times.h"
 #include "pipeline/ingest/time_parse.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/text_lines.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/ingest/time_parse.h"
+#include "pipeline/ingest/settle_times.h"
 
 #include <cstdlib>
 #include <ctime>
