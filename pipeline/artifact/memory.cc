@@ -23,7 +23,7 @@ namespace {
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
 /// The number behind `name` in a file of "name number" lines; in the file's unit.
-std::optional<std::int64_t> field(const char* path, std::string_view name) {
+std::optional<std::int64_t> field(const std::string& path, std::string_view name) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     if (line.compare(0, name.size(), name) != 0) continue;
@@ -34,14 +34,28 @@ std::optional<std::int64_t> field(const char* path, std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<std::int64_t> number(const char* path) { return field(path, ""); }
-
-std::int64_t left_in_group(const char* limit_path, const char* used_path, const char* statistics,
-                           const char* reclaimable) {
-  const auto limit = number(limit_path);  // "max" is no number: no limit
-  const auto used = number(used_path);
-  if (!limit || !used) return kNoLimit;
-  return std::max<std::int64_t>(0, *limit - *used + field(statistics, reclaimable).value_or(0));
+/// What may still be used in a control group and in those around it, of which each has a limit of
+/// its own. `line` begins the line of /proc/self/cgroup that names the group below `root`.
+std::int64_t left_in_groups(std::string_view line, const std::string& root, const char* limit_name,
+                            const char* used_name, const char* reclaimable) {
+  std::ifstream file("/proc/self/cgroup");
+  std::string group;
+  for (std::string each; std::getline(file, each);) {
+    if (const auto place = each.find(line); place != std::string::npos)
+      group = each.substr(place + line.size());
+  }
+  std::int64_t left = kNoLimit;
+  for (;;) {
+    const std::string folder = root + (group == "/" ? "" : group) + "/";
+    const auto limit = field(folder + limit_name, "");  // "max" is no number: no limit
+    const auto used = field(folder + used_name, "");
+    if (limit && used) {
+      const std::int64_t cached = field(folder + "memory.stat", reclaimable).value_or(0);
+      left = std::min(left, std::max<std::int64_t>(0, *limit - *used + cached));
+    }
+    if (group.empty() || group == "/") return left;
+    group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
+  }
 }
 
 }  // namespace
@@ -49,13 +63,11 @@ std::int64_t left_in_group(const char* limit_path, const char* used_path, const 
 std::int64_t available_memory() {
   std::int64_t available = kNoLimit;
   if (const auto kilobytes = field("/proc/meminfo", "MemAvailable:")) available = *kilobytes * 1024;
+  available = std::min(available, left_in_groups("0::", "/sys/fs/cgroup", "memory.max",
+                                                 "memory.current", "inactive_file "));
   available = std::min(available,
-                       left_in_group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current",
-                                     "/sys/fs/cgroup/memory.stat", "inactive_file "));
-  available = std::min(available,
-                       left_in_group("/sys/fs/cgroup/memory/memory.limit_in_bytes",
-                                     "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-                                     "/sys/fs/cgroup/memory/memory.stat", "total_inactive_file "));
+                       left_in_groups(":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes",
+                                      "memory.usage_in_bytes", "total_inactive_file "));
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     const std::int64_t used = field("/proc/self/status", "VmSize:").value_or(0) * 1024;
