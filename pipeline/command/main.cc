@@ -19,6 +19,7 @@
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/interrupt.h"
+#include "pipeline/artifact/nearest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/artifact/version.h"
 #include "pipeline/command/failure.h"

@@ -15,6 +15,7 @@
 #include "pipeline/artifact/environment.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/nearest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/config/config_settings.h"
 #include "pipeline/config/setting_uses.h"
@@ -393,28 +394,6 @@ std::string configuration_markdown() {
       "`X.data/run.json`, `X.model/config.toml`, the report and messages have the variable's name "
       "(and a hash, so that `run` notices another value).\n";
   return text;
-}
-
-char parse_separator(std::string_view text, std::string_view key) {
-  if (text.empty() || text == "auto") return '\0';
-  if (text == "tab" || text == "\\t") return '\t';
-  if (text.size() != 1)
-    throw InputError(fmt::format("{} is '{}', expected one character, tab or auto", key, text));
-  return text.front();
-}
-
-TextMark parse_mark(std::string_view text, std::string_view key) {
-  if (text.empty() || text == "auto") return {};
-  if (text == "none") return '\0';
-  if (text.size() != 1 || text == "\n" || text == "\r")
-    throw InputError(fmt::format("{} is '{}', expected one character, none or auto", key, text));
-  return text.front();
-}
-
-char parse_decimal(std::string_view text, std::string_view key) {
-  if (text != "." && text != ",")
-    throw InputError(fmt::format("{} is '{}', expected \".\" or \",\"", key, text));
-  return text.front();
 }
 
 }  // namespace penchant::pipeline

@@ -12,7 +12,7 @@
 
 #include "kernels/backend.h"
 #include "partition/partition.h"
-#include "pipeline/artifact/nearest.h"
+#include "pipeline/config/text_marks.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
@@ -64,12 +64,5 @@ std::string effective_toml(const Config& config);
 std::string settings_json(const Config& config, const std::vector<std::string>& prefixes);
 /// Table of all keys for docs/configuration.md.
 std::string configuration_markdown();
-
-/// A quote or escape as written in a configuration: one character, "none" or "auto".
-TextMark parse_mark(std::string_view text, std::string_view key);
-/// The file's separator as written in a configuration: one character, "\\t", "tab", or "auto".
-char parse_separator(std::string_view text, std::string_view key);
-/// The decimal sign of numbers in text: "." or ",".
-char parse_decimal(std::string_view text, std::string_view key);
 
 }  // namespace penchant::pipeline

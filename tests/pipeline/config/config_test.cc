@@ -12,6 +12,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/environment.h"
+#include "pipeline/artifact/nearest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/train_options.h"
