@@ -1,9 +1,10 @@
 # Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
-.PHONY: help demo test build setup setup-tests check-release check-dev check-cuda bench install format clean
+.PHONY: help demo test check build setup setup-tests check-cuda bench install format clean
 
 help:
 	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
-	@echo "make test     set up, build, and run all tests: release, sanitizers, CUDA module where nvcc is present"
+	@echo "make test     set up, build, and run all tests: plain, with sanitizers, CUDA module where nvcc is present"
+	@echo "make check    build and test what your changes touch (seconds)"
 	@echo "make build    set up and build build/release/penchant"
 	@echo "make bench    compare with peers (PyTorch, SciPy, pandas; installs them into build/peers)"
 	@echo "make install  install program, library and headers (PREFIX=/usr/local)"
@@ -31,22 +32,22 @@ build: setup
 demo: build
 	@cmake/demo.sh
 
-test: check-release check-dev
+# The tests run twice, as users run the code and with sanitizers; the second time they are only linked anew.
+test: setup-tests
+	@echo "==> Build of program and tests, plain and with sanitizers $(if $(filter ON,$(CUDA)),(CUDA module for sm_80 and sm_90),(CUDA module skipped: no nvcc and cuDNN))"
+	@cmake --preset release -DPENCHANT_SANITIZED_TESTS=ON -DPENCHANT_CUDA=$(CUDA) $(if $(filter ON,$(CUDA)),$(CUDA_CHECKS)) > build/configure.log || \
+	  { cat build/configure.log; exit 1; }
+	@cmake --build --preset release --parallel $(JOBS)
+	@echo "==> All tests, without and with AddressSanitizer and UndefinedBehaviorSanitizer"
+	@rm -rf build/release/tests/cases
+	@ctest --preset release --parallel $(JOBS); status=$$?; python3 tests/summary.py build/release/tests/cases && exit $$status
 	@[ $(CUDA) = OFF ] || { echo "==> The CUDA module configures without any other library"; \
 	  cmake --preset cuda > build/configure.log || { cat build/configure.log; exit 1; }; }
 
-check-release: setup-tests
-	@echo "==> Release build and tests $(if $(filter ON,$(CUDA)),(CUDA module for sm_80 and sm_90),(CUDA module skipped: no nvcc and cuDNN))"
-	@cmake --preset release -DPENCHANT_CUDA=$(CUDA) $(if $(filter ON,$(CUDA)),$(CUDA_CHECKS)) > build/configure.log || \
-	  { cat build/configure.log; exit 1; }
-	@cmake --build --preset release --parallel $(JOBS)
-	@ctest --preset release --parallel $(JOBS)
-
-check-dev: setup-tests
-	@echo "==> AddressSanitizer and UndefinedBehaviorSanitizer build and tests"
-	@cmake --preset dev > build/configure.log || { cat build/configure.log; exit 1; }
-	@cmake --build --preset dev --parallel $(JOBS)
-	@ctest --preset dev --parallel $(JOBS)
+# For people at work; the folder keeps what else it was set to.
+check: setup-tests
+	@[ -f build/release/build.ninja ] || cmake --preset release -DPENCHANT_CUDA=$(CUDA) > build/configure.log || { cat build/configure.log; exit 1; }
+	@python3 tests/check.py . build/release
 
 check-cuda: setup
 	@if [ $(CUDA) = ON ]; then \
@@ -54,7 +55,8 @@ check-cuda: setup
 	  cmake --preset cuda > build/configure.log && cmake --build --preset cuda --parallel $(JOBS); \
 	else echo "==> CUDA build skipped: no nvcc on PATH"; fi
 
-bench: check-release
+bench: build
+	@cmake --build --preset release --parallel $(JOBS) --target benches
 	@bench/run.sh
 
 install: build

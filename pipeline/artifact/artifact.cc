@@ -26,7 +26,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kBeside = ".unfinished";
 /// More is no marker of ours.
 constexpr std::uint64_t kMostMarkerBytes = 4096;
 

@@ -67,8 +67,7 @@ bool is_csr_array(std::string_view name) {
 
 /// Kind of the artefact inside `kind` that a folder of this name holds, or nothing.
 std::string_view inner_kind(std::string_view kind, std::string_view folder) {
-  constexpr std::string_view kBeside = ".unfinished";
-  if (folder.ends_with(kBeside)) folder.remove_suffix(kBeside.size());
+  if (folder.ends_with(kBeside)) folder.remove_suffix(std::string_view(kBeside).size());
   if (folder.empty()) return kind;  // where it could only grow inside the old one
   if (kind == "data" && (folder == "graph" || folder == "partition")) return folder;
   // Up to format version 2 the folder "vectors" held the model that is in "trained" now.

@@ -12,6 +12,8 @@ namespace penchant::pipeline {
 
 /// In a folder that a stage has begun to write and not finished.
 inline constexpr const char* kUnfinishedName = "unfinished";
+/// Ends the name of the folder beside it that an artefact grows in.
+inline constexpr const char* kBeside = ".unfinished";
 
 /// What a file is to its artefact.
 enum class FileRole {

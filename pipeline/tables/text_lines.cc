@@ -13,6 +13,7 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/tables/arrow_status.h"
+#include "pipeline/tables/dialect.h"
 
 namespace penchant::pipeline {
 
@@ -21,7 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 /// The first bytes of a file, as they lie on the disk.
 std::string first_bytes(const fs::path& path) {

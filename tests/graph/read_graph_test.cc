@@ -17,6 +17,7 @@
 #include "graph/error.h"
 #include "graph/npy.h"
 #include "tests/graph/graphs.h"
+#include "tests/support/sanitizer.h"
 
 namespace penchant::graph {
 namespace {
@@ -151,9 +152,8 @@ TEST_F(ReadGraph, EdgeListWhoseIdsAreFarApartIsNumberedAlike) {
 }
 
 TEST_F(ReadGraph, EdgeListOfOneLineTakesNoMemoryForTheIdsBelow) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "AddressSanitizer's own mappings exceed any limit";
-#endif
+  if (support::address_sanitizer())
+    GTEST_SKIP() << "AddressSanitizer's own mappings exceed any limit";
   // The id's own array would have 8 GB.
   rlimit old{};
   getrlimit(RLIMIT_DATA, &old);

@@ -16,7 +16,7 @@ using support::Dense;
 using support::Guarded;
 using support::Placement;
 
-constexpr std::int64_t kWidths[] = {1, 2, 7, 8, 9, 16, 17, 64, 65, 1000};
+constexpr std::int64_t kLayerWidths[] = {1, 2, 7, 8, 9, 16, 17, 64, 65, 1000};
 
 class LayerNorm : public support::BackendTest {
  protected:
@@ -59,7 +59,7 @@ Dense table(std::int64_t cols) {
 }
 
 TEST_P(LayerNorm, AgreesWithTheOracle) {
-  for (const std::int64_t cols : kWidths) {
+  for (const std::int64_t cols : kLayerWidths) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
       SCOPED_TRACE(cols);
       const Dense x = table(cols);
@@ -83,7 +83,7 @@ TEST_P(LayerNorm, AgreesWithTheOracle) {
 }
 
 TEST_P(LayerNorm, BackwardAgreesWithTheOracleAlsoInPlace) {
-  for (const std::int64_t cols : kWidths) {
+  for (const std::int64_t cols : kLayerWidths) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
       SCOPED_TRACE(cols);
       const Dense gain = support::random_dense(1, cols, 62);

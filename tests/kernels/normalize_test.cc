@@ -16,13 +16,13 @@ using support::Dense;
 using support::Guarded;
 using support::Placement;
 
-constexpr std::int64_t kWidths[] = {1, 7, 8, 9, 16, 17, 64, 65, 1000};
+constexpr std::int64_t kRowWidths[] = {1, 7, 8, 9, 16, 17, 64, 65, 1000};
 
 class Normalize : public support::BackendTest {};
 PENCHANT_INSTANTIATE_BACKENDS(Normalize);
 
 /// Rows of very different lengths, 1e-9 to 1e9.
-Dense table(std::int64_t cols) {
+Dense far_apart(std::int64_t cols) {
   Dense x = support::random_dense(19, cols, 61);
   for (std::int64_t i = 0; i < x.rows; ++i) {
     for (std::int64_t j = 0; j < cols; ++j) x(i, j) *= std::pow(10.0, static_cast<double>(i) - 9.0);
@@ -31,10 +31,10 @@ Dense table(std::int64_t cols) {
 }
 
 TEST_P(Normalize, AgreesWithTheOracleAlsoInPlace) {
-  for (const std::int64_t cols : kWidths) {
+  for (const std::int64_t cols : kRowWidths) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
       SCOPED_TRACE(cols);
-      const Dense x = table(cols);
+      const Dense x = far_apart(cols);
       const auto want = oracle::normalize_rows(x);
       const Guarded<float> from(backend(), x, placement);
       const Guarded<float> y(backend(), x.rows, cols, placement);
@@ -61,10 +61,10 @@ TEST_P(Normalize, AZeroRowStaysZero) {
 }
 
 TEST_P(Normalize, BackwardAgreesWithTheOracleAlsoInPlace) {
-  for (const std::int64_t cols : kWidths) {
+  for (const std::int64_t cols : kRowWidths) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
       SCOPED_TRACE(cols);
-      const Dense x = table(cols);
+      const Dense x = far_apart(cols);
       const Dense d_y = support::random_dense(x.rows, cols, 62);
       const auto forward = oracle::normalize_rows(x);
       const Guarded<float> y(backend(), support::round_to_float(forward.y.value), placement);

@@ -29,7 +29,7 @@ std::ostream& operator<<(std::ostream& out, const RankCase& c) {
              << c.mean_excluded << ", targets " << c.mean_targets << ", seed " << c.seed;
 }
 
-const RankCase kCases[] = {
+const RankCase kRankCases[] = {
     {4, 1, 1, 0, 1},     {3, 9, 4, 3, 2},        {129, 30, 8, 5, 3},   {20, 767, 16, 20, 4},
     {20, 769, 17, 0, 4}, {6, 2500, 24, 700, 30}, {260, 20, 3, 10, 10},
 };
@@ -55,7 +55,7 @@ class RankCounts : public support::BackendTest {
 PENCHANT_INSTANTIATE_BACKENDS(RankCounts);
 
 TEST_P(RankCounts, IsExactWhereScoresAre) {
-  for (const RankCase& c : kCases) {
+  for (const RankCase& c : kRankCases) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
       SCOPED_TRACE(c);
       const Dense queries = support::random_integers(c.queries, c.width, c.seed);
@@ -76,7 +76,7 @@ TEST_P(RankCounts, IsExactWhereScoresAre) {
 }
 
 TEST_P(RankCounts, OfAScoreTableIsExact) {
-  for (const RankCase& c : kCases) {
+  for (const RankCase& c : kRankCases) {
     for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
       SCOPED_TRACE(c);
       const Dense table = support::random_integers(c.items, c.queries, c.seed);
@@ -100,7 +100,7 @@ TEST_P(RankCounts, OfAScoreTableIsExact) {
 }
 
 TEST_P(RankCounts, OfRealNumbersLiesBetweenTheOraclesBounds) {
-  for (const RankCase& c : kCases) {
+  for (const RankCase& c : kRankCases) {
     SCOPED_TRACE(c);
     const Dense queries = support::random_dense(c.queries, c.width, c.seed);
     const Dense items = support::random_dense(c.items, c.width, c.seed + 1);

@@ -49,7 +49,7 @@ constexpr Activation kTanh = Activation::tanh;
 
 // Widths around the vectors of 4, 8 and 16 lanes; batches around the tiles of 32 sequences; lengths
 // that end together, one by one, and all but one at once.
-const RecurrentCase kCases[] = {
+const RecurrentCase kRecurrentCases[] = {
     {Cell::lstm, kTanh, 1, 1, {1}},
     {Cell::lstm, kTanh, 1, 1, {4}},
     {Cell::lstm, kTanh, 3, 7, {3, 3, 3}},
@@ -150,7 +150,7 @@ class Recurrent : public support::BackendTest {
 PENCHANT_INSTANTIATE_BACKENDS(Recurrent);
 
 TEST_P(Recurrent, AgreesWithTheOracle) {
-  for (const RecurrentCase& c : kCases) {
+  for (const RecurrentCase& c : kRecurrentCases) {
     SCOPED_TRACE(c);
     const Inputs in = inputs_of(c);
     const auto want = expected(c, in);

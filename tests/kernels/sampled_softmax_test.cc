@@ -36,7 +36,7 @@ std::ostream& operator<<(std::ostream& out, const SoftmaxCase& c) {
 
 // Around the tiles of 32 batch rows and 512 negatives, and the vector widths of M; the last has
 // more batch rows than the CPU keeps scores of at once.
-const SoftmaxCase kCases[] = {
+const SoftmaxCase kSoftmaxCases[] = {
     {1, 1, 1},
     {3, 7, 8, 0.5F, true},
     {5, 8, 9, 1.0F, true, true, true},
@@ -133,7 +133,7 @@ class SampledSoftmax : public support::BackendTest {
 PENCHANT_INSTANTIATE_BACKENDS(SampledSoftmax);
 
 TEST_P(SampledSoftmax, AgreesWithTheOracle) {
-  for (const SoftmaxCase& c : kCases) {
+  for (const SoftmaxCase& c : kSoftmaxCases) {
     SCOPED_TRACE(c);
     expect_agreement(inputs_of(c), Placement::aligned);
     expect_agreement(inputs_of(c), Placement::misaligned);

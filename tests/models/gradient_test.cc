@@ -77,12 +77,6 @@ oracle::Batch batch_of(const GradientCase& c) {
   return batch;
 }
 
-double largest(const Dense& values) {
-  double result = 0.0;
-  for (const double value : values.values) result = std::max(result, std::abs(value));
-  return result;
-}
-
 /// The encoder of a case on a backend, with random parameters.
 struct Model {
   Model(kernels::Backend& backend, const GradientCase& c)
@@ -134,7 +128,7 @@ TEST(OracleGradient, AgreesWithCentralDifferences) {
         moved[name].values[k] = values.values[k] - step;
         differences.values[k] = (above - loss_at(moved)) / (2 * step);
       }
-      const double scale = largest(differences);
+      const double scale = support::largest(differences);
       EXPECT_GT(scale, 1e-4) << name << ": a gradient that vanishes tests nothing";
       EXPECT_TRUE(agrees(gradients.at(name), differences, 1e-6 * scale, {"oracle", 133})) << name;
     }
@@ -166,7 +160,7 @@ TEST_P(Gradient, LossAndGradientsAgreeWithTheOracle) {
         kChain * std::max(1.0, loss));
     const auto want = oracle::gradients(model.options, adjacency, model.parameters, batch);
     for (const auto& [name, got] : gradients_of(backend(), *model.encoder)) {
-      EXPECT_TRUE(agrees(got, want.at(name), kChain * largest(want.at(name)), origin(133))) << name;
+      EXPECT_TRUE(agrees(got, want.at(name), kChain * support::largest(want.at(name)), origin(133))) << name;
     }
   }
 }
@@ -178,7 +172,7 @@ TEST_P(Gradient, FinalEmbeddingsAgreeWithTheOracle) {
     const Dense want =
         oracle::forward(model.options, oracle::to_dense(model.csr.view()), model.parameters);
     EXPECT_TRUE(agrees(download(backend(), model.encoder->forward(backend())), want,
-                       kChain * largest(want), origin(133)));
+                       kChain * support::largest(want), origin(133)));
   }
 }
 
@@ -193,7 +187,7 @@ TEST_P(Gradient, ParameterGradientsAccumulate) {
     for (const auto& [name, got] : gradients_of(backend(), *model.encoder)) {
       Dense want = once.at(name);
       for (double& value : want.values) value *= 2;
-      EXPECT_TRUE(agrees(got, want, 8 * support::kEps * largest(want), origin(133))) << name;
+      EXPECT_TRUE(agrees(got, want, 8 * support::kEps * support::largest(want), origin(133))) << name;
     }
   }
 }

@@ -108,12 +108,6 @@ Dense with_mean_history(Dense dense) {
   return dense;
 }
 
-double largest(const Dense& a) {
-  double result = 0.0;
-  for (const double value : a.values) result = std::max(result, std::abs(value));
-  return result;
-}
-
 // Around blocks of 64 users; powers 0, 1/2 and 1; weighted and unweighted rows.
 TEST_P(GraphFilters, ScoreAsTheOracleDoes) {
   for (const auto values : {support::Values::absent, support::Values::present}) {
@@ -134,7 +128,7 @@ TEST_P(GraphFilters, ScoreAsTheOracleDoes) {
           SCOPED_TRACE(testing::Message() << "kind " << static_cast<int>(kind) << ", power "
                                           << power << ", users " << count);
           const Dense want = oracle::transposed(leading_rows(of_everyone, count));
-          EXPECT_TRUE(agrees(score(scorer, count), want, 4e-6 * largest(want), origin(21)));
+          EXPECT_TRUE(agrees(score(scorer, count), want, 4e-6 * support::largest(want), origin(21)));
         }
       }
     }
@@ -166,7 +160,7 @@ TEST_P(GraphFilters, PolynomialsAreExact) {
       GraphFilter scorer = filter(matrix, chosen, 0);
       const Dense want = oracle::transposed(
           oracle::filter_scores(dense, chosen, leading_rows(with_mean_history(dense), 30)));
-      EXPECT_TRUE(agrees(score(scorer, 30), want, 4e-6 * largest(want), origin(21)))
+      EXPECT_TRUE(agrees(score(scorer, 30), want, 4e-6 * support::largest(want), origin(21)))
           << static_cast<int>(kind) << " order " << order;
     }
   }
@@ -186,7 +180,7 @@ TEST_P(GraphFilters, WithoutSharpeningBspmIsGfcf) {
   GraphFilter bspm = filter(ratings(), blurred);
   GraphFilter gfcf = filter(ratings(), options(FilterKind::gfcf));
   const Dense want = score(gfcf, 70);
-  EXPECT_TRUE(agrees(score(bspm, 70), want, 2e-6 * largest(want), origin(1)));
+  EXPECT_TRUE(agrees(score(bspm, 70), want, 2e-6 * support::largest(want), origin(1)));
 }
 
 TEST_P(GraphFilters, ItemsWithoutUsersScoreZero) {
@@ -194,7 +188,7 @@ TEST_P(GraphFilters, ItemsWithoutUsersScoreZero) {
     GraphFilter scorer = filter(ratings(), options(kind));
     const Dense scores = score(scorer, 10);
     for (std::int64_t user = 0; user < 10; ++user) EXPECT_EQ(scores(7, user), 0.0);
-    EXPECT_GT(largest(scores), 0.0);
+    EXPECT_GT(support::largest(scores), 0.0);
   }
 }
 
@@ -213,7 +207,7 @@ TEST_P(GraphFilters, VectorsOfFullLengthGiveTheScores) {
                                        download(backend(), users.view()), 0.0, {})
                               .value;
     const Dense want = score(scorer, kUsers);
-    EXPECT_TRUE(agrees(product, want, 2e-4 * largest(want), origin(1))) << static_cast<int>(kind);
+    EXPECT_TRUE(agrees(product, want, 2e-4 * support::largest(want), origin(1))) << static_cast<int>(kind);
     scorer.vectors(4, backend(), users, items);
     EXPECT_EQ(users.cols(), 4);
     EXPECT_EQ(items.rows(), kItems);

@@ -45,7 +45,7 @@ struct InterestCase {
 
 std::ostream& operator<<(std::ostream& out, const InterestCase& c) { return out << c.name; }
 
-std::vector<InterestCase> cases() {
+std::vector<InterestCase> interest_cases() {
   std::vector<InterestCase> result(12);
   result[0] = {.name = "lstm"};
   result[1] = {.name = "two lstm layers with dropout", .layers = 2, .dropout = 0.4F};
@@ -183,8 +183,8 @@ class DeviceInterestBatch {
 };
 
 /// The model of a case with random parameters.
-struct Model {
-  Model(kernels::Backend& backend, const InterestCase& c)
+struct InterestUnderTest {
+  InterestUnderTest(kernels::Backend& backend, const InterestCase& c)
       : options(options_of(c)),
         csr(support::random_symmetric(kNumItems + kNumHubs, 4, 143)),
         adjacency(backend.sparse(csr.view())),
@@ -225,7 +225,7 @@ struct Reference {
   oracle::Parameters gradients;  ///< central differences
 };
 
-Reference reference_of(const Model& model, const oracle::InterestBatch& batch) {
+Reference reference_of(const InterestUnderTest& model, const oracle::InterestBatch& batch) {
   Reference result;
   result.parameters = model.parameters;
   const Dense item_graph = oracle::to_dense(model.csr.view());
@@ -247,20 +247,14 @@ Reference reference_of(const Model& model, const oracle::InterestBatch& batch) {
   return result;
 }
 
-double largest(const Dense& values) {
-  double result = 0.0;
-  for (const double value : values.values) result = std::max(result, std::abs(value));
-  return result;
-}
-
 // As in gradient_test.cc, with about 30 steps of up to 18 terms each.
-constexpr double kChain = 8192 * support::kEps;
+constexpr double kInterestChain = 8192 * support::kEps;
 
 class InterestModelTest : public support::BackendTest {
  protected:
   InterestModelTest() : BackendTest(1) {}
   /// Computed for the first backend that asks: it is most of the suite's time.
-  static const Reference& reference(const InterestCase& c, const Model& model,
+  static const Reference& reference(const InterestCase& c, const InterestUnderTest& model,
                                     const oracle::InterestBatch& batch) {
     static std::map<std::string, Reference> known;
     const auto place = known.find(c.name);
@@ -285,29 +279,29 @@ TEST(StepDropout, NoTwoStepsAndSitesShareASubstream) {
 }
 
 TEST_P(InterestModelTest, LossAndGradientsAgreeWithTheOracle) {
-  for (const InterestCase& c : cases()) {
+  for (const InterestCase& c : interest_cases()) {
     SCOPED_TRACE(c);
-    Model model(backend(), c);
+    InterestUnderTest model(backend(), c);
     const oracle::InterestBatch batch = batch_of(c);
     const Reference& want_all = reference(c, model, batch);
     ASSERT_EQ(want_all.parameters.size(), model.parameters.size());
     for (const auto& [name, values] : model.parameters)
       ASSERT_EQ(want_all.parameters.at(name).values, values.values) << name;
     EXPECT_NEAR(model.add_gradients(backend(), batch), want_all.loss,
-                kChain * std::max(1.0, want_all.loss));
+                kInterestChain * std::max(1.0, want_all.loss));
     const oracle::Parameters got = model.gradients(backend());
     ASSERT_EQ(got.size(), want_all.gradients.size());
     for (const auto& [name, want] : want_all.gradients) {
-      EXPECT_GT(largest(want), 1e-5) << name << ": a gradient that vanishes tests nothing";
-      EXPECT_TRUE(agrees(got.at(name), want, kChain * largest(want), origin(143))) << name;
+      EXPECT_GT(support::largest(want), 1e-5) << name << ": a gradient that vanishes tests nothing";
+      EXPECT_TRUE(agrees(got.at(name), want, kInterestChain * support::largest(want), origin(143))) << name;
     }
   }
 }
 
 TEST_P(InterestModelTest, UserVectorsAndLogitsAgreeWithTheOracle) {
-  for (const InterestCase& c : cases()) {
+  for (const InterestCase& c : interest_cases()) {
     SCOPED_TRACE(c);
-    Model model(backend(), c);
+    InterestUnderTest model(backend(), c);
     const oracle::InterestBatch batch = batch_of(c);
     const Dense item_graph = oracle::to_dense(model.csr.view());
     const DeviceInterestBatch on_device(backend(), batch);
@@ -321,7 +315,7 @@ TEST_P(InterestModelTest, UserVectorsAndLogitsAgreeWithTheOracle) {
       last += batch.lengths[static_cast<std::size_t>(b)];
       for (std::int64_t j = 0; j < kDim; ++j) want(b, j) = all(last, j);
     }
-    EXPECT_TRUE(agrees(users.dense(), want, kChain * largest(want), origin(143)));
+    EXPECT_TRUE(agrees(users.dense(), want, kInterestChain * support::largest(want), origin(143)));
     EXPECT_TRUE(users.intact());
 
     DeviceArray<NodeId> events;
@@ -339,35 +333,35 @@ TEST_P(InterestModelTest, UserVectorsAndLogitsAgreeWithTheOracle) {
                             logits.vector());
     const Dense want_logits = oracle::interest_logits(model.options, item_graph, model.parameters,
                                                       batch, batch.unobserved);
-    EXPECT_TRUE(agrees(logits.dense(), want_logits, kChain * largest(want_logits), origin(143)));
+    EXPECT_TRUE(agrees(logits.dense(), want_logits, kInterestChain * support::largest(want_logits), origin(143)));
   }
 }
 
 TEST_P(InterestModelTest, ParameterGradientsAccumulate) {
-  const InterestCase c = cases()[10];
-  Model model(backend(), c);
+  const InterestCase c = interest_cases()[10];
+  InterestUnderTest model(backend(), c);
   model.add_gradients(backend(), batch_of(c));
   const auto once = model.gradients(backend());
   model.add_gradients(backend(), batch_of(c));
   for (const auto& [name, got] : model.gradients(backend())) {
     Dense want = once.at(name);
     for (double& value : want.values) value *= 2;
-    EXPECT_TRUE(agrees(got, want, 8 * support::kEps * largest(want), origin(143))) << name;
+    EXPECT_TRUE(agrees(got, want, 8 * support::kEps * support::largest(want), origin(143))) << name;
   }
 }
 
 TEST_P(InterestModelTest, SameBitsAtOneAndTwoThreads) {
-  const InterestCase c = cases()[10];
+  const InterestCase c = interest_cases()[10];
   expect_same_bits_at_any_thread_count([&](kernels::Backend& fresh) {
-    Model model(fresh, c);
+    InterestUnderTest model(fresh, c);
     model.add_gradients(fresh, batch_of(c));
     return model.gradients(fresh).at("embeddings");
   });
 }
 
 TEST_P(InterestModelTest, AnotherStepDropsOtherElements) {
-  const InterestCase c = cases()[1];
-  Model model(backend(), c);
+  const InterestCase c = interest_cases()[1];
+  InterestUnderTest model(backend(), c);
   oracle::InterestBatch batch = batch_of(c);
   const double loss = model.add_gradients(backend(), batch);
   EXPECT_EQ(model.add_gradients(backend(), batch), loss);

@@ -21,7 +21,7 @@ using graph::NodeId;
 using support::Dense;
 using support::Guarded;
 
-constexpr std::int64_t kItems = 40;
+constexpr std::int64_t kShopItems = 40;
 constexpr std::int64_t kWidth = 6;
 constexpr double kRidge = 3.0;         // as in attribute_regression.cc
 constexpr double kProfileShare = 0.5;  // these as in new_items.cc
@@ -31,10 +31,10 @@ constexpr double kPopularityShare = 0.1;
 graph::UserItemGraph shop() {
   graph::UserItemGraph graph;
   graph.num_users = 2;
-  graph.num_items = kItems;
-  graph.item_users.num_rows = kItems;
+  graph.num_items = kShopItems;
+  graph.item_users.num_rows = kShopItems;
   graph.item_users.num_cols = 2;
-  for (NodeId item = 0; item < kItems; ++item) {
+  for (NodeId item = 0; item < kShopItems; ++item) {
     if (item <= 30) graph.item_users.columns.push_back(item % 2);
     graph.item_users.offsets.push_back(
         static_cast<graph::EdgeOffset>(graph.item_users.columns.size()));
@@ -50,15 +50,15 @@ bool linked(NodeId item, int attribute, NodeId hub) {
 
 graph::ItemGraph catalogue() {
   graph::ItemGraph graph;
-  graph.num_items = kItems;
-  graph.relations.push_back({.name = "co-occurrence", .edges = {kItems, kItems, {}, {}, {}}});
-  graph.relations[0].edges.offsets.assign(kItems + 1, 0);
+  graph.num_items = kShopItems;
+  graph.relations.push_back({.name = "co-occurrence", .edges = {kShopItems, kShopItems, {}, {}, {}}});
+  graph.relations[0].edges.offsets.assign(kShopItems + 1, 0);
   for (const auto& [attribute, hubs] : {std::pair{0, NodeId{5}}, {1, NodeId{3}}}) {
     graph::Relation relation{.name = "attribute",
                              .columns = graph::NodeKind::hub,
                              .num_hubs = hubs,
-                             .edges = {kItems, hubs, {0}, {}, {}}};
-    for (NodeId item = 0; item < kItems; ++item) {
+                             .edges = {kShopItems, hubs, {0}, {}, {}}};
+    for (NodeId item = 0; item < kShopItems; ++item) {
       for (NodeId hub = 0; hub < hubs; ++hub) {
         if (linked(item, attribute, hub)) relation.edges.columns.push_back(hub);
       }
@@ -90,8 +90,8 @@ Dense solve(Dense a, Dense b) {
 constexpr std::int64_t kValues = 8;
 
 Dense links() {
-  Dense a(kItems, kValues);
-  for (NodeId item = 0; item < kItems; ++item) {
+  Dense a(kShopItems, kValues);
+  for (NodeId item = 0; item < kShopItems; ++item) {
     for (NodeId hub = 0; hub < 5; ++hub) a(item, hub) = linked(item, 0, hub) ? 1.0 : 0.0;
     for (NodeId hub = 0; hub < 3; ++hub) a(item, 5 + hub) = linked(item, 1, hub) ? 1.0 : 0.0;
   }
@@ -104,13 +104,13 @@ Dense oracle_prediction(const Dense& z, Known known) {
   const Dense a = links();
   Dense mean(1, z.cols);
   double count = 0.0;
-  for (std::int64_t i = 0; i < kItems; ++i) count += known(i) ? 1.0 : 0.0;
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  for (std::int64_t i = 0; i < kShopItems; ++i) count += known(i) ? 1.0 : 0.0;
+  for (std::int64_t i = 0; i < kShopItems; ++i) {
     for (std::int64_t j = 0; known(i) && j < z.cols; ++j) mean(0, j) += z(i, j) / count;
   }
   Dense gram(kValues, kValues);
   Dense right(kValues, z.cols);
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  for (std::int64_t i = 0; i < kShopItems; ++i) {
     for (std::int64_t v = 0; known(i) && v < kValues; ++v) {
       for (std::int64_t w = 0; w < kValues; ++w) gram(v, w) += a(i, v) * a(i, w);
       for (std::int64_t j = 0; j < z.cols; ++j) right(v, j) += a(i, v) * (z(i, j) - mean(0, j));
@@ -118,8 +118,8 @@ Dense oracle_prediction(const Dense& z, Known known) {
   }
   for (std::int64_t v = 0; v < kValues; ++v) gram(v, v) += kRidge;
   const Dense c = solve(gram, right);
-  Dense predicted(kItems, z.cols);
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  Dense predicted(kShopItems, z.cols);
+  for (std::int64_t i = 0; i < kShopItems; ++i) {
     for (std::int64_t j = 0; j < z.cols; ++j) {
       predicted(i, j) = mean(0, j);
       for (std::int64_t v = 0; v < kValues; ++v) predicted(i, j) += a(i, v) * c(v, j);
@@ -146,17 +146,17 @@ Dense oracle_vectors(Dense z, UnitLength unit_length) {
 /// new_items.h with as many singular vectors as there are: they then span every profile.
 Dense oracle_scores() {
   const Dense a = links();
-  Dense log_count(kItems, 1);
+  Dense log_count(kShopItems, 1);
   for (std::int64_t i = 0; i <= 30; ++i) log_count(i, 0) = std::log(2.0);
   const Dense popularity =
       oracle_prediction(log_count, [](std::int64_t i) { return i != 30 && i != 39; });
-  Dense scores(2, kItems);
+  Dense scores(2, kShopItems);
   for (std::int64_t user = 0; user < 2; ++user) {
     std::vector<double> profile(kValues, 0.0);
     double squared = 0.0;
     for (std::int64_t v = 0; v < kValues; ++v) {
       double num_items = 0.0;
-      for (std::int64_t i = 0; i < kItems; ++i) num_items += a(i, v);
+      for (std::int64_t i = 0; i < kShopItems; ++i) num_items += a(i, v);
       for (std::int64_t i = user; i <= 30; i += 2)
         profile[static_cast<std::size_t>(v)] += a(i, v) / std::sqrt(num_items);
       squared += std::pow(profile[static_cast<std::size_t>(v)], 2);
@@ -199,14 +199,14 @@ class NewItems : public support::BackendTest {
 PENCHANT_INSTANTIATE_BACKENDS(NewItems);
 
 TEST_P(NewItems, GetTheVectorThatTheirAttributesPredict) {
-  const Dense start = support::random_dense(kItems, kWidth, 71);
+  const Dense start = support::random_dense(kShopItems, kWidth, 71);
   for (const UnitLength unit_length : {UnitLength::no, UnitLength::yes}) {
     const Guarded<float> items(backend(), start);
     fill_new_items(shop(), catalogue(), unit_length, backend(), items.view());
     EXPECT_TRUE(items.intact());
     const Dense got = items.dense();
     const Dense want = oracle_vectors(start, unit_length);
-    for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t i = 0; i < kShopItems; ++i) {
       for (std::int64_t j = 0; j < kWidth; ++j) {
         const bool kept = i < 31 || i == 39;  // touched, or without an attribute
         if (kept) {
@@ -219,22 +219,22 @@ TEST_P(NewItems, GetTheVectorThatTheirAttributesPredict) {
 }
 
 TEST_P(NewItems, NothingChangesWithoutAttributesOrWithoutNewItems) {
-  const Dense start = support::random_dense(kItems, kWidth, 72);
+  const Dense start = support::random_dense(kShopItems, kWidth, 72);
   const Guarded<float> items(backend(), start);
   graph::ItemGraph bare;
-  bare.num_items = kItems;
+  bare.num_items = kShopItems;
   fill_new_items(shop(), bare, UnitLength::yes, backend(), items.view());
   EXPECT_EQ(items.dense().values, start.values);
   graph::UserItemGraph untouched = shop();
   untouched.item_users.columns.clear();
-  untouched.item_users.offsets.assign(kItems + 1, 0);
+  untouched.item_users.offsets.assign(kShopItems + 1, 0);
   fill_new_items(untouched, catalogue(), UnitLength::yes, backend(), items.view());
   EXPECT_EQ(items.dense().values, start.values);
 }
 
 TEST_P(NewItems, FurtherColumnsAddWhatAttributesShareWithTheUsersItems) {
   const Dense of_users = support::random_dense(2, kWidth, 73);
-  const Dense of_items = support::random_dense(kItems, kWidth, 74);
+  const Dense of_items = support::random_dense(kShopItems, kWidth, 74);
   kernels::FloatMatrix users = device_matrix(of_users);
   kernels::FloatMatrix items = device_matrix(of_items);
   const std::int64_t added =
@@ -248,14 +248,14 @@ TEST_P(NewItems, FurtherColumnsAddWhatAttributesShareWithTheUsersItems) {
   const Dense want = oracle_scores();
   for (std::int64_t user = 0; user < 2; ++user) {
     for (std::int64_t j = 0; j < kWidth; ++j) EXPECT_EQ(got_users(user, j), of_users(user, j));
-    for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t i = 0; i < kShopItems; ++i) {
       double score = 0.0;
       for (std::int64_t j = kWidth; j < kWidth + added; ++j)
         score += got_users(user, j) * got_items(i, j);
       EXPECT_NEAR(score, want(user, i), 1e-3) << user << " " << i;
     }
   }
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  for (std::int64_t i = 0; i < kShopItems; ++i) {
     for (std::int64_t j = 0; j < kWidth; ++j) EXPECT_EQ(got_items(i, j), of_items(i, j));
   }
 }
@@ -263,7 +263,7 @@ TEST_P(NewItems, FurtherColumnsAddWhatAttributesShareWithTheUsersItems) {
 TEST_P(NewItems, FurtherColumnsAreAsManyAsAskedForOrNone) {
   const auto added = [&](const graph::UserItemGraph& graph, std::int64_t num_columns) {
     kernels::FloatMatrix users = device_matrix(support::random_dense(2, kWidth, 75));
-    kernels::FloatMatrix items = device_matrix(support::random_dense(kItems, kWidth, 76));
+    kernels::FloatMatrix items = device_matrix(support::random_dense(kShopItems, kWidth, 76));
     const std::int64_t count =
         append_new_item_columns(graph, catalogue(), num_columns, backend(), users, items);
     EXPECT_EQ(users.cols(), kWidth + count);
@@ -274,12 +274,12 @@ TEST_P(NewItems, FurtherColumnsAreAsManyAsAskedForOrNone) {
   EXPECT_EQ(added(shop(), 0), 0);
   graph::UserItemGraph untouched = shop();
   untouched.item_users.columns.clear();
-  untouched.item_users.offsets.assign(kItems + 1, 0);
+  untouched.item_users.offsets.assign(kShopItems + 1, 0);
   EXPECT_EQ(added(untouched, 3), 0);
 }
 
 TEST_P(NewItems, RefusesGraphsOfOtherItems) {
-  const Guarded<float> items(backend(), kItems + 1, kWidth);
+  const Guarded<float> items(backend(), kShopItems + 1, kWidth);
   EXPECT_THROW(fill_new_items(shop(), catalogue(), UnitLength::no, backend(), items.view()),
                InputError);
 }

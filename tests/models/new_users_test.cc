@@ -19,7 +19,7 @@ using support::Guarded;
 
 /// Four users and three items; users 1 and 3 have nothing.
 ///   user 0: items 0 (weight 2), 1     user 2: item 1 (weight 4)
-graph::UserItemGraph shop() {
+graph::UserItemGraph users_and_items() {
   graph::UserItemGraph graph{4, 3, {4, 3, {0, 2, 2, 3, 3}, {0, 1, 1}, {2, 1, 4}}, {}};
   graph.item_users = graph::transpose(graph.user_items.view());
   return graph;
@@ -39,16 +39,16 @@ PENCHANT_INSTANTIATE_BACKENDS(NewUsers);
 
 TEST_P(NewUsers, HaveTheMeanOfTheOthersVectors) {
   const Dense before(4, 2, {1, 2, 90, 91, 5, -8, 92, 93});
-  EXPECT_TRUE(agrees(filled(shop(), before, UnitLength::no),
+  EXPECT_TRUE(agrees(filled(users_and_items(), before, UnitLength::no),
                      Dense(4, 2, {1, 2, 3, -3, 5, -8, 3, -3}), 1e-6, origin(0)));
   const double side = std::sqrt(0.5);
-  EXPECT_TRUE(agrees(filled(shop(), before, UnitLength::yes),
+  EXPECT_TRUE(agrees(filled(users_and_items(), before, UnitLength::yes),
                      Dense(4, 2, {1, 2, side, -side, 5, -8, side, -side}), 1e-6, origin(0)));
 }
 
 TEST_P(NewUsers, NothingHappensWhereAllOrNoneAreKnown) {
   const Dense before(4, 1, {1, 2, 3, 4});
-  graph::UserItemGraph graph = shop();
+  graph::UserItemGraph graph = users_and_items();
   graph.user_items = {4, 3, {0, 1, 2, 3, 4}, {0, 0, 1, 2}, {}};
   EXPECT_TRUE(agrees(filled(graph, before, UnitLength::no), before, 0.0, origin(0)));
   graph.user_items = {4, 3, {0, 0, 0, 0, 0}, {}, {}};
@@ -56,7 +56,7 @@ TEST_P(NewUsers, NothingHappensWhereAllOrNoneAreKnown) {
 }
 
 TEST_P(NewUsers, ScoresAreThoseOfTheMeanHistory) {
-  const graph::UserItemGraph graph = shop();
+  const graph::UserItemGraph graph = users_and_items();
   const std::vector<float> row_scale = {0.5F, 9.0F, 1.0F, 9.0F};
   std::int64_t asked = 0;
   // Scores of the mean history, which is written by hand: (.5 (2, 1, 0) + (0, 4, 0)) / 2.

@@ -2,6 +2,8 @@
 // A small dense matrix in double: what the oracle computes with and what comparisons take.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -28,6 +30,13 @@ struct Dense {
     return values[static_cast<std::size_t>(i * cols + j)];
   }
 };
+
+/// The largest absolute value, 0 of none.
+inline double largest(const Dense& values) {
+  double result = 0.0;
+  for (const double value : values.values) result = std::max(result, std::abs(value));
+  return result;
+}
 
 /// A computed matrix and, element by element, the sum of the absolute values of its terms: what a
 /// rounding error is a multiple of.

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/pipeline/support/program.h"
+#include "tests/support/sanitizer.h"
 
 namespace penchant::testing {
 namespace {
@@ -131,11 +132,8 @@ void expect_peaks_within_plan(std::vector<std::string> words) {
   }
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kExactMemory = false;  // freed memory is kept, and all of it has a shadow
-#else
-constexpr bool kExactMemory = true;
-#endif
+/// Not with AddressSanitizer: freed memory is kept, and all of it has a shadow.
+const bool kExactMemory = !support::address_sanitizer();
 
 TEST_F(CliBench, PeaksAreWithinThePlanOfSmallCases) {
   if (!kExactMemory) GTEST_SKIP() << "with AddressSanitizer the peak is not of what is held";

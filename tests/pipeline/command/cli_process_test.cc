@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/pipeline/support/program.h"
+#include "tests/support/sanitizer.h"
 
 namespace penchant::testing {
 namespace {
@@ -132,9 +133,8 @@ TEST_F(CliProcess, AFileBeyondTheLimitIsAnErrorWithAReason) {
 }
 
 TEST_F(CliProcess, WantOfAddressSpaceIsExitFour) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "AddressSanitizer takes more address space than there is memory";
-#endif
+  if (support::address_sanitizer())
+    GTEST_SKIP() << "AddressSanitizer takes more address space than there is memory";
   for (const std::int64_t mebibytes : {400}) {  // with less no library is loaded
     const ProgramResult result = run_penchant({"info"}, {.address_space_limit = mebibytes << 20});
     EXPECT_EQ(result.exit_code, 4) << mebibytes << ": " << result.err;

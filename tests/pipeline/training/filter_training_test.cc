@@ -184,9 +184,9 @@ TEST_F(FilterTraining, RefusesSenselessOptionsBeforeItWritesAnything) {
 }
 
 /// Asks to stop after so many trials.
-class Impatient : public Progress {
+class ImpatientSearch : public Progress {
  public:
-  explicit Impatient(int trials) : left_(trials) {}
+  explicit ImpatientSearch(int trials) : left_(trials) {}
   void begin(std::string_view) override {}
   void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
   void end(std::string_view) override {}
@@ -198,7 +198,7 @@ class Impatient : public Progress {
 };
 
 TEST_F(FilterTraining, AnInterruptionLeavesNoFinishedModel) {
-  Impatient progress(2);
+  ImpatientSearch progress(2);
   EXPECT_TRUE(train(filter_recipe(), "m", progress).interrupted);
   EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
   EXPECT_EQ(trials("m").size(), 2U);
