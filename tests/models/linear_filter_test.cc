@@ -20,16 +20,16 @@ using graph::NodeId;
 using support::Dense;
 using support::Guarded;
 
-constexpr std::int64_t kUsers = 90;
-constexpr std::int64_t kItems = 37;
+constexpr std::int64_t kFilterUsers = 90;
+constexpr std::int64_t kFilterItems = 37;
 constexpr NodeId kNewUser = 3;     // no history
 constexpr NodeId kUnsoldItem = 7;  // no users
 
 graph::UserItemGraph shop(support::Values values) {
-  const graph::Csr random = support::random_sets(kUsers, kItems, 6, 31);
-  graph::UserItemGraph graph{kUsers, kItems, {kUsers, kItems, {0}, {}, {}}, {}};
+  const graph::Csr random = support::random_sets(kFilterUsers, kFilterItems, 6, 31);
+  graph::UserItemGraph graph{kFilterUsers, kFilterItems, {kFilterUsers, kFilterItems, {0}, {}, {}}, {}};
   graph::Csr& links = graph.user_items;
-  for (NodeId user = 0; user < kUsers; ++user) {
+  for (NodeId user = 0; user < kFilterUsers; ++user) {
     for (const NodeId item : random.view().row(user)) {
       if (user == kNewUser || item == kUnsoldItem) continue;
       links.columns.push_back(item);
@@ -45,9 +45,9 @@ graph::UserItemGraph shop(support::Values values) {
 /// The equation in linear_filter.h, term by term, and its mean for users without a history. [I x U]
 Dense oracle_scores(const graph::UserItemGraph& graph, const LinearFilterOptions& options) {
   const Dense r = oracle::to_dense(graph.user_items.view());
-  std::vector<double> user_degree(kUsers), item_degree(kItems);
-  for (std::int64_t u = 0; u < kUsers; ++u) {
-    for (std::int64_t i = 0; i < kItems; ++i) {
+  std::vector<double> user_degree(kFilterUsers), item_degree(kFilterItems);
+  for (std::int64_t u = 0; u < kFilterUsers; ++u) {
+    for (std::int64_t i = 0; i < kFilterItems; ++i) {
       user_degree[static_cast<std::size_t>(u)] += r(u, i);
       item_degree[static_cast<std::size_t>(i)] += r(u, i);
     }
@@ -55,11 +55,11 @@ Dense oracle_scores(const graph::UserItemGraph& graph, const LinearFilterOptions
   const auto inverse = [](double degree, float power) {
     return degree > 0 ? std::pow(degree, -static_cast<double>(power)) : 0.0;
   };
-  Dense scores(kItems, kUsers);
-  for (std::int64_t u = 0; u < kUsers; ++u) {
-    for (std::int64_t i = 0; i < kItems; ++i) {
-      for (std::int64_t v = 0; v < kUsers; ++v) {
-        for (std::int64_t j = 0; j < kItems; ++j) {
+  Dense scores(kFilterItems, kFilterUsers);
+  for (std::int64_t u = 0; u < kFilterUsers; ++u) {
+    for (std::int64_t i = 0; i < kFilterItems; ++i) {
+      for (std::int64_t v = 0; v < kFilterUsers; ++v) {
+        for (std::int64_t j = 0; j < kFilterItems; ++j) {
           if (r(v, i) == 0.0 || r(v, j) == 0.0 || r(u, j) == 0.0) continue;  // most terms are zero
           scores(i, u) +=
               inverse(user_degree[static_cast<std::size_t>(u)], 0.5F) *
@@ -72,11 +72,11 @@ Dense oracle_scores(const graph::UserItemGraph& graph, const LinearFilterOptions
   }
   const auto is_new = [&](std::int64_t u) { return user_degree[static_cast<std::size_t>(u)] == 0; };
   std::int64_t num_known = 0;
-  for (std::int64_t u = 0; u < kUsers; ++u) num_known += is_new(u) ? 0 : 1;
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  for (std::int64_t u = 0; u < kFilterUsers; ++u) num_known += is_new(u) ? 0 : 1;
+  for (std::int64_t i = 0; i < kFilterItems; ++i) {
     double sum = 0;
-    for (std::int64_t u = 0; u < kUsers; ++u) sum += scores(i, u);
-    for (std::int64_t u = 0; u < kUsers; ++u)
+    for (std::int64_t u = 0; u < kFilterUsers; ++u) sum += scores(i, u);
+    for (std::int64_t u = 0; u < kFilterUsers; ++u)
       if (is_new(u)) scores(i, u) = sum / static_cast<double>(num_known);
   }
   return scores;
@@ -98,14 +98,14 @@ class LinearFilters : public support::BackendTest {
  protected:
   Dense score(Scorer& scorer, std::vector<NodeId> users) {
     const auto width = static_cast<std::int64_t>(users.size());
-    const Guarded<float> scores(backend(), kItems, width);
+    const Guarded<float> scores(backend(), kFilterItems, width);
     scorer.score({users.data(), width, kernels::Device::cpu}, backend(), scores.view());
     EXPECT_TRUE(scores.intact());
     return scores.dense();
   }
   static std::vector<NodeId> everyone() {
     std::vector<NodeId> users;
-    for (NodeId user = 0; user < kUsers; ++user) users.push_back(user);
+    for (NodeId user = 0; user < kFilterUsers; ++user) users.push_back(user);
     return users;
   }
 };
@@ -128,10 +128,10 @@ TEST_P(LinearFilters, AnItemWithoutUsersScoresZero) {
   LinearFilter filter(shop(support::Values::absent), {}, backend());
   const Dense scores = score(filter, everyone());
   double sum = 0;
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  for (std::int64_t i = 0; i < kFilterItems; ++i) {
     sum += scores(i, 0);
   }
-  for (std::int64_t u = 0; u < kUsers; ++u) EXPECT_EQ(scores(kUnsoldItem, u), 0.0);
+  for (std::int64_t u = 0; u < kFilterUsers; ++u) EXPECT_EQ(scores(kUnsoldItem, u), 0.0);
   EXPECT_GT(sum, 0.0);
 }
 
@@ -140,7 +140,7 @@ TEST_P(LinearFilters, ATileMayHoldAnyUsersInAnyOrder) {
   const Dense all = score(filter, everyone());
   const std::vector<NodeId> users = {70, 0, 70, kNewUser, 11};
   const Dense tile = score(filter, users);
-  for (std::int64_t i = 0; i < kItems; ++i) {
+  for (std::int64_t i = 0; i < kFilterItems; ++i) {
     for (std::int64_t b = 0; b < tile.cols; ++b) {
       const double want = all(i, users[static_cast<std::size_t>(b)]);
       EXPECT_NEAR(tile(i, b), want, 1e-6 * want);
@@ -158,15 +158,15 @@ TEST_P(LinearFilters, WrongPowersAndShapesAreRefused) {
   }
   LinearFilter filter(graph, {}, backend());
   const std::vector<NodeId> users = {1, 2};
-  const Guarded<float> narrow(backend(), kItems, 1);
+  const Guarded<float> narrow(backend(), kFilterItems, 1);
   const kernels::IdView ids(users.data(), 2, kernels::Device::cpu);
   EXPECT_THROW(filter.score(ids, backend(), narrow.view()), InputError);
 }
 
 TEST_P(LinearFilters, BlendedWithVectorsTheScoresAddUp) {
   const graph::UserItemGraph graph = shop(support::Values::absent);
-  const Dense user_vectors = support::random_dense(kUsers, 5, 41);
-  const Dense item_vectors = support::random_dense(kItems, 5, 42);
+  const Dense user_vectors = support::random_dense(kFilterUsers, 5, 41);
+  const Dense item_vectors = support::random_dense(kFilterItems, 5, 42);
   const Guarded<float> users(backend(), user_vectors);
   const Guarded<float> items(backend(), item_vectors);
   LinearFilter filter(graph, {}, backend());
@@ -175,7 +175,7 @@ TEST_P(LinearFilters, BlendedWithVectorsTheScoresAddUp) {
   BlendedScorer blend(users.view(), items.view(), {{other, 3.0F}});
   const Dense both = score(blend, {8, 2});
   for (std::int64_t b = 0; b < 2; ++b) {
-    for (std::int64_t i = 0; i < kItems; ++i) {
+    for (std::int64_t i = 0; i < kFilterItems; ++i) {
       double want = 3.0 * alone(i, b);
       for (std::int64_t k = 0; k < 5; ++k)
         want += user_vectors(b == 0 ? 8 : 2, k) * item_vectors(i, k);

@@ -16,7 +16,7 @@ using support::Dense;
 using support::Guarded;
 
 constexpr std::int64_t kNodes = 60;
-constexpr std::int64_t kWidth = 11;
+constexpr std::int64_t kLossWidth = 11;
 
 ModelOptions options_of(LossKind loss, bool normalize) {
   ModelOptions options;
@@ -59,8 +59,8 @@ class RankingLossOp : public support::BackendTest {
   }
   void expect_agreement(RankingLoss& loss, const ModelOptions& options,
                         const oracle::Batch& batch) {
-    const Dense final = support::random_dense(kNodes, kWidth, 146);
-    const Dense d_final0 = support::random_dense(kNodes, kWidth, 147);
+    const Dense final = support::random_dense(kNodes, kLossWidth, 146);
+    const Dense d_final0 = support::random_dense(kNodes, kLossWidth, 147);
     const Result got = run(loss, final, batch, d_final0);
     Dense want;
     const double mean = oracle::mean_loss(options, final, batch, &want);
@@ -116,20 +116,20 @@ TEST_P(RankingLossOp, NormalizedScoresAreCosines) {
 TEST_P(RankingLossOp, AnEmptyBatchAddsNothing) {
   for (const LossKind kind : {LossKind::bpr, LossKind::sampled_softmax}) {
     RankingLoss loss(options_of(kind, true));
-    const Dense final = support::random_dense(kNodes, kWidth, 148);
+    const Dense final = support::random_dense(kNodes, kLossWidth, 148);
     run(loss, final, batch_of(kind, 20, 10),
-        Dense(kNodes, kWidth));  // leaves numbers in the buffers
+        Dense(kNodes, kLossWidth));  // leaves numbers in the buffers
     oracle::Batch empty = batch_of(kind, 0, 10);
-    const Result got = run(loss, final, empty, Dense(kNodes, kWidth, 1.0));
+    const Result got = run(loss, final, empty, Dense(kNodes, kLossWidth, 1.0));
     EXPECT_EQ(got.sum, 0.0);
-    EXPECT_TRUE(agrees(got.d_final, Dense(kNodes, kWidth, 1.0), 0.0, origin(148)))
+    EXPECT_TRUE(agrees(got.d_final, Dense(kNodes, kLossWidth, 1.0), 0.0, origin(148)))
         << (kind == LossKind::bpr ? "bpr" : "sampled_softmax");
   }
 }
 
 TEST_P(RankingLossOp, RefusesBatchesThatDoNotFit) {
-  const Dense final = support::random_dense(kNodes, kWidth, 149);
-  const Dense zero(kNodes, kWidth);
+  const Dense final = support::random_dense(kNodes, kLossWidth, 149);
+  const Dense zero(kNodes, kLossWidth);
   RankingLoss bpr(options_of(LossKind::bpr, false));
   RankingLoss softmax(options_of(LossKind::sampled_softmax, false));
   EXPECT_THROW(run(bpr, final, {{0, 1}, {2, 3}, {4}, {}, {}}, zero), InputError)

@@ -19,6 +19,7 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/upgrade.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/old_model.h"
@@ -56,7 +57,7 @@ class Models : public penchant::testing::SmallShopTest {
   void train_kind(const std::string& kind, const std::string& name) {
     TrainOptions options = recipe();
     if (kind == "interest") {
-      options = default_train_options(models::ModelKind::interest);
+      options = recipe_of(models::ModelKind::interest);
       options.model.interest.hidden_dim = 8;
       options.model.interest.mlp_dims = {8};
       options.batch_size = 1024;
