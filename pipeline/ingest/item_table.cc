@@ -54,6 +54,37 @@ bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& bat
   return true;
 }
 
+void reject_damaged_rows(const fs::path& path, const TextBatch& batch, RowCounts& rows,
+                         Rejections& rejections, Rejections& remarks) {
+  for (const MalformedRow& row : batch.malformed) {
+    ++rows.read;
+    rejections.malformed("wrong number of fields", [&] {
+      return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
+    });
+  }
+  for (const OpenQuote& quote : batch.open_quotes) {
+    remarks.malformed(kOpenQuote, [&] {
+      return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
+    });
+  }
+}
+
+bool is_item(std::string_view raw, const std::string& column,
+             const std::vector<std::string>& missing, const std::function<std::string()>& place,
+             Rejections& rejections) {
+  if (is_missing(raw, missing)) {
+    rejections.malformed("missing item",
+                         [&] { return fmt::format("{}: column '{}' is empty", place(), column); });
+    return false;
+  }
+  if (is_valid_utf8(raw)) return true;
+  rejections.malformed(kBrokenUtf8, [&] {
+    return fmt::format("{}: {}", place(),
+                       explain_broken_utf8(fmt::format("column '{}'", column), raw));
+  });
+  return false;
+}
+
 namespace {
 
 /// Adds the rows of one file of the item table to the catalogue. Column 0 is the item's.
@@ -70,35 +101,15 @@ void read_item_file(const fs::path& path, const std::vector<std::string>& column
     catalog.attributes[a].decimal = decimal_of(a + 1);
   TextBatch batch;
   while (reader.next(batch)) {
-    for (const MalformedRow& row : batch.malformed) {
-      ++account.rows.read;
-      rejections.malformed("wrong number of fields", [&] {
-        return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
-      });
-    }
-    for (const OpenQuote& quote : batch.open_quotes) {
-      remarks.malformed(kOpenQuote, [&] {
-        return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
-      });
-    }
+    reject_damaged_rows(path, batch, account.rows, rejections, remarks);
     for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
       ++account.rows.read;
-      const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
+      const std::function<std::string()> place = [&] {
+        return fmt::format("{}:{}", path.string(), batch.line(row));
+      };
       if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) continue;
       const std::string_view raw = batch.columns[0][row];
-      if (is_missing(raw, options.missing)) {
-        rejections.malformed("missing item", [&] {
-          return fmt::format("{}: column '{}' is empty", place(), columns[0]);
-        });
-        continue;
-      }
-      if (!is_valid_utf8(raw)) {
-        rejections.malformed(kBrokenUtf8, [&] {
-          return fmt::format("{}: {}", place(),
-                             explain_broken_utf8(fmt::format("column '{}'", columns[0]), raw));
-        });
-        continue;
-      }
+      if (!is_item(raw, columns[0], options.missing, place, rejections)) continue;
       const std::int64_t known = catalog.items.size();
       if (catalog.items.intern(raw) < known) {
         rejections.malformed("item listed twice, first row kept",

@@ -2,8 +2,10 @@
 // Item tables with a row for each item, and what all readers of tables share.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/ingest/read_result.h"
@@ -20,5 +22,14 @@ void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& 
 /// column's decimal sign, `place` the row's for messages.
 bool passes_filters(const std::vector<FilterRule>& filters, const TextBatch& batch, std::size_t row,
                     const std::function<char(std::size_t)>& decimal_of,
-                    const std::function<std::string()>& place, Rejections& rejections);
+                    const std::function<std::string()>& place,
+                    Rejections& rejections);  /// Counts the rows that are none, and remarks on
+                                              /// quotes that are not closed.
+void reject_damaged_rows(const std::filesystem::path& path, const TextBatch& batch, RowCounts& rows,
+                         Rejections& rejections, Rejections& remarks);
+/// Whether a cell of `column` names an item; what it is instead is counted.
+bool is_item(std::string_view raw, const std::string& column,
+             const std::vector<std::string>& missing, const std::function<std::string()>& place,
+             Rejections& rejections);
+
 }  // namespace penchant::pipeline

@@ -150,17 +150,7 @@ class TimedItemReader {
     TableReader reader(path, read_options(options_), columns_);
     TextBatch batch;
     while (reader.next(batch)) {
-      for (const MalformedRow& row : batch.malformed) {
-        ++account().rows.read;
-        rejections_.malformed("wrong number of fields", [&] {
-          return fmt::format("{}:{}: {}", path.string(), row.line, explain(row));
-        });
-      }
-      for (const OpenQuote& quote : batch.open_quotes) {
-        remarks_.malformed(kOpenQuote, [&] {
-          return fmt::format("{}:{}: {}", path.string(), quote.line, explain(quote));
-        });
-      }
+      reject_damaged_rows(path, batch, account().rows, rejections_, remarks_);
       for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
         const std::size_t number = next_row_++;
         ++account().rows.read;
@@ -177,26 +167,16 @@ class TimedItemReader {
 
   void read_row(const fs::path& path, const TableReader& reader, const TextBatch& batch,
                 std::size_t row, std::size_t number) {
-    const auto place = [&] { return fmt::format("{}:{}", path.string(), batch.line(row)); };
+    const std::function<std::string()> place = [&] {
+      return fmt::format("{}:{}", path.string(), batch.line(row));
+    };
     const auto cell = [&](std::size_t column) { return batch.columns[column][row]; };
     const auto decimal_of = [&](std::size_t column) {
       return reader.type(column).kind == CellKind::number ? '.' : options_.decimal;
     };
     if (!passes_filters(filters_, batch, row, decimal_of, place, rejections_)) return;
     const std::string_view raw = cell(0);
-    if (is_missing(raw, options_.missing)) {
-      rejections_.malformed("missing item", [&] {
-        return fmt::format("{}: column '{}' is empty", place(), columns_[0]);
-      });
-      return;
-    }
-    if (!is_valid_utf8(raw)) {
-      rejections_.malformed(kBrokenUtf8, [&] {
-        return fmt::format("{}: {}", place(),
-                           explain_broken_utf8(fmt::format("column '{}'", columns_[0]), raw));
-      });
-      return;
-    }
+    if (!is_item(raw, columns_[0], options_.missing, place, rejections_)) return;
     const std::int64_t time = times_[number];
     if (time == graph::kNoTime) {
       rejections_.malformed("bad time", [&] {

@@ -12,46 +12,42 @@ namespace penchant::pipeline {
 
 using nlohmann::json;
 
+namespace {
+
+/// The numbers and words of a position, const or not.
+template <typename Position, typename Visit>
+void visit_plain(Position& position, Visit visit) {
+  visit("phase", position.phase);
+  visit("attempt", position.attempt);
+  visit("epoch", position.epoch);
+  visit("step", position.step);
+  visit("adam_step", position.adam_step);
+  visit("loss_sum", position.loss_sum);
+  visit("loss_rows", position.loss_rows);
+  visit("best_value", position.best_value);
+  visit("best_epoch", position.best_epoch);
+  visit("best_attempt", position.best_attempt);
+  visit("attempt_value", position.attempt_value);
+  visit("without_improvement", position.without_improvement);
+  visit("phase_epochs", position.phase_epochs);
+  visit("epochs_run", position.epochs_run);
+  visit("last_loss", position.last_loss);
+  visit("popularity_weight", position.popularity_weight);
+}
+
+}  // namespace
+
 json position_to_json(const TrainingPosition& position) {
-  return {{"phase", position.phase},
-          {"attempt", position.attempt},
-          {"epoch", position.epoch},
-          {"step", position.step},
-          {"adam_step", position.adam_step},
-          {"loss_sum", position.loss_sum},
-          {"loss_rows", position.loss_rows},
-          {"best_value", position.best_value},
-          {"best_epoch", position.best_epoch},
-          {"best_attempt", position.best_attempt},
-          {"attempt_value", position.attempt_value},
-          {"without_improvement", position.without_improvement},
-          {"phase_epochs", position.phase_epochs},
-          {"epochs_run", position.epochs_run},
-          {"last_loss", position.last_loss},
-          {"popularity_weight", position.popularity_weight},
-          {"blend", blend_to_json(position.blend)},
-          {"repeats", repeats_to_json(position.repeats)},
-          {"calibration", calibration_to_json(position.calibration)}};
+  json stored = {{"blend", blend_to_json(position.blend)},
+                 {"repeats", repeats_to_json(position.repeats)},
+                 {"calibration", calibration_to_json(position.calibration)}};
+  visit_plain(position, [&](const char* key, const auto& value) { stored[key] = value; });
+  return stored;
 }
 
 TrainingPosition position_from_json(const json& stored) {
   TrainingPosition position;
-  stored.at("phase").get_to(position.phase);
-  stored.at("attempt").get_to(position.attempt);
-  stored.at("epoch").get_to(position.epoch);
-  stored.at("step").get_to(position.step);
-  stored.at("adam_step").get_to(position.adam_step);
-  stored.at("loss_sum").get_to(position.loss_sum);
-  stored.at("loss_rows").get_to(position.loss_rows);
-  stored.at("best_value").get_to(position.best_value);
-  stored.at("best_epoch").get_to(position.best_epoch);
-  stored.at("best_attempt").get_to(position.best_attempt);
-  stored.at("attempt_value").get_to(position.attempt_value);
-  stored.at("without_improvement").get_to(position.without_improvement);
-  stored.at("phase_epochs").get_to(position.phase_epochs);
-  stored.at("epochs_run").get_to(position.epochs_run);
-  stored.at("last_loss").get_to(position.last_loss);
-  stored.at("popularity_weight").get_to(position.popularity_weight);
+  visit_plain(position, [&](const char* key, auto& value) { stored.at(key).get_to(value); });
   position.blend = blend_from_json(stored.at("blend"));
   position.repeats = repeats_from_json(stored.at("repeats"));
   position.calibration = calibration_from_json(stored.at("calibration"));
