@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "graph/error.h"
@@ -26,14 +27,10 @@ constexpr std::int64_t kInferenceEvents = 16384;
 /// Item graph alone, normalised like the propagation graph.
 graph::Csr item_adjacency(const graph::ItemGraph& item_graph, std::int64_t num_items,
                           bool use_relations) {
-  graph::UserItemGraph no_users;
-  no_users.num_items = num_items;
-  no_users.user_items.num_cols = num_items;
-  no_users.user_items.offsets = {0};
-  graph::ItemGraph used;
-  used.num_items = num_items;
-  if (use_relations) used = item_graph;
-  return graph::build_propagation_graph(no_users, used).adjacency;
+  const std::span<const graph::Relation> relations(item_graph.relations);
+  return graph::build_propagation_graph({0, num_items},
+                                        relations.first(use_relations ? relations.size() : 0))
+      .adjacency;
 }
 
 /// Whether gaps say anything: formats without times number a user's events, and all gaps are equal.
