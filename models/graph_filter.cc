@@ -166,14 +166,17 @@ FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Ba
   normalized_.values.resize(normalized_.columns.size());
   const std::vector<double> user_degrees = graph::row_sums(user_items);
   item_degrees_ = graph::column_sums(user_items);
+  std::vector<double> item_scale;
+  item_scale.reserve(item_degrees_.size());
+  for (const double degree : item_degrees_) item_scale.push_back(degree_power(degree, -0.5));
   for (std::int64_t user = 0; user < user_items.num_rows; ++user) {
     const double own = degree_power(user_degrees[static_cast<std::size_t>(user)], -0.5);
     for (auto e = user_items.offsets[static_cast<std::size_t>(user)];
          e < user_items.offsets[static_cast<std::size_t>(user) + 1]; ++e) {
       const auto place = static_cast<std::size_t>(e);
       const auto item = static_cast<std::size_t>(user_items.columns[place]);
-      normalized_.values[place] = static_cast<float>(
-          own * static_cast<double>(user_items.value(e)) * degree_power(item_degrees_[item], -0.5));
+      normalized_.values[place] =
+          static_cast<float>(own * static_cast<double>(user_items.value(e)) * item_scale[item]);
     }
   }
   transposed_ = graph::transpose(normalized_.view());
