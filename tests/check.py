@@ -97,7 +97,7 @@ with concurrent.futures.ThreadPoolExecutor(2) as pool:
         if result.returncode:
             print(result.stdout, result.stderr)
             failed = True
-for script in ("rooms_test.py",):
+for script in ("rooms_test.py", "docs_test.py"):
     failed |= subprocess.run([sys.executable, str(root / "tests" / script), str(root)]).returncode != 0
 print(f"built in {built - start:.0f} s, tested in {time.monotonic() - built:.0f} s")
 sys.exit(1 if failed else 0)

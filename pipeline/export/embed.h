@@ -28,8 +28,8 @@ struct EmbedOptions {
 /// Adds a format by its name: npy, parquet or both. `key` is what messages call it.
 void add_embedding_format(EmbedOptions& options, std::string_view name, std::string_view key);
 
-/// Writes items.npy / users.npy (+ item_ids.txt-like raw ids: see docs/formats.md) and / or
-/// items.parquet, users.parquet, in blocks of rows.
+/// Writes items.npy and users.npy with items.ids.jsonl and users.ids.jsonl, or items.parquet and
+/// users.parquet, or both, in blocks of rows (docs/formats.md).
 void embed(const Model& model, const EmbedOptions& options, const Destination& destination,
            Progress& progress);
 
