@@ -84,6 +84,12 @@ TEST(CliInfo, UnusableDeviceExitsThree) {
   const ProgramResult by_environment =
       run_penchant({"info"}, {.environment = {{"PENCHANT_DEVICE", "cuda"}}});
   EXPECT_EQ(by_environment.exit_code, 3) << "PENCHANT_DEVICE chooses the device as --device does";
+  EXPECT_EQ(run_penchant({"info", "--device", "cuda:1"}).exit_code, 3);
+}
+
+TEST(CliInfo, RefusesANumberOfNoDevice) {
+  for (const char* device : {"cuda:", "cuda:x", "cuda:-1", "cpu:1"})
+    EXPECT_EQ(run_penchant({"info", "--device", device}).exit_code, 2) << device;
 }
 
 using CliVerbs = ShopTest;
