@@ -94,10 +94,10 @@ TEST(CudaLoader, TheRealModulesErrorsAreDeviceErrors) {
   ASSERT_NE(loaded.module, nullptr) << loaded.problem;
   if (loaded.status() == kCudaAvailable) GTEST_SKIP() << "this machine has a GPU";
   try {
-    loaded.module->make_backend({});
+    loaded.module->make_backend({}, 0);
     FAIL() << "expected a DeviceError";
   } catch (const DeviceError& error) {
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("CUDA"), HasSubstr("cuda_backend.cc")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("CUDA"), HasSubstr("kernels/cuda/")));
   }
 }
 #endif
