@@ -51,14 +51,14 @@ bool is_column(std::string_view name) {
   return false;
 }
 
-/// user_item.offsets.npy, relation12.values.npy and so on.
-bool is_csr_array(std::string_view name) {
+/// user_item.offsets.npy, relation12.values.npy, relation12.hub_values.npy and so on.
+bool is_graph_array(std::string_view name) {
   const auto dot = name.find('.');
   if (dot == std::string_view::npos ||
-      !any_of({".offsets.npy", ".columns.npy", ".values.npy"}, name.substr(dot)))
+      !any_of({".offsets.npy", ".columns.npy", ".values.npy", ".hub_values.npy"}, name.substr(dot)))
     return false;
   std::string_view matrix = name.substr(0, dot);
-  if (matrix == "user_item") return true;
+  if (matrix == "user_item") return name.substr(dot) != ".hub_values.npy";
   if (!matrix.starts_with("relation")) return false;
   matrix.remove_prefix(8);
   return !matrix.empty() && matrix.size() < 10 &&
@@ -101,7 +101,7 @@ FileRole file_role(std::string_view kind, std::string_view name) {
     if (any_of(names, name)) return role;
   }
   if (kind == "data" && is_column(name)) return FileRole::content;
-  if (kind == "graph" && is_csr_array(name)) return FileRole::content;
+  if (kind == "graph" && is_graph_array(name)) return FileRole::content;
   const auto slash = name.find('/');
   if (slash == std::string_view::npos) return FileRole::none;
   const std::string_view inner = inner_kind(kind, name.substr(0, slash));
