@@ -5,6 +5,8 @@
 // 5.2.
 #include "partition/metis.h"
 
+#include <csignal>
+#include <iterator>
 #include <limits>
 
 #include <fmt/core.h>
@@ -13,6 +15,43 @@
 #include "graph/error.h"
 
 namespace penchant::partition {
+
+namespace {
+
+/// METIS 5.1 catches SIGTERM and SIGABRT while it runs, to leave its depths when memory is short, and
+/// puts the handlers before it back by signal(), which there means once: the next signal is handled,
+/// the one after it ends the process. This puts them back as they were. A SIGTERM that comes while
+/// METIS runs is METIS_ERROR.
+class SignalHandlers {
+ public:
+  SignalHandlers() {
+    for (std::size_t k = 0; k < std::size(kSignals); ++k)
+      sigaction(kSignals[k], nullptr, &before_[k]);
+  }
+  ~SignalHandlers() {
+    for (std::size_t k = 0; k < std::size(kSignals); ++k)
+      sigaction(kSignals[k], &before_[k], nullptr);
+  }
+  SignalHandlers(const SignalHandlers&) = delete;
+  SignalHandlers& operator=(const SignalHandlers&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGTERM, SIGABRT};
+  struct sigaction before_[std::size(kSignals)];
+};
+
+int run_metis(idx_t num_nodes, std::vector<idx_t>& offsets, std::vector<idx_t>& neighbours,
+              idx_t num_parts, real_t imbalance, std::vector<idx_t>& options,
+              std::vector<idx_t>& parts) {
+  const SignalHandlers handlers;
+  idx_t num_constraints = 1;
+  idx_t cut = 0;
+  return METIS_PartGraphKway(&num_nodes, &num_constraints, offsets.data(), neighbours.data(),
+                             nullptr, nullptr, nullptr, &num_parts, nullptr, &imbalance,
+                             options.data(), &cut, parts.data());
+}
+
+}  // namespace
 
 std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric,
                                                 const PartitionOptions& options) {
@@ -33,20 +72,17 @@ std::vector<graph::NodeId> partition_with_metis(const graph::CsrView& symmetric,
     offsets.push_back(static_cast<idx_t>(neighbours.size()));
   }
 
-  auto num_nodes = static_cast<idx_t>(symmetric.num_rows);
-  idx_t num_constraints = 1;
-  auto num_parts = static_cast<idx_t>(options.num_parts);
-  auto imbalance = static_cast<real_t>(options.imbalance);
+  const auto num_nodes = static_cast<idx_t>(symmetric.num_rows);
+  const auto num_parts = static_cast<idx_t>(options.num_parts);
+  const auto imbalance = static_cast<real_t>(options.imbalance);
   std::vector<idx_t> metis_options(METIS_NOPTIONS);
   METIS_SetDefaultOptions(metis_options.data());
   metis_options[METIS_OPTION_SEED] =
       static_cast<idx_t>(static_cast<std::uint64_t>(options.seed) & 0x7FFFFFFF);
   metis_options[METIS_OPTION_NUMBERING] = 0;
-  idx_t cut = 0;
   std::vector<idx_t> parts(static_cast<std::size_t>(num_nodes), -1);
-  const int status = METIS_PartGraphKway(
-      &num_nodes, &num_constraints, offsets.data(), neighbours.data(), nullptr, nullptr, nullptr,
-      &num_parts, nullptr, &imbalance, metis_options.data(), &cut, parts.data());
+  const int status =
+      run_metis(num_nodes, offsets, neighbours, num_parts, imbalance, metis_options, parts);
   if (status == METIS_ERROR_MEMORY) throw std::bad_alloc();
   if (status != METIS_OK) {
     throw DeviceError(

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/metis.h"
 
+#include <csignal>
+
 #include <metis.h>
 
 #include "graph/error.h"
@@ -53,6 +55,22 @@ TEST(Metis, SelfLoopsChangeNothing) {
   const Csr looped = graph::csr_from_entries(1000, 1000, entries);
   EXPECT_EQ(partition_nodes(looped.view(), {.num_parts = 7}),
             partition_nodes(graph.view(), {.num_parts = 7}));
+}
+
+// The second signal must find the handler as the first did.
+TEST(Metis, LeavesTheHandlersOfSignalsAsTheyWere) {
+  for (const int signal : {SIGTERM, SIGABRT}) {
+    struct sigaction before {};
+    struct sigaction ours {};
+    struct sigaction after {};
+    ours.sa_handler = [](int) {};
+    ours.sa_flags = SA_RESTART;
+    sigaction(signal, &ours, &before);
+    partition_with_metis(graph::random_undirected(100, 300, 83).view(), {.num_parts = 4});
+    sigaction(signal, &before, &after);
+    EXPECT_EQ(after.sa_handler, ours.sa_handler) << signal;
+    EXPECT_EQ(after.sa_flags & (SA_RESTART | SA_RESETHAND | SA_NODEFER), SA_RESTART) << signal;
+  }
 }
 
 TEST(Metis, AnswersGraphsWithoutEdgesAndSelfLoopsOnly) {
