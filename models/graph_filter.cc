@@ -96,6 +96,25 @@ double degree_power(double degree, double power) {
   return degree > 0.0 ? std::pow(degree, power) : 0.0;
 }
 
+/// Of all; each of the small whole degrees, which most are, is computed once.
+std::vector<double> degree_powers(const std::vector<double>& degrees, double power) {
+  std::vector<double> known(1024, -1.0);
+  std::vector<double> powers;
+  powers.reserve(degrees.size());
+  for (const double degree : degrees) {
+    const bool is_small =
+        degree < static_cast<double>(known.size()) && degree == std::floor(degree);
+    if (!is_small) {
+      powers.push_back(degree_power(degree, power));
+      continue;
+    }
+    double& value = known[static_cast<std::size_t>(degree)];
+    if (value < 0.0) value = degree_power(degree, power);
+    powers.push_back(value);
+  }
+  return powers;
+}
+
 }  // namespace
 
 void check_filter_options(const FilterOptions& options) {
@@ -166,11 +185,10 @@ FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Ba
   normalized_.values.resize(normalized_.columns.size());
   const std::vector<double> user_degrees = graph::row_sums(user_items);
   item_degrees_ = graph::column_sums(user_items);
-  std::vector<double> item_scale;
-  item_scale.reserve(item_degrees_.size());
-  for (const double degree : item_degrees_) item_scale.push_back(degree_power(degree, -0.5));
+  const std::vector<double> item_scale = degree_powers(item_degrees_, -0.5);
+  const std::vector<double> user_scale = degree_powers(user_degrees, -0.5);
   for (std::int64_t user = 0; user < user_items.num_rows; ++user) {
-    const double own = degree_power(user_degrees[static_cast<std::size_t>(user)], -0.5);
+    const double own = user_scale[static_cast<std::size_t>(user)];
     for (auto e = user_items.offsets[static_cast<std::size_t>(user)];
          e < user_items.offsets[static_cast<std::size_t>(user) + 1]; ++e) {
       const auto place = static_cast<std::size_t>(e);
@@ -204,11 +222,11 @@ GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterO
     if (low_pass) weights_.push_back(static_cast<float>(weight));
     responses_.push_back(static_cast<float>(chebyshev_sum(coefficients, 1.0 - 2.0 * t) + weight));
   }
-  for (const double degree : graph_->item_degrees()) {
-    item_scale_.push_back(
-        static_cast<float>(degree_power(degree, static_cast<double>(options.power))));
-    item_unscale_.push_back(
-        static_cast<float>(degree_power(degree, -static_cast<double>(options.power))));
+  const auto power = static_cast<double>(options.power);
+  for (const auto& [scales, exponent] :
+       {std::pair(&item_scale_, power), std::pair(&item_unscale_, -power)}) {
+    const std::vector<double> powers = degree_powers(graph_->item_degrees(), exponent);
+    scales->assign(powers.begin(), powers.end());
   }
   const std::int64_t num_items = graph_->num_items();
   device_scale_ = backend.vector<float>(num_items);
