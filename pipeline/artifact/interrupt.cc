@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/artifact/interrupt.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <ctime>
+#include <system_error>
 
 #include "graph/leftovers.h"
 #include "pipeline/artifact/exit_codes.h"
@@ -16,13 +17,11 @@ namespace penchant::pipeline {
 
 namespace {
 
-// A signal handler can reach nothing else than statics; all are lock-free.
 constexpr int kGrace = 1;  ///< seconds
 std::atomic<int> grace{kGrace};
 std::atomic<int> waited{0};
 std::atomic<bool> requested{false};
 std::atomic<std::int64_t> requested_at_ms{0};
-static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
 /// `timeout` and terminals signal the process and its group: two signals that are one request.
 constexpr std::int64_t kSameRequestMs = 300;
@@ -40,28 +39,18 @@ std::int64_t now_ms() {
   _exit(kExitInterrupted);
 }
 
-void on_request(int /*signal*/) {
-  const int error = errno;
+void on_request() {
   if (!requested.exchange(true)) {
     requested_at_ms = now_ms();
     alarm(1);
   } else if (now_ms() - requested_at_ms > kSameRequestMs) {
     leave();
   }
-  errno = error;
 }
 
-void on_alarm(int /*signal*/) {
+void on_alarm() {
   if (++waited >= grace) leave();
   alarm(1);
-}
-
-void handle(int signal, void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;  // reads and writes under way go on
-  sigemptyset(&action.sa_mask);
-  sigaction(signal, &action, nullptr);
 }
 
 bool is_ignored(int signal) {
@@ -69,19 +58,39 @@ bool is_ignored(int signal) {
   return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-}  // namespace
-
-void install_signal_handlers() {
-  handle(SIGALRM, on_alarm);
-  handle(SIGINT, on_request);
-  handle(SIGTERM, on_request);
-  if (!is_ignored(SIGHUP)) handle(SIGHUP, on_request);  // nohup
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+sigset_t requests() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGALRM, SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-  sigprocmask(SIG_UNBLOCK, &signals, nullptr);  // whoever started us may have blocked them
+  for (const int signal : {SIGALRM, SIGINT, SIGTERM}) sigaddset(&signals, signal);
+  if (!is_ignored(SIGHUP)) sigaddset(&signals, SIGHUP);  // nohup
+  return signals;
+}
+
+[[noreturn]] void* wait_for_requests(void* /*unused*/) {
+  const sigset_t signals = requests();
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    signal == SIGALRM ? on_alarm() : on_request();
+  }
+}
+
+}  // namespace
+
+void watch_for_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const sigset_t signals = requests();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  constexpr std::size_t kStackBytes = std::size_t{256} << 10;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread{};
+  const int error = pthread_create(&thread, &attributes, wait_for_requests, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "no thread for signals");
 }
 
 bool interrupt_requested() { return requested; }

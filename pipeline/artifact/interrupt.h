@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SIGINT, SIGTERM and SIGHUP. The first one asks: work that looks (stop_if_asked) stops by itself
 // and cleans up behind it. What has not stopped within a second, such as a library that cannot be
-// asked, is ended from the handler, and so is everything at a second signal: temporary files are
-// removed and the program exits with 130.
+// asked, is ended all the same, and so is everything at a second signal: temporary files are removed
+// and the program exits with 130. A thread of its own waits for the signals, which all others have
+// blocked: a handler would run on the stack of whatever it interrupts, and oneDNN's generated matrix
+// products (2.6, as Debian 12 has it) use the stack pointer for addresses of the matrices, into which
+// the kernel would write the handler's frame.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +41,10 @@ class MutedProgress final : public Progress {
   const Progress& progress_;
 };
 
-/// Of the program; also ignores SIGPIPE and SIGXFSZ, so that writes fail with a reason instead.
-void install_signal_handlers();
+/// Of the program, before it has other threads: they inherit what is blocked. Also ignores SIGPIPE and
+/// SIGXFSZ, so that writes fail with a reason instead. Throws std::system_error where there can be no
+/// thread.
+void watch_for_signals();
 bool interrupt_requested();
 
 /// While it lives, work has so many seconds to stop by itself: a checkpoint is worth waiting for.

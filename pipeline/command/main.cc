@@ -137,9 +137,9 @@ int run_program(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace penchant::pipeline;
-  install_signal_handlers();
   const FailureHandlers handlers;
   try {
+    watch_for_signals();
     const int code = run_program(argc, argv);
     return code == kExitOk && interrupt_requested() ? kExitInterrupted : code;
   } catch (...) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -122,6 +123,35 @@ TEST_F(CliProcess, TwoSignalsAtOnceAreOneRequest) {
   program.signal(SIGTERM);
   EXPECT_EQ(program.wait().exit_code, 130);
   EXPECT_TRUE(fs::exists(at("shop.model/checkpoint.safetensors")));
+}
+
+// A matrix product may keep anything in its stack pointer: no thread may have a handler run on its
+// stack (pipeline/artifact/interrupt.h).
+TEST_F(CliProcess, OneThreadTakesTheSignals) {
+  ingest();
+  Program program({"train", at("shop.data"), "--out", at("shop.model"), "--quiet", "--threads", "2",
+                   "--set", "train.epochs=100000", "--set", "train.validate_every=0"});
+  ASSERT_TRUE(wait_for_file(at("shop.model/metrics.jsonl")));
+  std::vector<std::string> takers;
+  int threads = 0;
+  for (const auto& task :
+       fs::directory_iterator("/proc/" + std::to_string(program.process()) + "/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.compare(0, 7, "SigBlk:") != 0) continue;
+      ++threads;
+      const std::uint64_t blocked = std::stoull(line.substr(7), nullptr, 16);
+      for (const int signal : {SIGINT, SIGTERM, SIGALRM}) {
+        if ((blocked >> (signal - 1) & 1U) == 0)
+          takers.push_back(task.path().filename().string() + ": " + std::to_string(signal));
+      }
+    }
+  }
+  EXPECT_GE(threads, 3) << "two train, one waits for signals";
+  EXPECT_EQ(takers.size(), 3U) << "the one that waits, which the kernel shows so: "
+                               << ::testing::PrintToString(takers);
+  program.signal(SIGINT);
+  EXPECT_EQ(program.wait().exit_code, 130);
 }
 
 TEST_F(CliProcess, AFileBeyondTheLimitIsAnErrorWithAReason) {

@@ -45,6 +45,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   void signal(int number) const;
+  pid_t process() const { return process_; }
   ProgramResult wait();
 
  private:
