@@ -37,17 +37,31 @@ json read_old(const fs::path& model, const Dataset& dataset) {
   return manifest;
 }
 
+void copy_into(const fs::path& file, const fs::path& folder) {
+  std::error_code error;
+  fs::copy_file(file, folder / file.filename(), fs::copy_options::overwrite_existing, error);
+  if (error)
+    throw InputError(fmt::format("{}: cannot be copied: {}", file.string(), error.message()));
+}
+
 /// What was stored beside the weights, the results of an evaluation included.
 void copy_files(const fs::path& from, const fs::path& to) {
   for (const std::string& name : files_below(from)) {
     const bool own =
         name.find('/') == std::string::npos && file_role(kModelArtifact, name) == FileRole::content;
-    if (!own && name != kEvaluation) continue;
-    std::error_code error;
-    fs::copy_file(from / name, to / name, fs::copy_options::overwrite_existing, error);
-    if (error)
-      throw InputError(
-          fmt::format("{}: cannot be copied: {}", (from / name).string(), error.message()));
+    if ((own && name != kChoiceName) || name == kEvaluation) copy_into(from / name, to);
+  }
+}
+
+/// The trained model of a mixture: the manifest around it names its own.
+void refuse_part_of_a_model(const fs::path& model) {
+  fs::path folder = fs::absolute(model).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  const bool inner = folder.filename() == kAutoVectors || folder.filename() == kVectorsFolder;
+  if (inner && fs::exists(folder.parent_path() / kManifestName)) {
+    throw InputError(fmt::format("{}: is a part of {}; `penchant upgrade X.data {}` writes both",
+                                 model.string(), folder.parent_path().string(),
+                                 folder.parent_path().string()));
   }
 }
 
@@ -67,6 +81,8 @@ void write_anew(const fs::path& from, json manifest, ArtifactWriter& writer, con
   const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
   const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
                                     dataset, graph_options_from_json(manifest.at("graph_options")));
+  // Late: in an unfinished model it says that a training goes on.
+  if (fs::exists(from / kChoiceName)) copy_into(from / kChoiceName, writer.folder());
   finish_model(writer, std::move(manifest), dataset, graphs, backend);
 }
 
@@ -80,6 +96,7 @@ std::string stamp_of(const fs::path& model) {
 UpgradeReport upgrade_model(const fs::path& model_directory, const Dataset& dataset,
                             Backend& backend, Progress& progress) {
   progress.begin("upgrade");
+  refuse_part_of_a_model(model_directory);
   if (const fs::path begun = resumable_training(model_directory); !begun.empty()) {
     throw InputError(fmt::format(
         "{}: holds an interrupted training, which would be lost; end it with train --resume, or "
@@ -102,7 +119,12 @@ UpgradeReport upgrade_model(const fs::path& model_directory, const Dataset& data
       }
     }
     ArtifactWriter writer(Destination(model_directory, stamp_of(model_directory)), kModelArtifact);
-    write_anew(model_directory, std::move(manifest), writer, dataset, backend, progress);
+    try {
+      write_anew(model_directory, std::move(manifest), writer, dataset, backend, progress);
+    } catch (...) {
+      writer.clear();
+      throw;
+    }
   } catch (const json::exception& error) {
     throw InputError(
         fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));

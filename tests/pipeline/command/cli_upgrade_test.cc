@@ -50,5 +50,34 @@ TEST_F(CliUpgrade, AModelOfAnEarlierProgram) {
   EXPECT_EQ(run_penchant(recommend).json(), recommended);
 }
 
+TEST_F(CliUpgrade, AFailureLeavesNothingThatLooksLikeATraining) {
+  ingest();
+  const std::string data = at("shop.data");
+  const std::string model = at("auto.model");
+  const std::vector<std::string> upgrade = {"upgrade", data, model};
+  ASSERT_EQ(run_penchant({"train", data, "--out", model, "--quiet", "--set", "model.kind=auto",
+                          "--set", "train.budget=5s"})
+                .exit_code,
+            0);
+  fs::remove(model + "/vectors/items.npy");
+  fs::rename(model + "/weights.safetensors", at("kept"));
+  expect_input_error(run_penchant(upgrade), {"weights.safetensors"});
+  fs::rename(at("kept"), model + "/weights.safetensors");
+  const ProgramResult result = run_penchant(upgrade);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(run_penchant({"similar", data, model, "--item", "i7"}).exit_code, 0);
+}
+
+TEST_F(CliUpgrade, APartOfAModelIsNotUpgradedByItself) {
+  train();
+  fs::create_directory(at("auto.model"));
+  fs::rename(at("shop.model"), at("auto.model/trained"));
+  fs::copy_file(at("auto.model/trained/manifest.json"), at("auto.model/manifest.json"));
+  for (const char* end : {"", "/"}) {
+    expect_input_error(run_penchant({"upgrade", at("shop.data"), at("auto.model/trained") + end}),
+                       {"is a part of", at("auto.model")});
+  }
+}
+
 }  // namespace
 }  // namespace penchant::testing
