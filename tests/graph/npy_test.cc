@@ -11,29 +11,13 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "tests/support/temporary_file.h"
 
 namespace penchant::graph {
 namespace {
 
+using support::TemporaryFile;
 using testing::HasSubstr;
-
-/// A file that goes away with its scope.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& bytes)
-      : path_(std::filesystem::path(testing::TempDir()) /
-              (std::string("penchant_") +
-               testing::UnitTest::GetInstance()->current_test_info()->name() + ".npy")) {
-    std::ofstream(path_, std::ios::binary) << bytes;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 template <typename T>
 std::string npy_bytes(const std::vector<T>& values) {

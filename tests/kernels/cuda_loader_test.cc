@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "tests/support/temporary_file.h"
 
 namespace penchant::kernels {
 namespace {
@@ -52,10 +53,9 @@ TEST(CudaLoader, NamesAFileThatDoesNotExist) {
 }
 
 TEST(CudaLoader, NamesAFileThatIsNoLibrary) {
-  const auto file = std::filesystem::temp_directory_path() / "penchant_not_a_library.so";
-  std::ofstream(file) << "text\n";
-  EXPECT_THAT(status_with(file), AllOf(HasSubstr(file.string()), HasSubstr("could not be loaded")));
-  std::filesystem::remove(file);
+  const support::TemporaryFile file("text\n");
+  const std::string name = file.path().string();
+  EXPECT_THAT(status_with(name), AllOf(HasSubstr(name), HasSubstr("could not be loaded")));
 }
 
 TEST(CudaLoader, RefusesALibraryOfAnotherKind) {

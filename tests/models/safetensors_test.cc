@@ -10,29 +10,13 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "tests/support/temporary_file.h"
 
 namespace penchant::models {
 namespace {
 
+using support::TemporaryFile;
 using testing::HasSubstr;
-
-/// A file that goes away with its scope.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& bytes)
-      : path_(std::filesystem::path(testing::TempDir()) /
-              (std::string("penchant_") +
-               testing::UnitTest::GetInstance()->current_test_info()->name() + ".safetensors")) {
-    std::ofstream(path_, std::ios::binary) << bytes;
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 const std::vector<float> kLarge = {1.0F, -2.5F, 3.0F, 0.0F, 1e-40F, 3e38F};
 const std::vector<float> kSmall = {7.0F};
