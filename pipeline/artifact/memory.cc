@@ -18,12 +18,14 @@
 
 namespace penchant::pipeline {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
 /// The number behind `name` in a file of "name number" lines; in the file's unit.
-std::optional<std::int64_t> field(const std::string& path, std::string_view name) {
+std::optional<std::int64_t> field(const fs::path& path, std::string_view name) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     if (line.compare(0, name.size(), name) != 0) continue;
@@ -35,10 +37,11 @@ std::optional<std::int64_t> field(const std::string& path, std::string_view name
 }
 
 /// What may still be used in a control group and in those around it, of which each has a limit of
-/// its own. `line` begins the line of /proc/self/cgroup that names the group below `root`.
-std::int64_t left_in_groups(std::string_view line, const std::string& root, const char* limit_name,
-                            const char* used_name, const char* reclaimable) {
-  std::ifstream file("/proc/self/cgroup");
+/// its own. `line` begins the line of /proc/self/cgroup that names the group below `tree`.
+std::int64_t left_in_groups(const fs::path& root, std::string_view line, const char* tree,
+                            const char* limit_name, const char* used_name,
+                            const char* reclaimable) {
+  std::ifstream file(root / "proc/self/cgroup");
   std::string group;
   for (std::string each; std::getline(file, each);) {
     if (const auto place = each.find(line); place != std::string::npos)
@@ -46,11 +49,11 @@ std::int64_t left_in_groups(std::string_view line, const std::string& root, cons
   }
   std::int64_t left = kNoLimit;
   for (;;) {
-    const std::string folder = root + (group == "/" ? "" : group) + "/";
-    const auto limit = field(folder + limit_name, "");  // "max" is no number: no limit
-    const auto used = field(folder + used_name, "");
+    const fs::path folder = root / tree / fs::path(group).relative_path();
+    const auto limit = field(folder / limit_name, "");  // "max" is no number: no limit
+    const auto used = field(folder / used_name, "");
     if (limit && used) {
-      const std::int64_t cached = field(folder + "memory.stat", reclaimable).value_or(0);
+      const std::int64_t cached = field(folder / "memory.stat", reclaimable).value_or(0);
       left = std::min(left, std::max<std::int64_t>(0, *limit - *used + cached));
     }
     if (group.empty() || group == "/") return left;
@@ -60,14 +63,17 @@ std::int64_t left_in_groups(std::string_view line, const std::string& root, cons
 
 }  // namespace
 
+std::int64_t left_in_control_groups(const fs::path& root) {
+  return std::min(left_in_groups(root, "0::", "sys/fs/cgroup", "memory.max", "memory.current",
+                                 "inactive_file "),
+                  left_in_groups(root, ":memory:", "sys/fs/cgroup/memory", "memory.limit_in_bytes",
+                                 "memory.usage_in_bytes", "total_inactive_file "));
+}
+
 std::int64_t available_memory() {
-  std::int64_t available = kNoLimit;
-  if (const auto kilobytes = field("/proc/meminfo", "MemAvailable:")) available = *kilobytes * 1024;
-  available = std::min(available, left_in_groups("0::", "/sys/fs/cgroup", "memory.max",
-                                                 "memory.current", "inactive_file "));
-  available = std::min(available,
-                       left_in_groups(":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes",
-                                      "memory.usage_in_bytes", "total_inactive_file "));
+  std::int64_t available = left_in_control_groups("/");
+  if (const auto kilobytes = field("/proc/meminfo", "MemAvailable:"))
+    available = std::min(available, *kilobytes * 1024);
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     const std::int64_t used = field("/proc/self/status", "VmSize:").value_or(0) * 1024;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <utility>
@@ -20,8 +21,11 @@ class NotEnoughMemory : public std::bad_alloc {
 };
 
 /// Bytes that this process may still take: the least of the machine's available memory, what is
-/// left of its control group (v1 or v2), and of its address space (ulimit -v).
+/// left of its control groups, and of its address space (ulimit -v).
 std::int64_t available_memory();
+/// Of the control group of this process (v1 or v2) and of each around it, the least that is left; the
+/// largest number without a limit. `root`: of the file system that says so.
+std::int64_t left_in_control_groups(const std::filesystem::path& root);
 
 /// Resident size now.
 std::int64_t resident_memory();

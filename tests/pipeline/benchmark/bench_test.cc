@@ -619,5 +619,42 @@ TEST(Memory, ReadsSizes) {
   EXPECT_GT(peak_memory(), 1 << 20);
 }
 
+TEST(Memory, IsTheLeastThatNestedControlGroupsLeave) {
+  const testing::TemporaryFolder folder;
+  const auto write = [&](const std::string& name, std::string_view text) {
+    std::filesystem::create_directories((folder.path() / name).parent_path());
+    testing::write_text(folder.path() / name, text);
+  };
+  const auto left = [&] { return left_in_control_groups(folder.path()); };
+  constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(left(), kNoLimit) << "no such file";
+
+  write("proc/self/cgroup", "0::/outer/inner\n");
+  const std::string outer = "sys/fs/cgroup/outer/";
+  const std::string inner = outer + "inner/";
+  write(inner + "memory.max", "max\n");
+  write(inner + "memory.current", "100\n");
+  EXPECT_EQ(left(), kNoLimit);
+  write(outer + "memory.max", "1000\n");
+  write(outer + "memory.current", "600\n");
+  EXPECT_EQ(left(), 400) << "of the group around it";
+  write(outer + "memory.stat", "anon 550\ninactive_file 50\n");
+  EXPECT_EQ(left(), 450);
+  write(inner + "memory.max", "300\n");
+  EXPECT_EQ(left(), 200);
+  write(inner + "memory.current", "301\n");
+  EXPECT_EQ(left(), 0);
+
+  write("proc/self/cgroup", "5:memory:/box\n1:name=systemd:/\n0::/\n");
+  const std::string box = "sys/fs/cgroup/memory/box/";
+  write(box + "memory.limit_in_bytes", "1000\n");
+  write(box + "memory.usage_in_bytes", "900\n");
+  write(box + "memory.stat", "inactive_file 1\ntotal_inactive_file 20\n");
+  EXPECT_EQ(left(), 120);
+  write("sys/fs/cgroup/memory/memory.limit_in_bytes", "90\n");
+  write("sys/fs/cgroup/memory/memory.usage_in_bytes", "20\n");
+  EXPECT_EQ(left(), 70) << "of the root";
+}
+
 }  // namespace
 }  // namespace penchant::pipeline
