@@ -128,4 +128,10 @@ void check_bounds(std::string_view key, double value, std::string_view place) {
   if (bounds && !bounds->hold(value)) refuse(key, fmt::format("{}", value), *bounds, place);
 }
 
+void check_option(std::string_view option, std::string_view key, std::int64_t value) {
+  const auto bounds = bounds_of(key);
+  if (bounds && !bounds->hold(static_cast<double>(value)))
+    refuse(option, fmt::format("{}", value), *bounds, {});
+}
+
 }  // namespace penchant::pipeline

@@ -29,5 +29,8 @@ std::optional<Bounds> bounds_of(std::string_view key);
 /// bounds. Does nothing for a key without bounds. An empty place is left out.
 void check_bounds(std::string_view key, std::int64_t value, std::string_view place = {});
 void check_bounds(std::string_view key, double value, std::string_view place = {});
+/// The same of a key's value that was given by an option of its own: "OPTION is VALUE, expected LOW
+/// to HIGH".
+void check_option(std::string_view option, std::string_view key, std::int64_t value);
 
 }  // namespace penchant::pipeline

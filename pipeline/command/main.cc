@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,10 +38,19 @@ Config Invocation::config() const {
     result.backend.device =
         parse_enum<kernels::DeviceChoice>(indexed ? "cuda" : device, "--device");
     mark_given(result, "run.device", "--device");
-    if (indexed) apply_setting(result, "run.device_index=" + device.substr(5));
+    if (indexed) {
+      const std::string index = device.substr(5);
+      const auto [end, error] =
+          std::from_chars(index.data(), index.data() + index.size(), result.backend.device_index);
+      if (error != std::errc() || *end != '\0')
+        throw InputError(
+            fmt::format("--device is '{}', expected the number of a GPU behind cuda:", device));
+      check_option("N of --device cuda:N", "run.device_index", result.backend.device_index);
+      mark_given(result, "run.device_index", "--device");
+    }
   }
   if (threads) {
-    check_bounds("run.threads", *threads, "--threads");
+    check_option("--threads", "run.threads", *threads);
     result.backend.num_threads = static_cast<int>(*threads);
     mark_given(result, "run.threads", "--threads");
   }

@@ -104,7 +104,7 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation) {
   partition_verb->callback([data, parts, method, partition_verb, &invocation] {
     Config config = invocation.config();
     if (partition_verb->count("--parts") > 0) {
-      check_bounds("partition.parts", *parts, "--parts");
+      check_option("--parts", "partition.parts", *parts);
       config.partition.num_parts = *parts;
     }
     if (!method->empty())

@@ -85,7 +85,7 @@ Budget parse_budget(std::string_view text, std::string_view key) {
         fmt::format("{} is '{}', expected a time above 0 such as 90s, 5m or 1h", key, text));
   }
   budget.seconds *= scale;
-  check_bounds("train.budget", budget.seconds, key);
+  check_option(key, "train.budget", budget.seconds);
   return budget;
 }
 

@@ -88,8 +88,18 @@ TEST(CliInfo, UnusableDeviceExitsThree) {
 }
 
 TEST(CliInfo, RefusesANumberOfNoDevice) {
-  for (const char* device : {"cuda:", "cuda:x", "cuda:-1", "cpu:1"})
-    EXPECT_EQ(run_penchant({"info", "--device", device}).exit_code, 2) << device;
+  const auto refused = [](std::vector<std::string> arguments, const char* message) {
+    const ProgramResult result = run_penchant(arguments);
+    expect_input_error(result, {message});
+    for (const char* key : {"run.", "partition.", "--set"})
+      EXPECT_EQ(result.err.find(key), std::string::npos) << result.err;
+  };
+  for (const char* device : {"cuda:", "cuda:x", "cuda:1x"})
+    refused({"info", "--device", device}, "the number of a GPU behind cuda:");
+  refused({"info", "--device", "cuda:-1"}, "--device cuda:N is -1, expected 0 to 1023");
+  refused({"info", "--device", "cpu:1"}, "--device is 'cpu:1'");
+  refused({"info", "--threads", "-1"}, "--threads is -1, expected 0 to 1024");
+  refused({"partition", "x.data", "--parts", "0"}, "--parts is 0, expected 1 to");
 }
 
 using CliVerbs = ShopTest;
