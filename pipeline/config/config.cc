@@ -37,6 +37,9 @@ const Setting* find_setting(std::string_view key) {
 
 [[noreturn]] void unknown_key(const Source& source, const std::string& key,
                               const std::vector<std::string>& known) {
+  // Earlier programs wrote it into the config.toml of their models.
+  if (key == "train.stop_after_steps")
+    throw InputError(fmt::format("{}: key '{}' is gone; leave it out", source.place, key));
   const std::string near = nearest(key, known);
   throw InputError(fmt::format("{}: unknown key '{}'{}", source.place, printable(key),
                                near.empty() ? "; `penchant config show` lists all keys"

@@ -215,6 +215,8 @@ TEST_F(CliBadInput, MisspeltConfigurationKey) {
   };
   refused("[data]\nout = \"x.data\"\n\n[train]\nepoch = 3\n",
           {at("shop.toml") + ":5:", "unknown key 'train.epoch'", "did you mean 'train.epochs'?"});
+  refused("[train]\nstop_after_steps = 0\n",
+          {at("shop.toml") + ":2:", "'train.stop_after_steps' is gone; leave it out"});
   refused("[modle]\nkind = \"gcn\"\n",
           {at("shop.toml") + ":1:", "'modle'", "did you mean 'model'?"});
   refused("[[data.attributes]]\ncolumn = \"a\"\nkinds = \"text\"\n",
