@@ -320,14 +320,16 @@ void keep_label(graph::Catalog& catalog) {
 }
 
 Dataset read_files(const fs::path& directory, DatasetUse use) {
+  Dataset dataset;
+  dataset.identity = manifest_identity(directory);
   const json manifest = read_manifest(directory, kDataArtifact);
   const bool everything = use == DatasetUse::everything;
-  Dataset dataset;
   dataset.directory = directory;
   dataset.use = use;
   try {
     if (everything) check_files(directory, kDataArtifact, manifest);
     const json& files = manifest.at("files");
+    for (const auto& [file, hash] : files.items()) dataset.files.insert(file);
     dataset.hash = manifest.at("hash").get<std::string>();
     dataset.event_names = manifest.at("event_names").get<std::vector<std::string>>();
     dataset.repeated_share = manifest.value("repeated_share", 0.0);  // older programs wrote none
@@ -392,18 +394,23 @@ Dataset read_dataset(const fs::path& directory, DatasetUse use) {
   return read_whole(directory, [&] { return read_files(directory, use); });
 }
 
+void require_same(const Dataset& dataset) {
+  if (manifest_identity(dataset.directory) != dataset.identity) {
+    throw InputError(
+        fmt::format("{}: was replaced while it was in use", dataset.directory.string()));
+  }
+}
+
 graph::SplitInteractions read_known_rows(const Dataset& dataset) {
   graph::SplitInteractions split;
   for (const auto& [name, part] : {std::pair("train", &split.train.interactions),
                                    std::pair("validation", &split.validation)}) {
     const fs::path folder = dataset.directory / name;
-    const auto read = [&]<typename T>(const char* column, std::vector<T>& values) {
-      if (fs::exists(folder / column)) values = graph::read_npy<T>(folder / column);
-    };
     part->user = graph::read_npy<NodeId>(folder / "user.npy");
     part->item = graph::read_npy<NodeId>(folder / "item.npy");
-    read("weight.npy", part->weight);
-    read("time_ms.npy", part->time_ms);
+    part->weight = graph::read_npy<float>(folder / "weight.npy");
+    if (dataset.files.contains(std::string(name) + "/time_ms.npy"))
+      part->time_ms = graph::read_npy<std::int64_t>(folder / "time_ms.npy");
     const std::size_t rows = part->user.size();
     const auto known = [](const std::vector<NodeId>& ids, std::int64_t size) {
       return std::all_of(ids.begin(), ids.end(), [&](NodeId id) { return id >= 0 && id < size; });
@@ -414,6 +421,7 @@ graph::SplitInteractions read_known_rows(const Dataset& dataset) {
         !known(part->user, dataset.num_users()) || !known(part->item, dataset.num_items()))
       throw InputError(fmt::format("{}: damaged: its columns do not agree", folder.string()));
   }
+  require_same(dataset);
   return split;
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,8 @@ enum class DatasetUse {
 struct Dataset {
   std::filesystem::path directory;  ///< it was read from; empty if it was not
   DatasetUse use = DatasetUse::everything;
+  std::string identity;         ///< of the manifest that was read
+  std::set<std::string> files;  ///< that it names
   graph::Dictionary users;
   graph::Dictionary items;  ///< all items of the catalogue, also those without any interaction
   EntityStatistics user_statistics;
@@ -85,9 +88,13 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
 Dataset read_dataset(const std::filesystem::path& directory,
                      DatasetUse use = DatasetUse::everything);
 
+/// Throws InputError if another data set took the place of one that was read for look-ups: after
+/// files are opened that belong to what was read before.
+void require_same(const Dataset& dataset);
+
 /// The training and validation rows of a data set that was read for look-ups: users, items, weights
-/// and times, without hashes. Throws InputError for columns of different lengths, and for rows that
-/// are out of order or of unknown users or items.
+/// and times, without hashes. Throws InputError for columns that are missing or of different
+/// lengths, and for rows that are out of order or of unknown users or items.
 graph::SplitInteractions read_known_rows(const Dataset& dataset);
 
 /// Display name of an item: the attribute named "name" or "title", else the first text attribute,

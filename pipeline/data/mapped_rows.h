@@ -10,8 +10,8 @@
 
 namespace penchant::pipeline {
 
-/// Throws InputError for columns that are damaged or of different lengths. Their values are not
-/// looked at.
+/// Throws InputError for columns that are missing, damaged, of different lengths, or of a data set
+/// that took the place of this one. Their values are not looked at.
 struct MappedRows {
   /// `part`: "train" or "validation".
   MappedRows(const Dataset& dataset, const char* part);

@@ -134,11 +134,19 @@ TEST_F(Models, ALookUpAnswersLikeTheWholeAndReadsLess) {
   // Vectors alone need neither weights nor most of the columns.
   const auto want = open("columns").recommend("u3", 10);
   fs::remove(at("columns") / "weights.safetensors");
-  for (const char* column : {"weight", "time_ms", "event"})
-    fs::remove(at("x.data") / "train" / (std::string(column) + ".npy"));
+  fs::remove(at("x.data") / "train" / "weight.npy");
   const Dataset known = read_dataset(at("x.data"), DatasetUse::lookup);
-  expect_same_list(Model::open(at("columns"), known, backend()).recommend("u3", 10), want);
+  const Model model = Model::open(at("columns"), known, backend());
+  expect_same_list(model.recommend("u3", 10), want);
   EXPECT_THAT(input_error_of([&] { open("columns"); }), HasSubstr("weights.safetensors"));
+  // What they need is there and of one data set, or they say so.
+  EXPECT_THAT(input_error_of([&] { read_known_rows(known); }), HasSubstr("train/weight.npy"));
+  fs::rename(at("x.data") / "train" / "time_ms.npy", at("kept"));
+  EXPECT_THAT(input_error_of([&] { model.recommend("u3", 10); }), HasSubstr("train/time_ms.npy"));
+  fs::rename(at("kept"), at("x.data") / "train" / "time_ms.npy");
+  write_manifest(at("x.data"), read_manifest(at("x.data"), kDataArtifact));
+  EXPECT_THAT(input_error_of([&] { model.recommend("u3", 10); }),
+              AllOf(HasSubstr(at("x.data").string()), HasSubstr("was replaced")));
 }
 
 TEST_F(Models, SaysWhatItsScoresAreMadeOf) {
