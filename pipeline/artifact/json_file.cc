@@ -108,6 +108,16 @@ nlohmann::json read_json_if_good(const std::filesystem::path& path) {
   }
 }
 
+void take_values(const std::filesystem::path& file, const std::function<void()>& take) {
+  try {
+    take();
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(fmt::format("{}: damaged: {}", file.string(), error.what()));
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", file.string(), error.what()));
+  }
+}
+
 nlohmann::json parse_json_line(std::string_view line) {
   if (is_too_deep(line)) return nlohmann::json::value_t::discarded;
   return nlohmann::json::parse(line, nullptr, false);

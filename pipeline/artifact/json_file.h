@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,9 @@ nlohmann::json read_json_file(const std::filesystem::path& path,
 
 /// The same for what can be made again: nothing (a discarded value) where read_json_file throws.
 nlohmann::json read_json_if_good(const std::filesystem::path& path);
+/// Calls what takes values out of a file's JSON: what it throws, InputError or
+/// nlohmann::json::exception, becomes an InputError that names the file.
+void take_values(const std::filesystem::path& file, const std::function<void()>& take);
 /// A line of a file of JSON lines; a discarded value if it is not JSON or nested too deeply.
 nlohmann::json parse_json_line(std::string_view line);
 

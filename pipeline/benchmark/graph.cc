@@ -15,6 +15,7 @@
 #include "graph/rmat.h"
 #include "partition/partition.h"
 #include "pipeline/artifact/folder.h"
+#include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/npy_file.h"
 #include "pipeline/data/graph_stage.h"
@@ -69,11 +70,13 @@ GraphSource given(const std::string& text, graph::GraphFormat format) {
   if (fs::is_directory(source.path) && is_finished(source.path, kDataArtifact)) {
     source.kind = GraphSource::Kind::data;
     const nlohmann::json facts = read_manifest(source.path, "data");
-    const auto items = facts.at("num_items").get<std::int64_t>();
-    constexpr std::int64_t kLinksAnItem = 60;  // attributes and co-occurrence, about
-    source.extent.num_nodes = facts.at("num_users").get<std::int64_t>() + items;
-    source.extent.num_entries =
-        2 * facts.at("num_train").get<std::int64_t>() + kLinksAnItem * items;
+    take_values(source.path / kManifestName, [&] {
+      const auto items = facts.at("num_items").get<std::int64_t>();
+      constexpr std::int64_t kLinksAnItem = 60;  // attributes and co-occurrence, about
+      source.extent.num_nodes = facts.at("num_users").get<std::int64_t>() + items;
+      source.extent.num_entries =
+          2 * facts.at("num_train").get<std::int64_t>() + kLinksAnItem * items;
+    });
     source.extent.reading_bytes = 40 * source.extent.num_entries;
   } else {
     source.kind = GraphSource::Kind::file;

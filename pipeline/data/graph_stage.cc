@@ -132,14 +132,17 @@ Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json
           (directory / kManifestName).string(), num_hubs, weight, links));
     }
     const std::string name = fmt::format("relation{}", index++);
-    graph::Relation relation{
-        .name = entry.at("name").get<std::string>(),
-        .rows = parse_enum<graph::NodeKind>(entry.at("rows").get<std::string>(), "rows"),
-        .columns = parse_enum<graph::NodeKind>(entry.at("columns").get<std::string>(), "columns"),
-        .weight = weight,
-        .num_hubs = num_hubs,
-        .edges = read_csr(directory, name, dataset.num_items(),
-                          num_hubs == 0 ? dataset.num_items() : num_hubs)};
+    const auto kind_of = [&](const char* key) {
+      return parse_enum<graph::NodeKind>(entry.at(key).get<std::string>(),
+                                         (directory / kManifestName).string() + ": " + key);
+    };
+    graph::Relation relation{.name = entry.at("name").get<std::string>(),
+                             .rows = kind_of("rows"),
+                             .columns = kind_of("columns"),
+                             .weight = weight,
+                             .num_hubs = num_hubs,
+                             .edges = read_csr(directory, name, dataset.num_items(),
+                                               num_hubs == 0 ? dataset.num_items() : num_hubs)};
     if (num_hubs > 0) {
       const fs::path file = directory / hub_values_file(name);
       relation.hub_values = graph::read_npy<graph::NodeId>(file);

@@ -10,6 +10,8 @@
 #include "graph/enum_names.h"
 #include "graph/error.h"
 #include "models/model_options.h"
+#include "pipeline/artifact/json_file.h"
+#include "pipeline/artifact/manifest.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/stored_vectors.h"
@@ -22,7 +24,8 @@ using kernels::Backend;
 using nlohmann::json;
 
 void require_data(const fs::path& model_directory, const json& manifest, const Dataset& dataset) {
-  const auto data_hash = manifest.at("data_hash").get<std::string>();
+  std::string data_hash;
+  take_values(model_directory / kManifestName, [&] { manifest.at("data_hash").get_to(data_hash); });
   if (data_hash == dataset.hash) return;
   throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
                                model_directory.string(), data_hash, dataset.hash));

@@ -128,7 +128,8 @@ std::string report_page(const json& given) {
 
 fs::path find_data_of(const fs::path& model_directory) {
   const json manifest = read_manifest(model_directory, "model");
-  const auto hash = manifest.at("data_hash").get<std::string>();
+  std::string hash;
+  take_values(model_directory / kManifestName, [&] { manifest.at("data_hash").get_to(hash); });
   const fs::path folder = fs::absolute(model_directory / "..").lexically_normal();
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     if (!entry.is_directory() || manifest_kind(entry.path()) != kDataArtifact ||

@@ -100,11 +100,19 @@ json graph_facts(const graph::UserItemGraph& graph, const graph::CsrView& adjace
   return result;
 }
 
+/// A value of an artefact's manifest.
+json value_of(const fs::path& directory, const char* kind, const char* key) {
+  const json manifest = read_manifest(directory, kind);
+  json value;
+  take_values(directory / kManifestName, [&] { value = manifest.at(key); });
+  return value;
+}
+
 /// What the partition stage found, or what METIS and chance give now on graphs that are not large.
 json partition_facts(const fs::path& data_directory, const graph::CsrView& adjacency) {
   const fs::path directory = data_directory / "partition";
   if (is_finished(directory, kPartitionArtifact))
-    return read_manifest(directory, "partition").at("comparison");
+    return value_of(directory, kPartitionArtifact, "comparison");
   json result = json::array();
   constexpr std::int64_t kParts = 8;
   if (adjacency.num_entries() > kMostPartitionEntries || adjacency.num_rows < kParts) return result;
@@ -319,7 +327,7 @@ json stage_facts(const fs::path& data_directory, const json& data, const json& m
                       {"seconds", resources.value("seconds", 0.0)},
                       {"peak_bytes", resources.value("peak_bytes", std::int64_t{0})}});
   };
-  add("ingest", data.at("provenance").value("resources", json()));
+  add("ingest", data.value("/provenance/resources"_json_pointer, json()));
   for (const char* stage : {"graph", "partition"}) {
     if (is_finished(data_directory / stage, stage))
       add(stage, read_manifest(data_directory / stage, stage).value("resources", json()));
@@ -339,10 +347,10 @@ json report_facts(const Model& model, const ReportOptions& options, Progress& pr
   progress.begin("report");
   json statistics = json::object();
   if (is_finished(data_directory / "graph", kGraphArtifact))
-    statistics = read_manifest(data_directory / "graph", "graph").at("statistics");
+    statistics = value_of(data_directory / "graph", kGraphArtifact, "statistics");
   json facts;
   facts["title"] = model_directory.filename().string();
-  facts["rows"] = data_manifest.at("rows");
+  facts["rows"] = value_of(data_directory, kDataArtifact, "rows");
   facts["files"] = data_manifest.value("files_read", json::array());  // older programs wrote none
   facts["sizes"] = {{"users", dataset.num_users()},
                     {"items", dataset.num_items()},

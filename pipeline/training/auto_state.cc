@@ -62,7 +62,7 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
   if (!stored.is_object() || !stored.contains("course") || !stored["course"].is_object())
     throw InputError(fmt::format("{}: damaged", file.string()));
   require_same_course(file, stored["course"], course);
-  try {
+  take_values(file, [&] {
     state.course = stored["course"];
     stored.at("log").get_to(state.log);
     stored.at("cut_short").get_to(state.cut_short);
@@ -72,9 +72,7 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     read_if_there(stored, "value", state.value);
     read_if_there(stored, "filter_alone", state.filter_alone);
     read_if_there(stored, "tried", state.tried);
-  } catch (const json::exception& error) {
-    throw InputError(fmt::format("{}: damaged: {}", file.string(), error.what()));
-  }
+  });
   return state;
 }
 

@@ -76,7 +76,8 @@ Checkpoint read_checkpoint(const fs::path& folder, const json& course,
   try {
     for (const char* key : {"course", "position"}) check_json_depth(metadata.at(key), path);
     require_same_course(path, json::parse(metadata.at("course")), course);
-    checkpoint.position = position_from_json(json::parse(metadata.at("position")));
+    const json position = json::parse(metadata.at("position"));
+    take_values(path, [&] { checkpoint.position = position_from_json(position); });
   } catch (const json::exception& error) {
     throw InputError(fmt::format("{}: damaged: {}", path.string(), error.what()));
   } catch (const std::out_of_range&) {

@@ -16,6 +16,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/interrupt.h"
+#include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/judge.h"
@@ -276,13 +277,11 @@ std::optional<TrainReport> finished_training(const Dataset& dataset, const Graph
   require_same_course(file, manifest.value("course", json::object()),
                       training_course(dataset, graphs, options));
   TrainReport report;
-  try {
+  take_values(file, [&] {
     manifest.at("best_epoch").get_to(report.best_epoch);
     manifest.at("best_validation").get_to(report.best_validation);
     manifest.at("final_loss").get_to(report.final_loss);
-  } catch (const json::exception& error) {
-    throw InputError(fmt::format("{}: damaged: {}", file.string(), error.what()));
-  }
+  });
   report.validated = report.best_validation > 0.0;
   progress.begin("train");
   progress.end(fmt::format("{} is finished already: nothing to resume", directory.string()));

@@ -3,9 +3,11 @@
 
 #include <filesystem>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/artifact/manifest.h"
 #include "tests/pipeline/support/shop.h"
 
 namespace penchant::pipeline {
@@ -13,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using penchant::testing::input_error_of;
 using penchant::testing::read_text;
 using penchant::testing::write_text;
 
@@ -55,6 +58,16 @@ TEST_F(GraphStage, BuildsThoseOfAnEarlierProgramAgain) {
   write_text(file, manifest.dump());
   expect_same(load_or_build_graphs(at("data"), dataset(), {}, silent_progress()), built);
   EXPECT_TRUE(json::parse(read_text(file))["statistics"]["item_relations"][0].contains("columns"));
+}
+
+TEST_F(GraphStage, AnUnknownWordInTheManifestNamesIt) {
+  build_graphs(at("data"), dataset(), {}, silent_progress());
+  json manifest = read_manifest(at("data") / "graph", kGraphArtifact);
+  manifest["statistics"]["item_relations"][0]["rows"] = "x";
+  write_manifest(at("data") / "graph", manifest);
+  EXPECT_THAT(
+      input_error_of([&] { load_or_build_graphs(at("data"), dataset(), {}, silent_progress()); }),
+      ::testing::StartsWith((at("data") / "graph" / "manifest.json").string() + ": rows is 'x'"));
 }
 
 }  // namespace
