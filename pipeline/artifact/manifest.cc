@@ -171,10 +171,12 @@ json read_manifest(const fs::path& directory, std::string_view kind) {
 }
 
 void check_files(const fs::path& directory, std::string_view kind, const json& manifest,
-                 std::string_view except) {
-  const auto excepted = [&](const std::string& file) {
-    return !except.empty() && file.starts_with(std::string(except) + "/");
+                 CheckedFiles which) {
+  const auto chosen = [&](const std::string& file) {
+    const bool vectors = file.starts_with(std::string(kVectorsFolder) + "/");
+    return which == CheckedFiles::all || vectors == (which == CheckedFiles::vectors);
   };
+  const char* cure = which == CheckedFiles::vectors ? "" : "; run the stage that writes it again";
   const json files = manifest.value("files", json());
   if (!files.is_object()) {
     // Models and graphs of format version 1 named none.
@@ -183,25 +185,23 @@ void check_files(const fs::path& directory, std::string_view kind, const json& m
         fmt::format("{}/manifest.json: damaged: it names no files", directory.string()));
   }
   for (const auto& [file, hash] : files.items()) {
-    if (excepted(file)) continue;
     if (file_role(kind, file) != FileRole::content) {
       throw InputError(
           fmt::format("{}/manifest.json: damaged: it names the file '{}', which no {} "
                       "has",
                       directory.string(), file, kind));
     }
-    if (hash != hash_file(directory / file)) {
-      throw InputError(
-          fmt::format("{}: damaged: its hash is not the one in manifest.json; run the stage that "
-                      "writes it again",
-                      (directory / file).string()));
+    if (chosen(file) && hash != hash_file(directory / file)) {
+      throw InputError(fmt::format("{}: damaged: its hash is not the one in manifest.json{}",
+                                   (directory / file).string(), cure));
     }
+    if (const fs::path inner = directory / file; inner.filename() == kManifestName)
+      check_files(inner.parent_path(), kind, read_manifest(inner.parent_path(), kind), which);
   }
   for (const std::string& file : files_below(directory)) {
-    if (file_role(kind, file) == FileRole::content && !files.contains(file) && !excepted(file)) {
-      throw InputError(fmt::format(
-          "{}: is not among the files that manifest.json names; run the stage that writes it again",
-          (directory / file).string()));
+    if (file_role(kind, file) == FileRole::content && !files.contains(file) && chosen(file)) {
+      throw InputError(fmt::format("{}: is not among the files that manifest.json names{}",
+                                   (directory / file).string(), cure));
     }
   }
 }

@@ -48,6 +48,8 @@ inline constexpr const char* kModelArtifact = "model";
 inline constexpr const char* kEmbeddingsArtifact = "embeddings";
 
 inline constexpr const char* kManifestName = "manifest.json";
+/// Of a model's finished vectors.
+inline constexpr const char* kVectorsFolder = "vectors";
 /// "format_version" that this program writes of models, which hold their vectors since 3, and of
 /// all other kinds.
 inline constexpr int kModelFormat = 3;
@@ -65,10 +67,13 @@ void write_manifest(const std::filesystem::path& directory, nlohmann::json manif
 /// damaged, of another kind, of a newer version. Manifests of format version 1 have no hash of
 /// their own; those that earlier programs wrote are read all the same.
 nlohmann::json read_manifest(const std::filesystem::path& directory, std::string_view kind);
-/// Compares the hash of every file that the manifest names, but for those below the folder
-/// `except`. Throws InputError that names the file.
+/// Which files of an artefact: the vectors of a model can be made again of the others.
+enum class CheckedFiles { all, vectors, others };
+/// Compares the hash of every file that the manifest names, and of those that the manifest of a
+/// model inside it names. Throws InputError that names the file; what makes vectors again is left to
+/// the caller to say.
 void check_files(const std::filesystem::path& directory, std::string_view kind,
-                 const nlohmann::json& manifest, std::string_view except = {});
+                 const nlohmann::json& manifest, CheckedFiles which = CheckedFiles::all);
 /// Kind of the artefact as its manifest says, without a look at the rest; empty: it says nothing.
 std::string manifest_kind(const std::filesystem::path& directory);
 /// Equal as long as the same manifest is in place.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/model/model.h"
 
-#include <algorithm>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -9,16 +8,15 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "graph/enum_names.h"
 #include "graph/error.h"
-#include "models/model_options.h"
 #include "pipeline/artifact/artifact.h"
+#include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
-#include "pipeline/model/model_manifest.h"
+#include "pipeline/model/model_facts.h"
 #include "pipeline/model/stored_vectors.h"
 #include "pipeline/model/vector_model.h"
 
@@ -41,57 +39,35 @@ class VectorTable {
     owned_ = std::move(matrix);
     file_.reset();
   }
-  void map(graph::MappedNpy<float> file) { file_ = std::move(file); }
+  void map(fs::path path, std::int64_t rows, std::int64_t cols) {
+    path_ = std::move(path);
+    file_ = map_vectors(path_, rows, cols);
+  }
+  /// Of what is mapped: pipeline/model/stored_vectors.h.
+  void require_finite(std::int64_t first, std::int64_t count) const {
+    if (file_) pipeline::require_finite(mapped().rows_of(first, count), path_, first);
+  }
   /// On the backend's device: mapped, or a copy made by the first call.
   ConstFloatView view(Backend& backend) {
-    if (!file_) return std::as_const(owned_).view();
-    const ConstFloatView host(file_->values().data(), file_->rows(), file_->cols(), file_->cols(),
-                              kernels::Device::cpu);
-    if (backend.device() == kernels::Device::cpu) return host;
-    owned_ = backend.matrix<float>(host.rows, host.cols);
-    backend.copy(host, owned_.view());
-    backend.sync();
-    file_.reset();
+    if (file_ && backend.device() == kernels::Device::cpu) return mapped();
+    if (file_ && owned_.rows() == 0) {
+      owned_ = backend.matrix<float>(file_->rows(), file_->cols());
+      backend.copy(mapped(), owned_.view());
+      backend.sync();
+    }
     return std::as_const(owned_).view();
   }
 
  private:
+  ConstFloatView mapped() const {
+    return {file_->values().data(), file_->rows(), file_->cols(), file_->cols(),
+            kernels::Device::cpu};
+  }
+
+  fs::path path_;
   std::optional<graph::MappedNpy<float>> file_;
   kernels::FloatMatrix owned_;
 };
-
-void require_format(const fs::path& directory, const json& manifest) {
-  const int format = manifest.at("format_version").get<int>();
-  if (format == kModelFormat) return;
-  throw InputError(fmt::format(
-      "{0}: is a model of format version {1}, this program reads {2}; `penchant upgrade "
-      "X.data {0}` rewrites it",
-      directory.string(), format, kModelFormat));
-}
-
-std::string name_of(ModelKind kind, const json& model, std::span<const ScoreTerm> terms) {
-  if (kind == ModelKind::graph_filter)
-    return fmt::format("graph_filter {}", enum_name(filter_from_json(model.at("filter")).kind));
-  if (kind != ModelKind::automatic) return enum_name(kind);
-  std::string parts;
-  for (const ScoreTerm& term : terms) {
-    if (term.kind == TermKind::popularity) continue;
-    parts += (parts.empty() ? "" : " and ") + std::string(enum_name(term.kind));
-  }
-  return fmt::format("auto ({})", parts);
-}
-
-std::string hash_of(ModelKind kind, const json& manifest) {
-  const auto weights = manifest.at("hash").get<std::string>();
-  if (kind == ModelKind::graph_filter || kind == ModelKind::automatic)
-    return hash_bytes(manifest.at("model").dump() + weights);
-  // Whatever changes a score; the weights' file alone does not hold all of it.
-  std::string parts = weights;
-  for (const char* key : {"model", "graph_options", "popularity_weight", "blend", "repeats",
-                          "calibration", "trained_on"})
-    parts += manifest.value(key, json()).dump();
-  return hash_bytes(parts);
-}
 
 }  // namespace
 
@@ -102,13 +78,10 @@ struct Model::Impl {
   std::string identity = {};  ///< of the manifest that was read
   json manifest = {};
   KnownPart known = KnownPart::train_and_validation;
-  ModelKind kind = ModelKind::lightgcn;
-  GraphOptions graph_options = {};
-  std::string name = {}, hash = {};
-  bool saw_validation = false;
-  std::vector<ScoreTerm> terms = {};
+  ModelFacts facts = {};
   VectorLayout layout = {};
   VectorTable users = {}, items = {};
+  bool items_finite = false;  ///< known to be
   bool has_scorer = false, has_interest = false;
   graph::NodeId scored_user = graph::kNoNode;     ///< the only one that the scorer knows; or all
   std::shared_ptr<models::Scorer> scorer = {};    ///< null until it is made
@@ -117,21 +90,23 @@ struct Model::Impl {
   std::optional<Histories> histories = {};
 
   void open();
-  void read_facts();
   void open_vectors();
+  void require_finite(graph::NodeId user);
   const Dataset& all_of_it();
   models::Scorer* scorer_of(graph::NodeId user);
   void make_scorer(graph::NodeId user);
   FinishedVectors make_interest();
 
-  /// What reads the manifest: exceptions of its JSON say that it is damaged.
+  std::string upgrade() const {
+    return fmt::format("`penchant upgrade {} {}`", dataset.directory.string(), directory.string());
+  }
+  /// What reads the vectors: its errors say what makes them again.
   template <typename Read>
-  auto reading(Read read) {
+  void reading_vectors(Read read) const {
     try {
-      return read();
-    } catch (const json::exception& error) {
-      throw InputError(
-          fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
+      read();
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{}; {} writes the vectors again", error.what(), upgrade()));
     }
   }
   /// Before files are read that belong to those read before.
@@ -144,53 +119,42 @@ struct Model::Impl {
 void Model::Impl::open() {
   identity = manifest_identity(directory);
   manifest = read_manifest(directory, kModelArtifact);
-  reading([&] {
-    require_format(directory, manifest);
-    if (dataset.use == DatasetUse::everything) check_files(directory, kModelArtifact, manifest);
-    require_data(directory, manifest, dataset);
-    read_facts();
-    open_vectors();
-  });
-}
-
-void Model::Impl::read_facts() {
-  const json& model = manifest.at("model");
-  kind = parse_enum<ModelKind>(model.at("kind").get<std::string>(), "model.kind");
-  graph_options = graph_options_from_json(manifest.at("graph_options"));
-  saw_validation = manifest.at("trained_on").get<std::string>() == "train+validation";
-  switch (kind) {
-    case ModelKind::graph_filter:
-      terms = {{TermKind::filter, 1.0}};
-      break;
-    case ModelKind::automatic:
-      terms = auto_terms(model);
-      break;
-    default:
-      model_from_json(model, directory / kManifestName);
-      terms = trained_terms(manifest);
-      break;
+  if (const json& format = manifest["format_version"]; format != kModelFormat) {
+    throw InputError(
+        fmt::format("{}: is a model of format version {}, this program reads {}; {} rewrites it",
+                    directory.string(), format.dump(), kModelFormat, upgrade()));
   }
-  has_interest = kind == ModelKind::interest;
-  has_scorer = std::any_of(terms.begin(), terms.end(), [](const ScoreTerm& term) {
-    return term.kind == TermKind::filter || term.kind == TermKind::repeats;
-  });
-  name = name_of(kind, model, terms);
-  hash = hash_of(kind, manifest);
+  if (dataset.use == DatasetUse::everything)
+    check_files(directory, kModelArtifact, manifest, CheckedFiles::others);
+  require_data(directory, manifest, dataset);
+  facts = model_facts(directory, manifest);
+  has_interest = facts.kind == ModelKind::interest;
+  has_scorer = has_term(facts.terms, TermKind::filter) || has_term(facts.terms, TermKind::repeats);
+  take_values(directory / kManifestName,
+              [&] { layout = VectorLayout::from_json(manifest.at("layout")); });
+  reading_vectors([&] { open_vectors(); });
+  if (has_interest && known == KnownPart::train) users.own(make_interest().users);
 }
 
 void Model::Impl::open_vectors() {
-  layout = VectorLayout::from_json(manifest.at("layout"), directory / kManifestName);
-  const auto map = [&](VectorTable& table, const char* file, std::int64_t rows) {
-    try {
-      table.map(map_vectors(directory / kVectorsFolder / file, rows, layout.width()));
-    } catch (const InputError& error) {
-      throw InputError(fmt::format("{}; `penchant upgrade X.data {}` writes the vectors again",
-                                   error.what(), directory.string()));
-    }
-  };
-  map(items, "items.npy", dataset.num_items());
-  map(users, "users.npy", dataset.num_users());
-  if (has_interest && known == KnownPart::train) users.own(make_interest().users);
+  const fs::path folder = directory / kVectorsFolder;
+  if (dataset.use == DatasetUse::everything)
+    check_files(directory, kModelArtifact, manifest, CheckedFiles::vectors);
+  items.map(folder / "items.npy", dataset.num_items(), layout.width());
+  users.map(folder / "users.npy", dataset.num_users(), layout.width());
+  if (dataset.use == DatasetUse::lookup) return;
+  items.require_finite(0, dataset.num_items());
+  users.require_finite(0, dataset.num_users());
+  items_finite = true;
+}
+
+/// Before a look-up ranks by vectors: those of all items and, unless it is kNoNode, the user's.
+void Model::Impl::require_finite(graph::NodeId user) {
+  reading_vectors([&] {
+    if (user != graph::kNoNode) users.require_finite(user, 1);
+    if (!items_finite) items.require_finite(0, dataset.num_items());
+  });
+  items_finite = true;
 }
 
 /// The data set with everything.
@@ -208,6 +172,8 @@ const Dataset& Model::Impl::all_of_it() {
 
 /// What it ranks by, of this user or, with kNoNode, of all.
 models::Scorer* Model::Impl::scorer_of(graph::NodeId user) {
+  if (user != graph::kNoNode && (!has_scorer || has_term(facts.terms, TermKind::vectors)))
+    require_finite(user);
   const bool fits = scorer != nullptr && (scored_user == graph::kNoNode || scored_user == user);
   if (has_scorer && !fits) make_scorer(user);
   return scorer.get();
@@ -215,9 +181,7 @@ models::Scorer* Model::Impl::scorer_of(graph::NodeId user) {
 
 void Model::Impl::make_scorer(graph::NodeId user) {
   require_same();
-  const bool repeats = std::any_of(terms.begin(), terms.end(), [](const ScoreTerm& term) {
-    return term.kind == TermKind::repeats;
-  });
+  const bool repeats = has_term(facts.terms, TermKind::repeats);
   const bool of_one = repeats && dataset.use == DatasetUse::lookup && user != graph::kNoNode;
   scored_user = of_one ? user : graph::kNoNode;
   Histories known_events;
@@ -226,16 +190,16 @@ void Model::Impl::make_scorer(graph::NodeId user) {
                           : known_histories(all_of_it(), known, kAllEvents);
   }
   const graph::UserItemGraph graph = make_known_links(
-      dataset, saw_validation ? KnownPart::train_and_validation : KnownPart::train, graph_options);
+      dataset, facts.saw_validation ? KnownPart::train_and_validation : KnownPart::train,
+      facts.graph_options);
   const VectorViews vectors = {users.view(backend), items.view(backend), layout};
-  scorer = reading([&]() -> std::unique_ptr<models::Scorer> {
-    const json& model = manifest.at("model");
-    if (kind == ModelKind::graph_filter)
-      return load_filter(directory, model, graph, backend, dataset.use);
-    if (kind == ModelKind::automatic)
-      return auto_scorer(directory, model, graph, vectors, known_events, backend, dataset.use);
-    return trained_scorer(manifest, graph, vectors, known_events, backend);
-  });
+  const json& model = manifest.at("model");
+  if (facts.kind == ModelKind::graph_filter)
+    scorer = load_filter(directory, model, graph, backend, dataset.use);
+  else if (facts.kind == ModelKind::automatic)
+    scorer = auto_scorer(directory, model, graph, vectors, known_events, backend, dataset.use);
+  else
+    scorer = trained_scorer(manifest, graph, vectors, known_events, backend);
   require_same();
 }
 
@@ -243,11 +207,11 @@ void Model::Impl::make_scorer(graph::NodeId user) {
 FinishedVectors Model::Impl::make_interest() {
   require_same();
   const Dataset& data = all_of_it();
-  const Graphs graphs = make_graphs(saw_validation ? train_and_validation(data) : data.split.train,
-                                    data, graph_options);
+  const Graphs graphs =
+      make_graphs(facts.saw_validation ? train_and_validation(data) : data.split.train, data,
+                  facts.graph_options);
   FinishedVectors vectors;
-  interest = reading(
-      [&] { return load_interest(directory, manifest, data, graphs, known, backend, vectors); });
+  interest = load_interest(directory, manifest, data, graphs, known, backend, vectors);
   require_same();
   return vectors;
 }
@@ -256,8 +220,8 @@ Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Model::Model(const Dataset& dataset, Parts parts, Backend& backend)
     : impl_(std::make_unique<Impl>(Impl{dataset, backend})) {
-  impl_->name = std::move(parts.name);
-  impl_->hash = std::move(parts.hash);
+  impl_->facts.name = std::move(parts.name);
+  impl_->facts.hash = std::move(parts.hash);
   impl_->layout = parts.vectors.layout;
   impl_->users.own(std::move(parts.vectors.users));
   impl_->items.own(std::move(parts.vectors.items));
@@ -285,13 +249,16 @@ Model& Model::operator=(Model&&) noexcept = default;
 const Dataset& Model::dataset() const { return impl_->dataset; }
 Backend& Model::backend() const { return impl_->backend; }
 const fs::path& Model::directory() const { return impl_->directory; }
-const std::string& Model::name() const { return impl_->name; }
-const std::string& Model::hash() const { return impl_->hash; }
-bool Model::saw_validation() const { return impl_->saw_validation; }
+const std::string& Model::name() const { return impl_->facts.name; }
+const std::string& Model::hash() const { return impl_->facts.hash; }
+bool Model::saw_validation() const { return impl_->facts.saw_validation; }
 const VectorLayout& Model::layout() const { return impl_->layout; }
 ConstFloatView Model::users() const { return impl_->users.view(impl_->backend); }
-ConstFloatView Model::items() const { return impl_->items.view(impl_->backend); }
-std::span<const ScoreTerm> Model::terms() const { return impl_->terms; }
+ConstFloatView Model::items() const {
+  impl_->require_finite(graph::kNoNode);
+  return impl_->items.view(impl_->backend);
+}
+std::span<const ScoreTerm> Model::terms() const { return impl_->facts.terms; }
 bool Model::has_scorer() const { return impl_->has_scorer; }
 bool Model::has_interest() const { return impl_->has_interest; }
 

@@ -44,9 +44,9 @@ class Model {
   Model(const Dataset& dataset, Parts parts, kernels::Backend& backend);
   /// Throws InputError: unfinished or damaged, trained on another data set, of an older format
   /// (`penchant upgrade` rewrites it). With everything of the data set read, the hashes of the
-  /// model's files are compared; for look-ups only the sizes and headers of its vectors, and of
-  /// what is read later. `known` is what is known of users: where the validation part must not be,
-  /// an interest model makes their vectors anew.
+  /// model's files are compared, and its vectors are finite; for look-ups only the sizes and headers
+  /// of its vectors are looked at, and what they answer from later. `known` is what is known of
+  /// users: where the validation part must not be, an interest model makes their vectors anew.
   static Model open(const std::filesystem::path& directory, const Dataset& dataset,
                     kernels::Backend& backend, KnownPart known = KnownPart::train_and_validation);
   ~Model();

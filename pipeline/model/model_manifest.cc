@@ -146,7 +146,7 @@ json model_to_json(const models::ModelOptions& model) {
           {"initial_scale", model.initial_scale}, {"interest", interest_to_json(model.interest)}};
 }
 
-models::ModelOptions model_from_json(const json& stored, const std::filesystem::path& file) {
+models::ModelOptions model_from_json(const json& stored) {
   models::ModelOptions model;
   model.kind = parse_enum<models::ModelKind>(stored.at("kind").get<std::string>(), "model.kind");
   model.embedding_dim = stored.at("embedding_dim").get<std::int64_t>();
@@ -163,7 +163,7 @@ models::ModelOptions model_from_json(const json& stored, const std::filesystem::
   // Models of earlier versions have none of these.
   model.new_item_columns = stored.value("new_item_columns", std::int64_t{0});
   if (stored.contains("interest")) model.interest = interest_from_json(stored.at("interest"));
-  check_model_options(model, file.string() + ": damaged");
+  check_model_options(model, "damaged");
   return model;
 }
 

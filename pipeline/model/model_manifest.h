@@ -2,7 +2,6 @@
 // Options of models as the manifests of X.model and its checkpoints hold them, and back.
 #pragma once
 
-#include <filesystem>
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
@@ -22,20 +21,17 @@ inline constexpr const char* kEvaluation = "evaluation.json";
 void check_model_options(const models::ModelOptions& options, std::string_view place = {});
 
 nlohmann::json model_to_json(const models::ModelOptions& model);
-/// Throws nlohmann::json::exception where something is missing, InputError for an unknown word or a
-/// number out of its bounds; `file` is named.
-models::ModelOptions model_from_json(const nlohmann::json& stored,
-                                     const std::filesystem::path& file);
+/// This and what follows: throws nlohmann::json::exception where something is missing, InputError for
+/// an unknown word or a number out of its bounds.
+models::ModelOptions model_from_json(const nlohmann::json& stored);
 
 nlohmann::json blend_to_json(const FilterBlend& blend);
-/// Throws InputError for numbers that are no weights, as nlohmann::json::exception for missing
-/// ones.
 FilterBlend blend_from_json(const nlohmann::json& stored);
 
 nlohmann::json repeats_to_json(const RepeatBlend& repeats);
 RepeatBlend repeats_from_json(const nlohmann::json& stored);
 
-/// stored.at(key), a number from `least` to `most`. Throws InputError otherwise.
+/// stored.at(key), a number from `least` to `most`.
 double number_between(const nlohmann::json& stored, const char* key, double least, double most);
 /// Weight of popularity in scores and of terms in mixtures.
 inline constexpr double kMostWeight = 1e9;

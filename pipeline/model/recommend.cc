@@ -5,14 +5,17 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "kernels/transfer.h"
+#include "pipeline/artifact/manifest.h"
 #include "pipeline/data/raw_ids.h"
 #include "pipeline/model/model.h"
 
 namespace penchant::pipeline {
 
+namespace fs = std::filesystem;
 using graph::NodeId;
 using kernels::ConstFloatView;
 
@@ -50,6 +53,19 @@ std::vector<ScoredItem> rank_vectors(ConstFloatView query, ConstFloatView items,
   return rank(items.rows, std::move(excluded), k, backend,
               [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
                   kernels::FloatView scores) { backend.topk(query, items, masked, ids, scores); });
+}
+
+/// A look-up maps singular vectors without a look at them; what is damaged shows in the scores.
+void require_finite_scores(const Model& model, const kernels::FloatMatrix& scores) {
+  kernels::Download<float> download;
+  const ConstFloatView values = download(scores.view(), model.backend());
+  bool finite = true;
+  for (std::int64_t item = 0; item < values.rows; ++item) finite &= std::isfinite(values(item, 0));
+  if (finite) return;
+  const fs::path& directory = model.directory();
+  check_files(directory, kModelArtifact, read_manifest(directory, kModelArtifact));
+  throw InputError(
+      fmt::format("{}: damaged: its scores are not finite numbers", directory.string()));
 }
 
 /// Mean of the items' embeddings, as long as they are on average; 1 in the column of popularity,
@@ -108,6 +124,7 @@ std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t
   if (models::Scorer* const ranker = scorer_of(user)) {
     kernels::FloatMatrix all_scores = backend().matrix<float>(data.num_items(), 1);
     ranker->score({&user, 1, kernels::Device::cpu}, backend(), all_scores.view());
+    require_finite_scores(*this, all_scores);
     return rank(data.num_items(), std::move(seen), k, backend(),
                 [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
                     kernels::FloatView scores) {

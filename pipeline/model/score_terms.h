@@ -5,6 +5,7 @@
 //   s_ui = (sum over u's events e with item i of decay^(number of u's events after e))^power
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -42,6 +43,10 @@ struct ScoreTerm {
   TermKind kind;
   double weight;
 };
+inline bool has_term(const std::vector<ScoreTerm>& terms, TermKind kind) {
+  return std::any_of(terms.begin(), terms.end(),
+                     [&](const ScoreTerm& term) { return term.kind == kind; });
+}
 
 /// The s_ui above [histories x I], with values.
 graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, float decay,

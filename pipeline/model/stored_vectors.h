@@ -12,9 +12,12 @@
 
 namespace penchant::pipeline {
 
-inline constexpr const char* kVectorsFolder = "vectors";
+/// Throws InputError naming the file and the first of these rows that holds a number that is not
+/// finite.
+void require_finite(kernels::ConstFloatView rows, const std::filesystem::path& file,
+                    std::int64_t first_row = 0);
 
-/// Writes both files into a model's folder.
+/// Writes both files into a model's folder. Throws InputError as require_finite() does.
 void store_vectors(const std::filesystem::path& model_directory, const FinishedVectors& vectors,
                    kernels::Backend& backend);
 

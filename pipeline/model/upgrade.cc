@@ -12,11 +12,14 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/artifact_files.h"
 #include "pipeline/artifact/interrupt.h"
+#include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/derive_vectors.h"
+#include "pipeline/model/model.h"
+#include "pipeline/model/model_facts.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/stored_vectors.h"
 
@@ -31,8 +34,9 @@ namespace {
 /// The manifest of a model whose files are whole but for its vectors.
 json read_old(const fs::path& model, const Dataset& dataset) {
   json manifest = read_manifest(model, kModelArtifact);
-  check_files(model, kModelArtifact, manifest,
-              manifest.at("format_version") == kModelFormat ? kVectorsFolder : "");
+  check_files(
+      model, kModelArtifact, manifest,
+      manifest.at("format_version") == kModelFormat ? CheckedFiles::others : CheckedFiles::all);
   require_data(model, manifest, dataset);
   return manifest;
 }
@@ -54,19 +58,20 @@ void copy_files(const fs::path& from, const fs::path& to) {
 }
 
 /// The trained model of a mixture: the manifest around it names its own.
-void refuse_part_of_a_model(const fs::path& model) {
+void refuse_part_of_a_model(const fs::path& model, const Dataset& dataset) {
   fs::path folder = fs::absolute(model).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
   const bool inner = folder.filename() == kAutoVectors || folder.filename() == kVectorsFolder;
   if (inner && fs::exists(folder.parent_path() / kManifestName)) {
-    throw InputError(fmt::format("{}: is a part of {}; `penchant upgrade X.data {}` writes both",
+    throw InputError(fmt::format("{0}: is a part of {1}; `penchant upgrade {2} {1}` writes both",
                                  model.string(), folder.parent_path().string(),
-                                 folder.parent_path().string()));
+                                 dataset.directory.string()));
   }
 }
 
 void write_anew(const fs::path& from, json manifest, ArtifactWriter& writer, const Dataset& dataset,
                 Backend& backend, Progress& progress) {
+  const ModelFacts facts = model_facts(from, manifest);
   writer.clear();
   copy_files(from, writer.folder());
   // Up to format version 2 the trained model of a mixture lay where its vectors are now.
@@ -78,9 +83,9 @@ void write_anew(const fs::path& from, json manifest, ArtifactWriter& writer, con
     break;
   }
   stop_if_asked(progress);
-  const bool merged = manifest.at("trained_on").get<std::string>() == "train+validation";
-  const Graphs graphs = make_graphs(merged ? train_and_validation(dataset) : dataset.split.train,
-                                    dataset, graph_options_from_json(manifest.at("graph_options")));
+  const Graphs graphs =
+      make_graphs(facts.saw_validation ? train_and_validation(dataset) : dataset.split.train,
+                  dataset, facts.graph_options);
   // Late: in an unfinished model it says that a training goes on.
   if (fs::exists(from / kChoiceName)) copy_into(from / kChoiceName, writer.folder());
   finish_model(writer, std::move(manifest), dataset, graphs, backend);
@@ -96,7 +101,7 @@ std::string stamp_of(const fs::path& model) {
 UpgradeReport upgrade_model(const fs::path& model_directory, const Dataset& dataset,
                             Backend& backend, Progress& progress) {
   progress.begin("upgrade");
-  refuse_part_of_a_model(model_directory);
+  refuse_part_of_a_model(model_directory, dataset);
   if (const fs::path begun = resumable_training(model_directory); !begun.empty()) {
     throw InputError(fmt::format(
         "{}: holds an interrupted training, which would be lost; end it with train --resume, or "
@@ -105,29 +110,26 @@ UpgradeReport upgrade_model(const fs::path& model_directory, const Dataset& data
   }
   UpgradeReport report;
   report.format = kModelFormat;
-  try {
-    json manifest = read_old(model_directory, dataset);
-    manifest.at("format_version").get_to(report.from_format);
-    if (report.from_format == kModelFormat) {
-      VectorLayout::from_json(manifest.at("layout"), model_directory / kManifestName);
-      try {
-        check_files(model_directory, kModelArtifact, manifest);
-        progress.end(fmt::format("{} is up to date", model_directory.string()));
-        return report;
-      } catch (const InputError&) {
-        // Its vectors are not those that were written.
-      }
-    }
-    ArtifactWriter writer(Destination(model_directory, stamp_of(model_directory)), kModelArtifact);
+  json manifest = read_old(model_directory, dataset);
+  manifest.at("format_version").get_to(report.from_format);
+  if (report.from_format == kModelFormat) {
+    // One of a newer program stays.
+    take_values(model_directory / kManifestName,
+                [&] { VectorLayout::from_json(manifest.at("layout")); });
     try {
-      write_anew(model_directory, std::move(manifest), writer, dataset, backend, progress);
-    } catch (...) {
-      writer.clear();
-      throw;
+      Model::open(model_directory, dataset, backend);
+      progress.end(fmt::format("{} is up to date", model_directory.string()));
+      return report;
+    } catch (const InputError&) {
+      // Its vectors are not those that were written.
     }
-  } catch (const json::exception& error) {
-    throw InputError(
-        fmt::format("{}/manifest.json: damaged: {}", model_directory.string(), error.what()));
+  }
+  ArtifactWriter writer(Destination(model_directory, stamp_of(model_directory)), kModelArtifact);
+  try {
+    write_anew(model_directory, std::move(manifest), writer, dataset, backend, progress);
+  } catch (...) {
+    writer.clear();
+    throw;
   }
   report.written = true;
   progress.end(fmt::format("{}: vectors of {} users and {} items", model_directory.string(),

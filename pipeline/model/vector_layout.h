@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -24,9 +23,9 @@ struct VectorLayout {
   bool operator==(const VectorLayout&) const = default;
 
   nlohmann::json to_json() const;
-  /// Throws InputError naming `file`: of a newer version, without a key, or with columns that do
-  /// not add up to the width.
-  static VectorLayout from_json(const nlohmann::json& stored, const std::filesystem::path& file);
+  /// Throws InputError: of a newer version, or with columns that do not add up to the width;
+  /// nlohmann::json::exception where something is missing.
+  static VectorLayout from_json(const nlohmann::json& stored);
 };
 
 /// The vectors that a model's scores are inner products of, in the data set's dense ids.

@@ -68,7 +68,7 @@ struct Weights {
   models::TensorFile file;
 
   Weights(const fs::path& model_directory, const json& manifest)
-      : options(model_from_json(manifest.at("model"), model_directory / kManifestName)),
+      : options(model_from_json(manifest.at("model"))),
         path(model_directory / kModelWeights),
         file(models::read_safetensors(path)) {
     options.initializer = models::Initializer::normal;  // read over: the start need not be good

@@ -32,7 +32,7 @@ TEST_F(CliUpgrade, AModelOfAnEarlierProgram) {
   for (const std::vector<std::string>& verb :
        {recommend, similar, {"evaluate", data, model}, {"embed", data, model, "--out", at("x.e")}})
     expect_input_error(run_penchant(verb),
-                       {model, "format version 1", "penchant upgrade X.data " + model});
+                       {model, "format version 1", "penchant upgrade " + data + " " + model});
 
   const json report = run_penchant({"upgrade", data, model, "--json"}).json();
   EXPECT_EQ(report["from_format"], 1);

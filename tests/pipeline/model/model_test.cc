@@ -3,8 +3,10 @@
 // and models of earlier programs.
 #include "pipeline/model/model.h"
 
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <set>
 
 #include <fmt/core.h>
@@ -15,9 +17,11 @@
 #include "graph/enum_names.h"
 #include "graph/npy.h"
 #include "pipeline/artifact/artifact_files.h"
+#include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/derive_vectors.h"
+#include "pipeline/model/stored_vectors.h"
 #include "pipeline/model/upgrade.h"
 #include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
@@ -35,6 +39,8 @@ using penchant::testing::read_text;
 using penchant::testing::write_text;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 std::vector<float> values_of(kernels::ConstFloatView matrix) {
   std::vector<float> values;
@@ -169,11 +175,11 @@ TEST_F(Models, SaysWhatItsScoresAreMadeOf) {
 TEST(VectorLayouts, AreReadBackOrRefused) {
   const VectorLayout layout = {16, 5, true, false};
   EXPECT_EQ(layout.width(), 22);
-  EXPECT_EQ(VectorLayout::from_json(layout.to_json(), "m.json"), layout);
+  EXPECT_EQ(VectorLayout::from_json(layout.to_json()), layout);
   const auto refused = [&](const char* key, const json& value) {
     json stored = layout.to_json();
     stored[key] = value;
-    return input_error_of([&] { VectorLayout::from_json(stored, "m.json"); });
+    return input_error_of([&] { take_values("m.json", [&] { VectorLayout::from_json(stored); }); });
   };
   EXPECT_THAT(refused("version", 2), AllOf(HasSubstr("m.json"), HasSubstr("layout of version 2")));
   EXPECT_THAT(refused("width", 23), AllOf(HasSubstr("m.json"), HasSubstr("layout of 23 columns")));
@@ -187,6 +193,8 @@ TEST_F(Models, DamagedVectorsAreRefusedAndMadeAgain) {
   train_kind("lightgcn", "m");
   const fs::path items = at("m") / "vectors" / "items.npy";
   const std::string good = read_text(items);
+  const std::string cure =
+      "`penchant upgrade " + data_path().string() + " " + at("m").string() + "` writes the vectors";
   const Dataset known = read_dataset(data_path(), DatasetUse::lookup);
   const auto look_up = [&] {
     return input_error_of([&] { Model::open(at("m"), known, backend()); });
@@ -212,18 +220,154 @@ TEST_F(Models, DamagedVectorsAreRefusedAndMadeAgain) {
     SCOPED_TRACE(words);
     write_text(items, bytes);
     if (!words.empty()) {  // a look-up compares no hashes
-      EXPECT_THAT(look_up(), AllOf(HasSubstr(items.string()), HasSubstr(words),
-                                   HasSubstr("penchant upgrade")));
+      EXPECT_THAT(look_up(), AllOf(HasSubstr(items.string()), HasSubstr(words), HasSubstr(cure)));
     }
-    EXPECT_THAT(input_error_of([&] { open("m"); }), HasSubstr(items.string()));
+    EXPECT_THAT(input_error_of([&] { open("m"); }),
+                AllOf(HasSubstr(items.string()), HasSubstr(cure), Not(HasSubstr("run the stage"))));
     EXPECT_TRUE(upgrade_model(at("m"), dataset(), backend(), silent_progress()).written);
     EXPECT_EQ(read_text(items), good);
   }
   fs::remove(items);
-  EXPECT_THAT(look_up(), AllOf(HasSubstr(items.string()), HasSubstr("penchant upgrade")));
+  EXPECT_THAT(look_up(), AllOf(HasSubstr(items.string()), HasSubstr(cure)));
+  EXPECT_THAT(input_error_of([&] { open("m"); }), HasSubstr(cure));
   EXPECT_TRUE(upgrade_model(at("m"), dataset(), backend(), silent_progress()).written);
   EXPECT_EQ(read_text(items), good);
   EXPECT_FALSE(upgrade_model(at("m"), dataset(), backend(), silent_progress()).written);
+}
+
+TEST_F(Models, DamageInTheTrainedModelOfAMixtureIsNoticed) {
+  TrainOptions options;
+  options.model.kind = models::ModelKind::automatic;
+  options.model.embedding_dim = 12;
+  options.filter.rank = 16;
+  train(options, "m");
+  const auto upgrade = [&] {
+    return upgrade_model(at("m"), dataset(), backend(), silent_progress()).written;
+  };
+  for (const char* name : {"weights.safetensors", "manifest.json", "vectors/users.npy"}) {
+    const fs::path file = at("m") / "trained" / name;
+    const std::string good = read_text(file);
+    std::string flipped = good;
+    flipped[flipped.size() / 2] ^= 0x10;
+    write_text(file, flipped);
+    EXPECT_THAT(input_error_of([&] { open("m"); }), HasSubstr(file.string()));
+    if (name == std::string("vectors/users.npy")) {
+      EXPECT_TRUE(upgrade());
+      EXPECT_EQ(read_text(file), good);
+    } else {
+      EXPECT_THAT(input_error_of(upgrade), HasSubstr(file.string()));
+      write_text(file, good);
+    }
+  }
+  EXPECT_FALSE(upgrade());
+}
+
+TEST_F(Models, NumbersThatAreNotFiniteAreRefused) {
+  train_kind("columns", "m");
+  const Dataset known = read_dataset(data_path(), DatasetUse::lookup);
+  const auto put = [&](const fs::path& file, std::int64_t row, float value) {
+    std::string bytes = read_text(file);
+    const std::int64_t rows =
+        file.filename() == "items.npy" ? dataset().num_items() : dataset().num_users();
+    const std::size_t width = bytes.size() / static_cast<std::size_t>(rows) / sizeof value;
+    std::memcpy(
+        bytes.data() + bytes.size() - static_cast<std::size_t>(rows - row) * width * sizeof value,
+        &value, sizeof value);
+    write_text(file, bytes);
+  };
+  const std::vector<std::string_view> history = {"i1", "i2"};
+  const std::vector<std::function<void(const Model&)>> look_ups = {
+      [](const Model& model) { model.recommend("u3", 5); },
+      [](const Model& model) { model.similar("i3", 5); },
+      [&](const Model& model) { model.recommend_for_history(history, 5); }};
+  const fs::path items = at("m") / "vectors" / "items.npy";
+  const fs::path users = at("m") / "vectors" / "users.npy";
+  const std::string good_items = read_text(items), good_users = read_text(users);
+  const graph::NodeId user = dataset().users.find("u3");
+  for (const float value : {std::nanf(""), -INFINITY}) {
+    put(items, 5, value);
+    for (const auto& look_up : look_ups) {
+      EXPECT_THAT(input_error_of([&] { look_up(Model::open(at("m"), known, backend())); }),
+                  AllOf(HasSubstr(items.string()), HasSubstr("row 5 "), HasSubstr("upgrade")));
+    }
+    write_text(items, good_items);
+    put(users, user, value);
+    const Model model = Model::open(at("m"), known, backend());
+    EXPECT_THAT(input_error_of([&] { model.recommend("u3", 5); }),
+                AllOf(HasSubstr(users.string()), HasSubstr(fmt::format("row {} ", user))));
+    EXPECT_EQ(model.recommend("u4", 5).size(), 5U);
+    EXPECT_EQ(model.similar("i3", 5).size(), 5U);
+    json stored = manifest("m");
+    const json good = stored;
+    stored["files"]["vectors/users.npy"] = hash_file(users);
+    write_manifest(at("m"), stored);
+    EXPECT_THAT(input_error_of([&] { open("m"); }), HasSubstr(users.string()));
+    EXPECT_TRUE(upgrade_model(at("m"), dataset(), backend(), silent_progress()).written);
+    EXPECT_EQ(read_text(users), good_users);
+  }
+  FinishedVectors bad = {backend().matrix<float>(2, 1), backend().matrix<float>(2, 1), {}};
+  backend().fill(bad.items.view(), 1.0F);
+  backend().fill(bad.users.view(), INFINITY);
+  EXPECT_THAT(input_error_of([&] { store_vectors(at("x"), bad, backend()); }),
+              AllOf(HasSubstr("users.npy"), HasSubstr("row 0 ")));
+
+  TrainOptions options;
+  options.model.kind = models::ModelKind::graph_filter;
+  options.filter.kind = models::FilterKind::gfcf;
+  options.filter.low_pass = 0.5F;
+  options.filter.rank = 16;
+  train(options, "filter");
+  const fs::path weights = at("filter") / "weights.safetensors";
+  std::string bytes = read_text(weights);
+  const float nan = std::nanf("");
+  std::memcpy(bytes.data() + bytes.size() / 8 * 4, &nan, sizeof nan);
+  write_text(weights, bytes);
+  EXPECT_THAT(
+      input_error_of([&] { Model::open(at("filter"), known, backend()).recommend("u3", 5); }),
+      HasSubstr(weights.string()));
+}
+
+TEST_F(Models, AManifestThatNoVerbReadsIsNamed) {
+  const auto refused = [&](const std::string& name, const json::json_pointer& key,
+                           const json& value) {
+    SCOPED_TRACE(key.to_string());
+    const json good = manifest(name);
+    json stored = good;
+    stored[key] = value;
+    write_manifest(at(name), stored);
+    for (const std::string& message : {input_error_of([&] { open(name); }), input_error_of([&] {
+                                         upgrade_model(at(name), dataset(), backend(),
+                                                       silent_progress());
+                                       })})
+      EXPECT_THAT(message, StartsWith((at(name) / "manifest.json").string() + ": "));
+    write_manifest(at(name), good);
+  };
+  using Key = json::json_pointer;
+  train_kind("lightgcn", "m");
+  refused("m", Key("/model/kind"), "x");
+  refused("m", Key("/model/activation"), "x");
+  refused("m", Key("/model/embedding_dim"), 0);
+  refused("m", Key("/graph_options/user_item_weight"), "x");
+  refused("m", Key("/graph_options/cooccurrence_window"), 0);
+  refused("m", Key("/popularity_weight"), -1);
+  refused("m", Key("/blend/weight"), -1);
+  refused("m", Key("/trained_on"), 3);
+  refused("m", Key("/data_hash"), 3);
+  refused("m", Key("/layout/width"), 9);
+  train_kind("graph_filter", "filter");
+  refused("filter", Key("/model/filter/kind"), "x");
+  refused("filter", Key("/model/filter/rank"), -1);
+  train_kind("auto", "auto");
+  refused("auto", Key("/model/mixture/popularity_weight"), -1);
+  train_kind("interest", "interest");
+  refused("interest", Key("/calibration/logits"), json::array({1.0}));
+
+  json stored = manifest("m");
+  stored["layout"]["width"] = stored["layout"]["embedding_dim"] = 9;
+  write_manifest(at("m"), stored);
+  EXPECT_THAT(input_error_of([&] { open("m"); }), HasSubstr("expected 91 x 9"));
+  EXPECT_TRUE(upgrade_model(at("m"), dataset(), backend(), silent_progress()).written);
+  EXPECT_EQ(open("m").layout().width(), 8);
 }
 
 TEST_F(Models, OfAnEarlierProgramAreUpgraded) {
@@ -242,9 +386,10 @@ TEST_F(Models, OfAnEarlierProgramAreUpgraded) {
     }
     const std::string hash = open(kind).hash();
     penchant::testing::make_old(at(kind), hash_bytes);
-    EXPECT_THAT(input_error_of([&] { open(kind); }),
-                AllOf(HasSubstr(at(kind).string()), HasSubstr("format version 2"),
-                      HasSubstr("penchant upgrade X.data " + at(kind).string())));
+    EXPECT_THAT(
+        input_error_of([&] { open(kind); }),
+        AllOf(HasSubstr(at(kind).string()), HasSubstr("format version 2"),
+              HasSubstr("penchant upgrade " + data_path().string() + " " + at(kind).string())));
     const UpgradeReport report = upgrade_model(at(kind), dataset(), backend(), silent_progress());
     EXPECT_EQ(report.from_format, 2);
     EXPECT_TRUE(report.written);
