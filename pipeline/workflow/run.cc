@@ -16,6 +16,7 @@
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/model/upgrade.h"
 #include "pipeline/training/node_order.h"
 #include "pipeline/training/train.h"
 
@@ -146,6 +147,12 @@ RunReport run_all(Config config, Progress& progress) {
   if (config.train.node_order == NodeOrder::metis && !filter)
     train_inputs["partition"] = partition_inputs["partition"];
   const Stamp trained(config.model_out, kModelArtifact, train_inputs);
+  if (is_finished(config.model_out, kModelArtifact) &&
+      read_manifest(config.model_out, kModelArtifact).at("format_version") != kModelFormat &&
+      trained.is_current()) {
+    upgrade_model(config.model_out, dataset, *backend, progress);
+    report.done.emplace_back("upgrade");
+  }
   stage("train", trained, report, progress, [&] {
     load_metis_order(config.data_out, dataset, graphs, config.partition, config.train, progress);
     report.interrupted = train_or_resume(dataset, graphs, config.train, effective_toml(config),

@@ -21,8 +21,8 @@ struct RunReport {
   bool interrupted = false;
 };
 
-/// Ingest, graph, partition, train, evaluate, embed as `config` says. Writes evaluation.json into
-/// the model.
+/// Ingest, graph, partition, train, evaluate, embed as `config` says; a model of an earlier program
+/// that is what `config` asks for is upgraded. Writes evaluation.json into the model.
 RunReport run_all(Config config, Progress& progress);
 
 }  // namespace penchant::pipeline

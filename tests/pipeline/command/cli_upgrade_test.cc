@@ -50,6 +50,23 @@ TEST_F(CliUpgrade, AModelOfAnEarlierProgram) {
   EXPECT_EQ(run_penchant(recommend).json(), recommended);
 }
 
+TEST_F(CliUpgrade, RunUpgradesAModelThatIsWhatItAskedFor) {
+  const std::vector<std::string> run = {"run",     at("shop.toml"), "--json",
+                                        "--quiet", "--set",         "train.epochs=1"};
+  const json first = run_penchant(run).json();
+  const std::string model = at("shop.model");
+  const std::string weights = read_text(model + "/weights.safetensors");
+  json manifest = json::parse(read_text(model + "/manifest.json"));
+  for (const char* key : {"layout", "files", "manifest_hash"}) manifest.erase(key);
+  manifest["format_version"] = 1;
+  write_text(model + "/manifest.json", manifest.dump());
+  fs::remove_all(model + "/vectors");
+  const json second = run_penchant(run).json();
+  EXPECT_EQ(second["done"], json::array({"upgrade"}));
+  EXPECT_EQ(second["metrics"], first["metrics"]);
+  EXPECT_EQ(read_text(model + "/weights.safetensors"), weights);
+}
+
 TEST_F(CliUpgrade, AFailureLeavesNothingThatLooksLikeATraining) {
   ingest();
   const std::string data = at("shop.data");
