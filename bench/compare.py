@@ -327,9 +327,9 @@ class Bench:
         model = self.work / "filter.model"
         _, seconds, _ = run([self.penchant, "train", data, "--out", model, "--set", "model.kind=graph_filter", "--quiet", "--threads",
                              threads])
-        output, _, _ = run([self.penchant, "evaluate", data, model, "--json", "--quiet", "--set", "evaluate.cutoffs=[20]",
-                            "--set", "evaluate.rank_metrics=false"])
-        metrics = json.loads(output)["metrics"]
+        output, _, _ = run([self.penchant, "evaluate", data, model, "--ranking", "full", "--json", "--quiet", "--set",
+                            "evaluate.cutoffs=[20]", "--set", "evaluate.rank_metrics=false"])
+        metrics = json.loads(output)["full"]
         quality = {"penchant_graph_filter": {"search_and_fit_seconds": seconds,
                                              "metrics": {name: metrics[name] for name in ("recall@20", "ndcg@20")}},
                    "implicit_als": library("implicit")}
@@ -408,14 +408,15 @@ class Bench:
             output, _, peak = run([self.penchant, "train", data, "--out", model, "--quiet", "--json", "--seed", seed,
                                    "--set", "model.kind=interest"])
             report = json.loads(output)
-            output, _, _ = run([self.penchant, "evaluate", data, model, "--json", "--quiet"])
+            output, _, _ = run([self.penchant, "evaluate", data, model, "--ranking", "full", "--json", "--quiet"])
             shutil.rmtree(data)
             runs.append({"seed": seed, "seconds": time.perf_counter() - start, "peak_bytes": peak,
                          "best_epoch": report["best_epoch"], "best_validation": report["best_validation"],
                          "evaluation": json.loads(output)})
         return {"unit": "s", "runs": runs,
-                "median": {name: statistics.median(run["evaluation"]["metrics"][name] for run in runs)
-                           for name in ("hit_rate@10", "ndcg@10")} |
+                "median": {ranking: {name: statistics.median(run["evaluation"][key][name] for run in runs)
+                                     for name in ("hit_rate@10", "ndcg@10")}
+                           for ranking, key in (("vectors", "metrics"), ("full", "full"))} |
                 {"seconds": statistics.median(run["seconds"] for run in runs)}}
 
     def gowalla_auto(self):
@@ -430,24 +431,24 @@ class Bench:
             model = self.work / f"seed{seed}.model"
             output, train_seconds, train_peak = run([self.penchant, "train", data, "--out", model, "--quiet", "--json", "--seed",
                                                      seed, *recipe])
-            report, evaluate_seconds, peak = run([self.penchant, "evaluate", data, model, "--json", "--quiet", "--set",
-                                                  "evaluate.cutoffs=[20]", "--set", "evaluate.rank_metrics=false"])
+            report, evaluate_seconds, peak = run([self.penchant, "evaluate", data, model, "--ranking", "full", "--json", "--quiet",
+                                                  "--set", "evaluate.cutoffs=[20]", "--set", "evaluate.rank_metrics=false"])
             seconds = time.perf_counter() - start
             shutil.rmtree(data)
             training = json.loads(output) | json.loads((model / "manifest.json").read_text())
             runs.append({"seed": seed, "seconds": seconds, "train_seconds": train_seconds,
                          "evaluate_seconds": evaluate_seconds, "peak_bytes": max(train_peak, peak),
-                         "metrics": json.loads(report)["metrics"]} |
+                         "vectors": json.loads(report)["metrics"], "full": json.loads(report)["full"]} |
                         {name: training[name] for name in ("chosen", "best_epoch", "best_validation", "popularity_weight")
                          if training.get(name, "") != ""})
         return {"unit": "s", "runs": runs,
-                "median": {name: statistics.median(run["metrics"][name] for run in runs)
-                           for name in ("recall@20", "ndcg@20")} |
+                "median": {ranking: {name: statistics.median(run[ranking][name] for run in runs)
+                                     for name in ("recall@20", "ndcg@20")} for ranking in ("vectors", "full")} |
                 {"seconds": statistics.median(run["seconds"] for run in runs)}}
 
     def ablation(self):
         data = self.beauty()
-        command = [self.penchant, "ablate", data, "--out", self.work / "ablation", "--json", "--quiet"]
+        command = [self.penchant, "ablate", data, "--out", self.work / "ablation", "--set", "evaluate.ranking=full", "--json", "--quiet"]
         output, seconds, _ = run(command + (["--only", self.options.only] if self.options.only else []))
         return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
 
@@ -459,9 +460,10 @@ class Bench:
             run([self.penchant, "ingest", "--config", ROOT / f"examples/{name}.toml", "--out", data, "--quiet"])
             run([self.penchant, "graph", data, "--quiet"])
             _, seconds, _ = run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "model.kind=interest"])
-            output, _, _ = run([self.penchant, "evaluate", data, model, "--baselines", "--json", "--quiet"])
+            output, _, _ = run([self.penchant, "evaluate", data, model, "--ranking", "full", "--baselines", "--json", "--quiet"])
             result[name] = {"train_seconds": seconds} | {key: {metric: value for metric, value in metrics.items() if "@" in metric}
-                                                         for key, metrics in json.loads(output).items() if key.endswith("metrics")}
+                                                         for key, metrics in json.loads(output).items()
+                                                         if key == "full" or key.endswith("metrics")}
         return {"unit": "metrics of the test part"} | result
 
     def hidden_items(self):

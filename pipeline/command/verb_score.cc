@@ -13,14 +13,14 @@ namespace penchant::pipeline {
 void add_score_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, model, pairs, out, unknown = "error";
-    std::string separator, quote, escape, encoding = "utf-8";
+    std::string separator, quote, escape, ranking, encoding = "utf-8";
     ScoreOptions options;
   };
   const auto flags = std::make_shared<Flags>();
-  auto* verb = program.add_subcommand(
-      "score",
-      "Score the (user, item) pairs of a table: probabilities of interest, or the scores that the "
-      "model ranks by");
+  auto* verb = program.add_subcommand("score",
+                                      "Score the (user, item) pairs of a table: probabilities of "
+                                      "interest, else inner products of the model's vectors or, "
+                                      "with --ranking full, the full score");
   add_common_options(*verb, invocation);
   verb->add_option("data", flags->data, "Data set (X.data)")->required();
   verb->add_option("model", flags->model, "Model (X.model)")->required();
@@ -38,6 +38,7 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
                    "Of pairs: character that takes the meaning of the next one, none or auto");
   verb->add_option("--encoding", flags->encoding, "Of pairs: utf-8, latin-1 or windows-1252")
       ->capture_default_str();
+  add_ranking_option(*verb, flags->ranking);
   verb->add_option(
           "--unknown", flags->unknown,
           "Rows whose user or item is not in the data set: error, skip (leave out) or zero "
@@ -51,6 +52,7 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
     text.escape = parse_mark(flags->escape, "--escape");
     text.encoding = parse_enum<TextEncoding>(flags->encoding, "--encoding");
     const Config config = invocation.config_for("score");
+    flags->options.ranking = chosen_ranking(flags->ranking, config);
     const auto backend = kernels::make_backend(config.backend);
     const Dataset dataset = read_dataset(flags->data);
     const Model model = Model::open(flags->model, dataset, *backend);

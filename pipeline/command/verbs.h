@@ -63,6 +63,10 @@ void print(const std::string& text);
 void print_text(const std::string& text);
 
 // Shared by the verbs.
+/// Adds --ranking: how users' lists or pairs are scored. What it says, without it evaluate.ranking:
+/// chosen_ranking.
+void add_ranking_option(CLI::App& verb, std::string& text);
+Ranking chosen_ranking(const std::string& text, const Config& config);
 void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
                       const char* part, bool as_json);
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);

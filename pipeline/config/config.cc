@@ -40,7 +40,8 @@ const Setting* find_setting(std::string_view key) {
   // Earlier programs wrote it into the config.toml of their models.
   if (key == "train.stop_after_steps")
     throw InputError(fmt::format("{}: key '{}' is gone; leave it out", source.place, key));
-  const std::string near = nearest(key, known);
+  const std::string near =
+      key == "evaluate.vectors_alone" ? "evaluate.ranking" : nearest(key, known);  // renamed
   throw InputError(fmt::format("{}: unknown key '{}'{}", source.place, printable(key),
                                near.empty() ? "; `penchant config show` lists all keys"
                                             : fmt::format("; did you mean '{}'?", near)));

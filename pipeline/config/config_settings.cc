@@ -334,7 +334,7 @@ const std::vector<Setting>& all_settings() {
                        "before as a term of these scores"),
       PENCHANT_SETTING("train.blend_filter", train.blend_filter,
                        "let validation choose a linear filter and its weight beside the vectors in "
-                       "the scores of evaluate and recommend"),
+                       "the full score"),
       PENCHANT_SETTING("train.refit", train.refit,
                        "train again on train + validation for the chosen number of epochs"),
       PENCHANT_SETTING("train.checkpoint_every", train.checkpoint_every,
@@ -347,8 +347,10 @@ const std::vector<Setting>& all_settings() {
                        "evaluate and recommend: items a user already has: mask, keep, or auto "
                        "(keep where 5 % of "
                        "the held-out rows repeat some)"),
-      PENCHANT_SETTING("evaluate.vectors_alone", evaluate.vectors_alone,
-                       "rank by what embed exports, without the filter of train.blend_filter"),
+      PENCHANT_SETTING("evaluate.ranking", evaluate.ranking,
+                       "evaluate, recommend and score: vectors (inner products of what embed "
+                       "writes), or full (with the filter, repeats or mixture that the model adds; "
+                       "evaluate shows both)"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,
                        "AUC, MRR and mean rank, a second pass over all scores"),
       PENCHANT_SETTING("embeddings.out", embeddings_out, "where embed writes"),

@@ -321,10 +321,6 @@ RankingTask chosen_task(const Dataset& dataset, const EvaluateOptions& options) 
   return options.max_users > 0 ? sample_task(task, options.max_users, graph::Seed{42}) : task;
 }
 
-}  // namespace
-
-namespace {
-
 /// How many of `users` have no row that is known when `part` is held out.
 std::int64_t count_new_users(const Dataset& dataset, std::span<const NodeId> users, HeldOut part) {
   std::vector<std::uint8_t> is_known(static_cast<std::size_t>(dataset.num_users()), 0);
@@ -336,6 +332,30 @@ std::int64_t count_new_users(const Dataset& dataset, std::span<const NodeId> use
   }
   return std::count_if(users.begin(), users.end(),
                        [&](NodeId user) { return is_known[static_cast<std::size_t>(user)] == 0; });
+}
+
+/// By the vectors and, where it is asked for, by the full score.
+EvaluateReport evaluate_task(const Model& model, const RankingTask& task,
+                             const EvaluateOptions& options, Progress& progress) {
+  const std::vector<std::int64_t>& counts = model.dataset().item_statistics.count;
+  const bool full = options.ranking == Ranking::full;
+  if (!full) require_vectors(model, "evaluate --ranking vectors");
+  EvaluateReport report;
+  if (model.layout().width() > 0) {
+    report = evaluate_vectors(model.users(), model.items(), task, counts, options, model.backend(),
+                              progress);
+  }
+  if (!full) return report;
+  if (!model.has_scorer()) {
+    progress.note("the model adds nothing to its vectors: full = vectors");
+    report.full = report.metrics;
+    return report;
+  }
+  EvaluateReport both =
+      evaluate_scorer(*model.scorer(), task, counts, options, model.backend(), progress);
+  both.full = std::exchange(both.metrics, std::move(report.metrics));
+  both.seconds += report.seconds;
+  return both;
 }
 
 }  // namespace
@@ -351,12 +371,7 @@ EvaluateReport evaluate(const Model& model, const EvaluateOptions& options, Prog
         "good; best_validation in its manifest.json was measured before that");
   }
   const RankingTask task = chosen_task(dataset, options);
-  const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
-  EvaluateReport report =
-      model.has_scorer() && !options.vectors_alone
-          ? evaluate_scorer(*model.scorer(), task, counts, options, backend, progress)
-          : evaluate_vectors(model.users(), model.items(), task, counts, options, backend,
-                             progress);
+  EvaluateReport report = evaluate_task(model, task, options, progress);
   report.trained_on_part = trained_on_part;
   report.num_new_users = count_new_users(dataset, task.users, options.part);
   const PairScore answer = model.has_interest() ? model.interest()->pair_score() : PairScore::none;

@@ -17,6 +17,7 @@
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/pair_evaluation.h"
 #include "pipeline/model/model.h"
+#include "pipeline/model/ranking.h"
 
 namespace penchant::pipeline {
 
@@ -25,9 +26,9 @@ struct EvaluateOptions {
   std::vector<std::int64_t> cutoffs = {5, 10, 20, 50};
   bool cutoffs_given = false;  ///< the user chose them: one that cannot be had is an error
   SeenItems seen_items = SeenItems::automatic;
-  bool vectors_alone = false;  ///< rank by the exported vectors even if the model adds a filter
-  std::int64_t max_users = 0;  ///< drawn at random; 0: all
-  bool rank_metrics = true;    ///< AUC, MRR and mean rank, which need a second pass over all scores
+  Ranking ranking = Ranking::vectors;  ///< full: by the full score as well
+  std::int64_t max_users = 0;          ///< drawn at random; 0: all
+  bool rank_metrics = true;  ///< AUC, MRR and mean rank, which need a second pass over all scores
 
   /// The same for a catalogue of `num_items`: cut-offs above it are left out with a warning (the
   /// whole catalogue is the cut-off where none is left), or refused if the user gave them.
@@ -37,7 +38,8 @@ struct EvaluateOptions {
 /// Metric name ("recall@20", "auc", "coverage@20", ...) -> value, averaged over users with at least
 /// one held-out item.
 struct EvaluateReport {
-  std::map<std::string, double> metrics;
+  std::map<std::string, double> metrics;  ///< by the vectors; empty: the model has none
+  std::map<std::string, double> full;  ///< of `evaluate`, by the full score where it is asked for
   std::int64_t num_users = 0;
   std::int64_t num_new_users = 0;  ///< of them, by `evaluate`: nothing is known of these
   bool seen_items_masked = true;
@@ -76,7 +78,8 @@ EvaluateOptions validation_options(const std::string& metric);
 double validation_value(const std::map<std::string, double>& metrics, const std::string& metric);
 
 /// What a user has seen is the training part and, when test is evaluated, validation. Probabilities
-/// are judged in the same run if the model gives them.
+/// are judged in the same run if the model gives them. Throws InputError for a model without vectors
+/// that is to be ranked by them.
 EvaluateReport evaluate(const Model& model, const EvaluateOptions& options, Progress& progress);
 /// The same metrics for recommending the most popular unseen training items to everyone.
 EvaluateReport evaluate_popularity(const Dataset& dataset, const EvaluateOptions& options,

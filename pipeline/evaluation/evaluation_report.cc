@@ -2,6 +2,7 @@
 #include "pipeline/evaluation/evaluation_report.h"
 
 #include <map>
+#include <vector>
 
 #include <fmt/core.h>
 
@@ -91,6 +92,7 @@ json evaluation_to_json(const EvaluateReport& report) {
                  {"seen_items_masked", report.seen_items_masked},
                  {"trained_on_part", report.trained_on_part},
                  {"metrics", report.metrics}};
+  if (!report.full.empty()) result["full"] = report.full;
   if (report.pairs) result["pairs"] = pairs_to_json(*report.pairs);
   if (report.ratings) result["ratings"] = ratings_to_json(*report.ratings);
   return result;
@@ -104,6 +106,7 @@ EvaluateReport evaluation_from_json(const json& stored) {
   report.seen_items_masked = stored.at("seen_items_masked").get<bool>();
   report.trained_on_part = stored.value("trained_on_part", false);
   report.metrics = stored.at("metrics").get<std::map<std::string, double>>();
+  if (stored.contains("full")) report.full = stored.at("full").get<std::map<std::string, double>>();
   if (stored.contains("pairs")) report.pairs = pairs_from_json(stored.at("pairs"));
   if (stored.contains("ratings")) report.ratings = ratings_from_json(stored.at("ratings"));
   return report;
@@ -111,14 +114,25 @@ EvaluateReport evaluation_from_json(const json& stored) {
 
 std::string evaluation_table(const EvaluateReport& model, std::span<const Baseline> baselines,
                              const std::string& part) {
-  std::string text = fmt::format("{:<18}{:>12}", part + " metric", "model");
-  for (const Baseline& baseline : baselines) text += fmt::format("{:>17}", baseline.name);
+  struct Column {
+    std::string name;
+    int width;
+    const std::map<std::string, double>& metrics;
+  };
+  std::vector<Column> columns;
+  if (!model.metrics.empty()) columns.push_back({"vectors", 12, model.metrics});
+  if (!model.full.empty()) columns.push_back({"full", 12, model.full});
+  const std::map<std::string, double>& of_model = columns.front().metrics;
+  for (const Baseline& baseline : baselines)
+    columns.push_back({baseline.name, 17, baseline.report.metrics});
+  std::string text = fmt::format("{:<18}", part + " metric");
+  for (const Column& column : columns) text += fmt::format("{:>{}}", column.name, column.width);
   text += "\n";
-  for (const auto& [name, value] : model.metrics) {
+  for (const auto& [name, value] : of_model) {
     const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
-    text += fmt::format("{:<18}{:>12.{}f}", name, value, digits);
-    for (const Baseline& baseline : baselines)
-      text += fmt::format("{:>17.{}f}", baseline.report.metrics.at(name), digits);
+    text += fmt::format("{:<18}", name);
+    for (const Column& column : columns)
+      text += fmt::format("{:>{}.{}f}", column.metrics.at(name), column.width, digits);
     text += "\n";
   }
   text += fmt::format(

@@ -12,12 +12,12 @@
 
 namespace penchant::pipeline {
 
-/// num_users, seconds, seen_items_masked, metrics and, where there are any, pairs.
+/// num_users, seconds, seen_items_masked, metrics and, where there are any, full and pairs.
 nlohmann::json evaluation_to_json(const EvaluateReport& report);
 EvaluateReport evaluation_from_json(const nlohmann::json& stored);
 
-/// One line a metric, the model's value and then those of the baselines; the pairs below. `part`:
-/// "test" or "validation".
+/// One line a metric: the values by the model's vectors and, where it is there, by its full score,
+/// then those of the baselines; the pairs below. `part`: "test" or "validation".
 std::string evaluation_table(const EvaluateReport& model, std::span<const Baseline> baselines,
                              const std::string& part);
 

@@ -105,7 +105,7 @@ class TableScorer {
     const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
     if (twice != sorted.end())
       throw InputError(fmt::format("{}: has two columns '{}'", path.string(), *twice));
-    report_.score = model.score_meaning();
+    report_.score = model.score_meaning(options.ranking);
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -191,7 +191,7 @@ class TableScorer {
         items.push_back(item);
       }
     }
-    const std::vector<float> of_known = model_.score(users, items);
+    const std::vector<float> of_known = model_.score(users, items, options_.ranking);
     std::vector<float> scores;
     std::size_t next = 0;
     for (const bool both : known) scores.push_back(both ? of_known[next++] : 0.0F);

@@ -26,7 +26,8 @@ struct ScoreOptions {
   std::string user_column = "user";
   std::string item_column = "item";
   UnknownIds unknown = UnknownIds::error;
-  TableReadOptions text = {};  ///< of pairs in delimited text
+  Ranking ranking = Ranking::vectors;  ///< of a model that gives no probabilities
+  TableReadOptions text = {};          ///< of pairs in delimited text
 };
 
 struct ScoreReport {

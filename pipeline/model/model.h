@@ -16,6 +16,7 @@
 #include "pipeline/data/histories.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/interest.h"
+#include "pipeline/model/ranking.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/model/vector_layout.h"
 
@@ -65,7 +66,7 @@ class Model {
   kernels::ConstFloatView items() const;  ///< [I x (D + R + P)]
   /// What its scores are made of, as far as it is known.
   std::span<const ScoreTerm> terms() const;
-  /// What it ranks by; null: the inner products of its vectors.
+  /// Its full score; null: the inner products of its vectors are all.
   models::Scorer* scorer() const;
   bool has_scorer() const;  ///< without making it
   /// Users by their histories, and probabilities of pairs; null if the model has no such network.
@@ -73,9 +74,10 @@ class Model {
   bool has_interest() const;
 
   /// The k best items of a user. Throws InputError: unknown raw id (with the nearest known ones), k
-  /// < 1, k > items.
+  /// < 1, k > items, no vectors to rank by.
   std::vector<ScoredItem> recommend(std::string_view raw_user, std::int64_t k,
-                                    SeenItems seen_items = SeenItems::automatic) const;
+                                    SeenItems seen_items = SeenItems::automatic,
+                                    Ranking ranking = Ranking::vectors) const;
   /// The k best items for someone who is not in the data set but had these items, oldest first;
   /// what the history holds is left out as `seen_items` says. An interest model gives the user's
   /// vector; without one it is the mean of the items' vectors, as long as they are on average.
@@ -88,11 +90,12 @@ class Model {
   std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k) const;
 
   /// One score for each pair of dense ids, by what the model offers: probabilities or ratings of an
-  /// interest model (users by their training and validation events), else what it ranks by.
+  /// interest model (users by their training and validation events), else what `ranking` says.
   std::vector<float> score(std::span<const graph::NodeId> users,
-                           std::span<const graph::NodeId> items) const;
-  /// "probability", "rating", "filter score" or "inner product".
-  std::string score_meaning() const;
+                           std::span<const graph::NodeId> items,
+                           Ranking ranking = Ranking::vectors) const;
+  /// "probability", "rating", "full score" or "inner product".
+  std::string score_meaning(Ranking ranking = Ranking::vectors) const;
 
  private:
   struct Impl;

@@ -86,7 +86,7 @@ std::vector<float> inner_products(const Model& model, std::span<const NodeId> us
 
 }  // namespace
 
-std::string Model::score_meaning() const {
+std::string Model::score_meaning(Ranking ranking) const {
   switch (has_interest() ? interest()->pair_score() : PairScore::none) {
     case PairScore::probability:
       return "probability";
@@ -95,11 +95,11 @@ std::string Model::score_meaning() const {
     case PairScore::none:
       break;
   }
-  return has_scorer() ? "filter score" : "inner product";
+  return ranking == Ranking::full && has_scorer() ? "full score" : "inner product";
 }
 
-std::vector<float> Model::score(std::span<const NodeId> users,
-                                std::span<const NodeId> items) const {
+std::vector<float> Model::score(std::span<const NodeId> users, std::span<const NodeId> items,
+                                Ranking ranking) const {
   PENCHANT_ASSERT(users.size() == items.size());
   if (users.empty()) return {};
   if (has_interest() && interest()->pair_score() != PairScore::none) {
@@ -107,8 +107,10 @@ std::vector<float> Model::score(std::span<const NodeId> users,
     return interest()->pair_scores(select_histories(histories(), distinct), places, items,
                                    backend());
   }
-  return has_scorer() ? scorer_scores(*scorer(), dataset().num_items(), users, items, backend())
-                      : inner_products(*this, users, items);
+  if (ranking == Ranking::full && has_scorer())
+    return scorer_scores(*scorer(), dataset().num_items(), users, items, backend());
+  require_vectors(*this, "score --ranking vectors");
+  return inner_products(*this, users, items);
 }
 
 }  // namespace penchant::pipeline

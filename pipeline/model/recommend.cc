@@ -115,15 +115,15 @@ void require_vectors(const Model& model, const char* verb) {
 }
 
 std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t k,
-                                         SeenItems seen_items) const {
+                                         SeenItems seen_items, Ranking ranking) const {
   const Dataset& data = dataset();
   require_k(k, data.num_items(), "the catalogue has");
   const NodeId user = find_raw(data.users, raw_user, "user");
   std::vector<NodeId> seen;
   if (leaves_out_seen(data, seen_items)) seen = known_items(data, user);
-  if (models::Scorer* const ranker = scorer_of(user)) {
+  if (ranking == Ranking::full && has_scorer()) {
     kernels::FloatMatrix all_scores = backend().matrix<float>(data.num_items(), 1);
-    ranker->score({&user, 1, kernels::Device::cpu}, backend(), all_scores.view());
+    scorer_of(user)->score({&user, 1, kernels::Device::cpu}, backend(), all_scores.view());
     require_finite_scores(*this, all_scores);
     return rank(data.num_items(), std::move(seen), k, backend(),
                 [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
@@ -131,6 +131,7 @@ std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t
                   backend().topk_scores(all_scores.view(), masked, ids, scores);
                 });
   }
+  require_vectors(*this, "recommend --ranking vectors");
   return rank_vectors(users().rows_of(user, 1), items(), std::move(seen), k, backend());
 }
 

@@ -222,6 +222,11 @@ json map_facts(const Model& model, const ReportOptions& options) {
   return map;
 }
 
+/// A filter may have no vectors.
+Ranking shown_ranking(const Model& model) {
+  return model.layout().width() > 0 ? Ranking::vectors : Ranking::full;
+}
+
 /// Half of the items among the most popular, half from the whole catalogue.
 json neighbour_facts(const Model& model, const ReportOptions& options) {
   json result = json::array();
@@ -276,7 +281,8 @@ json bias_facts(const Model& model) {
   const std::vector<std::int64_t> users = sample(dataset.num_users(), kMostUsersOfBias, 104);
   for (const std::int64_t user : users) {
     for (const ScoredItem& item :
-         model.recommend(dataset.users.raw(static_cast<NodeId>(user)), length)) {
+         model.recommend(dataset.users.raw(static_cast<NodeId>(user)), length, SeenItems::automatic,
+                         shown_ranking(model))) {
       if (item.item == graph::kNoNode) continue;
       lists[at(group[at(item.item)])] += 1;
       reached[at(item.item)] = 1;
@@ -297,11 +303,13 @@ json metric_facts(const Model& model, const ReportOptions& options, Progress& pr
   if (dataset.split.test.empty()) return json::object();
   EvaluateOptions evaluation;
   evaluation.max_users = options.max_users;
+  evaluation.ranking = shown_ranking(model);
   evaluation = evaluation.fitted(dataset.num_items(), progress);
   const EvaluateReport report = evaluate(model, evaluation, progress);
   const EvaluateReport popularity =
       evaluate_popularity(dataset, evaluation, model.backend(), progress);
-  return {{"model", report.metrics},
+  return {{"ranking", enum_name(evaluation.ranking)},
+          {"model", evaluation.ranking == Ranking::full ? report.full : report.metrics},
           {"popularity", popularity.metrics},
           {"users", report.num_users},
           {"sampled", options.max_users > 0 && report.num_users == options.max_users},
@@ -390,7 +398,7 @@ json report_facts(const Model& model, const ReportOptions& options, Progress& pr
                        {"report made on", model.backend().description()},
                        {"data hash", dataset.hash},
                        {"model hash", model.hash()},
-                       {"score", score_text(model.terms())}};
+                       {"full score", score_text(model.terms())}};
   if (model_manifest.contains("chosen")) facts["versions"]["chosen"] = model_manifest["chosen"];
   return facts;
 }

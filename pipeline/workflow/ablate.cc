@@ -153,6 +153,7 @@ json ablation_to_json(const AblationReport& report) {
 
 std::string ablation_table(const AblationReport& report) {
   constexpr const char* kShown[] = {"hit_rate@10", "ndcg@10", "recall@20", "ndcg@20"};
+  // A line of the vectors and, where it was asked for, one of the full score.
   std::string text =
       fmt::format("{:<26}{:>22}", "variant", "validation " + report.validation_metric);
   for (const char* metric : kShown) text += fmt::format("{:>13}", metric);
@@ -168,8 +169,13 @@ std::string ablation_table(const AblationReport& report) {
     const auto* pairs = row.test.pairs ? &row.test.pairs->metrics.values : nullptr;
     text += cell(pairs, "auc", 10) + cell(pairs, "accuracy", 10);
     text += fmt::format("{:>8}{:>10.2f}\n", row.best_epoch, row.epoch_seconds);
+    if (row.test.full.empty()) continue;
+    text += fmt::format("{:<48}", "  full");
+    for (const char* metric : kShown) text += cell(&row.test.full, metric, 13);
+    text += "\n";
   }
-  return text;
+  return text +
+         "validation: by the full score, of training rows; test: by the vectors' inner products\n";
 }
 
 }  // namespace penchant::pipeline

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/workflow/run.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include <fmt/core.h>
@@ -85,11 +86,12 @@ bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report
   try {
     const EvaluateReport model = evaluation_from_json(stored);
     const auto popularity = stored.at("popularity_metrics").get<std::map<std::string, double>>();
-    for (const auto& [name, value] : model.metrics) {
-      if (!popularity.contains(name))
-        throw InputError(fmt::format("popularity_metrics has no '{}'", name));
+    const auto same_name = [](const auto& a, const auto& b) { return a.first == b.first; };
+    for (const auto* own : {&model.metrics, &model.full}) {
+      if (!own->empty() && !std::ranges::equal(*own, popularity, same_name))
+        throw InputError("its metrics are not those of popularity_metrics");
     }
-    if (model.metrics.empty()) throw InputError("metrics is empty");
+    if (model.metrics.empty() && model.full.empty()) throw InputError("metrics is empty");
     report.model = model;
     report.popularity.metrics = popularity;
     return true;

@@ -12,6 +12,7 @@
 #include "graph/random.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/training/recipes.h"
@@ -106,7 +107,9 @@ class RepeatBlending : public IngestTest {
     const Model model = Model::open(at(name), dataset, *backend_, KnownPart::train);
     EvaluateOptions options;
     options.part = HeldOut::validation;
-    return evaluate(model, options, silent_progress()).metrics.at(metric);
+    options.ranking = Ranking::full;
+    const EvaluateReport report = evaluate(model, options, silent_progress());
+    return report.full.at(metric);
   }
   std::unique_ptr<kernels::Backend> backend_ =
       kernels::make_backend({kernels::DeviceChoice::cpu, 1});

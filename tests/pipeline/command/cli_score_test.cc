@@ -56,5 +56,45 @@ TEST_F(CliScore, PairsHistoriesAndBaselinesOfATrainedModel) {
   EXPECT_NE(table.out.find("repeat_recent"), std::string::npos) << table.out;
 }
 
+/// A model whose vectors have learned nothing has a filter beside them.
+TEST_F(CliScore, TheFullScoreIsForWhoAsks) {
+  ingest();
+  const std::string data = at("shop.data");
+  const std::string model = at("shop.model");
+  ASSERT_EQ(run_penchant({"train", data, "--out", model, "--quiet", "--set", "train.epochs=1",
+                          "--set", "train.learning_rate=1e-6", "--set", "model.initializer=normal"})
+                .exit_code,
+            0);
+  write_text(at("pairs.csv"), "user,item\nu3,i7\n");
+  const auto ask = [&](std::vector<std::string> arguments, const std::vector<std::string>& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_penchant(arguments);
+  };
+  const std::vector<std::string> evaluate = {"evaluate", data, model};
+  const json vectors = ask(evaluate, {"--json"}).json();
+  const json both = ask(evaluate, {"--json", "--ranking", "full"}).json();
+  EXPECT_FALSE(vectors.contains("full"));
+  EXPECT_EQ(both["metrics"], vectors["metrics"]);
+  EXPECT_GT(both["full"]["ndcg@20"], both["metrics"]["ndcg@20"]);
+  EXPECT_EQ(both["full"].size(), both["metrics"].size());
+  EXPECT_EQ(ask(evaluate, {"--json", "--set", "evaluate.ranking=full"}).json()["full"],
+            both["full"]);
+  const std::string table = ask(evaluate, {"--ranking", "full"}).out;
+  EXPECT_NE(table.find("     vectors        full       popularity\n"), std::string::npos) << table;
+
+  const std::vector<std::string> recommend = {"recommend", data, model, "--json", "--user", "u3"};
+  EXPECT_NE(ask(recommend, {"--ranking", "full"}).json(), ask(recommend, {}).json());
+  const std::vector<std::string> score = {
+      "score", data, model, "--pairs", at("pairs.csv"), "--out", at("scores.csv"), "--json"};
+  EXPECT_EQ(ask(score, {}).json()["score"], "inner product");
+  EXPECT_EQ(ask(score, {"--ranking", "full"}).json()["score"], "full score");
+  expect_input_error(
+      run_penchant({"recommend", data, model, "--history", "i7", "--ranking", "full"}),
+      {"--history", "--ranking full"});
+  expect_input_error(ask(evaluate, {"--ranking", "best"}), {"--ranking", "vectors, full"});
+  expect_input_error(ask(evaluate, {"--set", "evaluate.vectors_alone=true"}),
+                     {"unknown key 'evaluate.vectors_alone'", "evaluate.ranking"});
+}
+
 }  // namespace
 }  // namespace penchant::testing

@@ -94,11 +94,13 @@ TEST_F(Score, AModelOfVectorsGivesInnerProducts) {
   EXPECT_EQ(report_.rows_written, 3);
 }
 
-TEST_F(Score, AFilterGivesItsScores) {
+TEST_F(Score, AFilterGivesItsScoresWhereTheyAreAskedFor) {
   model_.scorer = std::make_unique<TableOfScores>();
-  EXPECT_EQ(scored("user,item\n\"v,1\",c\nu,d\n\"v,1\",a\n"),
+  EXPECT_EQ(scored("user,item\n\"v,1\",c\nu,d\n\"v,1\",a\n", {.ranking = Ranking::full}),
             "user,item,score\n\"v,1\",c,12\nu,d,3\n\"v,1\",a,10\n");
-  EXPECT_EQ(report_.score, "filter score");
+  EXPECT_EQ(report_.score, "full score");
+  EXPECT_EQ(scored("user,item\nu,d\n"), "user,item,score\nu,d,5\n");
+  EXPECT_EQ(report_.score, "inner product");
 }
 
 TEST_F(Score, AnInterestModelGivesProbabilitiesByHistories) {

@@ -127,8 +127,12 @@ TEST_F(Models, ALookUpAnswersLikeTheWholeAndReadsLess) {
     EXPECT_EQ(model.name(), whole.name());
     for (const graph::NodeId dense : {0, 3, 77}) {
       const std::string_view user = dataset().users.raw(dense);
-      for (const SeenItems seen : {SeenItems::mask, SeenItems::keep})
-        expect_same_list(model.recommend(user, 10, seen), whole.recommend(user, 10, seen));
+      for (const SeenItems seen : {SeenItems::mask, SeenItems::keep}) {
+        for (const Ranking ranking : {Ranking::vectors, Ranking::full}) {
+          expect_same_list(model.recommend(user, 10, seen, ranking),
+                           whole.recommend(user, 10, seen, ranking));
+        }
+      }
     }
     expect_same_list(model.similar("i3", 5), whole.similar("i3", 5));
     const std::vector<std::string_view> history = {"i1", "i2"};
@@ -137,13 +141,19 @@ TEST_F(Models, ALookUpAnswersLikeTheWholeAndReadsLess) {
     for (graph::NodeId item = 0; item < known.num_items(); ++item)
       EXPECT_EQ(item_label(known, item), item_label(dataset(), item));
   }
-  // Vectors alone need neither weights nor most of the columns.
-  const auto want = open("columns").recommend("u3", 10);
-  fs::remove(at("columns") / "weights.safetensors");
-  fs::remove(at("x.data") / "train" / "weight.npy");
+  // Vectors alone need neither weights nor most of the columns, nor a graph.
+  const std::vector<std::string> kinds = {"columns", "filter beside", "graph_filter", "auto"};
+  std::vector<std::vector<ScoredItem>> want;
+  for (const std::string& kind : kinds) {
+    want.push_back(open(kind).recommend("u3", 10));
+    fs::remove(at(kind) / "weights.safetensors");
+  }
+  for (const char* column : {"weight", "event"})
+    fs::remove(at("x.data") / "train" / (std::string(column) + ".npy"));
   const Dataset known = read_dataset(at("x.data"), DatasetUse::lookup);
+  for (std::size_t k = 0; k < kinds.size(); ++k)
+    expect_same_list(Model::open(at(kinds[k]), known, backend()).recommend("u3", 10), want[k]);
   const Model model = Model::open(at("columns"), known, backend());
-  expect_same_list(model.recommend("u3", 10), want);
   EXPECT_THAT(input_error_of([&] { open("columns"); }), HasSubstr("weights.safetensors"));
   // What they need is there and of one data set, or they say so.
   EXPECT_THAT(input_error_of([&] { read_known_rows(known); }), HasSubstr("train/weight.npy"));

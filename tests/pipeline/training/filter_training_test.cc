@@ -70,9 +70,11 @@ TEST_F(FilterTraining, BeatsPopularity) {
   train(filter_recipe(), "m");
   EvaluateOptions options;
   options.cutoffs = {20};
-  const auto recall = [&](const EvaluateReport& report) { return report.metrics.at("recall@20"); };
-  EXPECT_GT(recall(evaluate(load("m"), options, silent_progress())),
-            1.3 * recall(evaluate_popularity(dataset(), options, backend(), silent_progress())));
+  options.ranking = Ranking::full;
+  const EvaluateReport popularity =
+      evaluate_popularity(dataset(), options, backend(), silent_progress());
+  EXPECT_GT(evaluate(load("m"), options, silent_progress()).full.at("recall@20"),
+            1.3 * popularity.metrics.at("recall@20"));
 }
 
 TEST_F(FilterTraining, KeepsWhatIsGiven) {
@@ -144,7 +146,8 @@ TEST_F(FilterTraining, SameSeedSameBytes) {
 TEST_F(FilterTraining, RecommendationsAreTheScorersBest) {
   train(filter_recipe(), "m");
   const Model model = load("m");
-  const std::vector<ScoredItem> best = model.recommend(dataset().users.raw(4), 10);
+  const std::vector<ScoredItem> best =
+      model.recommend(dataset().users.raw(4), 10, SeenItems::automatic, Ranking::full);
   ASSERT_EQ(best.size(), 10U);
   kernels::FloatMatrix scores = backend().matrix<float>(dataset().num_items(), 1);
   const graph::NodeId user = 4;
@@ -165,7 +168,16 @@ TEST_F(FilterTraining, ALinearFilterHasVectorsUnlessToldOtherwise) {
   options.filter.rank = 0;
   train(options, "none");
   const Model none = load("none");
-  EXPECT_EQ(none.recommend("u3", 5).size(), 5U);
+  EXPECT_EQ(none.recommend("u3", 5, SeenItems::automatic, Ranking::full).size(), 5U);
+  EXPECT_THAT(input_error_of([&] { none.recommend("u3", 5); }),
+              HasSubstr("recommend --ranking vectors: the model has no vectors"));
+  EvaluateOptions evaluation;
+  EXPECT_THAT(input_error_of([&] { evaluate(none, evaluation, silent_progress()); }),
+              HasSubstr("evaluate --ranking vectors: the model has no vectors"));
+  evaluation.ranking = Ranking::full;
+  const EvaluateReport evaluated = evaluate(none, evaluation, silent_progress());
+  EXPECT_TRUE(evaluated.metrics.empty());
+  EXPECT_TRUE(evaluated.full.contains("recall@20"));
   EXPECT_THAT(input_error_of([&] { none.similar("i3", 5); }),
               HasSubstr("similar: the model has no vectors"));
   EXPECT_THAT(input_error_of([&] { embed(none, {}, at("e"), silent_progress()); }),

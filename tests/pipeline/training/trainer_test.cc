@@ -53,12 +53,14 @@ class Trainer : public penchant::testing::SmallShopTest {
   json manifest(const std::string& name) const {
     return json::parse(read_text(at(name) / "manifest.json"));
   }
-  double validation_of(const std::string& name) {
+  double validation_of(const std::string& name, Ranking ranking = Ranking::full) {
     EvaluateOptions options;
     options.part = HeldOut::validation;
     options.cutoffs = {20};
-    return evaluate(Model::open(at(name), dataset(), backend()), options, silent_progress())
-        .metrics.at("ndcg@20");
+    options.ranking = ranking;
+    const EvaluateReport report =
+        evaluate(Model::open(at(name), dataset(), backend()), options, silent_progress());
+    return (ranking == Ranking::full ? report.full : report.metrics).at("ndcg@20");
   }
 };
 
@@ -538,6 +540,7 @@ TEST_F(Trainer, BlendingAddsAFilterWhereValidationLikesIt) {
   ASSERT_NE(model.scorer(), nullptr);
   EXPECT_EQ(Model::open(at("plain"), dataset(), backend()).scorer(), nullptr);
   EXPECT_EQ(model.items().cols, 16) << "the vectors are exported without the filter";
+  EXPECT_NEAR(validation_of("blended", Ranking::vectors), plain.best_validation, 1e-6);
 }
 
 TEST_F(Trainer, TriesLowerRatesWhereTheFirstEpochsAreBest) {
