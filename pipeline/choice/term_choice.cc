@@ -46,6 +46,7 @@ class TermChoice {
 
   ChosenTerms run() {
     if (options_.popularity) choose_popularity_weight();
+    chosen_.vectors = chosen_.value;
     if (options_.filter) choose_filter();
     if (options_.repeats) choose_repeats();
     return chosen_;

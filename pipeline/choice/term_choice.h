@@ -26,7 +26,8 @@ struct TermOptions {
 };
 
 struct ChosenTerms {
-  double value = 0.0;  ///< of the metric for all users of the task
+  double value = 0.0;    ///< of the metric for all users of the task
+  double vectors = 0.0;  ///< likewise, of the vectors with popularity alone
   double popularity_weight = 0.0;
   FilterBlend filter;
   RepeatBlend repeats;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string>
+#include <utility>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -135,19 +137,28 @@ void embed(const Model& model, const EmbedOptions& options, const Destination& d
                     progress);
     }
   }
-  writer.finish({{"num_items", dataset.num_items()},
-                 {"num_users", dataset.num_users()},
-                 {"dimension", layout.width()},
-                 {"dtype", enum_name(options.type)},
-                 {"normalized", layout.normalized},
-                 {"new_item_columns", layout.new_item_columns},
-                 {"popularity_column", layout.popularity_column},
-                 {"score", "inner product"},
-                 {"model_hash", model.hash()},
-                 {"model", model.name()},
-                 {"data_hash", dataset.hash}});
-  progress.end(fmt::format("{} items and {} users, {} numbers each, in {}", dataset.num_items(),
-                           dataset.num_users(), layout.width(), destination.path.string()));
+  json manifest = {{"num_items", dataset.num_items()},
+                   {"num_users", dataset.num_users()},
+                   {"dimension", layout.width()},
+                   {"dtype", enum_name(options.type)},
+                   {"normalized", layout.normalized},
+                   {"new_item_columns", layout.new_item_columns},
+                   {"popularity_column", layout.popularity_column},
+                   {"score", "inner product"},
+                   {"model_hash", model.hash()},
+                   {"model", model.name()},
+                   {"data_hash", dataset.hash}};
+  std::string validation = "what validation says of them is not known";
+  if (const auto& known = model.validation()) {
+    manifest["validation"] = {{"metric", known->metric},
+                              {"value", known->value},
+                              {"ranking", enum_name(Ranking::vectors)}};
+    validation = fmt::format("{} {:.4f} on validation", known->metric, known->value);
+  }
+  writer.finish(std::move(manifest));
+  progress.end(fmt::format("{} items and {} users, {} numbers each, in {}; {}", dataset.num_items(),
+                           dataset.num_users(), layout.width(), destination.path.string(),
+                           validation));
 }
 
 }  // namespace penchant::pipeline

@@ -79,6 +79,7 @@ struct Model::Impl {
   json manifest = {};
   KnownPart known = KnownPart::train_and_validation;
   ModelFacts facts = {};
+  std::optional<VectorValidation> validation = {};
   VectorLayout layout = {};
   VectorTable users = {}, items = {};
   bool items_finite = false;  ///< known to be
@@ -130,8 +131,12 @@ void Model::Impl::open() {
   facts = model_facts(directory, manifest);
   has_interest = facts.kind == ModelKind::interest;
   has_scorer = has_term(facts.terms, TermKind::filter) || has_term(facts.terms, TermKind::repeats);
-  take_values(directory / kManifestName,
-              [&] { layout = VectorLayout::from_json(manifest.at("layout")); });
+  take_values(directory / kManifestName, [&] {
+    layout = VectorLayout::from_json(manifest.at("layout"));
+    if (const json stored = manifest.value("validation", json()); !stored.is_null())
+      validation = VectorValidation{stored.at("metric").get<std::string>(),
+                                    stored.at("vectors").get<double>()};
+  });
   reading_vectors([&] { open_vectors(); });
   if (has_interest && known == KnownPart::train) users.own(make_interest().users);
 }
@@ -258,6 +263,7 @@ ConstFloatView Model::items() const {
   impl_->require_finite(graph::kNoNode);
   return impl_->items.view(impl_->backend);
 }
+const std::optional<VectorValidation>& Model::validation() const { return impl_->validation; }
 std::span<const ScoreTerm> Model::terms() const { return impl_->facts.terms; }
 bool Model::has_scorer() const { return impl_->has_scorer; }
 bool Model::has_interest() const { return impl_->has_interest; }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ namespace penchant::pipeline {
 struct ScoredItem {
   graph::NodeId item;
   float score;
+};
+
+/// What the validation part said of the vectors when choosing ended, before any refit on that part.
+struct VectorValidation {
+  std::string metric;
+  double value;
 };
 
 /// Items that a history given by hand may have.
@@ -64,6 +71,8 @@ class Model {
   const VectorLayout& layout() const;
   kernels::ConstFloatView users() const;  ///< [U x (D + R + P)] on the backend's device
   kernels::ConstFloatView items() const;  ///< [I x (D + R + P)]
+  /// Of its vectors alone, where it is known.
+  const std::optional<VectorValidation>& validation() const;
   /// What its scores are made of, as far as it is known.
   std::span<const ScoreTerm> terms() const;
   /// Its full score; null: the inner products of its vectors are all.

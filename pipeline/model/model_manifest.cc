@@ -51,6 +51,11 @@ RepeatBlend repeats_from_json(const json& stored) {
   return {number("decay", kMostWeight), number("power", 16.0), number("weight", kMostWeight)};
 }
 
+json validation_to_json(const std::string& metric, double vectors, double full) {
+  if (vectors == 0.0) return {};
+  return {{"metric", metric}, {"vectors", vectors}, {"full", full}};
+}
+
 namespace {
 
 json interest_to_json(const models::InterestOptions& interest) {

@@ -2,6 +2,7 @@
 // Options of models as the manifests of X.model and its checkpoints hold them, and back.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
@@ -30,6 +31,9 @@ FilterBlend blend_from_json(const nlohmann::json& stored);
 
 nlohmann::json repeats_to_json(const RepeatBlend& repeats);
 RepeatBlend repeats_from_json(const nlohmann::json& stored);
+
+/// What the validation part said when choosing ended; null where nothing is known of the vectors (0).
+nlohmann::json validation_to_json(const std::string& metric, double vectors, double full);
 
 /// stored.at(key), a number from `least` to `most`.
 double number_between(const nlohmann::json& stored, const char* key, double least, double most);

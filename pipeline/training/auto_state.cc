@@ -31,6 +31,7 @@ json to_json(const AutoState& state) {
   if (state.mixture) stored["mixture"] = state.mixture->to_json();
   if (state.repeats) stored["repeats"] = repeats_to_json(*state.repeats);
   if (state.value) stored["value"] = *state.value;
+  if (state.vectors_value) stored["vectors_value"] = *state.vectors_value;
   if (state.filter_alone) stored["filter_alone"] = *state.filter_alone;
   if (state.tried) stored["tried"] = *state.tried;
   return stored;
@@ -70,6 +71,7 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     if (stored.contains("mixture")) state.mixture = Mixture::from_json(stored["mixture"]);
     if (stored.contains("repeats")) state.repeats = repeats_from_json(stored["repeats"]);
     read_if_there(stored, "value", state.value);
+    read_if_there(stored, "vectors_value", state.vectors_value);
     read_if_there(stored, "filter_alone", state.filter_alone);
     read_if_there(stored, "tried", state.tried);
   });

@@ -22,9 +22,10 @@ struct AutoState {
   std::optional<models::FilterOptions> filter;
   std::optional<Mixture> mixture;
   std::optional<RepeatBlend> repeats;
-  std::optional<double> value;         ///< of the validation metric; none without validation
-  std::optional<double> filter_alone;  ///< likewise, where mixtures were tried
-  std::optional<std::int64_t> tried;   ///< mixtures
+  std::optional<double> value;          ///< of the validation metric; none without validation
+  std::optional<double> vectors_value;  ///< likewise, of the vectors alone
+  std::optional<double> filter_alone;   ///< likewise, where mixtures were tried
+  std::optional<std::int64_t> tried;    ///< mixtures
 
   bool is_complete() const { return filter && mixture && repeats; }
 };

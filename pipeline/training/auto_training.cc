@@ -278,8 +278,23 @@ class AutoTrainer {
     state_.tried = chosen.tried;
   }
 
+  /// What validation says of the vectors that stand in the chosen mixture, or are the filter's.
+  void judge_vectors() {
+    if (!state_.mixture->vectors) {
+      selection();  // makes the graph where it is not there
+      state_.vectors_value = judge_filter_vectors(GraphFilter(graph_, *state_.filter, backend_),
+                                                  graphs_, options_, judge(), backend_);
+      return;
+    }
+    const Model vectors = Model::open(directory_ / kSelection, dataset_, backend_);
+    MixedScorer scorer(vectors.users(), vectors.items(), graphs_.user_item,
+                       {true, state_.mixture->popularity_weight, 0.0}, nullptr, backend_);
+    state_.vectors_value = judge()(scorer).value;
+  }
+
   /// What users did before beside the mixture, where own items are ranked.
   void decide_repeats() {
+    if (validates_) judge_vectors();
     state_.repeats = RepeatBlend{};
     if (validates_ && options_.blend_repeats && dataset_.repeats_allowed) {
       const std::shared_ptr<ScoreTable> table = chosen_scores();
@@ -365,6 +380,9 @@ class AutoTrainer {
                   {"trained_on", trained_on()},
                   {"best_validation", report.best_validation},
                   {"validation_metric", options_.validation_metric},
+                  {"validation",
+                   validation_to_json(options_.validation_metric,
+                                      state_.vectors_value.value_or(0.0), report.best_validation)},
                   {"seed", static_cast<std::uint64_t>(options_.seed)},
                   {"hash", hash_bytes(hashes)},
                   {"resources", resources_since(start_)},

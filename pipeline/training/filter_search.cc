@@ -58,6 +58,10 @@ class FilterSearch {
     task_ = sample_task(make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic),
                         choice_.selection_users, options.seed);
     search(graphs);
+    if (result_.interrupted) return;
+    result_.vectors_value = judge_filter_vectors(
+        GraphFilter(result_.graph, result_.best, backend_), graphs, options_,
+        Judge(task_, item_counts_, options_.validation_metric, backend_), backend_);
   }
 
   FilterSearchResult result() && { return std::move(result_); }
@@ -157,6 +161,14 @@ FilterSearchResult search_filter(const Dataset& dataset, const Graphs& graphs,
                                  const TrainOptions& options, Backend& backend, Progress& progress,
                                  const std::function<bool()>& out_of_time) {
   return FilterSearch(dataset, graphs, options, backend, progress, out_of_time).result();
+}
+
+double judge_filter_vectors(const GraphFilter& filter, const Graphs& graphs,
+                            const TrainOptions& options, const Judge& judge, Backend& backend) {
+  const FinishedVectors vectors =
+      filter_vectors(filter, {{"embedding_dim", options.model.embedding_dim}}, graphs, backend);
+  return vectors.layout.width() == 0 ? 0.0
+                                     : judge(vectors.users.view(), vectors.items.view()).value;
 }
 
 std::string trial_line(const FilterTrial& trial) {

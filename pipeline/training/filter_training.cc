@@ -78,6 +78,8 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                 {"trials", search.trials.size()},
                 {"best_validation", report.best_validation},
                 {"validation_metric", options.validation_metric},
+                {"validation", validation_to_json(options.validation_metric, search.vectors_value,
+                                                  report.best_validation)},
                 {"seed", static_cast<std::uint64_t>(options.seed)},
                 {"hash", hash_file(model_directory / kModelWeights)},
                 {"resources", resources_since(start)},

@@ -192,6 +192,7 @@ class Trainer {
 
   /// What stands beside the vectors that selection kept.
   void choose_terms() {
+    position_.vectors_value = position_.best_value;
     TermOptions terms;
     terms.popularity = options_.calibrate_popularity;
     terms.filter = options_.blend_filter;
@@ -208,6 +209,7 @@ class Trainer {
         pipeline::choose_terms(dataset_, graphs_.user_item, std::move(users), std::move(items),
                                position_.best_value, task_, terms, backend_, progress_);
     position_.best_value = chosen.value;
+    position_.vectors_value = chosen.vectors;
     position_.popularity_weight = chosen.popularity_weight;
     position_.blend = chosen.filter;
     position_.repeats = chosen.repeats;
@@ -240,6 +242,8 @@ class Trainer {
          {"best_epoch", report.best_epoch},
          {"best_validation", report.best_validation},
          {"validation_metric", options_.validation_metric},
+         {"validation", validation_to_json(options_.validation_metric, position_.vectors_value,
+                                           report.best_validation)},
          {"final_loss", report.final_loss},
          {"hash", hash_file(directory_ / kModelWeights)},
          {"resources", resources_since(start)},

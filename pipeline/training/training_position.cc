@@ -38,7 +38,8 @@ void visit_plain(Position& position, Visit visit) {
 }  // namespace
 
 json position_to_json(const TrainingPosition& position) {
-  json stored = {{"blend", blend_to_json(position.blend)},
+  json stored = {{"vectors_value", position.vectors_value},
+                 {"blend", blend_to_json(position.blend)},
                  {"repeats", repeats_to_json(position.repeats)},
                  {"calibration", calibration_to_json(position.calibration)}};
   visit_plain(position, [&](const char* key, const auto& value) { stored[key] = value; });
@@ -48,6 +49,7 @@ json position_to_json(const TrainingPosition& position) {
 TrainingPosition position_from_json(const json& stored) {
   TrainingPosition position;
   visit_plain(position, [&](const char* key, auto& value) { stored.at(key).get_to(value); });
+  position.vectors_value = stored.value("vectors_value", 0.0);  // earlier versions wrote none
   position.blend = blend_from_json(stored.at("blend"));
   position.repeats = repeats_from_json(stored.at("repeats"));
   position.calibration = calibration_from_json(stored.at("calibration"));

@@ -30,6 +30,7 @@ struct TrainingPosition {
   std::int64_t phase_epochs = 0;   ///< epochs to run in this phase
   std::int64_t epochs_run = 0;     ///< of all phases
   double last_loss = 0.0;          ///< mean over the last whole epoch
+  double vectors_value = 0.0;      ///< best_value of the vectors alone; 0: not known
   double popularity_weight = 0.0;  ///< chosen when selection ends
   FilterBlend blend;               ///< likewise
   RepeatBlend repeats;             ///< likewise

@@ -109,6 +109,9 @@ class RepeatBlending : public IngestTest {
     options.part = HeldOut::validation;
     options.ranking = Ranking::full;
     const EvaluateReport report = evaluate(model, options, silent_progress());
+    const auto manifest =
+        nlohmann::json::parse(penchant::testing::read_text(at(name) / "manifest.json"));
+    EXPECT_NEAR(report.metrics.at(metric), manifest["validation"]["vectors"].get<double>(), 1e-6);
     return report.full.at(metric);
   }
   std::unique_ptr<kernels::Backend> backend_ =

@@ -17,6 +17,7 @@
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
+#include "pipeline/export/embed.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model.h"
 #include "pipeline/training/sampler.h"
@@ -540,7 +541,14 @@ TEST_F(Trainer, BlendingAddsAFilterWhereValidationLikesIt) {
   ASSERT_NE(model.scorer(), nullptr);
   EXPECT_EQ(Model::open(at("plain"), dataset(), backend()).scorer(), nullptr);
   EXPECT_EQ(model.items().cols, 16) << "the vectors are exported without the filter";
+
+  const json known = manifest("blended").at("validation");
+  EXPECT_EQ(known.at("full"), blended.best_validation);
+  EXPECT_NEAR(known.at("vectors").get<double>(), plain.best_validation, 1e-9);
   EXPECT_NEAR(validation_of("blended", Ranking::vectors), plain.best_validation, 1e-6);
+  embed(model, {}, at("e"), silent_progress());
+  EXPECT_EQ(json::parse(read_text(at("e") / "manifest.json")).at("validation"),
+            (json{{"metric", "ndcg@20"}, {"value", known.at("vectors")}, {"ranking", "vectors"}}));
 }
 
 TEST_F(Trainer, TriesLowerRatesWhereTheFirstEpochsAreBest) {
