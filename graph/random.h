@@ -24,6 +24,7 @@ enum class Stream : std::uint32_t {
   generator = 6,
   partition = 7,
   validation = 8,
+  distillation = 9,
 };
 
 /// Random access into one stream.

@@ -22,9 +22,7 @@ HWY_INLINE hn::Vec<Tag> scaled(Tag tag, const float* HWY_RESTRICT scores, hn::Ve
   return bias == nullptr ? hn::Mul(scale, score) : hn::MulAdd(scale, score, hn::LoadU(tag, bias));
 }
 
-/// maximum_and_sum[0] grows to the largest of itself and s_m = scale * scores_m + bias_m; scores_m
-/// <- exp(s_m - that maximum), where -infinity becomes 0; maximum_and_sum[1] receives their sum.
-/// `bias` may be null.
+/// exponentiate_row().
 void exponentiate(float* HWY_RESTRICT scores, std::int64_t count, float scale,
                   const float* HWY_RESTRICT bias, float* HWY_RESTRICT maximum_and_sum) {
   const hn::ScalableTag<float> tag;
@@ -76,11 +74,17 @@ HWY_AFTER_NAMESPACE();
 
 #include <omp.h>
 
+#include "kernels/cpu/exponentiate.h"
 #include "kernels/operands.h"
 
 namespace penchant::kernels {
 
 HWY_EXPORT(exponentiate);
+
+void exponentiate_row(float* scores, std::int64_t count, float scale, const float* bias,
+                      float* maximum_and_sum) {
+  HWY_DYNAMIC_DISPATCH(exponentiate)(scores, count, scale, bias, maximum_and_sum);
+}
 
 namespace {
 
@@ -159,7 +163,6 @@ void CpuBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives,
   const FloatView maxima = scratch(softmax_maxima_, chunk, col_tiles + 1).view();
   const FloatView weighted = scratch(softmax_users_, omp_get_max_threads() * chunk, width).view();
   const FloatView weights = scratch(softmax_weights_, 1, chunk).view();
-  const auto exponentiate_row = &HWY_DYNAMIC_DISPATCH(exponentiate);
   sort_places(options.negative_ids);
 
   for (std::int64_t start = 0; start < batch; start += chunk) {

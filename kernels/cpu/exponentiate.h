@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exponentials of a row of scores under its running maximum.
+#pragma once
+
+#include <cstdint>
+
+namespace penchant::kernels {
+
+/// maximum_and_sum[0] grows to the largest of itself and s_m = scale * scores_m + bias_m; scores_m
+/// <- exp(s_m - that maximum), where -infinity becomes 0; maximum_and_sum[1] receives their sum.
+/// `bias` may be null.
+void exponentiate_row(float* scores, std::int64_t count, float scale, const float* bias,
+                      float* maximum_and_sum);
+
+}  // namespace penchant::kernels
