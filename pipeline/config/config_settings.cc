@@ -335,6 +335,9 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("train.blend_filter", train.blend_filter,
                        "let validation choose a linear filter and its weight beside the vectors in "
                        "the full score"),
+      PENCHANT_SETTING("train.distil", train.distil,
+                       "where the budget allows: let the vectors learn the ranking of all that was "
+                       "chosen, if validation likes it"),
       PENCHANT_SETTING("train.refit", train.refit,
                        "train again on train + validation for the chosen number of epochs"),
       PENCHANT_SETTING("train.checkpoint_every", train.checkpoint_every,

@@ -113,7 +113,7 @@ const std::vector<Use>& all_uses() {
       {{"filter.selection_users"}, {{{"model.kind", {"graph_filter"}}}}},
       {{"filter."}, {{kFilters}}},
 
-      {{"train.budget"}, {{{"model.kind", {"auto"}}}}},
+      {{"train.budget", "train.distil"}, {{{"model.kind", {"auto"}}}}},
       {{"train.epochs"}, {{kSearched}}},
       {{"train.num_negatives", "train.negative_correction"},
        {{kGraphVectors, kSoftmax}, {kInterest}}},

@@ -3,16 +3,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ostream>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "kernels/transfer.h"
+#include "models/new_items.h"
+#include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/model/stored_vectors.h"
 #include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
@@ -82,6 +87,11 @@ MixedScorer::MixedScorer(ConstFloatView users, ConstFloatView items,
 
 namespace {
 
+constexpr const char* kUserVectors = "users";
+constexpr const char* kItemVectors = "items";
+
+/// Models of earlier versions are not.
+bool is_distilled(const json& model) { return model.contains("distillation"); }
 /// Models of earlier versions have none.
 RepeatBlend stored_repeats(const json& model) {
   return model.contains("repeats") ? repeats_from_json(model.at("repeats")) : RepeatBlend{};
@@ -89,10 +99,55 @@ RepeatBlend stored_repeats(const json& model) {
 
 }  // namespace
 
+std::unique_ptr<Scorer> mixed_scorer(const VectorViews& trained, const Mixture& mixture,
+                                     std::shared_ptr<Scorer> filter, const RepeatBlend& repeats,
+                                     const graph::UserItemGraph& graph, const Histories& histories,
+                                     Backend& backend) {
+  if (mixture.vectors && filter == nullptr && repeats.weight == 0.0F) return nullptr;
+  std::vector<models::WeightedScorer> terms = blended_terms(graph, histories, {}, repeats, backend);
+  if (mixture.vectors) {
+    const VectorViews vectors = trained.without_popularity();
+    filter = std::make_shared<MixedScorer>(vectors.users, vectors.items, graph, mixture,
+                                           std::move(filter), backend);
+  }
+  terms.insert(terms.begin(), {std::move(filter), 1.0F});
+  return std::make_unique<models::ScorerSum>(std::move(terms));
+}
+
+void write_distilled(const fs::path& file, ConstFloatView users, ConstFloatView items,
+                     Backend& backend) {
+  kernels::Download<float> download_users;
+  kernels::Download<float> download_items;
+  const std::vector<models::NamedTensor> tensors = {{kUserVectors, download_users(users, backend)},
+                                                    {kItemVectors, download_items(items, backend)}};
+  write_file_atomically(file, [&](std::ostream& out) {
+    models::write_safetensors(out, tensors, {{"format", "penchant weights"}});
+  });
+}
+
 FinishedVectors auto_vectors(const fs::path& model_directory, const json& manifest,
                              const Dataset& dataset, const Graphs& graphs, Backend& backend) {
   const json& model = manifest.at("model");
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
+  if (is_distilled(model)) {
+    const fs::path file = model_directory / kDistilledWeights;
+    const models::TensorFile weights = models::read_safetensors(file);
+    FinishedVectors vectors;
+    const json& distillation = model.at("distillation");
+    vectors.layout.embedding_dim = distillation.at("width").get<std::int64_t>();
+    const auto read = [&](const char* name, std::int64_t rows, FloatMatrix& to) {
+      to = backend.matrix<float>(rows, vectors.layout.embedding_dim);
+      backend.copy(weights.find_finite(name, rows, vectors.layout.embedding_dim, file).view(),
+                   to.view());
+    };
+    read(kUserVectors, dataset.num_users(), vectors.users);
+    read(kItemVectors, dataset.num_items(), vectors.items);
+    finish_filter_vectors(graphs.user_item, graphs.item, backend, vectors.users, vectors.items);
+    vectors.layout.new_item_columns = models::append_new_item_columns(
+        graphs.user_item, graphs.item, distillation.at("new_item_columns").get<std::int64_t>(),
+        backend, vectors.users, vectors.items);
+    return vectors;
+  }
   if (!mixture.vectors) {
     return filter_vectors(*load_filter(model_directory, model, graphs.user_item, backend), model,
                           graphs, backend);
@@ -124,19 +179,26 @@ std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json&
                                     const graph::UserItemGraph& graph, const VectorViews& vectors,
                                     const Histories& histories, Backend& backend, DatasetUse use) {
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
-  const RepeatBlend repeats = stored_repeats(model);
-  std::unique_ptr<Scorer> scorer;
+  std::shared_ptr<Scorer> filter;
   if (mixture.filter_weight != 0.0)
-    scorer = load_filter(model_directory, model, graph, backend, use);
-  if (mixture.vectors && (scorer != nullptr || repeats.weight != 0.0F)) {
-    const VectorViews trained = vectors.without_popularity();
-    scorer = std::make_unique<MixedScorer>(trained.users, trained.items, graph, mixture,
-                                           std::move(scorer), backend);
+    filter = load_filter(model_directory, model, graph, backend, use);
+  if (!mixture.vectors || !is_distilled(model)) {
+    return mixed_scorer(vectors, mixture, std::move(filter), stored_repeats(model), graph,
+                        histories, backend);
   }
-  if (repeats.weight == 0.0F) return scorer;
-  std::vector<models::WeightedScorer> terms = blended_terms(graph, histories, {}, repeats, backend);
-  terms.insert(terms.begin(), {std::move(scorer), 1.0F});
-  return std::make_unique<models::ScorerSum>(std::move(terms));
+  // What is distilled was made of the trained vectors.
+  const fs::path folder = model_directory / kAutoVectors;
+  const auto layout = VectorLayout::from_json(read_manifest(folder, kModelArtifact).at("layout"));
+  const auto users =
+      map_vectors(folder / kVectorsFolder / "users.npy", vectors.users.rows, layout.width());
+  const auto items =
+      map_vectors(folder / kVectorsFolder / "items.npy", vectors.items.rows, layout.width());
+  const auto view = [](const graph::MappedNpy<float>& file) {
+    return ConstFloatView(file.values().data(), file.rows(), file.cols(), file.cols(),
+                          kernels::Device::cpu);
+  };
+  return mixed_scorer({view(users), view(items), layout}, mixture, std::move(filter),
+                      stored_repeats(model), graph, histories, backend);
 }
 
 }  // namespace penchant::pipeline

@@ -53,8 +53,22 @@ class MixedScorer final : public models::Scorer {
   std::unique_ptr<models::BlendedScorer> blended_;
 };
 
-/// The finished vectors of what train_auto wrote, by its weights and those of the model in
-/// kAutoVectors.
+/// Vectors and a filter that is there already, and what users did before: either may be missing.
+/// Null if the vectors' inner products are all.
+std::unique_ptr<models::Scorer> mixed_scorer(const VectorViews& trained, const Mixture& mixture,
+                                             std::shared_ptr<models::Scorer> filter,
+                                             const RepeatBlend& repeats,
+                                             const graph::UserItemGraph& graph,
+                                             const Histories& histories, kernels::Backend& backend);
+
+/// Vectors that were trained to rank as all of this does (training/distillation.h), as the weights
+/// of the model: before users and items of whom nothing is known have theirs.
+inline constexpr const char* kDistilledWeights = "distilled.safetensors";
+void write_distilled(const std::filesystem::path& file, kernels::ConstFloatView users,
+                     kernels::ConstFloatView items, kernels::Backend& backend);
+
+/// The finished vectors of what train_auto wrote: the distilled ones if it has them, else by its
+/// weights and those of the model in kAutoVectors.
 FinishedVectors auto_vectors(const std::filesystem::path& model_directory,
                              const nlohmann::json& manifest, const Dataset& dataset,
                              const Graphs& graphs, kernels::Backend& backend);

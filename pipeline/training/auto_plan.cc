@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/choice/repeat_blend.h"
+#include "pipeline/training/distillation.h"
 #include "pipeline/training/sampler.h"
 #include "pipeline/training/training_position.h"
 
@@ -34,10 +35,13 @@ constexpr double kSubspacePasses = 12.0;
 constexpr double kMixtures = 16.0;
 /// Operations that the time for a score of a table, another beside it and their ranking is worth.
 constexpr double kRankedScore = 300.0;
+/// A step of distillation in products of its size: it exponentiates, sorts and updates besides.
+constexpr double kDistillationCost = 3.0;
 /// From the largest to the smallest.
-constexpr AutoPlan kPlans[] = {{12, 512, 4000}, {8, 512, 3000}, {8, 256, 2000}, {6, 256, 1500},
-                               {4, 256, 1000},  {3, 128, 1000}, {0, 512, 2000}, {0, 256, 1000},
-                               {0, 128, 500},   {0, 64, 200}};
+constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 256, 2000, 8192},
+                               {6, 256, 1500, 4096},  {4, 256, 1000, 4096}, {3, 128, 1000, 4096},
+                               {3, 128, 1000},        {0, 512, 2000},       {0, 256, 1000},
+                               {0, 128, 500},         {0, 64, 200}};
 /// Vectors are validated once, after their last epoch. Were that early, the trainer would take it
 /// for a rate that is too high and train again, which no plan counts.
 static_assert(std::all_of(std::begin(kPlans), std::end(kPlans), [](const AutoPlan& plan) {
@@ -63,6 +67,15 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
               real(sizes.propagated) * width;
     dense += epochs * 3.0 * 2.0 * real(sizes.num_entries) * real(sizes.num_negatives) * width;
     dense += kMixtures * 2.0 * real(sizes.num_items) * width * users;
+  }
+  if (plan.distilled_users > 0) {
+    const DistillationOptions options;
+    // Once for those that it is judged with and others, once for all.
+    const double taught = real(std::min(plan.distilled_users, sizes.num_users) + sizes.num_users);
+    sparse += kFilterProducts * 2.0 * real(sizes.num_entries) * taught;
+    dense += 2.0 * real(sizes.num_items) * (rank + width) * taught;
+    dense += kDistillationCost * 3.0 * 2.0 * real(distillation_epochs(options, sizes.num_users)) *
+             real(options.num_negatives + options.list_size) * width * taught;
   }
   if (sizes.repeats) dense += kRepeatTrials * kRankedScore * real(sizes.num_items) * users;
   return (sparse / kSparseRate + dense / kDenseRate) / static_cast<double>(sizes.num_threads);

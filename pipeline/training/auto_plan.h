@@ -36,6 +36,8 @@ struct AutoPlan {
   std::int64_t epochs = 0;           ///< of trained vectors; 0: none are trained
   std::int64_t rank = 0;             ///< singular vectors of the filter
   std::int64_t selection_users = 0;  ///< of the validation part that choices are made on
+  std::int64_t distilled_users = 0;  ///< that vectors learn the ranking of before that is judged;
+                                     ///< in the end all do. 0: vectors do not learn it
   double seconds = 0.0;              ///< expected for all of it
 };
 

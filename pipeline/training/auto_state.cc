@@ -30,6 +30,7 @@ json to_json(const AutoState& state) {
   if (state.filter) stored["filter"] = filter_to_json(*state.filter);
   if (state.mixture) stored["mixture"] = state.mixture->to_json();
   if (state.repeats) stored["repeats"] = repeats_to_json(*state.repeats);
+  if (state.distils) stored["distils"] = *state.distils;
   if (state.value) stored["value"] = *state.value;
   if (state.vectors_value) stored["vectors_value"] = *state.vectors_value;
   if (state.filter_alone) stored["filter_alone"] = *state.filter_alone;
@@ -48,6 +49,10 @@ std::string describe(const AutoState& state, const std::string& metric) {
   }
   text += state.value ? fmt::format("; {} {:.4f} on validation", metric, *state.value)
                       : "; not chosen: there is no validation part";
+  if (state.vectors_value) {
+    text += fmt::format(", {} {:.4f}", *state.distils ? "vectors that learnt it" : "the vectors",
+                        *state.vectors_value);
+  }
   if (state.tried && state.filter_alone) {
     text += fmt::format(", the filter alone {:.4f}, {} mixtures tried", *state.filter_alone,
                         *state.tried);
@@ -70,6 +75,7 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     if (stored.contains("filter")) state.filter = filter_from_json(stored["filter"]);
     if (stored.contains("mixture")) state.mixture = Mixture::from_json(stored["mixture"]);
     if (stored.contains("repeats")) state.repeats = repeats_from_json(stored["repeats"]);
+    read_if_there(stored, "distils", state.distils);
     read_if_there(stored, "value", state.value);
     read_if_there(stored, "vectors_value", state.vectors_value);
     read_if_there(stored, "filter_alone", state.filter_alone);

@@ -22,12 +22,13 @@ struct AutoState {
   std::optional<models::FilterOptions> filter;
   std::optional<Mixture> mixture;
   std::optional<RepeatBlend> repeats;
-  std::optional<double> value;          ///< of the validation metric; none without validation
+  std::optional<bool> distils;  ///< the model's vectors learn to rank as all of the above does
+  std::optional<double> value;  ///< of the validation metric; none without validation
   std::optional<double> vectors_value;  ///< likewise, of the vectors alone
   std::optional<double> filter_alone;   ///< likewise, where mixtures were tried
   std::optional<std::int64_t> tried;    ///< mixtures
 
-  bool is_complete() const { return filter && mixture && repeats; }
+  bool is_complete() const { return filter && mixture && repeats && distils; }
 };
 
 /// What was chosen, for people; `state` must be complete.

@@ -29,9 +29,11 @@
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
+#include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/score_terms.h"
+#include "pipeline/training/auto_distillation.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/auto_state.h"
 #include "pipeline/training/checkpoint.h"
@@ -68,6 +70,7 @@ class AutoTrainer {
     sizes.repeats = validates_ && options.blend_repeats && dataset.repeats_allowed;
     plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
     if (!validates_) plan_.epochs = 0;
+    if (!options.distil) plan_.distilled_users = 0;
     if (!options_.filter.rank) options_.filter.rank = fitting_rank(plan_.rank);
     options_.filter.selection_users = plan_.selection_users;
   }
@@ -136,6 +139,7 @@ class AutoTrainer {
             {"epochs", plan_.epochs},
             {"rank", *options_.filter.rank},
             {"selection_users", plan_.selection_users},
+            {"distilled_users", plan_.distilled_users},
             {"validation_metric", options_.validation_metric},
             {"seed", static_cast<std::uint64_t>(options_.seed)}};
   }
@@ -172,6 +176,7 @@ class AutoTrainer {
     if (!state_.filter && !decide_filter()) return false;
     if (!state_.mixture && !decide_vectors()) return false;
     if (!state_.repeats) decide_repeats();
+    if (!state_.distils && !decide_distillation()) return false;
     selection_.reset();
     return true;
   }
@@ -325,6 +330,33 @@ class AutoTrainer {
     return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
   }
 
+  /// Whether vectors that learn the ranking are better than those that stand in it; false if
+  /// interrupted.
+  bool decide_distillation() {
+    state_.distils = plan_.distilled_users > 0;
+    if (*state_.distils && validates_) {
+      const graph::UserItemGraph& graph = graphs_.user_item;
+      std::optional<Model> trained;
+      if (state_.mixture->vectors)
+        trained = Model::open(directory_ / kSelection, dataset_, backend_);
+      const std::vector<graph::NodeId>& judges = selection().task.users;
+      std::optional<Vectors> vectors = distil_mixture(
+          {trained ? &*trained : nullptr, graph_, KnownPart::train}, state_, dataset_, graphs_,
+          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed), options_,
+          backend_, progress_);
+      if (!vectors) return false;
+      finish_filter_vectors(graph, graphs_.item, backend_, vectors->users, vectors->items);
+      const std::map<std::string, double> metrics =
+          judge().metrics(vectors->users.view(), vectors->items.view());
+      const double value = validation_value(metrics, options_.validation_metric);
+      log("distil", "instead_of", json(state_.vectors_value.value_or(0.0)), metrics);
+      state_.distils = value > state_.vectors_value.value_or(0.0);
+      if (*state_.distils) state_.vectors_value = value;
+    }
+    save();
+    return true;
+  }
+
   std::string describe_choice() const {
     std::string text = describe(state_, options_.validation_metric);
     if (plan_.epochs == 0 && validates_ && !state_.cut_short)
@@ -347,11 +379,28 @@ class AutoTrainer {
       if (!merged_ && !is_finished(directory_ / kAutoVectors, kModelArtifact))
         fs::rename(directory_ / kSelection, directory_ / kAutoVectors);
     }
+    graph_.reset();  // the training part's makes room
     if (state_.mixture->filter_weight != 0.0) {
-      const FilterGraph graph(graphs.user_item.user_items.view(), state_.filter->rank,
-                              options_.seed, backend_);
-      write_singular_vectors(directory_ / kModelWeights, graph, backend_);
+      graph_ = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(),
+                                             state_.filter->rank, options_.seed, backend_);
+      write_singular_vectors(directory_ / kModelWeights, *graph_, backend_);
     }
+    return !*state_.distils || distil_final(graphs);
+  }
+
+  bool distil_final(const Graphs& graphs) {
+    std::optional<Model> trained;
+    if (state_.mixture->vectors)
+      trained = Model::open(directory_ / kAutoVectors, dataset_, backend_);
+    const KnownPart known = merged_ ? KnownPart::train_and_validation : KnownPart::train;
+    const std::optional<Vectors> vectors =
+        distil_mixture({trained ? &*trained : nullptr, graph_, known}, state_, dataset_, graphs,
+                       distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_,
+                       backend_, progress_);
+    if (!vectors) return false;
+    write_distilled(directory_ / kDistilledWeights, vectors->users.view(), vectors->items.view(),
+                    backend_);
+    distilled_width_ = vectors->users.cols();
     return true;
   }
 
@@ -360,15 +409,20 @@ class AutoTrainer {
     std::string hashes;
     if (state_.mixture->filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
     if (state_.mixture->vectors) hashes += hash_file(directory_ / kAutoVectors / kModelWeights);
+    json model = {{"kind", enum_name(models::ModelKind::automatic)},
+                  {"embedding_dim", options_.model.embedding_dim},
+                  {"filter", filter_to_json(*state_.filter)},
+                  {"mixture", state_.mixture->to_json()},
+                  {"repeats", repeats_to_json(*state_.repeats)}};
+    if (*state_.distils) {
+      hashes += hash_file(directory_ / kDistilledWeights);
+      model["distillation"] = {{"width", distilled_width_},
+                               {"new_item_columns", options_.model.new_item_columns}};
+    }
     finish_model(*writer_,
                  {{"data_hash", dataset_.hash},
                   {"graph_options", graph_options_to_json(graphs_.options)},
-                  {"model",
-                   {{"kind", enum_name(models::ModelKind::automatic)},
-                    {"embedding_dim", options_.model.embedding_dim},
-                    {"filter", filter_to_json(*state_.filter)},
-                    {"mixture", state_.mixture->to_json()},
-                    {"repeats", repeats_to_json(*state_.repeats)}}},
+                  {"model", std::move(model)},
                   {"chosen", report.chosen},
                   {"plan",
                    {{"budget_seconds", options_.budget.seconds},
@@ -376,6 +430,7 @@ class AutoTrainer {
                     {"epochs", plan_.epochs},
                     {"rank", *options_.filter.rank},
                     {"selection_users", plan_.selection_users},
+                    {"distilled_users", plan_.distilled_users},
                     {"cut_short_by_the_clock", state_.cut_short}}},
                   {"trained_on", trained_on()},
                   {"best_validation", report.best_validation},
@@ -403,7 +458,9 @@ class AutoTrainer {
   double tolerance_ = 0.0;  ///< pipeline/choice/validation_choice.h
   AutoPlan plan_;
   AutoState state_;
-  std::shared_ptr<const FilterGraph> graph_;  ///< of the training part, once the search made it
+  /// Of the training part, once the search made it; in the end of what the model is made of.
+  std::shared_ptr<const FilterGraph> graph_;
+  std::int64_t distilled_width_ = 0;
   std::optional<Graphs> merged_;        ///< of train + validation, if the model is made of both
   std::optional<Selection> selection_;  ///< once it is needed
 };

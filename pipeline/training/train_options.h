@@ -70,6 +70,8 @@ struct TrainOptions {
                              ///< that evaluate and recommend rank by
   bool blend_repeats = true;  ///< likewise what a user did with an item before, where the data
                               ///< repeats
+  bool distil = true;  ///< of ModelKind::automatic: vectors learn the ranking of all that was chosen,
+                       ///< where validation likes it
   bool refit = true;  ///< train once more on train + validation for the number of epochs that
                       ///< validation chose
   std::int64_t checkpoint_every = 1;        ///< epochs

@@ -15,6 +15,7 @@
 #include "pipeline/export/embed.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model.h"
+#include "pipeline/model/upgrade.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/filter_search.h"
 #include "pipeline/training/filter_training.h"
@@ -38,6 +39,12 @@ class AutoTraining : public penchant::testing::SmallShopTest {
     options.model.kind = models::ModelKind::automatic;
     options.model.embedding_dim = 12;
     options.filter.rank = 16;
+    options.distil = false;
+    return options;
+  }
+  static TrainOptions distilling_recipe() {
+    TrainOptions options = auto_recipe();
+    options.distil = true;
     return options;
   }
   json manifest(const std::string& name) const {
@@ -98,14 +105,13 @@ TEST_F(AutoTraining, TakesTheBestWhereValidationIsLaterThanTraining) {
 }
 
 TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
-  train(auto_recipe(), "m");
+  train(distilling_recipe(), "m");
   const json mixture = manifest("m")["model"]["mixture"];
   ASSERT_TRUE(mixture["vectors"].get<bool>());
   ASSERT_GT(mixture["filter_weight"].get<double>(), 0.0);
   const Model model = load("m");
   ASSERT_NE(model.scorer(), nullptr);
-  EXPECT_EQ(model.layout().embedding_dim, 12);
-  EXPECT_EQ(model.layout().popularity_column, mixture["popularity_weight"].get<double>() != 0.0);
+  EXPECT_EQ(model.layout(), (VectorLayout{12, 0, false, false})) << "distilled";
 
   const Graphs merged = make_graphs(train_and_validation(dataset()), dataset(), graphs().options);
   const graph::CsrView rows = merged.user_item.user_items.view();
@@ -142,7 +148,7 @@ TEST_F(AutoTraining, AModelReadBackScoresByTheFormula) {
 }
 
 TEST_F(AutoTraining, ServesEveryVerbOnModels) {
-  train(auto_recipe(), "m");
+  train(distilling_recipe(), "m");
   const Model model = load("m");
   EvaluateOptions options;
   options.cutoffs = {20};
@@ -158,10 +164,49 @@ TEST_F(AutoTraining, ServesEveryVerbOnModels) {
   EXPECT_TRUE(fs::exists(at("e") / "items.npy"));
 }
 
+TEST_F(AutoTraining, ItsVectorsLearnTheRankingOfTheMixture) {
+  TrainOptions options = auto_recipe();
+  options.refit = false;
+  options.distil = false;
+  train(options, "plain");
+  EXPECT_FALSE(fs::exists(at("plain") / "distilled.safetensors"));
+  EXPECT_EQ(load("plain").layout().popularity_column,
+            manifest("plain")["model"]["mixture"]["popularity_weight"].get<double>() != 0.0);
+  options.distil = true;
+  const TrainReport report = train(options, "m");
+  EXPECT_THAT(report.chosen, HasSubstr("vectors that learnt it"));
+  const json validation = manifest("m")["validation"];
+  const json plain = manifest("plain")["validation"];
+  EXPECT_EQ(validation["full"], plain["full"]);
+  EXPECT_GT(validation["vectors"].get<double>(), plain["vectors"].get<double>());
+  // All users of so small a shop learn and judge: the number is the model's own.
+  EvaluateOptions evaluation;
+  evaluation.part = HeldOut::validation;
+  evaluation.cutoffs = {20};
+  const Model model = Model::open(at("m"), dataset(), backend(), KnownPart::train);
+  EXPECT_NEAR(evaluate(model, evaluation, silent_progress()).metrics.at("ndcg@20"),
+              validation["vectors"].get<double>(), 1e-9);
+}
+
+TEST_F(AutoTraining, AnUpgradeKeepsWhatTheVectorsLearnt) {
+  TrainOptions options = distilling_recipe();
+  options.model.new_item_columns = 3;
+  train(options, "m");
+  const std::string users = read_text(at("m") / "vectors" / "users.npy");
+  const std::string items = read_text(at("m") / "vectors" / "items.npy");
+  fs::remove(at("m") / "vectors" / "items.npy");
+  EXPECT_TRUE(upgrade_model(at("m"), dataset(), backend(), silent_progress()).written);
+  EXPECT_EQ(read_text(at("m") / "vectors" / "users.npy"), users);
+  EXPECT_EQ(read_text(at("m") / "vectors" / "items.npy"), items);
+  fs::remove(at("m") / "distilled.safetensors");
+  EXPECT_THAT(input_error_of([&] { load("m"); }), HasSubstr("distilled.safetensors"));
+}
+
 TEST_F(AutoTraining, SameSeedSameBytes) {
-  train(auto_recipe(), "one");
-  train(auto_recipe(), "two");
-  for (const char* file : {"weights.safetensors", "trained/weights.safetensors", "metrics.jsonl"})
+  train(distilling_recipe(), "one");
+  train(distilling_recipe(), "two");
+  for (const char* file : {"weights.safetensors", "trained/weights.safetensors",
+                           "distilled.safetensors", "metrics.jsonl"})
     EXPECT_EQ(read_text(at("one") / file), read_text(at("two") / file)) << file;
   EXPECT_EQ(manifest("one")["hash"], manifest("two")["hash"]);
 }
@@ -184,10 +229,12 @@ class Impatient : public Progress {
 
 TEST_F(AutoTraining, AnInterruptedRunGoesOnToTheSameBytes) {
   Impatient patient(0);
-  train(auto_recipe(), "whole", patient);
-  TrainOptions options = auto_recipe();
-  // In the filter's search, in the training of the selection, in the refit.
-  for (const int updates : {3, patient.updates() / 3, patient.updates() - 5}) {
+  train(distilling_recipe(), "whole", patient);
+  TrainOptions options = distilling_recipe();
+  // In the filter's search, in the training of the selection, in both distillations and the refit
+  // between them.
+  for (const int updates : {3, patient.updates() / 3, patient.updates() / 2,
+                            patient.updates() * 3 / 4, patient.updates() - 5}) {
     options.resume = false;
     fs::remove_all(at("m"));
     Impatient progress(updates);
@@ -195,7 +242,8 @@ TEST_F(AutoTraining, AnInterruptedRunGoesOnToTheSameBytes) {
     EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
     options.resume = true;
     EXPECT_FALSE(train(options, "m").interrupted);
-    for (const char* file : {"weights.safetensors", "trained/weights.safetensors", "metrics.jsonl"})
+    for (const char* file : {"weights.safetensors", "trained/weights.safetensors",
+                             "distilled.safetensors", "metrics.jsonl"})
       EXPECT_EQ(read_text(at("whole") / file), read_text(at("m") / file)) << file << updates;
     EXPECT_EQ(manifest("whole")["hash"], manifest("m")["hash"]);
   }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training/auto_distillation.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "pipeline/data/histories.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/auto_model.h"
+
+namespace penchant::pipeline {
+
+using graph::NodeId;
+using kernels::Backend;
+
+namespace {
+
+/// The mixture's own vectors, or of a filter alone its leading singular ones.
+Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filter,
+                      std::int64_t width, Backend& backend) {
+  Vectors vectors;
+  if (parts.trained == nullptr) {
+    filter->vectors(width, backend, vectors.users, vectors.items);
+    return vectors;
+  }
+  const std::int64_t columns = parts.trained->layout().embedding_dim;
+  for (const auto& [from, to] : {std::pair(parts.trained->users(), &vectors.users),
+                                 std::pair(parts.trained->items(), &vectors.items)}) {
+    *to = backend.matrix<float>(from.rows, columns);
+    backend.copy(from.cols_of(0, columns), to->view());
+  }
+  return vectors;
+}
+
+}  // namespace
+
+std::vector<NodeId> distilled_users(const std::vector<NodeId>& of_task, std::int64_t count,
+                                    const Dataset& dataset, graph::Seed seed) {
+  std::vector<NodeId> users = of_task;
+  const auto all = static_cast<std::uint64_t>(dataset.num_users());
+  const graph::Permutation order(seed, graph::Stream::distillation, 0, all);
+  for (std::uint64_t i = 0; i < all && static_cast<std::int64_t>(users.size()) < count; ++i) {
+    const auto user = static_cast<NodeId>(order(i));
+    if (!std::binary_search(of_task.begin(), of_task.end(), user)) users.push_back(user);
+  }
+  std::sort(users.begin(), users.end());
+  return users;
+}
+
+std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
+                                      const Dataset& dataset, const Graphs& graphs,
+                                      std::vector<NodeId> users, const TrainOptions& options,
+                                      Backend& backend, Progress& progress) {
+  const Mixture& mixture = *state.mixture;
+  std::shared_ptr<models::GraphFilter> filter;
+  if (mixture.filter_weight != 0.0)
+    filter = std::make_shared<models::GraphFilter>(parts.filter, *state.filter, backend);
+  Vectors vectors = first_vectors(parts, filter.get(), options.model.embedding_dim, backend);
+  VectorViews trained = {vectors.users.view(), vectors.items.view(), {}};
+  trained.layout.embedding_dim = vectors.users.cols();
+  Histories histories;
+  if (state.repeats->weight != 0.0F) {
+    histories = known_histories(dataset, parts.known, std::numeric_limits<std::int64_t>::max());
+  }
+  std::unique_ptr<models::Scorer> teacher =
+      mixed_scorer(trained, mixture, filter, *state.repeats, graphs.user_item, histories, backend);
+  if (teacher == nullptr) {
+    teacher = std::make_unique<MixedScorer>(trained.users, trained.items, graphs.user_item, mixture,
+                                            nullptr, backend);
+  }
+  DistillationOptions distillation;
+  distillation.seed = options.seed;
+  const bool whole =
+      distil(*teacher, graphs.user_item, !leaves_out_seen(dataset, SeenItems::automatic),
+             std::move(users), distillation, backend, progress, vectors);
+  if (!whole) return std::nullopt;
+  return vectors;
+}
+
+}  // namespace penchant::pipeline

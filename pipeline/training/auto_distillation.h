@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The mixture that ModelKind::automatic chose, as vectors of its own width.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "models/graph_filter.h"
+#include "pipeline/data/dataset.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/model/model.h"
+#include "pipeline/training/auto_state.h"
+#include "pipeline/training/distillation.h"
+#include "pipeline/training/train_options.h"
+
+namespace penchant::pipeline {
+
+/// What the mixture's scores are made of, in memory.
+struct MixtureParts {
+  const Model* trained = nullptr;                     ///< null: a filter alone
+  std::shared_ptr<const models::FilterGraph> filter;  ///< null: without
+  KnownPart known = KnownPart::train;                 ///< rows that both were made of
+};
+
+/// The users of the task, and others drawn at random up to `count`; ascending.
+std::vector<graph::NodeId> distilled_users(const std::vector<graph::NodeId>& of_task,
+                                           std::int64_t count, const Dataset& dataset,
+                                           graph::Seed seed);
+
+/// Vectors that rank as the mixture in `state` does, for these users, before those of whom nothing
+/// is known have theirs; nothing if interrupted. `graphs`: of what the parts were made of.
+std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
+                                      const Dataset& dataset, const Graphs& graphs,
+                                      std::vector<graph::NodeId> users, const TrainOptions& options,
+                                      kernels::Backend& backend, Progress& progress);
+
+}  // namespace penchant::pipeline

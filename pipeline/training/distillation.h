@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vectors that rank as a scorer does: the lists at the top of a scorer's ranking of each user, as
+// probabilities, are what a softmax over the vectors' inner products is trained to give. A filter
+// beside vectors can be had in the vectors' own width this way, because nothing is spent on scores
+// that no list shows, those of items that a user has above all; a squared error of all scores
+// spends most of its width there (docs/decisions/0035-distillation.md).
+// Source: listwise distillation as in Reddi et al., "RankDistil" (AISTATS 2021), section 3, with a
+// softmax over list and sampled negatives.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/random.h"
+#include "graph/user_item_graph.h"
+#include "kernels/backend.h"
+#include "models/scorer.h"
+#include "pipeline/artifact/progress.h"
+
+namespace penchant::pipeline {
+
+struct DistillationOptions {
+  std::int64_t epochs = 20;      ///< over all users; more where they have few steps
+  std::int64_t list_size = 100;  ///< K
+  std::int64_t num_negatives = 1024;
+  double negative_power = 0.75;    ///< of an item's number of users
+  float list_temperature = 1.25F;  ///< of the scores of a list, in their standard deviations
+  float temperature = 0.08F;       ///< of the inner products; vectors have length 1 at the start
+  float learning_rate = 0.01F;     ///< peak; Adam with cosine decay
+  graph::Seed seed{42};
+};
+
+struct Vectors {
+  kernels::FloatMatrix users;  ///< [U x D]
+  kernels::FloatMatrix items;  ///< [I x D]
+};
+
+/// Epochs over so many users.
+std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users);
+
+/// Brings the vectors, which say where to start, to the order of `teacher` for those of these users
+/// who have a row in `graph`, ascending; the rows of others keep their direction. Lists leave out
+/// what a user has in `graph` unless `ranks_seen`. False if interrupted.
+bool distil(models::Scorer& teacher, const graph::UserItemGraph& graph, bool ranks_seen,
+            std::vector<graph::NodeId> users, const DistillationOptions& options,
+            kernels::Backend& backend, Progress& progress, Vectors& vectors);
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/training/distillation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "models/graph_filter.h"
+#include "pipeline/artifact/progress.h"
+#include "tests/pipeline/support/shop.h"
+
+namespace penchant::pipeline {
+namespace {
+
+using graph::NodeId;
+
+/// A filter over the shop as teacher, and its leading singular vectors to start from.
+class Distil : public penchant::testing::SmallShopTest {
+ protected:
+  static constexpr std::int64_t kTop = 10;
+  static constexpr std::int64_t kWidth = 4;
+
+  static std::unique_ptr<models::GraphFilter> teacher(kernels::Backend& on) {
+    models::FilterOptions options;
+    options.kind = models::FilterKind::gfcf;
+    options.rank = 32;
+    return std::make_unique<models::GraphFilter>(
+        std::make_shared<models::FilterGraph>(graphs().user_item.user_items.view(), options.rank,
+                                              graph::Seed{1}, on),
+        options, on);
+  }
+  static Vectors start(kernels::Backend& on) {
+    Vectors vectors;
+    teacher(on)->vectors(kWidth, on, vectors.users, vectors.items);
+    return vectors;
+  }
+  static std::vector<NodeId> all_users() {
+    std::vector<NodeId> users(static_cast<std::size_t>(dataset().num_users()));
+    std::iota(users.begin(), users.end(), NodeId{0});
+    return users;
+  }
+  /// How many of the teacher's first items of unseen ones are among the vectors', of kTop.
+  static double agreement(const Vectors& vectors) {
+    const auto scorer = teacher(backend());
+    const graph::CsrView seen = graphs().user_item.user_items.view();
+    kernels::FloatMatrix scores = backend().matrix<float>(dataset().num_items(), 1);
+    double sum = 0.0;
+    int count = 0;
+    for (NodeId user = 0; user < dataset().num_users(); user += 7) {
+      if (seen.row_size(user) == 0) continue;
+      scorer->score({&user, 1, kernels::Device::cpu}, backend(), scores.view());
+      const auto top = [&](const auto& score) {
+        std::vector<NodeId> items;
+        for (NodeId i = 0; i < dataset().num_items(); ++i) {
+          if (!std::binary_search(seen.row(user).begin(), seen.row(user).end(), i))
+            items.push_back(i);
+        }
+        std::stable_sort(items.begin(), items.end(),
+                         [&](NodeId a, NodeId b) { return score(a) > score(b); });
+        return std::set<NodeId>(items.begin(), items.begin() + kTop);
+      };
+      const auto want = top([&](NodeId i) { return scores.view()(i, 0); });
+      const auto got = top([&](NodeId i) {
+        float product = 0.0F;
+        for (std::int64_t j = 0; j < vectors.users.cols(); ++j)
+          product += vectors.users.view()(user, j) * vectors.items.view()(i, j);
+        return product;
+      });
+      for (const NodeId item : want) sum += got.contains(item) ? 1.0 : 0.0;
+      ++count;
+    }
+    return sum / count;
+  }
+  static std::vector<float> numbers(const Vectors& vectors) {
+    std::vector<float> all;
+    for (const kernels::FloatMatrix* matrix : {&vectors.users, &vectors.items}) {
+      for (std::int64_t i = 0; i < matrix->rows(); ++i)
+        all.insert(all.end(), matrix->view().row(i), matrix->view().row(i) + matrix->cols());
+    }
+    return all;
+  }
+};
+
+TEST_F(Distil, VectorsComeToRankAsTheTeacher) {
+  Vectors vectors = start(backend());
+  const double before = agreement(vectors);
+  ASSERT_TRUE(distil(*teacher(backend()), graphs().user_item, false, all_users(), {}, backend(),
+                     silent_progress(), vectors));
+  const double after = agreement(vectors);
+  EXPECT_LT(before, 7.0) << "nothing to learn";
+  EXPECT_GT(after, before + 0.3);
+  EXPECT_EQ(vectors.users.cols(), kWidth);
+}
+
+TEST_F(Distil, RanksWhatAUserHasWhereThatIsRanked) {
+  const auto share_of_seen = [&](bool ranks_seen) {
+    Vectors vectors = start(backend());
+    EXPECT_TRUE(distil(*teacher(backend()), graphs().user_item, ranks_seen, all_users(), {},
+                       backend(), silent_progress(), vectors));
+    const graph::CsrView seen = graphs().user_item.user_items.view();
+    int found = 0;
+    for (NodeId user = 0; user < dataset().num_users(); ++user) {
+      std::vector<std::pair<float, NodeId>> scores;
+      for (NodeId item = 0; item < dataset().num_items(); ++item) {
+        float product = 0.0F;
+        for (std::int64_t j = 0; j < kWidth; ++j)
+          product += vectors.users.view()(user, j) * vectors.items.view()(item, j);
+        scores.emplace_back(-product, item);
+      }
+      std::partial_sort(scores.begin(), scores.begin() + kTop, scores.end());
+      for (int k = 0; k < kTop; ++k) {
+        found += std::binary_search(seen.row(user).begin(), seen.row(user).end(), scores[k].second)
+                     ? 1
+                     : 0;
+      }
+    }
+    return found;
+  };
+  // A filter ranks what a user has highest: lists with these items pull them up.
+  EXPECT_GT(share_of_seen(true), share_of_seen(false));
+}
+
+TEST_F(Distil, DoesNotDependOnThreads) {
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 2}) {
+    const auto own =
+        kernels::make_backend({.device = kernels::DeviceChoice::cpu, .num_threads = threads});
+    Vectors vectors = start(*own);
+    DistillationOptions options;
+    options.list_size = 20;
+    distil(*teacher(*own), graphs().user_item, false, all_users(), options, *own, silent_progress(),
+           vectors);
+    results.push_back(numbers(vectors));
+  }
+  EXPECT_EQ(results[0], results[1]);
+}
+
+TEST_F(Distil, OtherUsersKeepTheirDirection) {
+  const Vectors before = start(backend());
+  Vectors vectors = start(backend());
+  ASSERT_TRUE(distil(*teacher(backend()), graphs().user_item, false, {0, 1, 2}, {}, backend(),
+                     silent_progress(), vectors));
+  const auto cosine = [&](NodeId user) {
+    double product = 0.0;
+    double a = 0.0;
+    double b = 0.0;
+    for (std::int64_t j = 0; j < kWidth; ++j) {
+      const auto x = static_cast<double>(before.users.view()(user, j));
+      const auto y = static_cast<double>(vectors.users.view()(user, j));
+      product += x * y;
+      a += x * x;
+      b += y * y;
+    }
+    return product / std::sqrt(a * b);
+  };
+  EXPECT_NEAR(cosine(5), 1.0, 1e-6);
+  EXPECT_LT(cosine(1), 0.999);
+}
+
+TEST_F(Distil, AnInterruptedOneLeavesTheVectorsAsTheyWere) {
+  Vectors vectors = start(backend());
+  const std::vector<float> before = numbers(vectors);
+  penchant::testing::StopAfter progress(3);
+  progress.begin("train");
+  EXPECT_FALSE(distil(*teacher(backend()), graphs().user_item, false, all_users(), {}, backend(),
+                      progress, vectors));
+  EXPECT_EQ(numbers(vectors), before);
+}
+
+}  // namespace
+}  // namespace penchant::pipeline
