@@ -94,7 +94,7 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
                  {"device", backend->description()},
                  {"epochs_run", report.epochs_run},
                  {"best_epoch", report.best_epoch},
-                 {"validation_metric", config.train.validation_metric},
+                 {"validation_metric", report.validation_metric},
                  {"best_validation", report.best_validation},
                  {"final_loss", report.final_loss},
                  {"chosen", report.chosen},
@@ -110,8 +110,8 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
                              config.model_out.string(), report.epochs_run, report.seconds,
                              backend->description(), report.final_loss) +
                  (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n",
-                                                 config.train.validation_metric,
-                                                 report.best_validation, report.best_epoch)
+                                                 report.validation_metric, report.best_validation,
+                                                 report.best_epoch)
                                    : ""));
     }
     if (report.interrupted) invocation.exit_code = kExitInterrupted;

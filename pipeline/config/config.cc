@@ -227,8 +227,22 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
   }
 }
 
+/// Where nobody names a kind: the default, or the one that learns in steps if a key was given that
+/// the default has no use for and that one has, such as train.epochs.
+models::ModelKind unnamed_kind(Config config) {
+  const models::ModelKind usual = TrainOptions().model.kind;
+  for (const auto& [key, given] : config.given) {
+    config.train.model.kind = usual;
+    if (has_effect(config, key)) continue;
+    config.train.model.kind = models::ModelKind::lightgcn;
+    if (has_effect(config, key)) return models::ModelKind::lightgcn;
+  }
+  return usual;
+}
+
 /// Keys that were not given get the defaults of the model's kind, if those of another are in force.
 void apply_kind_defaults(Config& config) {
+  if (!config.given.contains("model.kind")) config.train.model.kind = unnamed_kind(config);
   const models::ModelKind kind = config.train.model.kind;
   if (kind == config.defaults_of) return;
   Config defaults;

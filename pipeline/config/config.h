@@ -43,7 +43,7 @@ struct Config {
   };
   std::map<std::string, Given> given;  ///< keys that a file or the command line has set: a change
                                        ///< of model.kind gives all others the defaults of the new
-  models::ModelKind defaults_of = models::ModelKind::lightgcn;  ///< kind whose defaults they have
+  models::ModelKind defaults_of = TrainOptions().model.kind;  ///< kind whose defaults they have
 };
 
 /// Reads a TOML file. Paths in it are relative to its folder; ${NAME} and ${NAME:-default} are

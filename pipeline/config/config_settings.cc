@@ -230,8 +230,9 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("model.out", model_out, "where train writes the model"),
       PENCHANT_SETTING(
           "model.kind", train.model.kind,
-          "lightgcn, gcn, node_weighted, graph_filter, interest, or auto: filter, trained "
-          "vectors or both, chosen on the validation part"),
+          "lightgcn, gcn, node_weighted, graph_filter, interest, or auto: filter, trained vectors "
+          "or both, chosen on the validation part; lightgcn if it is not set and one that auto has "
+          "no use for is, such as train.epochs"),
       PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings"),
       PENCHANT_SETTING("model.num_layers", train.model.num_layers, "propagation layers"),
       PENCHANT_SETTING("model.activation", train.model.activation,

@@ -322,6 +322,11 @@ void check_settings(const Config& config, std::string_view verb, Progress& progr
   check_settings(std::span(&config, 1), settings_of(verb), progress);
 }
 
+bool has_effect(const Config& config, std::string_view key) {
+  const Use* use = use_of(key);
+  return use == nullptr || has_effect(config, *use);
+}
+
 std::string goes_with(std::string_view key) {
   const Use* use = use_of(key);
   return use == nullptr ? std::string() : words_of(*use);

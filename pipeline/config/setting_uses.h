@@ -30,6 +30,9 @@ const VerbSettings& settings_of(std::string_view verb);
 void check_settings(std::span<const Config> configs, const VerbSettings& verb, Progress& progress);
 void check_settings(const Config& config, std::string_view verb, Progress& progress);
 
+/// Whether a key of the configuration says something under its other values.
+bool has_effect(const Config& config, std::string_view key);
+
 /// What a key goes with, for people: "data.format table or recbole"; empty: it always has an
 /// effect.
 std::string goes_with(std::string_view key);

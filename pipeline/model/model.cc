@@ -276,6 +276,11 @@ InterestScorer* Model::interest() const {
   return impl_->interest.get();
 }
 
+ConstFloatView Model::vector_of(graph::NodeId user) const {
+  impl_->require_finite(user);
+  return users().rows_of(user, 1);
+}
+
 const Histories& Model::histories() const {
   if (!impl_->histories)
     impl_->histories = make_histories_with_validation(impl_->all_of_it(), kAllEvents);

@@ -111,6 +111,8 @@ class Model {
   explicit Model(std::unique_ptr<Impl> impl);
   /// scorer(), of which only this user's scores are asked.
   models::Scorer* scorer_of(graph::NodeId user) const;
+  /// The user's row, once it is known to be finite.
+  kernels::ConstFloatView vector_of(graph::NodeId user) const;
   /// The training and validation events of all users.
   const Histories& histories() const;
 

@@ -132,7 +132,7 @@ std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t
                 });
   }
   require_vectors(*this, "recommend --ranking vectors");
-  return rank_vectors(users().rows_of(user, 1), items(), std::move(seen), k, backend());
+  return rank_vectors(vector_of(user), items(), std::move(seen), k, backend());
 }
 
 std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string_view> raw_items,

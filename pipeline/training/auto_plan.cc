@@ -6,11 +6,15 @@
 #include <iterator>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
 #include "pipeline/choice/repeat_blend.h"
+#include "pipeline/choice/validation_choice.h"
+#include "pipeline/training/checkpoint.h"
 #include "pipeline/training/distillation.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/sampler.h"
 #include "pipeline/training/training_position.h"
 
@@ -47,6 +51,13 @@ constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 
 static_assert(std::all_of(std::begin(kPlans), std::end(kPlans), [](const AutoPlan& plan) {
   return plan.epochs == 0 || plan.epochs > last_early_epoch(plan.epochs);
 }));
+/// The same of a softmax over thousands of items, whose tiles stay in the cache: three epochs of
+/// Beauty (153,776 events, 12,101 items) take 9.3 s on two cores.
+constexpr double kSoftmaxRate = 130e9;
+/// Epochs of the sequence model below which it isn't taken, and what validation, terms and a refit
+/// for the best of them cost beside them.
+constexpr std::int64_t kFewestSequenceEpochs = 10;
+constexpr double kSequenceShare = 2.0;
 /// A table of scores of all items for the selection users is held: 256 MiB at most.
 constexpr std::int64_t kLargestTable = std::int64_t{256} << 18;  // floats
 constexpr std::int64_t kFewestUsers = 200;
@@ -115,6 +126,54 @@ PlanSizes plan_sizes(const Dataset& dataset, const graph::UserItemGraph& graph,
   sizes.steps_per_epoch = steps_per_epoch(graph, options);
   sizes.num_threads = kPlannedThreads;
   return sizes;
+}
+
+namespace {
+
+/// Whether what is asked for differs from the recipe of ModelKind::automatic in nothing but what
+/// every kind has.
+bool says_nothing_of_the_mixture(TrainOptions options) {
+  const FilterChoice& filter = options.filter;
+  const TrainOptions usual;
+  options.model.embedding_dim = usual.model.embedding_dim;
+  options.validation_metric = usual.validation_metric;
+  options.validate_every = usual.validate_every;
+  options.blend_repeats = usual.blend_repeats;
+  options.refit = usual.refit;
+  options.seed = usual.seed;
+  return !filter.kind && !filter.power && !filter.rank && !filter.low_pass && !filter.order &&
+         !filter.flatness && !filter.sharpening && options.distil == usual.distil &&
+         options_course(options) == options_course(usual);
+}
+
+}  // namespace
+
+std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOptions& options) {
+  const graph::SplitInteractions& split = dataset.split;
+  if (!says_nothing_of_the_mixture(options) || options.validate_every == 0 ||
+      split.validation.empty() || dataset.repeats_allowed || popularity_tolerance(split) > 0.0)
+    return std::nullopt;
+  TrainOptions sequences = recipe_of(models::ModelKind::interest);
+  const models::InterestOptions& network = sequences.model.interest;
+  const auto real = [](std::int64_t count) { return static_cast<double>(count); };
+  const double width = real(options.model.embedding_dim);
+  const double hidden = real(network.hidden_dim);
+  const double products = width * real(std::min(sequences.num_negatives, dataset.num_items())) +
+                          4.0 * hidden * (width + hidden);
+  const double seconds = kSequenceShare * 3.0 * 2.0 * real(split.train.interactions.size()) *
+                         products / kSoftmaxRate / real(kPlannedThreads);
+  const auto fitting = static_cast<std::int64_t>(real(options.budget.seconds) / seconds);
+  if (fitting < kFewestSequenceEpochs) return std::nullopt;
+  sequences.epochs = std::min(sequences.epochs, fitting);
+  sequences.model.embedding_dim = options.model.embedding_dim;
+  sequences.validate_every = options.validate_every;
+  if (options.validation_metric != TrainOptions().validation_metric)
+    sequences.validation_metric = options.validation_metric;
+  sequences.blend_repeats = options.blend_repeats;
+  sequences.refit = options.refit;
+  sequences.seed = options.seed;
+  sequences.resume = options.resume;
+  return sequences;
 }
 
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "pipeline/training/train.h"
@@ -44,5 +45,10 @@ struct AutoPlan {
 /// The largest plan of a fixed list that is expected to take at most `budget_seconds`; the smallest
 /// if none does.
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds);
+
+/// Where ModelKind::automatic takes the sequence model instead (docs/decisions/0036-no-setting.md):
+/// what is held out comes after what is known of its user, repeats nothing of it, no option of
+/// the mixture was set, and enough epochs fit the budget. Its options, or nothing.
+std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOptions& options);
 
 }  // namespace penchant::pipeline

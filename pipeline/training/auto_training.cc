@@ -79,6 +79,7 @@ class AutoTrainer {
     progress_.begin("train");
     TrainReport report;
     report.validated = validates_;
+    report.validation_metric = options_.validation_metric;
     if (is_finished_already()) {
       report.chosen = describe_choice();
       progress_.end(

@@ -31,9 +31,14 @@ constexpr int kCheckpointGrace = 600;
 }  // namespace
 
 json training_course(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options) {
-  return {{"data_hash", dataset.hash},
-          {"graph", graph_options_to_json(graphs.options)},
-          {"model", model_to_json(options.model)},
+  json course = options_course(options);
+  course["data_hash"] = dataset.hash;
+  course["graph"] = graph_options_to_json(graphs.options);
+  return course;
+}
+
+json options_course(const TrainOptions& options) {
+  return {{"model", model_to_json(options.model)},
           {"epochs", options.epochs},
           {"batch_size", options.batch_size},
           {"num_negatives", options.num_negatives},

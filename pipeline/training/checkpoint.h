@@ -21,6 +21,8 @@ namespace penchant::pipeline {
 /// Everything that changes the course of training; a checkpoint resumes only under equal ones.
 nlohmann::json training_course(const Dataset& dataset, const Graphs& graphs,
                                const TrainOptions& options);
+/// The options' part of it.
+nlohmann::json options_course(const TrainOptions& options);
 
 /// What was begun is of another course, or another version wrote it.
 class CannotResume : public InputError {

@@ -41,6 +41,7 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
       search_filter(dataset, graphs, options, backend, progress, [] { return false; });
   TrainReport report;
   report.validated = !search.trials.empty();
+  report.validation_metric = options.validation_metric;
   std::string log;
   for (const FilterTrial& trial : search.trials) {
     log += trial_line(trial);

@@ -7,7 +7,7 @@
 
 namespace penchant::pipeline {
 
-/// Of ModelKind::lightgcn it is TrainOptions{}.
+/// Of ModelKind::automatic it is TrainOptions{}.
 TrainOptions recipe_of(models::ModelKind kind);
 
 }  // namespace penchant::pipeline

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "pipeline/data/partition_stage.h"
+#include "pipeline/training/auto_plan.h"
 #include "pipeline/training/auto_training.h"
 #include "pipeline/training/check_train_options.h"
 #include "pipeline/training/checkpoint.h"
@@ -24,8 +25,18 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
   }
   if (options.model.kind == models::ModelKind::graph_filter)
     return train_filter(dataset, graphs, options, config_toml, destination, backend, progress);
-  if (options.model.kind == models::ModelKind::automatic)
+  if (options.model.kind == models::ModelKind::automatic) {
+    if (const auto sequences = plan_sequences(dataset, options)) {
+      progress.begin("auto");
+      progress.end(fmt::format(
+          "what is held out comes later and is new to its user: a sequence model (model.kind "
+          "interest), {} epochs at most in {} s",
+          sequences->epochs, options.budget.seconds));
+      return train_vectors(dataset, graphs, *sequences, config_toml, destination, backend,
+                           progress);
+    }
     return train_auto(dataset, graphs, options, config_toml, destination, backend, progress);
+  }
   return train_vectors(dataset, graphs, options, config_toml, destination, backend, progress);
 }
 

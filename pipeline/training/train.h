@@ -19,7 +19,8 @@ struct TrainReport {
   std::int64_t epochs_run = 0;  ///< of both phases
   std::int64_t best_epoch = 0;  ///< by validation; all epochs without validation
   bool validated = false;
-  double best_validation = 0.0;
+  double best_validation = 0.0;  ///< of validation_metric, by the full score
+  std::string validation_metric;
   double final_loss = 0.0;
   double seconds = 0.0;
   double epoch_seconds = 0.0;  ///< of the training steps of one epoch; 0: no step ran

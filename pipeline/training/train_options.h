@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a model is trained. TrainOptions{} is what the command line does where nothing is said; what
-// suits other kinds of model than lightgcn: recipes.h.
+// suits other kinds of model than auto and lightgcn: recipes.h.
 #pragma once
 
 #include <array>
@@ -42,6 +42,8 @@ struct Budget {
 };
 
 struct TrainOptions {
+  TrainOptions() { model.kind = models::ModelKind::automatic; }
+
   models::ModelOptions model;
   FilterChoice filter;  ///< of ModelKind::graph_filter, which none of the options below concerns
                         ///< but validate_every, validation_metric, refit and seed
@@ -70,8 +72,9 @@ struct TrainOptions {
                              ///< that evaluate and recommend rank by
   bool blend_repeats = true;  ///< likewise what a user did with an item before, where the data
                               ///< repeats
-  bool distil = true;  ///< of ModelKind::automatic: vectors learn the ranking of all that was chosen,
-                       ///< where validation likes it
+  bool distil =
+      true;  ///< of ModelKind::automatic: vectors learn the ranking of all that was chosen,
+             ///< where validation likes it
   bool refit = true;  ///< train once more on train + validation for the number of epochs that
                       ///< validation chose
   std::int64_t checkpoint_every = 1;        ///< epochs

@@ -67,6 +67,7 @@ class Trainer {
                          (position_.phase == "refit" && !refit(loop));
     report.epochs_run = position_.epochs_run;
     report.validated = validates_;
+    report.validation_metric = options_.validation_metric;
     report.best_epoch = validates_ ? position_.best_epoch : position_.epochs_run;
     report.best_validation = std::max(0.0, position_.best_value);
     report.final_loss = position_.last_loss;
@@ -287,6 +288,7 @@ std::optional<TrainReport> finished_training(const Dataset& dataset, const Graph
     manifest.at("final_loss").get_to(report.final_loss);
   });
   report.validated = report.best_validation > 0.0;
+  report.validation_metric = options.validation_metric;
   progress.begin("train");
   progress.end(fmt::format("{} is finished already: nothing to resume", directory.string()));
   return report;

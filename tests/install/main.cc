@@ -10,6 +10,7 @@
 #include "pipeline/export/embed.h"
 #include "pipeline/ingest/ingest.h"
 #include "pipeline/model/model.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 
 int main(int, char** arguments) {
@@ -33,7 +34,7 @@ int main(int, char** arguments) {
   const pipeline::Dataset dataset = pipeline::read_dataset(folder / "x.data");
   const auto backend = penchant::kernels::make_backend({});
   const pipeline::Graphs graphs = pipeline::make_graphs(dataset.split.train, dataset, {});
-  pipeline::TrainOptions train;
+  pipeline::TrainOptions train = pipeline::recipe_of(penchant::models::ModelKind::lightgcn);
   train.epochs = 2;
   train.model.embedding_dim = 8;
   pipeline::train(dataset, graphs, train, "", folder / "x.model", *backend, progress);

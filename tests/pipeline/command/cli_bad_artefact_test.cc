@@ -163,10 +163,10 @@ TEST_F(CliBadArtefact, AFolderOfOtherFilesStaysAsItIs) {
 TEST_F(CliBadArtefact, DamagedCheckpoint) {
   ingest();
   const std::vector<std::string> resume = {
-      "train", at("shop.data"),       "--out", at("shop.model"), "--resume",
-      "--set", "train.batch_size=512"};
-  ASSERT_TRUE(
-      stop_training(3, {"train", at("shop.data"), at("shop.model")}, {"train.batch_size=512"}));
+      "train", at("shop.data"),        "--out", at("shop.model"),     "--resume",
+      "--set", "train.batch_size=512", "--set", "model.kind=lightgcn"};
+  ASSERT_TRUE(stop_training(3, {"train", at("shop.data"), at("shop.model")},
+                            {"train.batch_size=512", "model.kind=lightgcn"}));
   const std::string checkpoint = at("shop.model/checkpoint.safetensors");
   const std::string good = read_text(checkpoint);
   const auto refused = [&](const std::vector<std::string>& words) {
@@ -191,10 +191,11 @@ TEST_F(CliBadArtefact, DamagedCheckpoint) {
 
 TEST_F(CliBadArtefact, CheckpointOfOtherSettings) {
   ingest();
-  const std::vector<std::string> start = {"train", at("shop.data"),       "--out", at("shop.model"),
-                                          "--set", "train.batch_size=512"};
-  ASSERT_TRUE(
-      stop_training(3, {"train", at("shop.data"), at("shop.model")}, {"train.batch_size=512"}));
+  const std::vector<std::string> start = {
+      "train", at("shop.data"),        "--out", at("shop.model"),
+      "--set", "train.batch_size=512", "--set", "model.kind=lightgcn"};
+  ASSERT_TRUE(stop_training(3, {"train", at("shop.data"), at("shop.model")},
+                            {"train.batch_size=512", "model.kind=lightgcn"}));
   std::vector<std::string> other = start;
   other.insert(other.end(), {"--resume", "--set", "train.learning_rate=0.5"});
   expect_input_error(run_penchant(other),

@@ -275,8 +275,9 @@ TEST_F(CliChain, AGraphFilterGoesThroughEveryStage) {
 
 TEST_F(CliChain, AutoGoesThroughEveryStageAndSaysWhatItChose) {
   ingest();
-  const std::vector<std::string> train = {"train", at("shop.data"), "--out",    at("a.model"),
-                                          "--set", "model=auto",    "--budget", "60s"};
+  const std::vector<std::string> train = {
+      "train",      at("shop.data"), "--out",          at("a.model"), "--set",
+      "model=auto", "--set",         "filter.rank=32", "--budget",    "60s"};
   const ProgramResult trained = run_penchant(train);
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_NE(trained.err.find("on validation"), std::string::npos) << trained.err;

@@ -89,12 +89,12 @@ TEST_F(CliProcess, VerbsOnAModelStopAndLeaveNothingBehind) {
   write_pairs(at("pairs.csv"), 3'000'000);
   const std::string data = at("shop.data");
   const std::string model = at("shop.model");
-  expect_stopped(
-      {"score", data, model, "--pairs", at("pairs.csv"), "--out", at("s.csv"), "--unknown", "zero"},
-      SIGTERM, std::chrono::milliseconds(500));
+  expect_stopped({"score", data, model, "--pairs", at("pairs.csv"), "--out", at("s.csv"),
+                  "--unknown", "zero", "--ranking", "full"},
+                 SIGTERM, std::chrono::milliseconds(500));
   EXPECT_FALSE(fs::exists(at("s.csv")));
   expect_stopped({"score", data, model, "--pairs", at("pairs.csv"), "--out", at("s.parquet"),
-                  "--unknown", "zero"},
+                  "--unknown", "zero", "--ranking", "full"},
                  SIGINT, std::chrono::milliseconds(500));
   EXPECT_FALSE(fs::exists(at("s.parquet")));
   EXPECT_EQ(leftovers(fs::path(at("shop.toml")).parent_path()), std::vector<std::string>());

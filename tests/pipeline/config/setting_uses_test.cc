@@ -89,17 +89,17 @@ TEST(SettingUses, EveryKindOfKeyIsChecked) {
       {{"graph.use_attributes=false", "graph.attribute_weight=2"}, "graph.attribute_weight"},
       {{"model.kind=graph_filter", "partition.parts=4"}, "partition.parts"},
       {{"model.activation=relu"}, "model.activation"},
-      {{"model.loss=bpr", "model.temperature=0.2"}, "model.temperature"},
+      {{"model.kind=lightgcn", "model.loss=bpr", "model.temperature=0.2"}, "model.temperature"},
       {{"model.dropout=0.2"}, "model.dropout"},
       {{"model.kind=interest", "model.loss=bpr"}, "model.loss"},
       {{"model.kind=interest", "model.cnn_widths=[2]"}, "model.cnn_widths"},
       {{"model.kind=interest", "model.ranking_head=false", "model.ranking_weight=0.2"},
        "model.ranking_weight"},
-      {{"filter.rank=20"}, "filter.rank"},
+      {{"model.kind=lightgcn", "filter.rank=20"}, "filter.rank"},
       {{"model.kind=graph_filter", "filter.kind=gfcf", "filter.order=4"}, "filter.order"},
       {{"model.kind=graph_filter", "train.epochs=4"}, "train.epochs"},
       {{"model.kind=auto", "train.epochs=4"}, "train.epochs"},
-      {{"train.budget=60s"}, "train.budget"},
+      {{"train.epochs=3", "train.budget=60s"}, "train.budget"},
       {{"model.loss=bpr", "train.num_negatives=64"}, "train.num_negatives"},
       {{"train.validate_every=0", "train.patience=3"}, "train.patience"},
       {{"embeddings.type=float16"}, "embeddings.type"},
@@ -175,7 +175,7 @@ TEST(SettingUses, DefaultsInAFileAreNamedTogether) {
   check_settings(read_config(folder.path() / "all.toml"), "run", warnings);
   ASSERT_EQ(warnings.lines.size(), 1U);
   EXPECT_THAT(warnings.lines[0], AllOf(HasSubstr("given their default"), HasSubstr("data.train"),
-                                       HasSubstr("filter.rank")));
+                                       HasSubstr("model.activation")));
 }
 
 TEST(SettingUses, TheExamplesHoldNothingWithoutEffect) {

@@ -332,9 +332,11 @@ TEST_F(Models, NumbersThatAreNotFiniteAreRefused) {
   const float nan = std::nanf("");
   std::memcpy(bytes.data() + bytes.size() / 8 * 4, &nan, sizeof nan);
   write_text(weights, bytes);
-  EXPECT_THAT(
-      input_error_of([&] { Model::open(at("filter"), known, backend()).recommend("u3", 5); }),
-      HasSubstr(weights.string()));
+  EXPECT_THAT(input_error_of([&] {
+                Model::open(at("filter"), known, backend())
+                    .recommend("u3", 5, SeenItems::automatic, Ranking::full);
+              }),
+              HasSubstr(weights.string()));
 }
 
 TEST_F(Models, AManifestThatNoVerbReadsIsNamed) {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "graph/shop.h"
+#include "pipeline/training/recipes.h"
 
 namespace penchant::testing {
 
@@ -48,7 +49,7 @@ void SmallShopTest::SetUpTestSuite() {
 void SmallShopTest::TearDownTestSuite() { shop_.reset(); }
 
 TrainOptions SmallShopTest::recipe() {
-  TrainOptions options;
+  TrainOptions options = pipeline::recipe_of(models::ModelKind::lightgcn);
   options.model.embedding_dim = 16;
   options.model.num_layers = 2;
   options.epochs = 4;

@@ -19,6 +19,7 @@
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/filter_search.h"
 #include "pipeline/training/filter_training.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
@@ -299,6 +300,71 @@ TEST_F(AutoTraining, ASearchOutOfTimeKeepsItsFirstTrial) {
                                                   silent_progress(), [] { return true; });
   EXPECT_EQ(search.trials.size(), 1U);
   EXPECT_EQ(filter_to_json(search.best), filter_to_json(search.trials.front().filter));
+}
+
+class Sequences : public penchant::testing::SmallShopTest {
+ protected:
+  static TrainOptions usual() {
+    TrainOptions options;
+    options.validation_metric = "recall@5";
+    options.model.embedding_dim = 8;
+    options.seed = graph::Seed{9};
+    return options;
+  }
+};
+
+TEST_F(Sequences, AreTakenWhereWhatIsHeldOutComesLaterAndIsNew) {
+  const auto plan = plan_sequences(dataset(), usual());
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->model.kind, models::ModelKind::interest);
+  EXPECT_EQ(plan->model.embedding_dim, 8);
+  EXPECT_EQ(plan->validation_metric, "recall@5");
+  EXPECT_EQ(plan->seed, usual().seed);
+  EXPECT_EQ(plan->epochs, recipe_of(models::ModelKind::interest).epochs);
+  EXPECT_EQ(plan_sequences(dataset(), {})->validation_metric, "ndcg@10");
+
+  Dataset repeating = read_dataset(data_path());
+  repeating.repeats_allowed = true;
+  EXPECT_FALSE(plan_sequences(repeating, usual()).has_value());
+  Dataset timeless = read_dataset(data_path());
+  timeless.split.train.interactions.time_ms.clear();
+  EXPECT_FALSE(plan_sequences(timeless, usual()).has_value());
+}
+
+TEST_F(Sequences, AreNotTakenWhereTheMixtureWasSpokenOf) {
+  TrainOptions options = usual();
+  options.filter.rank = 16;
+  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
+  options = usual();
+  options.learning_rate *= 2.0F;
+  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
+  options = usual();
+  options.model.new_item_columns = 4;
+  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
+  options = usual();
+  options.validate_every = 0;
+  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
+}
+
+TEST_F(Sequences, HaveAsManyEpochsAsFitTheBudget) {
+  Dataset large = read_dataset(data_path());
+  graph::Interactions& rows = large.split.train.interactions;
+  // Only their number counts.
+  const std::size_t many = 4'000'000;
+  rows.user.resize(many, rows.user.back());
+  rows.item.resize(many, rows.item.back());
+  rows.time_ms.resize(many, rows.time_ms.back());
+  TrainOptions options = usual();
+  options.budget.seconds = 300;
+  const auto epochs = [&] {
+    const auto plan = plan_sequences(large, options);
+    return plan ? plan->epochs : 0;
+  };
+  const std::int64_t within_five_minutes = epochs();
+  options.budget.seconds = 150;
+  EXPECT_LT(epochs(), within_five_minutes);
+  options.budget.seconds = 1;
+  EXPECT_EQ(epochs(), 0);
 }
 
 PlanSizes gowalla() {

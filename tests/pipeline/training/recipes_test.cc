@@ -28,10 +28,27 @@ TEST(Recipes, AreTheCommandLinesSettingsOfEveryKind) {
     apply_setting(config, "model.kind=" + std::string(name));
     expect_equal_settings(recipe_of(kind), config.train);
     // And back: nothing of the kind before is left.
-    apply_setting(config, "model.kind=lightgcn");
+    apply_setting(config, "model.kind=auto");
     expect_equal_settings(TrainOptions{}, config.train);
   }
-  expect_equal_settings(recipe_of(models::ModelKind::lightgcn), TrainOptions{});
+  expect_equal_settings(recipe_of(models::ModelKind::automatic), TrainOptions{});
+  expect_equal_settings(Config{}.train, TrainOptions{});
+}
+
+TEST(Recipes, ASettingOfTrainingInStepsMeansAModelThatDoesSo) {
+  Config config;
+  apply_setting(config, "train.budget=60s");
+  EXPECT_EQ(config.train.model.kind, models::ModelKind::automatic);
+  Config steps;
+  apply_setting(steps, "train.epochs=3");
+  EXPECT_EQ(steps.train.model.kind, models::ModelKind::lightgcn);
+  Config named;
+  apply_setting(named, "train.epochs=3");
+  apply_setting(named, "model.kind=auto");
+  EXPECT_EQ(named.train.model.kind, models::ModelKind::automatic);
+  Config filter;
+  apply_setting(filter, "train.learning_rate=0.1");
+  EXPECT_EQ(filter.train.model.kind, models::ModelKind::automatic) << "auto trains vectors too";
 }
 
 class RecipesOnAShop : public penchant::testing::SmallShopTest {};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/training/sampler.h"
+#include "pipeline/training/recipes.h"
 #include "pipeline/training/train_options.h"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ std::set<Edge> edges_of(const graph::UserItemGraph& graph) {
 }
 
 TrainOptions options_with(models::LossKind loss) {
-  TrainOptions options;
+  TrainOptions options = recipe_of(models::ModelKind::lightgcn);
   options.model.loss = loss;
   options.batch_size = 32;
   options.num_negatives = 50;

@@ -26,6 +26,7 @@ using ::testing::IsEmpty;
 class Ablate : public SmallShopTest {
  protected:
   void SetUp() override {
+    apply_setting(config_, "model.kind=lightgcn");
     config_.train = recipe();
     config_.train.epochs = 2;
     config_.train.refit = false;
