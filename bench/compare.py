@@ -482,7 +482,7 @@ class Bench:
             run([self.penchant, "graph", data, "--quiet"])
             for tag, options in (("graph", ["--set", "model.new_item_columns=192"]), ("alone", no_items)):
                 model = self.work / f"{name}.{tag}.model"
-                run([self.penchant, "train", data, "--out", model, "--quiet", *options])
+                run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "model.kind=lightgcn", *options])
                 run([self.penchant, "embed", data, model, "--out", self.work / f"{name}.{tag}", "--format", "npy", "--quiet"])
             result[name] = hidden_items.compare(data, self.work / f"{name}.graph", self.work / f"{name}.alone")
         return {"unit": "recall@20 among hidden items"} | result

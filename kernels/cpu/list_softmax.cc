@@ -30,7 +30,8 @@ void add(float alpha, const float* x, std::int64_t size, float* y) {
 }
 
 void grow(Backend& backend, std::int64_t rows, std::int64_t cols, FloatMatrix& matrix) {
-  if (matrix.rows() < rows || matrix.cols() != cols) matrix = backend.matrix<float>(rows, cols);
+  if (matrix.rows() >= rows && matrix.cols() >= cols) return;
+  matrix = backend.matrix<float>(std::max(rows, matrix.rows()), std::max(cols, matrix.cols()));
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ ListSoftmax::ListSoftmax(Backend& backend) : backend_(backend) {
 // Edge cases  a row without a list has loss 0 and no gradients; M = 0: the list alone
 // Source      listwise cross entropy: Cao et al. 2007, "Learning to rank: from pairwise approach to
 //             listwise approach", section 4, over a sampled softmax
-// Measured    docs/benchmarks.md#distillation
+// Measured    docs/decisions/0035-distillation.md
 void ListSoftmax::add_gradients(const ListSoftmaxBatch& batch, ConstFloatView items,
                                 float temperature, VectorView<float> losses, FloatView d_users,
                                 FloatView d_items) {
@@ -68,8 +69,8 @@ void ListSoftmax::add_gradients(const ListSoftmaxBatch& batch, ConstFloatView it
   grow(backend_, count, width, d_negatives_);
   grow(backend_, rows, count, scores_);
   grow(backend_, rows, batch.lists.cols, weights_);
-  const FloatView negatives = negatives_.view().rows_of(0, count);
-  const FloatView scores = scores_.view().rows_of(0, rows);
+  const FloatView negatives = negatives_.view().rows_of(0, count).cols_of(0, width);
+  const FloatView scores = scores_.view().rows_of(0, rows).cols_of(0, count);
   const FloatView weights = weights_.view().rows_of(0, rows);
   backend_.gather_rows(items, batch.negatives, negatives);
   backend_.gemm(Transpose::no, Transpose::yes, 1.0F, batch.users, negatives, 0.0F, scores);
@@ -120,7 +121,7 @@ void ListSoftmax::add_gradients(const ListSoftmaxBatch& batch, ConstFloatView it
   }
 
   backend_.gemm(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F, d_users);
-  const FloatView d_negatives = d_negatives_.view().rows_of(0, count);
+  const FloatView d_negatives = d_negatives_.view().rows_of(0, count).cols_of(0, width);
   backend_.gemm(Transpose::yes, Transpose::no, 1.0F, scores, batch.users, 0.0F, d_negatives);
   backend_.scatter_add_rows(1.0F, d_negatives, batch.negatives, d_items);
   for (std::int64_t m = 0; m < count; ++m) places_[at(batch.negatives[m])] = graph::kNoNode;

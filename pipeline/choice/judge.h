@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "graph/random.h"
 #include "kernels/backend.h"
 #include "models/scorer.h"
 #include "pipeline/artifact/progress.h"
@@ -14,6 +15,10 @@
 #include "pipeline/evaluation/evaluate.h"
 
 namespace penchant::pipeline {
+
+/// Draws the users that choices are made on: the same for every seed of training, so that two of
+/// them do not choose differently because they asked others.
+inline constexpr graph::Seed kJudgesSeed{0};
 
 /// Judges by one metric for the users of a task; all that it is given must outlive it.
 class Judge {

@@ -93,7 +93,7 @@ class TermChoice {
   /// Takes the blend that a sample of the validation users likes best, if all of them prefer it to
   /// the vectors with popularity.
   void choose_filter() {
-    const RankingTask sample = sample_task(task_, kBlendUsers, options_.seed);
+    const RankingTask sample = sample_task(task_, kBlendUsers, kJudgesSeed);
     const Judge judge(sample, dataset_.item_statistics.count, options_.metric, backend_);
     const FilterBlend blend = choose_filter_blend(
         graph_, vectors_.plain_users(), vectors_.plain_items(), judge, tolerance_, backend_);
@@ -113,7 +113,7 @@ class TermChoice {
     const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
     const std::vector<models::WeightedScorer> without =
         blended_terms(graph_, {}, chosen_.filter, {}, backend_);
-    const RankingTask sample = sample_task(task_, kBlendUsers, options_.seed);
+    const RankingTask sample = sample_task(task_, kBlendUsers, kJudgesSeed);
     const RepeatBlend repeats = choose_repeat_blend(
         [&](const std::vector<models::WeightedScorer>& further) {
           std::vector<models::WeightedScorer> terms = without;

@@ -5,7 +5,6 @@
 
 #include <string>
 
-#include "graph/random.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "pipeline/artifact/progress.h"
@@ -22,7 +21,6 @@ struct TermOptions {
   bool repeats = true;
   std::string metric;
   double popularity_unit = 1.0;  ///< what one unit of log probability is in scores
-  graph::Seed seed{};            ///< of the users that filter and repeats are chosen on
 };
 
 struct ChosenTerms {

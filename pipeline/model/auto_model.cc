@@ -11,7 +11,6 @@
 
 #include "graph/error.h"
 #include "kernels/transfer.h"
-#include "models/new_items.h"
 #include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/model/filter_model.h"
@@ -133,8 +132,7 @@ FinishedVectors auto_vectors(const fs::path& model_directory, const json& manife
     const fs::path file = model_directory / kDistilledWeights;
     const models::TensorFile weights = models::read_safetensors(file);
     FinishedVectors vectors;
-    const json& distillation = model.at("distillation");
-    vectors.layout.embedding_dim = distillation.at("width").get<std::int64_t>();
+    vectors.layout.embedding_dim = model.at("distillation").at("width").get<std::int64_t>();
     const auto read = [&](const char* name, std::int64_t rows, FloatMatrix& to) {
       to = backend.matrix<float>(rows, vectors.layout.embedding_dim);
       backend.copy(weights.find_finite(name, rows, vectors.layout.embedding_dim, file).view(),
@@ -143,9 +141,6 @@ FinishedVectors auto_vectors(const fs::path& model_directory, const json& manife
     read(kUserVectors, dataset.num_users(), vectors.users);
     read(kItemVectors, dataset.num_items(), vectors.items);
     finish_filter_vectors(graphs.user_item, graphs.item, backend, vectors.users, vectors.items);
-    vectors.layout.new_item_columns = models::append_new_item_columns(
-        graphs.user_item, graphs.item, distillation.at("new_item_columns").get<std::int64_t>(),
-        backend, vectors.users, vectors.items);
     return vectors;
   }
   if (!mixture.vectors) {
@@ -193,12 +188,14 @@ std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json&
       map_vectors(folder / kVectorsFolder / "users.npy", vectors.users.rows, layout.width());
   const auto items =
       map_vectors(folder / kVectorsFolder / "items.npy", vectors.items.rows, layout.width());
-  const auto view = [](const graph::MappedNpy<float>& file) {
-    return ConstFloatView(file.values().data(), file.rows(), file.cols(), file.cols(),
-                          kernels::Device::cpu);
+  const auto view = [&](const graph::MappedNpy<float>& file, const char* name) {
+    const ConstFloatView rows(file.values().data(), file.rows(), file.cols(), file.cols(),
+                              kernels::Device::cpu);
+    require_finite(rows, folder / kVectorsFolder / name, 0);
+    return rows;
   };
-  return mixed_scorer({view(users), view(items), layout}, mixture, std::move(filter),
-                      stored_repeats(model), graph, histories, backend);
+  return mixed_scorer({view(users, "users.npy"), view(items, "items.npy"), layout}, mixture,
+                      std::move(filter), stored_repeats(model), graph, histories, backend);
 }
 
 }  // namespace penchant::pipeline

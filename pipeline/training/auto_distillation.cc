@@ -63,12 +63,8 @@ std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState
   if (state.repeats->weight != 0.0F) {
     histories = known_histories(dataset, parts.known, std::numeric_limits<std::int64_t>::max());
   }
-  std::unique_ptr<models::Scorer> teacher =
+  const std::unique_ptr<models::Scorer> teacher =
       mixed_scorer(trained, mixture, filter, *state.repeats, graphs.user_item, histories, backend);
-  if (teacher == nullptr) {
-    teacher = std::make_unique<MixedScorer>(trained.users, trained.items, graphs.user_item, mixture,
-                                            nullptr, backend);
-  }
   DistillationOptions distillation;
   distillation.seed = options.seed;
   const bool whole =

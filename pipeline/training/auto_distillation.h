@@ -28,7 +28,7 @@ std::vector<graph::NodeId> distilled_users(const std::vector<graph::NodeId>& of_
                                            std::int64_t count, const Dataset& dataset,
                                            graph::Seed seed);
 
-/// Vectors that rank as the mixture in `state` does, for these users, before those of whom nothing
+/// Vectors that rank as the mixture in `state` does, which is more than its vectors, for these users, before those of whom nothing
 /// is known have theirs; nothing if interrupted. `graphs`: of what the parts were made of.
 std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
                                       const Dataset& dataset, const Graphs& graphs,

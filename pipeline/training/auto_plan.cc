@@ -41,6 +41,9 @@ constexpr double kMixtures = 16.0;
 constexpr double kRankedScore = 300.0;
 /// A step of distillation in products of its size: it exponentiates, sorts and updates besides.
 constexpr double kDistillationCost = 3.0;
+/// Operations of a sparse product that a number of all items' vectors costs a step of it: cleared,
+/// and moved by Adam with both moments.
+constexpr double kAdamCost = 60.0;
 /// From the largest to the smallest.
 constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 256, 2000, 8192},
                                {6, 256, 1500, 4096},  {4, 256, 1000, 4096}, {3, 128, 1000, 4096},
@@ -85,6 +88,10 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
     const double taught = real(std::min(plan.distilled_users, sizes.num_users) + sizes.num_users);
     sparse += kFilterProducts * 2.0 * real(sizes.num_entries) * taught;
     dense += 2.0 * real(sizes.num_items) * (rank + width) * taught;
+    const double steps =
+        real(distillation_steps(options, std::min(plan.distilled_users, sizes.num_users)) +
+             distillation_steps(options, sizes.num_users));
+    sparse += kAdamCost * steps * real(sizes.num_items) * width;
     dense += kDistillationCost * 3.0 * 2.0 * real(distillation_epochs(options, sizes.num_users)) *
              real(options.num_negatives + options.list_size) * width * taught;
   }
@@ -142,8 +149,9 @@ bool says_nothing_of_the_mixture(TrainOptions options) {
   options.refit = usual.refit;
   options.seed = usual.seed;
   return !filter.kind && !filter.power && !filter.rank && !filter.low_pass && !filter.order &&
-         !filter.flatness && !filter.sharpening && options.distil == usual.distil &&
-         options_course(options) == options_course(usual);
+         !filter.flatness && !filter.sharpening &&
+         filter.sharpening_steps == usual.filter.sharpening_steps &&
+         options.distil == usual.distil && options_course(options) == options_course(usual);
 }
 
 }  // namespace
@@ -162,13 +170,13 @@ std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOp
                           4.0 * hidden * (width + hidden);
   const double seconds = kSequenceShare * 3.0 * 2.0 * real(split.train.interactions.size()) *
                          products / kSoftmaxRate / real(kPlannedThreads);
-  const auto fitting = static_cast<std::int64_t>(real(options.budget.seconds) / seconds);
-  if (fitting < kFewestSequenceEpochs) return std::nullopt;
-  sequences.epochs = std::min(sequences.epochs, fitting);
+  const double fitting = real(options.budget.seconds) / std::max(seconds, 1e-9);
+  if (fitting < real(kFewestSequenceEpochs)) return std::nullopt;
+  sequences.epochs = static_cast<std::int64_t>(std::min(real(sequences.epochs), fitting));
   sequences.model.embedding_dim = options.model.embedding_dim;
   sequences.validate_every = options.validate_every;
-  if (options.validation_metric != TrainOptions().validation_metric)
-    sequences.validation_metric = options.validation_metric;
+  sequences.validation_metric = options.validation_metric;
+  sequences.checkpoint_every = options.checkpoint_every;
   sequences.blend_repeats = options.blend_repeats;
   sequences.refit = options.refit;
   sequences.seed = options.seed;

@@ -163,6 +163,7 @@ class AutoTrainer {
       state_ = read_auto_state(choice, course());
       return;
     }
+    if (options_.resume) refuse_other_training(directory_, kCheckpointName);
     options_.resume = false;
     writer_->clear();
     write_file_atomically(directory_ / "config.toml", config_toml);
@@ -246,7 +247,7 @@ class AutoTrainer {
     selection_.emplace();
     selection_->task =
         sample_task(make_ranking_task(dataset_, HeldOut::validation, SeenItems::automatic),
-                    plan_.selection_users, options_.seed);
+                    plan_.selection_users, kJudgesSeed);
     if (graph_ == nullptr) {
       graph_ = std::make_shared<FilterGraph>(graphs_.user_item.user_items.view(),
                                              state_.filter->rank, options_.seed, backend_);
@@ -331,11 +332,25 @@ class AutoTrainer {
     return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
   }
 
+  /// Validation can judge it, the budget allows it, there are vectors to start from, and the
+  /// ranking is no inner product of these already. Columns of new items would have to be learnt
+  /// too.
+  bool can_distil() {
+    if (!validates_ || plan_.distilled_users == 0 || options_.model.new_item_columns > 0)
+      return false;
+    const Mixture& mixture = *state_.mixture;
+    if (!mixture.vectors && state_.filter->rank == 0) return false;
+    if (mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F)
+      return false;
+    if (out_of_time()) state_.cut_short = true;
+    return !out_of_time();
+  }
+
   /// Whether vectors that learn the ranking are better than those that stand in it; false if
   /// interrupted.
   bool decide_distillation() {
-    state_.distils = plan_.distilled_users > 0;
-    if (*state_.distils && validates_) {
+    state_.distils = can_distil();
+    if (*state_.distils) {
       const graph::UserItemGraph& graph = graphs_.user_item;
       std::optional<Model> trained;
       if (state_.mixture->vectors)
@@ -417,8 +432,7 @@ class AutoTrainer {
                   {"repeats", repeats_to_json(*state_.repeats)}};
     if (*state_.distils) {
       hashes += hash_file(directory_ / kDistilledWeights);
-      model["distillation"] = {{"width", distilled_width_},
-                               {"new_item_columns", options_.model.new_item_columns}};
+      model["distillation"] = {{"width", distilled_width_}};
     }
     finish_model(*writer_,
                  {{"data_hash", dataset_.hash},

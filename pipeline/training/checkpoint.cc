@@ -69,6 +69,14 @@ void require_same_course(const fs::path& file, const json& stored, const json& n
   }
 }
 
+void refuse_other_training(const fs::path& folder, const char* other) {
+  if (is_finished(folder, kModelArtifact) || !fs::exists(folder / other)) return;
+  throw CannotResume(fmt::format(
+      "{}: cannot resume: another kind of model was being trained, and model.kind, or what it "
+      "follows from, is not what it was",
+      (folder / other).string()));
+}
+
 Checkpoint read_checkpoint(const fs::path& folder, const json& course,
                            const TrainOptions& options) {
   const fs::path path = folder / kCheckpointName;

@@ -33,6 +33,10 @@ class CannotResume : public InputError {
 void require_same_course(const std::filesystem::path& file, const nlohmann::json& stored,
                          const nlohmann::json& now);
 
+/// Throws CannotResume if the folder holds the begun training of another kind of model, which has
+/// this file.
+void refuse_other_training(const std::filesystem::path& folder, const char* other);
+
 struct Checkpoint {
   models::TensorFile tensors;  ///< for TrainingPhase::read_state
   TrainingPosition position;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fmt/core.h>
+#include <omp.h>
 
 #include "kernels/list_softmax.h"
 #include "kernels/transfer.h"
@@ -74,7 +75,8 @@ class Distillation {
         backend_(backend),
         own_host_(backend.device() == kernels::Device::cpu
                       ? nullptr
-                      : kernels::make_backend({.device = kernels::DeviceChoice::cpu})),
+                      : kernels::make_backend({.device = kernels::DeviceChoice::cpu,
+                                               .num_threads = omp_get_max_threads()})),
         host_(own_host_ ? *own_host_ : backend),
         progress_(progress),
         softmax_(host_),
@@ -179,7 +181,7 @@ class Distillation {
 
   bool learn() {
     const std::int64_t epochs = distillation_epochs(options_, num_users());
-    const std::int64_t total = epochs * steps_of(num_users());
+    const std::int64_t total = distillation_steps(options_, num_users());
     std::int64_t step = 0;
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
       double loss = 0.0;
@@ -302,6 +304,10 @@ class Distillation {
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users) {
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(num_users));
   return std::max(options.epochs, (kFewestSteps + steps - 1) / steps);
+}
+
+std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users) {
+  return distillation_epochs(options, num_users) * steps_of(num_users);
 }
 
 bool distil(models::Scorer& teacher, const graph::UserItemGraph& graph, bool ranks_seen,

@@ -35,8 +35,9 @@ struct Vectors {
   kernels::FloatMatrix items;  ///< [I x D]
 };
 
-/// Epochs over so many users.
+/// Epochs over so many users, and steps of all of them.
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users);
+std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users);
 
 /// Brings the vectors, which say where to start, to the order of `teacher` for those of these users
 /// who have a row in `graph`, ascending; the rows of others keep their direction. Lists leave out

@@ -56,7 +56,7 @@ class FilterSearch {
     result_.best = fixed(start_of(choice_.kind.value_or(FilterKind::gfcf)));
     if (options.validate_every == 0 || dataset.split.validation.empty()) return;
     task_ = sample_task(make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic),
-                        choice_.selection_users, options.seed);
+                        choice_.selection_users, kJudgesSeed);
     search(graphs);
     if (result_.interrupted) return;
     result_.vectors_value = judge_filter_vectors(

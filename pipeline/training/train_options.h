@@ -41,14 +41,19 @@ struct Budget {
   std::int64_t seconds = 300;
 };
 
-struct TrainOptions {
-  TrainOptions() { model.kind = models::ModelKind::automatic; }
-
+/// Of the kind that is trained where nobody names one.
+inline models::ModelOptions usual_model() {
   models::ModelOptions model;
+  model.kind = models::ModelKind::automatic;
+  return model;
+}
+
+struct TrainOptions {
+  models::ModelOptions model = usual_model();
   FilterChoice filter;  ///< of ModelKind::graph_filter, which none of the options below concerns
                         ///< but validate_every, validation_metric, refit and seed
   Budget budget;
-  std::int64_t epochs = 20;
+  std::int64_t epochs = 20;     ///< not of ModelKind::automatic, which plans them
   std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192;
                                 ///< interest: events, about 128 steps, 512 to 4096
   std::int64_t num_negatives =

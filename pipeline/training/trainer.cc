@@ -172,6 +172,7 @@ class Trainer {
       trim_metrics(directory_, position_);
       return;
     }
+    if (options_.resume) refuse_other_training(directory_, kChoiceName);
     writer_->clear();
     write_file_atomically(directory_ / "config.toml", config_toml);
     write_file_atomically(directory_ / kMetricsName, "");
@@ -202,7 +203,6 @@ class Trainer {
     terms.metric = options_.validation_metric;
     if (options_.model.loss == models::LossKind::sampled_softmax)
       terms.popularity_unit = static_cast<double>(options_.model.temperature);
-    terms.seed = options_.seed;
     FloatMatrix users;
     FloatMatrix items;
     phase_->embeddings(users, items);

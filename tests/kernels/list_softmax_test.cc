@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/error.h"
+#include "kernels/host_threads.h"
 #include "tests/support/backends.h"
 #include "tests/support/data.h"
 #include "tests/support/dense.h"
@@ -209,6 +210,7 @@ TEST(ListSoftmax, PullsTowardsTheShares) {
 TEST(ListSoftmax, HasTheSameBitsAtAnyThreadCount) {
   std::vector<Result> results;
   for (const int threads : {1, 2, 2}) {
+    const ThreadScope scope(threads);  // of its own loops
     const auto backend = support::backend_by_name("cpu", threads);
     ListSoftmax softmax(*backend);
     results.push_back(run(inputs_of(kListCases[5]), *backend, softmax));

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
@@ -79,6 +80,22 @@ class AutoTraining : public penchant::testing::SmallShopTest {
     }
     return chosen;
   }
+};
+
+/// Counts updates and asks to stop after so many; 0: never.
+class Impatient : public Progress {
+ public:
+  explicit Impatient(int limit) : limit_(limit) {}
+  void begin(std::string_view) override {}
+  void update(std::int64_t, std::int64_t, std::string_view) override { ++updates_; }
+  void end(std::string_view) override {}
+  void warn(std::string_view) override {}
+  bool stop_requested() const override { return limit_ > 0 && updates_ >= limit_; }
+  int updates() const { return updates_; }
+
+ private:
+  int limit_;
+  int updates_ = 0;
 };
 
 TEST_F(AutoTraining, WithoutTimesTakesTheMostPopularOfWhatIsNearlyBest) {
@@ -189,10 +206,52 @@ TEST_F(AutoTraining, ItsVectorsLearnTheRankingOfTheMixture) {
               validation["vectors"].get<double>(), 1e-9);
 }
 
-TEST_F(AutoTraining, AnUpgradeKeepsWhatTheVectorsLearnt) {
+TEST_F(AutoTraining, NothingLearnsWhereNothingCanBeJudgedOrLearnt) {
+  const auto learns = [&](const TrainOptions& options) {
+    fs::remove_all(at("m"));
+    train(options, "m");
+    return fs::exists(at("m") / "distilled.safetensors");
+  };
+  EXPECT_TRUE(learns(distilling_recipe()));
   TrainOptions options = distilling_recipe();
+  options.validate_every = 0;
+  EXPECT_FALSE(learns(options));
+  options = distilling_recipe();
   options.model.new_item_columns = 3;
-  train(options, "m");
+  EXPECT_FALSE(learns(options));
+  EXPECT_EQ(load("m").layout().new_item_columns, 4) << "and one of popularity";
+  options = distilling_recipe();
+  options.filter.kind = models::FilterKind::linear;
+  options.filter.rank = 0;
+  options.budget.seconds = 1;
+  learns(options);  // with or without vectors: it must end in a model
+  EXPECT_NO_THROW(load("m"));
+}
+
+TEST_F(AutoTraining, ABegunTrainingOfAnotherKindIsNotThrownAway) {
+  TrainOptions steps = recipe();
+  penchant::testing::StopAfter progress(3);
+  ASSERT_TRUE(train(steps, "m", progress).interrupted);
+  const fs::path begun = resumable_training(at("m"));
+  ASSERT_FALSE(begun.empty());
+  const std::string checkpoint = read_text(begun / "checkpoint.safetensors");
+  TrainOptions options = auto_recipe();
+  options.resume = true;
+  EXPECT_THAT(input_error_of([&] { train(options, "m"); }), HasSubstr("another kind of model"));
+  EXPECT_EQ(read_text(begun / "checkpoint.safetensors"), checkpoint);
+  steps.resume = true;
+  EXPECT_FALSE(train(steps, "m").interrupted);
+
+  options.resume = false;
+  Impatient impatient(3);
+  ASSERT_TRUE(train(options, "a", impatient).interrupted);
+  EXPECT_THAT(input_error_of([&] { train(steps, "a"); }), HasSubstr("another kind of model"));
+  options.resume = true;
+  EXPECT_FALSE(train(options, "a").interrupted);
+}
+
+TEST_F(AutoTraining, AnUpgradeKeepsWhatTheVectorsLearnt) {
+  train(distilling_recipe(), "m");
   const std::string users = read_text(at("m") / "vectors" / "users.npy");
   const std::string items = read_text(at("m") / "vectors" / "items.npy");
   fs::remove(at("m") / "vectors" / "items.npy");
@@ -211,22 +270,6 @@ TEST_F(AutoTraining, SameSeedSameBytes) {
     EXPECT_EQ(read_text(at("one") / file), read_text(at("two") / file)) << file;
   EXPECT_EQ(manifest("one")["hash"], manifest("two")["hash"]);
 }
-
-/// Counts updates and asks to stop after so many; 0: never.
-class Impatient : public Progress {
- public:
-  explicit Impatient(int limit) : limit_(limit) {}
-  void begin(std::string_view) override {}
-  void update(std::int64_t, std::int64_t, std::string_view) override { ++updates_; }
-  void end(std::string_view) override {}
-  void warn(std::string_view) override {}
-  bool stop_requested() const override { return limit_ > 0 && updates_ >= limit_; }
-  int updates() const { return updates_; }
-
- private:
-  int limit_;
-  int updates_ = 0;
-};
 
 TEST_F(AutoTraining, AnInterruptedRunGoesOnToTheSameBytes) {
   Impatient patient(0);
@@ -309,6 +352,11 @@ class Sequences : public penchant::testing::SmallShopTest {
     options.validation_metric = "recall@5";
     options.model.embedding_dim = 8;
     options.seed = graph::Seed{9};
+    options.blend_repeats = false;
+    options.refit = false;
+    options.validate_every = 2;
+    options.checkpoint_every = 7;
+    options.resume = true;
     return options;
   }
 };
@@ -320,8 +368,13 @@ TEST_F(Sequences, AreTakenWhereWhatIsHeldOutComesLaterAndIsNew) {
   EXPECT_EQ(plan->model.embedding_dim, 8);
   EXPECT_EQ(plan->validation_metric, "recall@5");
   EXPECT_EQ(plan->seed, usual().seed);
+  EXPECT_FALSE(plan->blend_repeats);
+  EXPECT_FALSE(plan->refit);
+  EXPECT_TRUE(plan->resume);
+  EXPECT_EQ(plan->validate_every, 2);
+  EXPECT_EQ(plan->checkpoint_every, 7);
   EXPECT_EQ(plan->epochs, recipe_of(models::ModelKind::interest).epochs);
-  EXPECT_EQ(plan_sequences(dataset(), {})->validation_metric, "ndcg@10");
+  EXPECT_EQ(plan_sequences(dataset(), {})->validation_metric, TrainOptions().validation_metric);
 
   Dataset repeating = read_dataset(data_path());
   repeating.repeats_allowed = true;
@@ -334,6 +387,9 @@ TEST_F(Sequences, AreTakenWhereWhatIsHeldOutComesLaterAndIsNew) {
 TEST_F(Sequences, AreNotTakenWhereTheMixtureWasSpokenOf) {
   TrainOptions options = usual();
   options.filter.rank = 16;
+  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
+  options = usual();
+  options.filter.sharpening_steps = 3;
   EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
   options = usual();
   options.learning_rate *= 2.0F;

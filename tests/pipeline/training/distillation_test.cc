@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/host_threads.h"
 #include "models/graph_filter.h"
 #include "pipeline/artifact/progress.h"
 #include "tests/pipeline/support/shop.h"
@@ -127,6 +128,7 @@ TEST_F(Distil, RanksWhatAUserHasWhereThatIsRanked) {
 TEST_F(Distil, DoesNotDependOnThreads) {
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2}) {
+    const kernels::ThreadScope scope(threads);
     const auto own =
         kernels::make_backend({.device = kernels::DeviceChoice::cpu, .num_threads = threads});
     Vectors vectors = start(*own);
