@@ -453,17 +453,22 @@ class Bench:
         return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
 
     def shops(self):
-        """The interest model's default recipe on two shops split by time, beside popularity, item-kNN and repeat purchases."""
+        """What no setting takes and the interest model on three shops split by time, beside popularity, item-kNN and repeat purchases."""
         result = {}
-        for name in ("completejourney", "online-retail"):
-            data, model = self.work / f"{name}.data", self.work / f"{name}.model"
+        for name in ("completejourney", "online-retail", "rees46"):
+            data = self.work / f"{name}.data"
             run([self.penchant, "ingest", "--config", ROOT / f"examples/{name}.toml", "--out", data, "--quiet"])
             run([self.penchant, "graph", data, "--quiet"])
-            _, seconds, _ = run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "model.kind=interest"])
-            output, _, _ = run([self.penchant, "evaluate", data, model, "--ranking", "full", "--baselines", "--json", "--quiet"])
-            result[name] = {"train_seconds": seconds} | {key: {metric: value for metric, value in metrics.items() if "@" in metric}
-                                                         for key, metrics in json.loads(output).items()
-                                                         if key == "full" or key.endswith("metrics")}
+            result[name] = {}
+            for kind, options in (("no_setting", []), ("interest", ["--set", "model.kind=interest"])):
+                if self.options.only and kind not in self.options.only.split(","):
+                    continue
+                model = self.work / f"{name}.{kind}.model"
+                _, seconds, _ = run([self.penchant, "train", data, "--out", model, "--quiet", *options])
+                output, _, _ = run([self.penchant, "evaluate", data, model, "--ranking", "full", "--baselines", "--json", "--quiet"])
+                result[name][kind] = {"train_seconds": seconds} | {
+                    key: {metric: value for metric, value in metrics.items() if "@" in metric}
+                    for key, metrics in json.loads(output).items() if key == "full" or key.endswith("metrics")}
         return {"unit": "metrics of the test part"} | result
 
     def hidden_items(self):
@@ -499,7 +504,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, help="5 without it; 40 of overhead, whose single rounds differ by half")
-    parser.add_argument("--only", help="variants of ablation, peers of spmm, workloads of gnn, separated by commas; all without it")
+    parser.add_argument("--only", help="variants of ablation, peers of spmm, workloads of gnn, kinds of shops, separated by commas; all without it")
     parser.add_argument("--budget", default="60s", help="of gowalla_auto")
     parser.add_argument("--other-python", help="of ingest: an interpreter with another version of pandas")
     parser.add_argument("--lines", type=int, default=10_000_000)
