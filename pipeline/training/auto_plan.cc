@@ -181,6 +181,10 @@ std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOp
   sequences.refit = options.refit;
   sequences.seed = options.seed;
   sequences.resume = options.resume;
+  sequences.chosen = fmt::format(
+      "what is held out comes later and is new to its user: a sequence model (model.kind "
+      "interest), {} epochs at most in {} s",
+      sequences.epochs, options.budget.seconds);
   return sequences;
 }
 

@@ -28,10 +28,7 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
   if (options.model.kind == models::ModelKind::automatic) {
     if (const auto sequences = plan_sequences(dataset, options)) {
       progress.begin("auto");
-      progress.end(fmt::format(
-          "what is held out comes later and is new to its user: a sequence model (model.kind "
-          "interest), {} epochs at most in {} s",
-          sequences->epochs, options.budget.seconds));
+      progress.end(sequences->chosen);
       return train_vectors(dataset, graphs, *sequences, config_toml, destination, backend,
                            progress);
     }

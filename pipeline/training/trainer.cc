@@ -228,28 +228,28 @@ class Trainer {
     const bool saw_validation =
         position_.phase == "refit" || graphs_of_ == KnownPart::train_and_validation;
     phase_.reset();  // what it holds makes room
-    finish_model(
-        *writer_,
-        {{"course", course_},
-         {"data_hash", dataset_.hash},
-         {"graph_options", graph_options_to_json(graphs_.options)},
-         {"model", model_to_json(options_.model)},
-         {"trained_on", saw_validation ? "train+validation" : "train"},
-         {"popularity_weight", position_.popularity_weight},
-         {"blend", blend_to_json(position_.blend)},
-         {"repeats", repeats_to_json(position_.repeats)},
-         {"calibration", calibration_to_json(position_.calibration)},
-         {"learning_rate", options_.learning_rate * rate_of_attempt(position_.best_attempt)},
-         {"best_epoch", report.best_epoch},
-         {"best_validation", report.best_validation},
-         {"validation_metric", options_.validation_metric},
-         {"validation", validation_to_json(options_.validation_metric, position_.vectors_value,
-                                           report.best_validation)},
-         {"final_loss", report.final_loss},
-         {"hash", hash_file(directory_ / kModelWeights)},
-         {"resources", resources_since(start)},
-         {"device", backend_.description()}},
-        dataset_, merged_ ? *merged_ : graphs_, backend_);
+    json manifest = {
+        {"course", course_},
+        {"data_hash", dataset_.hash},
+        {"graph_options", graph_options_to_json(graphs_.options)},
+        {"model", model_to_json(options_.model)},
+        {"trained_on", saw_validation ? "train+validation" : "train"},
+        {"popularity_weight", position_.popularity_weight},
+        {"blend", blend_to_json(position_.blend)},
+        {"repeats", repeats_to_json(position_.repeats)},
+        {"calibration", calibration_to_json(position_.calibration)},
+        {"learning_rate", options_.learning_rate * rate_of_attempt(position_.best_attempt)},
+        {"best_epoch", report.best_epoch},
+        {"best_validation", report.best_validation},
+        {"validation_metric", options_.validation_metric},
+        {"validation", validation_to_json(options_.validation_metric, position_.vectors_value,
+                                          report.best_validation)},
+        {"final_loss", report.final_loss},
+        {"hash", hash_file(directory_ / kModelWeights)},
+        {"resources", resources_since(start)},
+        {"device", backend_.description()}};
+    if (!options_.chosen.empty()) manifest["chosen"] = options_.chosen;
+    finish_model(*writer_, std::move(manifest), dataset_, merged_ ? *merged_ : graphs_, backend_);
   }
 
   const Dataset& dataset_;

@@ -347,6 +347,9 @@ TEST_F(AutoTraining, ASearchOutOfTimeKeepsItsFirstTrial) {
 
 class Sequences : public penchant::testing::SmallShopTest {
  protected:
+  json manifest_of(const std::string& name) const {
+    return json::parse(read_text(at(name) / "manifest.json"));
+  }
   static TrainOptions usual() {
     TrainOptions options;
     options.validation_metric = "recall@5";
@@ -382,6 +385,17 @@ TEST_F(Sequences, AreTakenWhereWhatIsHeldOutComesLaterAndIsNew) {
   Dataset timeless = read_dataset(data_path());
   timeless.split.train.interactions.time_ms.clear();
   EXPECT_FALSE(plan_sequences(timeless, usual()).has_value());
+}
+
+TEST_F(Sequences, TheManifestSaysWhyTheyWereTaken) {
+  TrainOptions options = usual();
+  options.resume = false;
+  options.budget.seconds = 1;
+  train(options, "m");
+  EXPECT_EQ(manifest_of("m")["model"]["kind"], "interest");
+  EXPECT_THAT(manifest_of("m")["chosen"].get<std::string>(), HasSubstr("comes later"));
+  train(recipe(), "steps");
+  EXPECT_FALSE(manifest_of("steps").contains("chosen"));
 }
 
 TEST_F(Sequences, AreNotTakenWhereTheMixtureWasSpokenOf) {
