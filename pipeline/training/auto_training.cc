@@ -232,6 +232,7 @@ class AutoTrainer {
     vectors.blend_filter = false;
     vectors.blend_repeats = false;  // chosen beside the mixture, once
     vectors.refit = false;
+    vectors.retry_lower_rate = false;  // the plan counts one training
     return !pipeline::train_vectors(dataset_, graphs, vectors, "", directory_ / folder, backend_,
                                     progress_, graphs_of)
                 .interrupted;
