@@ -8,6 +8,7 @@
 #include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/exit_codes.h"
+#include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/data/graph_stage.h"
@@ -135,6 +136,23 @@ struct Loaded {
         dataset(read_dataset(data, use)),
         model(Model::open(model_directory, dataset, *backend, known)) {}
 };
+
+/// Answers anew where the data set or the model was exchanged between two of their files being read.
+/// `answer` throws before it prints.
+template <typename Answer>
+void answer_by_one_version(const std::string& data, const std::string& model, Answer answer) {
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    const std::string before = manifest_identity(data) + manifest_identity(model);
+    try {
+      answer();
+      return;
+    } catch (const InputError&) {
+      if (attempt == kAttempts || manifest_identity(data) + manifest_identity(model) == before)
+        throw;
+    }
+  }
+}
 
 void print_items(const Loaded& loaded, const std::string& title,
                  const std::vector<ScoredItem>& items, bool as_json) {
@@ -317,30 +335,34 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   recommend_verb->callback([flags, user_option, history_option, &invocation] {
     if (user_option->empty() == history_option->empty())
       throw InputError("recommend: expected either --user or --history");
-    const Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model,
-                        DatasetUse::lookup);
-    const SeenItems seen_items = flags->seen.empty() ? loaded.config.evaluate.seen_items
-                                                     : parse_enum<SeenItems>(flags->seen, "--seen");
-    const Ranking ranking = chosen_ranking(flags->ranking, loaded.config);
-    const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
-                                                                   : "with what they have";
-    if (!user_option->empty()) {
-      print_items(
-          loaded, fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
-          loaded.model.recommend(flags->user, flags->k, seen_items, ranking), invocation.json);
-      return;
-    }
-    if (ranking == Ranking::full && loaded.model.has_scorer())
-      throw InputError(
-          "recommend --history: --ranking full is for users of the data set, whom alone the filter "
-          "and the repeats beside the vectors know");
-    const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
-    const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
-    const auto items = loaded.model.recommend_for_history(raw_items, flags->k, seen_items);
-    print_items(loaded,
-                fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
-                            loaded.model.has_interest() ? "" : ", by the mean of their vectors"),
-                items, invocation.json);
+    answer_by_one_version(flags->data, flags->model, [&] {
+      const Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model,
+                          DatasetUse::lookup);
+      const SeenItems seen_items = flags->seen.empty()
+                                       ? loaded.config.evaluate.seen_items
+                                       : parse_enum<SeenItems>(flags->seen, "--seen");
+      const Ranking ranking = chosen_ranking(flags->ranking, loaded.config);
+      const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
+                                                                     : "with what they have";
+      if (!user_option->empty()) {
+        print_items(
+            loaded, fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
+            loaded.model.recommend(flags->user, flags->k, seen_items, ranking), invocation.json);
+        return;
+      }
+      if (ranking == Ranking::full && loaded.model.has_scorer())
+        throw InputError(
+            "recommend --history: --ranking full is for users of the data set, whom alone the "
+            "filter "
+            "and the repeats beside the vectors know");
+      const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
+      const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
+      const auto items = loaded.model.recommend_for_history(raw_items, flags->k, seen_items);
+      print_items(loaded,
+                  fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
+                              loaded.model.has_interest() ? "" : ", by the mean of their vectors"),
+                  items, invocation.json);
+    });
   });
 
   auto* similar_verb = program.add_subcommand("similar", "The items nearest to an item by cosine");
@@ -350,15 +372,17 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   similar_verb->add_option("--item", flags->item, "Raw item id")->required();
   similar_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   similar_verb->callback([flags, &invocation] {
-    const Loaded loaded(invocation.config_for("similar"), flags->data, flags->model,
-                        DatasetUse::lookup);
-    const auto items = loaded.model.similar(flags->item, flags->k);
-    print_items(
-        loaded,
-        fmt::format("near item {}  {}\n", printable(flags->item, kWholeText),
-                    printable(item_label(loaded.dataset, loaded.dataset.items.find(flags->item)),
-                              kWholeText)),
-        items, invocation.json);
+    answer_by_one_version(flags->data, flags->model, [&] {
+      const Loaded loaded(invocation.config_for("similar"), flags->data, flags->model,
+                          DatasetUse::lookup);
+      const auto items = loaded.model.similar(flags->item, flags->k);
+      print_items(
+          loaded,
+          fmt::format("near item {}  {}\n", printable(flags->item, kWholeText),
+                      printable(item_label(loaded.dataset, loaded.dataset.items.find(flags->item)),
+                                kWholeText)),
+          items, invocation.json);
+    });
   });
 }
 
