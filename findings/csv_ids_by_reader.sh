@@ -4,7 +4,7 @@
 # Polars 1.33.1 keeps them all as text, and only the empty cell is missing.
 # Expected: the same ids from each, as Python's csv module gives them: five. Seen: 1, 1 and 5.
 # Penchant reads ids as text; which spellings are missing is said by data.missing.
-source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/common.bash"
 environment pandas==2.3.3 pyarrow==21.0.0 polars==1.33.1 numpy==2.2.6
 printf 'user,item\nu1,007\nu1,7\nu2,"NA"\nu2,null\nu3,"7"\nu3,nan\n' > log.csv
 python - <<'CODE'

@@ -4,7 +4,7 @@
 # item 0 is held out, and precision is hits / min(K, held out): it comes out above 1.
 # Expected: at most 1. Seen: precision@10 above 1 with one held-out item, recommend() returns item 0 more than once.
 # Penchant never repeats an item in a list and never shows a masked one.
-source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/common.bash"
 environment implicit==0.7.3 numpy==2.2.6 scipy==1.15.3
 python - <<'CODE'
 import numpy as np, scipy.sparse as sp

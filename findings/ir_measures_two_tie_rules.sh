@@ -3,7 +3,7 @@
 # pytrec_eval (of equal scores the larger id first), RR@10 to the MS MARCO script (the smaller id first).
 # Expected: RR@10 = RR where the first relevant document stands among the first ten. Seen: RR 0.5, RR@10 1.0.
 # Give such tools scores without ties (1 / rank); Penchant writes lists in a fixed order (docs/comparing.md).
-source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/common.bash"
 environment ir-measures==0.4.3 pytrec-eval-terrier==0.5.11
 python - <<'CODE'
 import ir_measures

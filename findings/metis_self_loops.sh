@@ -3,7 +3,7 @@
 # it returns. Its manual asks for graphs without loops, but it says OK and gives a number; recursive bisection gives the right one.
 # Expected: an error, or the cut of the parts. Seen: a path of 50 vertices with a loop each, 4 parts: more edges reported than cut.
 # Penchant drops loops before METIS sees the graph and counts the cut itself.
-source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/common.bash"
 environment pymetis==2025.2.2 numpy==2.2.6
 python - <<'CODE'
 import pymetis

@@ -4,7 +4,7 @@
 # the second ends the process, whatever the program had set up. The METIS inside PyMetis 2025.2.2 catches them as well, but puts them back whole.
 # Expected: the disposition of a signal is the same before and after a call of a library. Seen: SA_RESETHAND and SA_NODEFER are added.
 # Penchant saves both dispositions around the call (partition/metis.cc).
-source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/common.bash"
 environment pymetis==2025.2.2 numpy==2.2.6
 apt-get download --quiet=2 libmetis5=5.1.0.dfsg-7
 dpkg -x libmetis5_*.deb debian
