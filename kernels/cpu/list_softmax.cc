@@ -8,7 +8,7 @@
 #include <string>
 
 #include "kernels/check.h"
-#include "kernels/cpu/exponentiate.h"
+#include "kernels/cpu/rows.h"
 
 namespace penchant::kernels {
 
@@ -16,13 +16,6 @@ using graph::at;
 using graph::NodeId;
 
 namespace {
-
-float dot(const float* a, const float* b, std::int64_t size) {
-  float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t j = 0; j < size; ++j) sum += a[j] * b[j];
-  return sum;
-}
 
 void add(float alpha, const float* x, std::int64_t size, float* y) {
 #pragma omp simd

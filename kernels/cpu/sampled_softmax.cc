@@ -74,7 +74,7 @@ HWY_AFTER_NAMESPACE();
 
 #include <omp.h>
 
-#include "kernels/cpu/exponentiate.h"
+#include "kernels/cpu/rows.h"
 #include "kernels/operands.h"
 
 namespace penchant::kernels {
@@ -102,13 +102,6 @@ constexpr std::int64_t kKeptScores = std::int64_t{8} << 20;
 constexpr std::int64_t kFewestRows = 256;
 
 std::int64_t tiles_of(std::int64_t size, std::int64_t tile) { return (size + tile - 1) / tile; }
-
-float dot(const float* a, const float* b, std::int64_t size) {
-  float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t j = 0; j < size; ++j) sum += a[j] * b[j];
-  return sum;
-}
 
 /// Batch rows of a chunk: depends on the number of negatives only.
 std::int64_t chunk_rows(std::int64_t count) {
