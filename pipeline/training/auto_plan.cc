@@ -131,17 +131,24 @@ PlanSizes plan_sizes(const Dataset& dataset, const graph::UserItemGraph& graph,
 
 namespace {
 
+/// What every kind of model has a use for.
+void copy_common(const TrainOptions& from, TrainOptions& to) {
+  to.model.embedding_dim = from.model.embedding_dim;
+  to.validation_metric = from.validation_metric;
+  to.validate_every = from.validate_every;
+  to.checkpoint_every = from.checkpoint_every;
+  to.blend_repeats = from.blend_repeats;
+  to.refit = from.refit;
+  to.seed = from.seed;
+  to.resume = from.resume;
+}
+
 /// Whether what is asked for differs from the recipe of ModelKind::automatic in nothing but what
 /// every kind has.
 bool says_nothing_of_the_mixture(TrainOptions options) {
   const FilterChoice& filter = options.filter;
   const TrainOptions usual;
-  options.model.embedding_dim = usual.model.embedding_dim;
-  options.validation_metric = usual.validation_metric;
-  options.validate_every = usual.validate_every;
-  options.blend_repeats = usual.blend_repeats;
-  options.refit = usual.refit;
-  options.seed = usual.seed;
+  copy_common(usual, options);
   return !filter.kind && !filter.power && !filter.rank && !filter.low_pass && !filter.order &&
          !filter.flatness && !filter.sharpening &&
          filter.sharpening_steps == usual.filter.sharpening_steps &&
@@ -167,14 +174,7 @@ std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOp
   const double fitting = real(options.budget.seconds) / std::max(seconds, 1e-9);
   if (fitting < real(kFewestSequenceEpochs)) return std::nullopt;
   sequences.epochs = static_cast<std::int64_t>(std::min(real(sequences.epochs), fitting));
-  sequences.model.embedding_dim = options.model.embedding_dim;
-  sequences.validate_every = options.validate_every;
-  sequences.validation_metric = options.validation_metric;
-  sequences.checkpoint_every = options.checkpoint_every;
-  sequences.blend_repeats = options.blend_repeats;
-  sequences.refit = options.refit;
-  sequences.seed = options.seed;
-  sequences.resume = options.resume;
+  copy_common(options, sequences);
   sequences.chosen = fmt::format(
       "what is held out comes later and is new to its user: a sequence model (model.kind "
       "interest), {} epochs at most in {} s",
