@@ -7,8 +7,8 @@
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
+#include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/exit_codes.h"
-#include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/data/graph_stage.h"
@@ -137,42 +137,39 @@ struct Loaded {
         model(Model::open(model_directory, dataset, *backend, known)) {}
 };
 
-/// Answers anew where the data set or the model was exchanged between two of their files being read.
-/// `answer` throws before it prints.
-template <typename Answer>
-void answer_by_one_version(const std::string& data, const std::string& model, Answer answer) {
-  constexpr int kAttempts = 5;
-  for (int attempt = 1;; ++attempt) {
-    const std::string before = manifest_identity(data) + manifest_identity(model);
-    try {
-      answer();
-      return;
-    } catch (const InputError&) {
-      if (attempt == kAttempts || manifest_identity(data) + manifest_identity(model) == before)
-        throw;
-    }
-  }
+/// What a look-up prints.
+struct Answer {
+  std::unique_ptr<Loaded> loaded;
+  std::string title;
+  std::vector<ScoredItem> items;
+};
+
+/// An answer by one version of the data set and of the model, should these be exchanged meanwhile.
+template <typename Answering>
+Answer answer_by_one_version(const std::string& data, const std::string& model,
+                             Answering answering) {
+  return read_whole(data, [&] { return read_whole(model, answering); });
 }
 
-void print_items(const Loaded& loaded, const std::string& title,
-                 const std::vector<ScoredItem>& items, bool as_json) {
+void print_answer(const Answer& answer, bool as_json) {
+  const Dataset& dataset = answer.loaded->dataset;
+  const std::vector<ScoredItem>& items = answer.items;
   if (as_json) {
     json list = json::array();
     for (std::size_t i = 0; i < items.size(); ++i) {
       list.push_back({{"rank", i + 1},
-                      {"item", std::string(loaded.dataset.items.raw(items[i].item))},
+                      {"item", std::string(dataset.items.raw(items[i].item))},
                       {"score", items[i].score},
-                      {"label", item_label(loaded.dataset, items[i].item)}});
+                      {"label", item_label(dataset, items[i].item)}});
     }
     print(json{{"items", list}}.dump(2) + "\n");
     return;
   }
-  std::string text = title;
+  std::string text = answer.title;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    text +=
-        fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1,
-                    printable(loaded.dataset.items.raw(items[i].item), kWholeText), items[i].score,
-                    printable(item_label(loaded.dataset, items[i].item), kWholeText));
+    text += fmt::format("{:>4}  {:<16}{:>8.4f}  {}\n", i + 1,
+                        printable(dataset.items.raw(items[i].item), kWholeText), items[i].score,
+                        printable(item_label(dataset, items[i].item), kWholeText));
   }
   print_text(text);
 }
@@ -335,34 +332,42 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   recommend_verb->callback([flags, user_option, history_option, &invocation] {
     if (user_option->empty() == history_option->empty())
       throw InputError("recommend: expected either --user or --history");
-    answer_by_one_version(flags->data, flags->model, [&] {
-      const Loaded loaded(invocation.config_for("recommend"), flags->data, flags->model,
-                          DatasetUse::lookup);
-      const SeenItems seen_items = flags->seen.empty()
-                                       ? loaded.config.evaluate.seen_items
-                                       : parse_enum<SeenItems>(flags->seen, "--seen");
-      const Ranking ranking = chosen_ranking(flags->ranking, loaded.config);
-      const char* seen = leaves_out_seen(loaded.dataset, seen_items) ? "without what they have"
-                                                                     : "with what they have";
-      if (!user_option->empty()) {
-        print_items(
-            loaded, fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
-            loaded.model.recommend(flags->user, flags->k, seen_items, ranking), invocation.json);
-        return;
-      }
-      if (ranking == Ranking::full && loaded.model.has_scorer())
-        throw InputError(
-            "recommend --history: --ranking full is for users of the data set, whom alone the "
-            "filter "
-            "and the repeats beside the vectors know");
-      const std::vector<std::string> ids = history_items(flags->history, loaded.dataset.items);
-      const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
-      const auto items = loaded.model.recommend_for_history(raw_items, flags->k, seen_items);
-      print_items(loaded,
+    const Config config = invocation.config_for("recommend");
+    const SeenItems seen_items = flags->seen.empty() ? config.evaluate.seen_items
+                                                     : parse_enum<SeenItems>(flags->seen, "--seen");
+    const Ranking ranking = chosen_ranking(flags->ranking, config);
+    print_answer(
+        answer_by_one_version(
+            flags->data, flags->model,
+            [&] {
+              auto loaded =
+                  std::make_unique<Loaded>(config, flags->data, flags->model, DatasetUse::lookup);
+              const Model& model = loaded->model;
+              const char* seen = leaves_out_seen(loaded->dataset, seen_items)
+                                     ? "without what they have"
+                                     : "with what they have";
+              if (!user_option->empty()) {
+                auto items = model.recommend(flags->user, flags->k, seen_items, ranking);
+                return Answer{
+                    std::move(loaded),
+                    fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
+                    std::move(items)};
+              }
+              if (ranking == Ranking::full && model.has_scorer()) {
+                throw InputError(
+                    "recommend --history: --ranking full is for users of the data set, whom alone "
+                    "the filter and the repeats beside the vectors know");
+              }
+              const std::vector<std::string> ids =
+                  history_items(flags->history, loaded->dataset.items);
+              const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
+              auto items = model.recommend_for_history(raw_items, flags->k, seen_items);
+              const std::string title =
                   fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
-                              loaded.model.has_interest() ? "" : ", by the mean of their vectors"),
-                  items, invocation.json);
-    });
+                              model.has_interest() ? "" : ", by the mean of their vectors");
+              return Answer{std::move(loaded), title, std::move(items)};
+            }),
+        invocation.json);
   });
 
   auto* similar_verb = program.add_subcommand("similar", "The items nearest to an item by cosine");
@@ -372,17 +377,20 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
   similar_verb->add_option("--item", flags->item, "Raw item id")->required();
   similar_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   similar_verb->callback([flags, &invocation] {
-    answer_by_one_version(flags->data, flags->model, [&] {
-      const Loaded loaded(invocation.config_for("similar"), flags->data, flags->model,
-                          DatasetUse::lookup);
-      const auto items = loaded.model.similar(flags->item, flags->k);
-      print_items(
-          loaded,
-          fmt::format("near item {}  {}\n", printable(flags->item, kWholeText),
-                      printable(item_label(loaded.dataset, loaded.dataset.items.find(flags->item)),
-                                kWholeText)),
-          items, invocation.json);
-    });
+    const Config config = invocation.config_for("similar");
+    print_answer(answer_by_one_version(
+                     flags->data, flags->model,
+                     [&] {
+                       auto loaded = std::make_unique<Loaded>(config, flags->data, flags->model,
+                                                              DatasetUse::lookup);
+                       auto items = loaded->model.similar(flags->item, flags->k);
+                       const Dataset& data = loaded->dataset;
+                       const std::string title = fmt::format(
+                           "near item {}  {}\n", printable(flags->item, kWholeText),
+                           printable(item_label(data, data.items.find(flags->item)), kWholeText));
+                       return Answer{std::move(loaded), title, std::move(items)};
+                     }),
+                 invocation.json);
   });
 }
 
