@@ -34,6 +34,9 @@ constexpr std::int64_t kStepsPerEpoch = 32;
 constexpr std::int64_t kSmallestBatch = 64;
 constexpr std::int64_t kLargestBatch = 1024;
 constexpr std::int64_t kFewestSteps = 640;
+/// Few users move their items rarely: they come more often, so many times in all and at most.
+constexpr std::int64_t kUserVisits = 327'680;
+constexpr std::int64_t kMostEpochsForVisits = 80;
 constexpr float kSecondMoment = 0.99F;  ///< Adam's beta2: a few hundred steps are all there are
 
 std::int64_t batch_size(std::int64_t num_users) {
@@ -303,7 +306,9 @@ class Distillation {
 
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users) {
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(num_users));
-  return std::max(options.epochs, (kFewestSteps + steps - 1) / steps);
+  const std::int64_t visits =
+      std::min(kMostEpochsForVisits, kUserVisits / std::max<std::int64_t>(1, num_users));
+  return std::max({options.epochs, visits, (kFewestSteps + steps - 1) / steps});
 }
 
 std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users) {
