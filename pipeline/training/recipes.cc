@@ -14,7 +14,7 @@ TrainOptions recipe_of(models::ModelKind kind) {
   options.model.initializer = models::Initializer::normal;
   options.model.initial_scale = 0.05F;
   options.epochs = 30;
-  options.num_negatives = 16384;
+  options.num_negatives = 4096;
   options.learning_rate = 0.006F;
   options.l2 = 0.0F;
   options.validation_metric = "ndcg@10";
