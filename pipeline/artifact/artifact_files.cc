@@ -65,13 +65,21 @@ bool is_graph_array(std::string_view name) {
          matrix.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+/// "trained", "trained2" and so on.
+bool is_numbered(std::string_view folder, std::string_view first) {
+  if (!folder.starts_with(first)) return false;
+  folder.remove_prefix(first.size());
+  return folder.empty() || (folder.size() == 1 && folder[0] >= '2' && folder[0] <= '9');
+}
+
 /// Kind of the artefact inside `kind` that a folder of this name holds, or nothing.
 std::string_view inner_kind(std::string_view kind, std::string_view folder) {
   if (folder.ends_with(kBeside)) folder.remove_suffix(std::string_view(kBeside).size());
   if (folder.empty()) return kind;  // where it could only grow inside the old one
   if (kind == "data" && (folder == "graph" || folder == "partition")) return folder;
   // Up to format version 2 the folder "vectors" held the model that is in "trained" now.
-  if (kind == "model" && (folder == "selection" || folder == "trained" || folder == "vectors"))
+  if (kind == "model" &&
+      (is_numbered(folder, "selection") || is_numbered(folder, "trained") || folder == "vectors"))
     return kind;
   return {};
 }
@@ -107,9 +115,10 @@ FileRole file_role(std::string_view kind, std::string_view name) {
   const std::string_view inner = inner_kind(kind, name.substr(0, slash));
   if (inner.empty() || file_role(inner, name.substr(slash + 1)) == FileRole::none)
     return FileRole::none;
-  // The manifest of the trained model that a model is made of guards it; the model's guards that.
-  return name == "trained/manifest.json" || name == "vectors/manifest.json" ? FileRole::content
-                                                                            : FileRole::artefact;
+  // The manifest of a trained model that a model is made of guards it; the model's guards that.
+  const bool guarded =
+      is_numbered(name.substr(0, slash), "trained") || name.starts_with("vectors/");
+  return guarded && name.substr(slash) == "/manifest.json" ? FileRole::content : FileRole::artefact;
 }
 
 std::vector<std::string> files_below(const fs::path& folder) {

@@ -27,7 +27,7 @@ constexpr std::size_t kFirstPopularity = 2;
 
 class MixtureSearch {
  public:
-  MixtureSearch(const Model& vectors, const graph::UserItemGraph& graph,
+  MixtureSearch(const VectorViews& vectors, const graph::UserItemGraph& graph,
                 const std::shared_ptr<ScoreTable>& filter, double popularity_unit,
                 const Judge& judge, Backend& backend, const MixtureTried& on_tried)
       : vectors_(vectors),
@@ -54,7 +54,7 @@ class MixtureSearch {
 
  private:
   MixedScorer mixed(const Mixture& mixture) const {
-    return {vectors_.users(), vectors_.items(), graph_, mixture, filter_, backend_};
+    return {vectors_.users, vectors_.items, graph_, mixture, filter_, backend_};
   }
 
   double rank(models::Scorer& scorer, const Mixture& mixture) {
@@ -99,7 +99,7 @@ class MixtureSearch {
     while (i_ + 1 < kNumFilters && value_at(i_ + 1, j_) >= enough) ++i_;
   }
 
-  const Model& vectors_;
+  const VectorViews& vectors_;
   const graph::UserItemGraph& graph_;
   const std::shared_ptr<ScoreTable>& filter_;
   double popularity_unit_;
@@ -115,7 +115,7 @@ class MixtureSearch {
 
 }  // namespace
 
-MixtureChoice choose_mixture(const Model& vectors, const graph::UserItemGraph& graph,
+MixtureChoice choose_mixture(const VectorViews& vectors, const graph::UserItemGraph& graph,
                              const std::shared_ptr<ScoreTable>& filter, double popularity_unit,
                              const Judge& judge, double tolerance, Backend& backend,
                              const MixtureTried& on_tried) {

@@ -13,7 +13,7 @@
 #include "pipeline/choice/judge.h"
 #include "pipeline/choice/score_table.h"
 #include "pipeline/model/auto_model.h"
-#include "pipeline/model/model.h"
+#include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
 
@@ -28,9 +28,9 @@ struct MixtureChoice {
 using MixtureTried = std::function<void(std::int64_t number, const Mixture& mixture,
                                         const std::map<std::string, double>& metrics)>;
 
-/// `filter` holds the filter's scores of the judge's users; a step of the grid along popularity is
+/// `vectors` are of the users and items of `graph`. `filter` holds the filter's scores of the judge's users; a step of the grid along popularity is
 /// a share of `popularity_unit`, what a unit of log probability is in scores.
-MixtureChoice choose_mixture(const Model& vectors, const graph::UserItemGraph& graph,
+MixtureChoice choose_mixture(const VectorViews& vectors, const graph::UserItemGraph& graph,
                              const std::shared_ptr<ScoreTable>& filter, double popularity_unit,
                              const Judge& judge, double tolerance, kernels::Backend& backend,
                              const MixtureTried& on_tried);

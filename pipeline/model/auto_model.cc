@@ -7,16 +7,18 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "kernels/transfer.h"
 #include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/finished_vectors.h"
+#include "pipeline/model/model.h"
 #include "pipeline/model/model_manifest.h"
-#include "pipeline/model/stored_vectors.h"
 #include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
@@ -27,6 +29,12 @@ using kernels::ConstFloatView;
 using kernels::FloatMatrix;
 using models::Scorer;
 using nlohmann::json;
+
+namespace {
+
+constexpr const char* kFirstMember = "trained";
+
+}  // namespace
 
 json Mixture::to_json() const {
   return {{"vectors", vectors},
@@ -41,6 +49,69 @@ Mixture Mixture::from_json(const json& stored) {
   if (!mixture.vectors && mixture.filter_weight == 0.0)
     throw InputError("damaged: the mixture has neither vectors nor a filter");
   return mixture;
+}
+
+std::string member_folder(std::size_t number) {
+  return number == 0 ? kFirstMember : fmt::format("{}{}", kFirstMember, number + 1);
+}
+
+json members_to_json(std::span<const MixtureMember> members) {
+  json list = json::array();
+  for (const MixtureMember& member : members) {
+    list.push_back(
+        {{"folder", member.folder}, {"kind", enum_name(member.kind)}, {"weight", member.weight}});
+  }
+  return list;
+}
+
+std::vector<MixtureMember> members_of(const json& model) {
+  if (!Mixture::from_json(model.at("mixture")).vectors) return {};
+  // Earlier versions had this one alone.
+  if (!model.contains("members")) return {{kFirstMember, models::ModelKind::lightgcn, 1.0}};
+  std::vector<MixtureMember> members;
+  for (const json& stored : model.at("members")) {
+    MixtureMember member;
+    stored.at("folder").get_to(member.folder);
+    member.kind = parse_enum<models::ModelKind>(stored.at("kind").get<std::string>(), "kind");
+    member.weight = number_between(stored, "weight", 0.0, kMostWeight);
+    if (member.folder != member_folder(members.size()))
+      throw InputError(fmt::format("damaged: the mixture has no folder {}", member.folder));
+    members.push_back(std::move(member));
+  }
+  if (members.empty()) throw InputError("damaged: the mixture has no trained model");
+  return members;
+}
+
+const MixtureMember* network_of(std::span<const MixtureMember> members) {
+  const auto found = std::find_if(members.begin(), members.end(), [](const MixtureMember& member) {
+    return member.kind == models::ModelKind::interest;
+  });
+  return found == members.end() ? nullptr : &*found;
+}
+
+FinishedVectors joined(std::span<const WeightedVectors> members, Backend& backend) {
+  PENCHANT_ASSERT(!members.empty());
+  FinishedVectors all;
+  if (members.size() == 1) {
+    all.layout = members.front().vectors.without_popularity().layout;
+  } else {
+    for (const WeightedVectors& member : members) {
+      PENCHANT_ASSERT(member.vectors.layout.new_item_columns == 0);
+      all.layout.embedding_dim += member.vectors.layout.embedding_dim;
+    }
+  }
+  all.users = backend.matrix<float>(members.front().vectors.users.rows, all.layout.width());
+  all.items = backend.matrix<float>(members.front().vectors.items.rows, all.layout.width());
+  std::int64_t column = 0;
+  for (const WeightedVectors& member : members) {
+    const VectorViews vectors = member.vectors.without_popularity();
+    const std::int64_t width = vectors.layout.width();
+    backend.axpby(static_cast<float>(member.weight), vectors.users, 0.0F,
+                  all.users.view().cols_of(column, width));
+    backend.copy(vectors.items, all.items.view().cols_of(column, width));
+    column += width;
+  }
+  return all;
 }
 
 namespace {
@@ -89,14 +160,15 @@ namespace {
 constexpr const char* kUserVectors = "users";
 constexpr const char* kItemVectors = "items";
 
-/// Models of earlier versions are not.
-bool is_distilled(const json& model) { return model.contains("distillation"); }
 /// Models of earlier versions have none.
 RepeatBlend stored_repeats(const json& model) {
   return model.contains("repeats") ? repeats_from_json(model.at("repeats")) : RepeatBlend{};
 }
 
 }  // namespace
+
+/// Models of earlier versions are not.
+bool is_distilled(const json& model) { return model.contains("distillation"); }
 
 std::unique_ptr<Scorer> mixed_scorer(const VectorViews& trained, const Mixture& mixture,
                                      std::shared_ptr<Scorer> filter, const RepeatBlend& repeats,
@@ -125,7 +197,8 @@ void write_distilled(const fs::path& file, ConstFloatView users, ConstFloatView 
 }
 
 FinishedVectors auto_vectors(const fs::path& model_directory, const json& manifest,
-                             const Dataset& dataset, const Graphs& graphs, Backend& backend) {
+                             const Dataset& dataset, const Graphs& graphs, Backend& backend,
+                             KnownPart known) {
   const json& model = manifest.at("model");
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
   if (is_distilled(model)) {
@@ -147,9 +220,9 @@ FinishedVectors auto_vectors(const fs::path& model_directory, const json& manife
     return filter_vectors(*load_filter(model_directory, model, graphs.user_item, backend), model,
                           graphs, backend);
   }
-  const fs::path folder = model_directory / kAutoVectors;
+  const fs::path folder = model_directory / members_of(model).front().folder;
   const json trained = read_manifest(folder, kModelArtifact);
-  FinishedVectors vectors = trained_vectors(folder, trained, dataset, graphs, backend);
+  FinishedVectors vectors = trained_vectors(folder, trained, dataset, graphs, backend, known);
   append_popularity(graphs.user_item, mixture.popularity_weight, backend, vectors.users,
                     vectors.items);
   vectors.layout.popularity_column = mixture.popularity_weight != 0.0;
@@ -171,30 +244,25 @@ std::vector<ScoreTerm> auto_terms(const json& model) {
 }
 
 std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json& model,
-                                    const graph::UserItemGraph& graph, const VectorViews& vectors,
-                                    const Histories& histories, Backend& backend, DatasetUse use) {
+                                    const Dataset& dataset, const graph::UserItemGraph& graph,
+                                    const Histories& histories, KnownPart known, Backend& backend) {
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
   std::shared_ptr<Scorer> filter;
   if (mixture.filter_weight != 0.0)
-    filter = load_filter(model_directory, model, graph, backend, use);
-  if (!mixture.vectors || !is_distilled(model)) {
-    return mixed_scorer(vectors, mixture, std::move(filter), stored_repeats(model), graph,
-                        histories, backend);
+    filter = load_filter(model_directory, model, graph, backend, dataset.use);
+  FinishedVectors trained;
+  if (mixture.vectors) {
+    const std::vector<MixtureMember> members = members_of(model);
+    std::vector<Model> opened;
+    std::vector<WeightedVectors> weighted;
+    for (const MixtureMember& member : members) {
+      opened.push_back(Model::open(model_directory / member.folder, dataset, backend, known));
+      const Model& one = opened.back();
+      weighted.push_back({{one.users(), one.items(), one.layout()}, member.weight});
+    }
+    trained = joined(weighted, backend);
   }
-  // What is distilled was made of the trained vectors.
-  const fs::path folder = model_directory / kAutoVectors;
-  const auto layout = VectorLayout::from_json(read_manifest(folder, kModelArtifact).at("layout"));
-  const auto users =
-      map_vectors(folder / kVectorsFolder / "users.npy", vectors.users.rows, layout.width());
-  const auto items =
-      map_vectors(folder / kVectorsFolder / "items.npy", vectors.items.rows, layout.width());
-  const auto view = [&](const graph::MappedNpy<float>& file, const char* name) {
-    const ConstFloatView rows(file.values().data(), file.rows(), file.cols(), file.cols(),
-                              kernels::Device::cpu);
-    require_finite(rows, folder / kVectorsFolder / name, 0);
-    return rows;
-  };
-  return mixed_scorer({view(users, "users.npy"), view(items, "items.npy"), layout}, mixture,
+  return mixed_scorer({trained.users.view(), trained.items.view(), trained.layout}, mixture,
                       std::move(filter), stored_repeats(model), graph, histories, backend);
 }
 

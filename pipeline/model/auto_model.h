@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model of kind "auto": a graph filter, trained vectors, or the sum of both and of popularity.
+// A model of kind "auto": a graph filter, the vectors of trained models, or the sum of both and of
+// popularity.
 //   score(u, i) = sqrt(d_u) (<users_u, items_i> + a log(1 + users of i)) + w filter(u, i)
 //               + v repeats(u, i)
-// The root of the user's degree d_u brings both terms to one scale for all users: a filter's scores
-// grow with it. Where held-out rows repeat training rows, what users did before has a say
+// where <users_u, items_i> is the weighted sum of the trained models' inner products. The root of
+// the user's degree d_u brings both terms to one scale for all users: a filter's scores grow with it. Where held-out rows repeat training rows, what users did before has a say
 // (pipeline/choice/repeat_blend.h).
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,16 +19,39 @@
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "models/blended_scorer.h"
+#include "models/model_options.h"
 #include "models/scorer.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/histories.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
 
-inline constexpr const char* kAutoVectors = "trained";  ///< folder of the model of the vectors
+/// A trained model whose vectors stand in the mixture.
+struct MixtureMember {
+  std::string folder;  ///< in X.model
+  models::ModelKind kind = models::ModelKind::lightgcn;
+  double weight = 1.0;  ///< of its inner products
+};
+/// Of the member of this number, from 0: "trained", "trained2" and so on.
+std::string member_folder(std::size_t number);
+nlohmann::json members_to_json(std::span<const MixtureMember> members);
+/// Those of a model's manifest; none of a filter alone. Throws InputError,
+/// nlohmann::json::exception.
+std::vector<MixtureMember> members_of(const nlohmann::json& model);
+/// The member whose network makes vectors of histories; null: there is none.
+const MixtureMember* network_of(std::span<const MixtureMember> members);
+
+struct WeightedVectors {
+  VectorViews vectors;
+  double weight = 1.0;
+};
+/// Vectors whose inner products are the weighted sum of these; columns of popularity are left out.
+/// At least one; several have no new-item columns.
+FinishedVectors joined(std::span<const WeightedVectors> members, kernels::Backend& backend);
 
 /// What the scores are made of.
 struct Mixture {
@@ -67,18 +93,21 @@ inline constexpr const char* kDistilledWeights = "distilled.safetensors";
 void write_distilled(const std::filesystem::path& file, kernels::ConstFloatView users,
                      kernels::ConstFloatView items, kernels::Backend& backend);
 
+bool is_distilled(const nlohmann::json& model);
+
 /// The finished vectors of what train_auto wrote: the distilled ones if it has them, else by its
-/// weights and those of the model in kAutoVectors.
+/// weights and those of its first member. `known` is what a network knows of users.
 FinishedVectors auto_vectors(const std::filesystem::path& model_directory,
                              const nlohmann::json& manifest, const Dataset& dataset,
-                             const Graphs& graphs, kernels::Backend& backend);
-/// Its scores; null if its vectors' inner products are all. `vectors` must outlive them.
-/// `histories` is what repeats are counted in.
+                             const Graphs& graphs, kernels::Backend& backend,
+                             KnownPart known = KnownPart::train_and_validation);
+/// Its scores; null if its vectors' inner products are all. `histories` is what repeats are counted
+/// in, `known` what a network knows of users.
 std::unique_ptr<models::Scorer> auto_scorer(const std::filesystem::path& model_directory,
-                                            const nlohmann::json& model,
+                                            const nlohmann::json& model, const Dataset& dataset,
                                             const graph::UserItemGraph& graph,
-                                            const VectorViews& vectors, const Histories& histories,
-                                            kernels::Backend& backend, DatasetUse use);
+                                            const Histories& histories, KnownPart known,
+                                            kernels::Backend& backend);
 /// What they are made of.
 std::vector<ScoreTerm> auto_terms(const nlohmann::json& model);
 

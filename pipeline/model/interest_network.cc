@@ -225,6 +225,11 @@ void TrainedInterest::embeddings(const Histories& histories, Backend& backend, F
   mean_user_ = network_->embeddings(network_->histories(histories), backend, users, items);
 }
 
+void TrainedInterest::set_items(ConstFloatView items, Backend& backend) {
+  items_ = backend.matrix<float>(items.rows, items.cols);
+  backend.copy(items, items_.view());
+}
+
 FloatMatrix TrainedInterest::user_vectors(const Histories& histories, Backend& backend) {
   FloatMatrix users =
       network_->user_vectors(network_->histories(histories), mean_user_.view(), backend);

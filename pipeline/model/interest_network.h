@@ -60,6 +60,7 @@ class TrainedInterest final : public InterestScorer {
         popularity_column_(popularity_column),
         calibration_(std::move(calibration)) {}
   kernels::FloatMatrix user_vectors(const Histories& histories, kernels::Backend& backend) override;
+  kernels::ConstFloatView items() const override { return items_.view(); }
   PairScore pair_score() const override;
   /// Without a history: a logit of 0, or the mean rating.
   std::vector<float> pair_scores(const Histories& histories,
@@ -70,12 +71,15 @@ class TrainedInterest final : public InterestScorer {
   /// To be called before the others.
   void embeddings(const Histories& histories, kernels::Backend& backend,
                   kernels::FloatMatrix& users, kernels::FloatMatrix& items);
+  /// Keeps a copy as what items() are: those of `embeddings`, and their column of popularity.
+  void set_items(kernels::ConstFloatView items, kernels::Backend& backend);
 
  private:
   std::unique_ptr<InterestNetwork> network_;
   bool popularity_column_;
   Calibration calibration_;
   kernels::FloatMatrix mean_user_;  ///< [1 x D]
+  kernels::FloatMatrix items_;
 };
 
 }  // namespace penchant::pipeline

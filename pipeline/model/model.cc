@@ -96,7 +96,9 @@ struct Model::Impl {
   const Dataset& all_of_it();
   models::Scorer* scorer_of(graph::NodeId user);
   void make_scorer(graph::NodeId user);
+  Graphs make_graphs_of(const Dataset& data) const;
   FinishedVectors make_interest();
+  void own_users();
 
   std::string upgrade() const {
     return fmt::format("`penchant upgrade {} {}`", dataset.directory.string(), directory.string());
@@ -129,7 +131,7 @@ void Model::Impl::open() {
     check_files(directory, kModelArtifact, manifest, CheckedFiles::others);
   require_data(directory, manifest, dataset);
   facts = model_facts(directory, manifest);
-  has_interest = facts.kind == ModelKind::interest;
+  has_interest = facts.network.has_value();
   has_scorer = has_term(facts.terms, TermKind::filter) || has_term(facts.terms, TermKind::repeats);
   take_values(directory / kManifestName, [&] {
     layout = VectorLayout::from_json(manifest.at("layout"));
@@ -138,7 +140,7 @@ void Model::Impl::open() {
                                     stored.at("vectors").get<double>()};
   });
   reading_vectors([&] { open_vectors(); });
-  if (has_interest && known == KnownPart::train) users.own(make_interest().users);
+  if (has_interest && known == KnownPart::train) own_users();
 }
 
 void Model::Impl::open_vectors() {
@@ -197,28 +199,45 @@ void Model::Impl::make_scorer(graph::NodeId user) {
   const graph::UserItemGraph graph = make_known_links(
       dataset, facts.saw_validation ? KnownPart::train_and_validation : KnownPart::train,
       facts.graph_options);
-  const VectorViews vectors = {users.view(backend), items.view(backend), layout};
   const json& model = manifest.at("model");
-  if (facts.kind == ModelKind::graph_filter)
+  if (facts.kind == ModelKind::graph_filter) {
     scorer = load_filter(directory, model, graph, backend, dataset.use);
-  else if (facts.kind == ModelKind::automatic)
-    scorer = auto_scorer(directory, model, graph, vectors, known_events, backend, dataset.use);
-  else
-    scorer = trained_scorer(manifest, graph, vectors, known_events, backend);
+  } else if (facts.kind == ModelKind::automatic) {
+    scorer = auto_scorer(directory, model, dataset, graph, known_events, known, backend);
+  } else {
+    scorer = trained_scorer(manifest, graph, {users.view(backend), items.view(backend), layout},
+                            known_events, backend);
+  }
   require_same();
+}
+
+/// What the model was made of.
+Graphs Model::Impl::make_graphs_of(const Dataset& data) const {
+  return make_graphs(facts.saw_validation ? train_and_validation(data) : data.split.train, data,
+                     facts.graph_options);
 }
 
 /// Returns the vectors that came with it.
 FinishedVectors Model::Impl::make_interest() {
   require_same();
   const Dataset& data = all_of_it();
-  const Graphs graphs =
-      make_graphs(facts.saw_validation ? train_and_validation(data) : data.split.train, data,
-                  facts.graph_options);
+  const Graphs graphs = make_graphs_of(data);
+  const fs::path folder = directory / *facts.network;
+  const json own = facts.network->empty() ? manifest : read_manifest(folder, kModelArtifact);
   FinishedVectors vectors;
-  interest = load_interest(directory, manifest, data, graphs, known, backend, vectors);
+  interest = load_interest(folder, own, data, graphs, known, backend, vectors);
   require_same();
   return vectors;
+}
+
+/// Vectors of users that a network makes, by what is known of them.
+void Model::Impl::own_users() {
+  if (facts.kind != ModelKind::automatic) {
+    users.own(make_interest().users);
+  } else if (!is_distilled(manifest.at("model"))) {
+    const Dataset& data = all_of_it();
+    users.own(auto_vectors(directory, manifest, data, make_graphs_of(data), backend, known).users);
+  }
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

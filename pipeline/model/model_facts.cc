@@ -67,11 +67,15 @@ ModelFacts model_facts(const std::filesystem::path& model_directory, const json&
         break;
       case ModelKind::automatic:
         facts.terms = auto_terms(model);
+        if (const auto members = members_of(model); const auto* network = network_of(members))
+          facts.network = network->folder;
         if (has_term(facts.terms, TermKind::filter)) check_filter(model);
         break;
       default:
-        if (model_from_json(model).kind == ModelKind::interest)
+        if (model_from_json(model).kind == ModelKind::interest) {
           calibration_from_json(manifest.at("calibration"));
+          facts.network = "";
+        }
         facts.terms = trained_terms(manifest);
         break;
     }

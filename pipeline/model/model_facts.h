@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ModelFacts {
   GraphOptions graph_options = {};
   bool saw_validation = false;  ///< it was trained on train + validation
   std::vector<ScoreTerm> terms = {};
+  std::optional<std::string> network = {};  ///< folder of its interest model, "" if it is one
   std::string name = {};
   std::string hash = {};  ///< of all that a score depends on
 };

@@ -148,15 +148,18 @@ std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string
   std::vector<NodeId> history;
   for (const std::string_view raw : raw_items) history.push_back(find_raw(data.items, raw, "item"));
   kernels::FloatMatrix query;
+  kernels::ConstFloatView table;
   if (InterestScorer* const network = interest()) {
     query = network->user_vectors(history_of_items(history), backend());
+    table = network->items().rows > 0 ? network->items() : items();
   } else {
     require_vectors(*this, "recommend --history");
     query = mean_vector(*this, history);
+    table = items();
   }
   std::vector<NodeId> seen;
   if (leaves_out_seen(data, seen_items)) seen = history;
-  return rank_vectors(query.view(), items(), std::move(seen), k, backend());
+  return rank_vectors(query.view(), table, std::move(seen), k, backend());
 }
 
 std::vector<ScoredItem> Model::similar(std::string_view raw_item, std::int64_t k) const {

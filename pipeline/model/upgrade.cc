@@ -61,7 +61,8 @@ void copy_files(const fs::path& from, const fs::path& to) {
 void refuse_part_of_a_model(const fs::path& model, const Dataset& dataset) {
   fs::path folder = fs::absolute(model).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
-  const bool inner = folder.filename() == kAutoVectors || folder.filename() == kVectorsFolder;
+  const std::string name = folder.filename().string();
+  const bool inner = name.starts_with(member_folder(0)) || name == kVectorsFolder;
   if (inner && fs::exists(folder.parent_path() / kManifestName)) {
     throw InputError(fmt::format("{0}: is a part of {1}; `penchant upgrade {2} {1}` writes both",
                                  model.string(), folder.parent_path().string(),
@@ -74,13 +75,15 @@ void write_anew(const fs::path& from, json manifest, ArtifactWriter& writer, con
   const ModelFacts facts = model_facts(from, manifest);
   writer.clear();
   copy_files(from, writer.folder());
-  // Up to format version 2 the trained model of a mixture lay where its vectors are now.
-  for (const char* folder : {kAutoVectors, kVectorsFolder}) {
-    const fs::path trained = from / folder;
-    if (!fs::exists(trained / kManifestName)) continue;
-    ArtifactWriter inner(writer.folder() / kAutoVectors, kModelArtifact);
-    write_anew(trained, read_old(trained, dataset), inner, dataset, backend, progress);
-    break;
+  if (facts.kind == models::ModelKind::automatic) {
+    for (const MixtureMember& member : members_of(manifest.at("model"))) {
+      fs::path trained = from / member.folder;
+      // Up to format version 2 the trained model of a mixture lay where its vectors are now.
+      if (!fs::exists(trained) && fs::exists(from / kVectorsFolder / kManifestName))
+        trained = from / kVectorsFolder;
+      ArtifactWriter inner(writer.folder() / member.folder, kModelArtifact);
+      write_anew(trained, read_old(trained, dataset), inner, dataset, backend, progress);
+    }
   }
   stop_if_asked(progress);
   const Graphs graphs =

@@ -140,18 +140,19 @@ std::unique_ptr<TrainedInterest> make_interest(const Weights& weights, const jso
   interest->embeddings(known_histories(dataset, known, weights.options.interest.max_length),
                        backend, vectors.users, vectors.items);
   complete(weights, manifest, graphs.user_item, backend, vectors);
+  interest->set_items(vectors.items.view(), backend);
   return interest;
 }
 
 }  // namespace
 
 FinishedVectors trained_vectors(const fs::path& model_directory, const json& manifest,
-                                const Dataset& dataset, const Graphs& graphs, Backend& backend) {
+                                const Dataset& dataset, const Graphs& graphs, Backend& backend,
+                                KnownPart known) {
   const Weights weights(model_directory, manifest);
   FinishedVectors vectors;
   if (weights.options.kind == models::ModelKind::interest) {
-    make_interest(weights, manifest, dataset, graphs, KnownPart::train_and_validation, backend,
-                  vectors);
+    make_interest(weights, manifest, dataset, graphs, known, backend, vectors);
     return vectors;
   }
   vectors = propagated_vectors(weights, graphs, backend);

@@ -13,6 +13,7 @@
 #include "models/scorer.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/histories.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/model/interest.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/model/vector_layout.h"
@@ -20,10 +21,11 @@
 namespace penchant::pipeline {
 
 /// The finished vectors of an encoder or interest model by its weights, over the graphs that it was
-/// trained on. Throws InputError for weights that are damaged or not those of the manifest.
+/// trained on; `known` is what an interest model makes its users of. Throws InputError for weights that are damaged or not those of the manifest.
 FinishedVectors trained_vectors(const std::filesystem::path& model_directory,
                                 const nlohmann::json& manifest, const Dataset& dataset,
-                                const Graphs& graphs, kernels::Backend& backend);
+                                const Graphs& graphs, kernels::Backend& backend,
+                                KnownPart known = KnownPart::train_and_validation);
 /// The network of an interest model and, in `vectors`, what it makes of what is known of its users.
 std::unique_ptr<InterestScorer> load_interest(const std::filesystem::path& model_directory,
                                               const nlohmann::json& manifest,

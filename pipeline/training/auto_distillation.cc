@@ -16,19 +16,19 @@ using kernels::Backend;
 
 namespace {
 
-/// The mixture's own vectors, or of a filter alone its leading singular ones.
+/// Those of the mixture's first member, or of a filter alone its leading singular ones.
 Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filter,
                       std::int64_t width, Backend& backend) {
   Vectors vectors;
-  if (parts.trained == nullptr) {
+  if (parts.first == nullptr) {
     filter->vectors(width, backend, vectors.users, vectors.items);
     return vectors;
   }
-  const std::int64_t columns = parts.trained->layout().embedding_dim;
-  for (const auto& [from, to] : {std::pair(parts.trained->users(), &vectors.users),
-                                 std::pair(parts.trained->items(), &vectors.items)}) {
-    *to = backend.matrix<float>(from.rows, columns);
-    backend.copy(from.cols_of(0, columns), to->view());
+  const std::int64_t columns = parts.first->layout.embedding_dim;
+  for (const auto& [from, to] : {std::pair(&parts.first->users, &vectors.users),
+                                 std::pair(&parts.first->items, &vectors.items)}) {
+    *to = backend.matrix<float>(from->rows(), columns);
+    backend.copy(from->view().cols_of(0, columns), to->view());
   }
   return vectors;
 }
@@ -57,8 +57,9 @@ std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState
   if (mixture.filter_weight != 0.0)
     filter = std::make_shared<models::GraphFilter>(parts.filter, *state.filter, backend);
   Vectors vectors = first_vectors(parts, filter.get(), options.model.embedding_dim, backend);
-  VectorViews trained = {vectors.users.view(), vectors.items.view(), {}};
-  trained.layout.embedding_dim = vectors.users.cols();
+  VectorViews trained;
+  if (parts.trained != nullptr)
+    trained = {parts.trained->users.view(), parts.trained->items.view(), parts.trained->layout};
   Histories histories;
   if (state.repeats->weight != 0.0F) {
     histories = known_histories(dataset, parts.known, std::numeric_limits<std::int64_t>::max());

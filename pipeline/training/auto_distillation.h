@@ -9,7 +9,8 @@
 #include "models/graph_filter.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
-#include "pipeline/model/model.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/vector_layout.h"
 #include "pipeline/training/auto_state.h"
 #include "pipeline/training/distillation.h"
 #include "pipeline/training/train_options.h"
@@ -18,7 +19,8 @@ namespace penchant::pipeline {
 
 /// What the mixture's scores are made of, in memory.
 struct MixtureParts {
-  const Model* trained = nullptr;                     ///< null: a filter alone
+  const FinishedVectors* trained = nullptr;           ///< the members' sum; null: a filter alone
+  const FinishedVectors* first = nullptr;             ///< the first member's: where to start
   std::shared_ptr<const models::FilterGraph> filter;  ///< null: without
   KnownPart known = KnownPart::train;                 ///< rows that both were made of
 };

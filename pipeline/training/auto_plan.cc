@@ -48,13 +48,21 @@ constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 
                                {6, 256, 1500, 4096},  {4, 256, 1000, 4096}, {3, 128, 1000, 4096},
                                {2, 64, 500, 1024},    {3, 128, 1000},       {0, 512, 2000},
                                {0, 256, 1000},        {0, 128, 500},        {0, 64, 200}};
-/// The same of a softmax over thousands of items, whose tiles stay in the cache: three epochs of
-/// Beauty (153,776 events, 12,101 items) take 9.3 s on two cores.
-constexpr double kSoftmaxRate = 130e9;
-/// Epochs of the sequence model below which it isn't taken, and what validation, terms and a refit
-/// for the best of them cost beside them.
-constexpr std::int64_t kFewestSequenceEpochs = 10;
-constexpr double kSequenceShare = 2.0;
+/// The same of a network of sequences, whose softmax over thousands of items is most of it: an epoch
+/// of Beauty (153,776 events) takes 3.4 s on two cores of a slow machine, half of that on others.
+constexpr double kNetworkRate = 80e9;
+/// Networks are trained for selection and again for the end; how many of what many epochs fit this
+/// share of the budget, more networks first.
+constexpr double kTrainings = 2.0;
+constexpr double kNetworkShare = 0.8;
+constexpr double kNetworkShareBesideGraph = 0.5;
+constexpr AutoPlan network_plan(std::int64_t networks, std::int64_t fewest_epochs) {
+  return {.networks = networks, .network_epochs = fewest_epochs};
+}
+constexpr AutoPlan kNetworkPlans[] = {network_plan(4, 16), network_plan(3, 16), network_plan(2, 14),
+                                      network_plan(1, 10)};
+/// Further networks are worth more than further epochs (docs/decisions/0038-networks-in-the-mixture.md).
+constexpr std::int64_t kMostNetworkEpochs = 16;
 /// A table of scores of all items for the selection users is held: 256 MiB at most.
 constexpr std::int64_t kLargestTable = std::int64_t{256} << 18;  // floats
 constexpr std::int64_t kFewestUsers = 200;
@@ -89,8 +97,27 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
     dense += kDistillationCost * 3.0 * 2.0 * real(distillation_epochs(options, sizes.num_users)) *
              real(options.num_negatives + options.list_size) * width * taught;
   }
+  const double networks = kTrainings * real(plan.networks * plan.network_epochs) *
+                          sizes.network_operations / kNetworkRate;
   if (sizes.repeats) dense += kRepeatTrials * kRankedScore * real(sizes.num_items) * users;
-  return (sparse / kSparseRate + dense / kDenseRate) / static_cast<double>(sizes.num_threads);
+  return (sparse / kSparseRate + dense / kDenseRate + networks) /
+         static_cast<double>(sizes.num_threads);
+}
+
+/// The networks of a plan.
+AutoPlan plan_networks(const PlanSizes& sizes, double budget_seconds) {
+  if (sizes.network_operations == 0.0) return {};
+  const double seconds =
+      kTrainings * sizes.network_operations / kNetworkRate / static_cast<double>(sizes.num_threads);
+  const double share = sizes.graph_beside_networks ? kNetworkShareBesideGraph : kNetworkShare;
+  const auto fitting = static_cast<std::int64_t>(std::min(1e9, share * budget_seconds / seconds));
+  for (AutoPlan plan : kNetworkPlans) {
+    const std::int64_t epochs = std::min(kMostNetworkEpochs, fitting / plan.networks);
+    if (epochs < plan.network_epochs) continue;
+    plan.network_epochs = epochs;
+    return plan;
+  }
+  return {};
 }
 
 }  // namespace
@@ -143,6 +170,12 @@ void copy_common(const TrainOptions& from, TrainOptions& to) {
   to.resume = from.resume;
 }
 
+/// Whether a user has two events in the training part: a next one can be learnt.
+bool has_sequences(const graph::SplitInteractions& split) {
+  const std::vector<graph::NodeId>& users = split.train.interactions.user;
+  return std::adjacent_find(users.begin(), users.end()) != users.end();
+}
+
 /// Whether what is asked for differs from the recipe of ModelKind::automatic in nothing but what
 /// every kind has.
 bool says_nothing_of_the_mixture(TrainOptions options) {
@@ -157,35 +190,59 @@ bool says_nothing_of_the_mixture(TrainOptions options) {
 
 }  // namespace
 
-std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOptions& options) {
+double network_operations(const Dataset& dataset, const TrainOptions& options) {
   const graph::SplitInteractions& split = dataset.split;
   if (!says_nothing_of_the_mixture(options) || options.validate_every == 0 ||
-      split.validation.empty() || dataset.repeats_allowed || popularity_tolerance(split) > 0.0)
-    return std::nullopt;
-  TrainOptions sequences = recipe_of(models::ModelKind::interest);
-  const models::InterestOptions& network = sequences.model.interest;
+      split.validation.empty() || popularity_tolerance(split) > 0.0 || !has_sequences(split))
+    return 0.0;
+  const TrainOptions recipe = recipe_of(models::ModelKind::interest);
   const auto real = [](std::int64_t count) { return static_cast<double>(count); };
   const double width = real(options.model.embedding_dim);
-  const double hidden = real(network.hidden_dim);
-  const double products = width * real(std::min(sequences.num_negatives, dataset.num_items())) +
+  const double hidden = real(recipe.model.interest.hidden_dim);
+  const double products = width * real(std::min(recipe.num_negatives, dataset.num_items())) +
                           4.0 * hidden * (width + hidden);
-  const double seconds = kSequenceShare * 3.0 * 2.0 * real(split.train.interactions.size()) *
-                         products / kSoftmaxRate / real(kPlannedThreads);
-  const double fitting = real(options.budget.seconds) / std::max(seconds, 1e-9);
-  if (fitting < real(kFewestSequenceEpochs)) return std::nullopt;
-  sequences.epochs = static_cast<std::int64_t>(std::min(real(sequences.epochs), fitting));
-  copy_common(options, sequences);
-  sequences.chosen = fmt::format(
-      "what is held out comes later and is new to its user: a sequence model (model.kind "
-      "interest), {} epochs at most in {} s",
-      sequences.epochs, options.budget.seconds);
-  return sequences;
+  return 3.0 * 2.0 * static_cast<double>(split.train.interactions.size()) * products;
+}
+
+std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptions& options) {
+  // What stands beside the vectors is chosen once, for all of them.
+  const auto alone = [](TrainOptions member) {
+    member.calibrate_popularity = false;
+    member.blend_filter = false;
+    member.blend_repeats = false;
+    member.refit = false;
+    return member;
+  };
+  constexpr std::uint64_t kSeedStep = 0x9E3779B97F4A7C15;  // so that seeds of two runs do not meet
+  std::vector<TrainOptions> members;
+  for (std::int64_t k = 0; k < plan.networks; ++k) {
+    TrainOptions network = recipe_of(models::ModelKind::interest);
+    copy_common(options, network);
+    network.epochs = plan.network_epochs;
+    network.seed = graph::Seed{static_cast<std::uint64_t>(options.seed) +
+                               static_cast<std::uint64_t>(k) * kSeedStep};
+    members.push_back(alone(std::move(network)));
+  }
+  if (plan.epochs > 0) {
+    TrainOptions graph = alone(options);
+    graph.model.kind = models::ModelKind::lightgcn;
+    graph.epochs = plan.epochs;
+    graph.validate_every = plan.epochs;
+    graph.retry_lower_rate = false;  // the plan counts one training
+    members.push_back(std::move(graph));
+  }
+  return members;
 }
 
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {
+  const AutoPlan networks = plan_networks(sizes, budget_seconds);
   AutoPlan plan;
   for (const AutoPlan& step : kPlans) {
     plan = step;
+    plan.networks = networks.networks;
+    plan.network_epochs = networks.network_epochs;
+    // What repeats nothing is told by the order of events far better than by the graph.
+    if (plan.networks > 0 && !sizes.graph_beside_networks) plan.epochs = 0;
     const std::int64_t fitting = kLargestTable / std::max<std::int64_t>(1, sizes.num_items);
     plan.selection_users = std::min(plan.selection_users, std::max(kFewestUsers, fitting));
     plan.seconds = cost(sizes, plan);

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "pipeline/training/train.h"
 
@@ -25,20 +25,24 @@ struct PlanSizes {
   std::int64_t num_layers = 0;
   std::int64_t num_negatives = 0;
   std::int64_t steps_per_epoch = 0;
-  bool repeats = false;  ///< what users did before is tried beside what was chosen
+  bool repeats = false;             ///< what users did before is tried beside what was chosen
+  double network_operations = 0.0;  ///< of an epoch of a network of sequences; 0: none is trained
+  bool graph_beside_networks = false;  ///< vectors of the graph are trained as well
   int num_threads = 1;
 };
 
-/// `repeats` is left to the caller.
+/// `repeats` and what concerns networks are left to the caller.
 PlanSizes plan_sizes(const Dataset& dataset, const graph::UserItemGraph& graph,
                      const TrainOptions& options);
 
 struct AutoPlan {
-  std::int64_t epochs = 0;           ///< of trained vectors; 0: none are trained
+  std::int64_t epochs = 0;           ///< of vectors of the graph; 0: none are trained
   std::int64_t rank = 0;             ///< singular vectors of the filter
   std::int64_t selection_users = 0;  ///< of the validation part that choices are made on
   std::int64_t distilled_users = 0;  ///< that vectors learn the ranking of before that is judged;
                                      ///< in the end all do. 0: vectors do not learn it
+  std::int64_t networks = 0;         ///< of sequences, that differ by their seed
+  std::int64_t network_epochs = 0;   ///< of each, at most
   double seconds = 0.0;              ///< expected for all of it
 };
 
@@ -46,9 +50,12 @@ struct AutoPlan {
 /// if none does.
 AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds);
 
-/// Where ModelKind::automatic takes the sequence model instead (docs/decisions/0036-no-setting.md):
-/// what is held out comes after what is known of its user, repeats nothing of it, no option of
-/// the mixture was set, and enough epochs fit the budget. Its options, or nothing.
-std::optional<TrainOptions> plan_sequences(const Dataset& dataset, const TrainOptions& options);
+/// Operations of an epoch of a network of sequences (model.kind = "interest"), where
+/// ModelKind::automatic considers one (docs/decisions/0038-networks-in-the-mixture.md): what is held
+/// out comes after what is known of its user, and no option of the mixture was set. Else 0.
+double network_operations(const Dataset& dataset, const TrainOptions& options);
+
+/// How the models of a mixture are trained on the training part: networks, then vectors of the graph.
+std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptions& options);
 
 }  // namespace penchant::pipeline

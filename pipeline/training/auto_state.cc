@@ -28,6 +28,12 @@ void read_if_there(const json& stored, const char* key, std::optional<T>& value)
 json to_json(const AutoState& state) {
   json stored = {{"course", state.course}, {"log", state.log}, {"cut_short", state.cut_short}};
   if (state.filter) stored["filter"] = filter_to_json(*state.filter);
+  if (state.networks) stored["networks"] = *state.networks;
+  if (state.members) {
+    stored["members"] = json::array();
+    for (const ChosenMember& member : *state.members)
+      stored["members"].push_back({{"number", member.number}, {"weight", member.weight}});
+  }
   if (state.mixture) stored["mixture"] = state.mixture->to_json();
   if (state.repeats) stored["repeats"] = repeats_to_json(*state.repeats);
   if (state.distils) stored["distils"] = *state.distils;
@@ -73,6 +79,14 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     stored.at("log").get_to(state.log);
     stored.at("cut_short").get_to(state.cut_short);
     if (stored.contains("filter")) state.filter = filter_from_json(stored["filter"]);
+    read_if_there(stored, "networks", state.networks);
+    if (stored.contains("members")) {
+      state.members.emplace();
+      for (const json& member : stored["members"]) {
+        state.members->push_back({member.at("number").get<std::size_t>(),
+                                  number_between(member, "weight", 0.0, kMostWeight)});
+      }
+    }
     if (stored.contains("mixture")) state.mixture = Mixture::from_json(stored["mixture"]);
     if (stored.contains("repeats")) state.repeats = repeats_from_json(stored["repeats"]);
     read_if_there(stored, "distils", state.distils);

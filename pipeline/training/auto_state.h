@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "models/graph_filter.h"
+#include "pipeline/choice/member_choice.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/score_terms.h"
 
@@ -20,6 +22,8 @@ struct AutoState {
   std::string log;         ///< lines of metrics.jsonl
   bool cut_short = false;  ///< the budget ended a search
   std::optional<models::FilterOptions> filter;
+  std::optional<std::int64_t> networks;  ///< that the budget allowed, once they are trained
+  std::optional<std::vector<ChosenMember>> members;  ///< of the planned ones; none: a filter alone
   std::optional<Mixture> mixture;
   std::optional<RepeatBlend> repeats;
   std::optional<bool> distils;  ///< the model's vectors learn to rank as all of the above does

@@ -15,7 +15,6 @@
 
 #include "graph/enum_names.h"
 #include "pipeline/artifact/artifact.h"
-#include "pipeline/artifact/artifact_files.h"
 #include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/judge.h"
@@ -34,6 +33,7 @@
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/training/auto_distillation.h"
+#include "pipeline/training/auto_members.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/auto_state.h"
 #include "pipeline/training/checkpoint.h"
@@ -50,7 +50,24 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kSelection = "selection";  ///< vectors of the training part
+/// Of the members that were trained on the training part.
+struct SelectedVectors {
+  FinishedVectors sum;    ///< of the chosen ones, by their weights
+  FinishedVectors first;  ///< of the first of them
+};
+
+std::string describe(const AutoPlan& plan) {
+  std::string text;
+  if (plan.networks > 0) {
+    text = fmt::format("{} of at most {} epochs",
+                       plan.networks == 1 ? "a network of sequences"
+                                          : fmt::format("{} networks of sequences", plan.networks),
+                       plan.network_epochs);
+  }
+  if (plan.epochs > 0)
+    text += fmt::format("{}vectors of {} epochs", text.empty() ? "" : ", ", plan.epochs);
+  return text.empty() ? "no trained vectors" : text;
+}
 
 class AutoTrainer {
  public:
@@ -68,11 +85,14 @@ class AutoTrainer {
     options_.model.kind = models::ModelKind::lightgcn;
     PlanSizes sizes = plan_sizes(dataset, graphs.user_item, options_);
     sizes.repeats = validates_ && options.blend_repeats && dataset.repeats_allowed;
+    sizes.network_operations = network_operations(dataset, options);
+    sizes.graph_beside_networks = dataset.repeats_allowed;
     plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
-    if (!validates_) plan_.epochs = 0;
+    if (!validates_) plan_.epochs = plan_.networks = 0;
     if (!options.distil) plan_.distilled_users = 0;
     if (!options_.filter.rank) options_.filter.rank = fitting_rank(plan_.rank);
     options_.filter.selection_users = plan_.selection_users;
+    members_.emplace(dataset, planned_members(plan_, options_), backend, progress);
   }
 
   TrainReport run(const std::string& config_toml) {
@@ -87,13 +107,10 @@ class AutoTrainer {
       return report;
     }
     open_directory(config_toml);
-    progress_.update(
-        0, 0,
-        fmt::format("plan for {} s: a filter of rank {}, {}, choices on {} users",
-                    options_.budget.seconds, *options_.filter.rank,
-                    plan_.epochs > 0 ? fmt::format("vectors of {} epochs", plan_.epochs)
-                                     : std::string("no trained vectors"),
-                    plan_.selection_users));
+    progress_.update(0, 0,
+                     fmt::format("plan for {} s: a filter of rank {}, {}, choices on {} users",
+                                 options_.budget.seconds, *options_.filter.rank, describe(plan_),
+                                 plan_.selection_users));
     report.interrupted = !decide();
     if (!report.interrupted) report.interrupted = !make();
     report.best_validation = state_.value.value_or(0.0);
@@ -104,8 +121,8 @@ class AutoTrainer {
       return report;
     }
     report.chosen = describe_choice();
-    report.epochs_run = state_.mixture->vectors ? 2 * plan_.epochs : 0;
-    report.best_epoch = state_.mixture->vectors ? plan_.epochs : 0;
+    report.epochs_run = members_->epochs_run();
+    if (state_.mixture->vectors) report.best_epoch = refit_of(directory_ / member_folder(0)).epochs;
     finish(report);
     progress_.begin("auto");
     progress_.end(report.chosen);
@@ -141,6 +158,8 @@ class AutoTrainer {
             {"rank", *options_.filter.rank},
             {"selection_users", plan_.selection_users},
             {"distilled_users", plan_.distilled_users},
+            {"networks", plan_.networks},
+            {"network_epochs", plan_.network_epochs},
             {"validation_metric", options_.validation_metric},
             {"seed", static_cast<std::uint64_t>(options_.seed)}};
   }
@@ -161,6 +180,7 @@ class AutoTrainer {
     const fs::path choice = directory_ / kChoiceName;
     if (options_.resume && fs::exists(choice)) {
       state_ = read_auto_state(choice, course());
+      if (state_.networks) members_->keep_networks(*state_.networks);
       return;
     }
     if (options_.resume) refuse_other_training(directory_, kCheckpointName);
@@ -180,17 +200,24 @@ class AutoTrainer {
     if (!state_.repeats) decide_repeats();
     if (!state_.distils && !decide_distillation()) return false;
     selection_.reset();
+    selected_.reset();
     return true;
   }
 
   bool decide_vectors() {
-    const bool spent = out_of_time() && !fs::exists(directory_ / kSelection);
-    if (plan_.epochs > 0 && !spent) {
-      if (!train_vectors(graphs_, KnownPart::train, kSelection)) return false;
+    const bool spent = out_of_time() && !AutoMembers::begun(directory_);
+    if (members_->size() > 0 && !spent) {
+      const bool whole = members_->select(graphs_, directory_, options_.resume, [this] {
+        return static_cast<double>(options_.budget.seconds) - elapsed();
+      });
+      if (!whole) return false;
+      state_.networks = members_->num_networks();
+      if (*state_.networks < plan_.networks) state_.cut_short = true;
+      decide_members();
       decide_mixture();
     } else {
       state_.mixture = Mixture{false, 0.0, 1.0};
-      if (plan_.epochs > 0) {
+      if (members_->size() > 0) {
         state_.cut_short = true;
         progress_.warn("the budget is spent on the filter; no vectors are trained");
       }
@@ -222,22 +249,6 @@ class AutoTrainer {
     return true;
   }
 
-  /// Trains vectors on these graphs, in a folder of the model; false if interrupted.
-  bool train_vectors(const Graphs& graphs, KnownPart graphs_of, const char* folder) {
-    if (options_.resume && is_finished(directory_ / folder, kModelArtifact)) return true;
-    TrainOptions vectors = options_;
-    vectors.epochs = plan_.epochs;
-    vectors.validate_every = folder == kSelection ? plan_.epochs : 0;
-    vectors.calibrate_popularity = false;
-    vectors.blend_filter = false;
-    vectors.blend_repeats = false;  // chosen beside the mixture, once
-    vectors.refit = false;
-    vectors.retry_lower_rate = false;  // the plan counts one training
-    return !pipeline::train_vectors(dataset_, graphs, vectors, "", directory_ / folder, backend_,
-                                    progress_, graphs_of)
-                .interrupted;
-  }
-
   /// What choices are made with: users of the validation part, and the filter's scores for them.
   struct Selection {
     RankingTask task;
@@ -267,11 +278,37 @@ class AutoTrainer {
     state_.log += json_line({{"phase", phase}, {key, std::move(tried)}, {"validation", metrics}});
   }
 
+  void decide_members() {
+    const std::vector<Model> models = members_->selected(directory_);
+    std::vector<VectorViews> views;
+    for (const Model& model : models)
+      views.push_back({model.users(), model.items(), model.layout()});
+    state_.members = choose_members(
+        views, judge(), tolerance_, backend_,
+        [&](std::span<const ChosenMember> members, const std::map<std::string, double>& metrics) {
+          json tried = json::array();
+          for (const ChosenMember& member : members)
+            tried.push_back({{"number", member.number}, {"weight", member.weight}});
+          log("members", "members", std::move(tried), metrics);
+        });
+  }
+
+  /// Once the members are chosen.
+  const SelectedVectors& selected() {
+    if (!selected_) {
+      const std::vector<Model> models = members_->selected(directory_);
+      const std::span<const ChosenMember> members = *state_.members;
+      selected_.emplace(joined_models(models, members, backend_),
+                        joined_models(models, members.first(1), backend_));
+    }
+    return *selected_;
+  }
+
   void decide_mixture() {
-    const Model vectors = Model::open(directory_ / kSelection, dataset_, backend_);
+    const FinishedVectors& sum = selected().sum;
     const MixtureChoice chosen = choose_mixture(
-        vectors, graphs_.user_item, selection().filter,
-        static_cast<double>(options_.model.temperature), judge(), tolerance_, backend_,
+        {sum.users.view(), sum.items.view(), sum.layout}, graphs_.user_item, selection().filter,
+        members_->score_unit(state_.members->front().number), judge(), tolerance_, backend_,
         [&](std::int64_t number, const Mixture& mixture,
             const std::map<std::string, double>& metrics) {
           log("mix", "mixture", mixture.to_json(), metrics);
@@ -286,7 +323,7 @@ class AutoTrainer {
     state_.tried = chosen.tried;
   }
 
-  /// What validation says of the vectors that stand in the chosen mixture, or are the filter's.
+  /// What validation says of the vectors of the chosen mixture's first member, or the filter's.
   void judge_vectors() {
     if (!state_.mixture->vectors) {
       selection();  // makes the graph where it is not there
@@ -294,8 +331,8 @@ class AutoTrainer {
                                                   graphs_, options_, judge(), backend_);
       return;
     }
-    const Model vectors = Model::open(directory_ / kSelection, dataset_, backend_);
-    MixedScorer scorer(vectors.users(), vectors.items(), graphs_.user_item,
+    const FinishedVectors& first = selected().first;
+    MixedScorer scorer(first.users.view(), first.items.view(), graphs_.user_item,
                        {true, state_.mixture->popularity_weight, 0.0}, nullptr, backend_);
     state_.vectors_value = judge()(scorer).value;
   }
@@ -327,8 +364,8 @@ class AutoTrainer {
   std::shared_ptr<ScoreTable> chosen_scores() {
     std::shared_ptr<ScoreTable> table = std::move(selection().filter);
     if (!state_.mixture->vectors) return table;
-    const Model vectors = Model::open(directory_ / kSelection, dataset_, backend_);
-    MixedScorer mixed(vectors.users(), vectors.items(), graphs_.user_item, *state_.mixture,
+    const FinishedVectors& sum = selected().sum;
+    MixedScorer mixed(sum.users.view(), sum.items.view(), graphs_.user_item, *state_.mixture,
                       std::move(table), backend_);
     return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
   }
@@ -341,8 +378,9 @@ class AutoTrainer {
       return false;
     const Mixture& mixture = *state_.mixture;
     if (!mixture.vectors && state_.filter->rank == 0) return false;
-    if (mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F)
-      return false;
+    const bool inner_product =
+        mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F;
+    if (inner_product && state_.members->size() == 1) return false;
     if (out_of_time()) state_.cut_short = true;
     return !out_of_time();
   }
@@ -353,14 +391,14 @@ class AutoTrainer {
     state_.distils = can_distil();
     if (*state_.distils) {
       const graph::UserItemGraph& graph = graphs_.user_item;
-      std::optional<Model> trained;
-      if (state_.mixture->vectors)
-        trained = Model::open(directory_ / kSelection, dataset_, backend_);
+      const SelectedVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
       const std::vector<graph::NodeId>& judges = selection().task.users;
-      std::optional<Vectors> vectors = distil_mixture(
-          {trained ? &*trained : nullptr, graph_, KnownPart::train}, state_, dataset_, graphs_,
-          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed), options_,
-          backend_, progress_);
+      std::optional<Vectors> vectors =
+          distil_mixture({trained != nullptr ? &trained->sum : nullptr,
+                          trained != nullptr ? &trained->first : nullptr, graph_, KnownPart::train},
+                         state_, dataset_, graphs_,
+                         distilled_users(judges, plan_.distilled_users, dataset_, options_.seed),
+                         options_, backend_, progress_);
       if (!vectors) return false;
       finish_filter_vectors(graph, graphs_.item, backend_, vectors->users, vectors->items);
       const std::map<std::string, double> metrics =
@@ -374,8 +412,23 @@ class AutoTrainer {
     return true;
   }
 
+  /// Where networks are among them.
+  std::string describe_members() const {
+    if (!state_.mixture->vectors) return "";
+    const std::vector<MixtureMember> members = members_->finished(*state_.members);
+    const auto networks = std::count_if(
+        members.begin(), members.end(),
+        [](const MixtureMember& member) { return member.kind == models::ModelKind::interest; });
+    if (networks == 0) return "";
+    const bool graph = networks < static_cast<std::int64_t>(members.size());
+    return fmt::format("{}{}, because what is held out comes later; ",
+                       networks == 1 ? "a network of sequences"
+                                     : fmt::format("{} networks of sequences", networks),
+                       graph ? " and vectors of the graph" : "");
+  }
+
   std::string describe_choice() const {
-    std::string text = describe(state_, options_.validation_metric);
+    std::string text = describe_members() + describe(state_, options_.validation_metric);
     if (plan_.epochs == 0 && validates_ && !state_.cut_short)
       text += fmt::format("; {} s leave no time to train vectors", options_.budget.seconds);
     return text;
@@ -390,12 +443,9 @@ class AutoTrainer {
   bool make() {
     if (refits()) merged_ = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
     const Graphs& graphs = learned();
-    if (state_.mixture->vectors) {
-      if (merged_ && !train_vectors(graphs, KnownPart::train_and_validation, kAutoVectors))
-        return false;
-      if (!merged_ && !is_finished(directory_ / kAutoVectors, kModelArtifact))
-        fs::rename(directory_ / kSelection, directory_ / kAutoVectors);
-    }
+    if (state_.mixture->vectors && !members_->finish(*state_.members, merged_ ? &*merged_ : nullptr,
+                                                     directory_, options_.resume))
+      return false;
     graph_.reset();  // the training part's makes room
     if (state_.mixture->filter_weight != 0.0) {
       graph_ = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(),
@@ -406,14 +456,23 @@ class AutoTrainer {
   }
 
   bool distil_final(const Graphs& graphs) {
-    std::optional<Model> trained;
-    if (state_.mixture->vectors)
-      trained = Model::open(directory_ / kAutoVectors, dataset_, backend_);
     const KnownPart known = merged_ ? KnownPart::train_and_validation : KnownPart::train;
-    const std::optional<Vectors> vectors =
-        distil_mixture({trained ? &*trained : nullptr, graph_, known}, state_, dataset_, graphs,
-                       distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_,
-                       backend_, progress_);
+    std::optional<SelectedVectors> trained;
+    if (state_.mixture->vectors) {
+      std::vector<Model> models;
+      std::vector<ChosenMember> members;
+      for (const MixtureMember& member : members_->finished(*state_.members)) {
+        members.push_back({models.size(), member.weight});
+        models.push_back(Model::open(directory_ / member.folder, dataset_, backend_, known));
+      }
+      trained.emplace(joined_models(models, members, backend_),
+                      joined_models(models, std::span(members).first(1), backend_));
+    }
+    const std::optional<Vectors> vectors = distil_mixture(
+        {trained ? &trained->sum : nullptr, trained ? &trained->first : nullptr, graph_, known},
+        state_, dataset_, graphs,
+        distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_, backend_,
+        progress_);
     if (!vectors) return false;
     write_distilled(directory_ / kDistilledWeights, vectors->users.view(), vectors->items.view(),
                     backend_);
@@ -422,14 +481,18 @@ class AutoTrainer {
   }
 
   void finish(const TrainReport& report) {
-    remove_files_of(directory_ / kSelection, kModelArtifact);
+    members_->remove_selected(directory_);
     std::string hashes;
     if (state_.mixture->filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
-    if (state_.mixture->vectors) hashes += hash_file(directory_ / kAutoVectors / kModelWeights);
+    std::vector<MixtureMember> members;
+    if (state_.mixture->vectors) members = members_->finished(*state_.members);
+    for (const MixtureMember& member : members)
+      hashes += hash_file(directory_ / member.folder / kModelWeights);
     json model = {{"kind", enum_name(models::ModelKind::automatic)},
                   {"embedding_dim", options_.model.embedding_dim},
                   {"filter", filter_to_json(*state_.filter)},
                   {"mixture", state_.mixture->to_json()},
+                  {"members", members_to_json(members)},
                   {"repeats", repeats_to_json(*state_.repeats)}};
     if (*state_.distils) {
       hashes += hash_file(directory_ / kDistilledWeights);
@@ -447,6 +510,8 @@ class AutoTrainer {
                     {"rank", *options_.filter.rank},
                     {"selection_users", plan_.selection_users},
                     {"distilled_users", plan_.distilled_users},
+                    {"networks", plan_.networks},
+                    {"network_epochs", plan_.network_epochs},
                     {"cut_short_by_the_clock", state_.cut_short}}},
                   {"trained_on", trained_on()},
                   {"best_validation", report.best_validation},
@@ -473,12 +538,14 @@ class AutoTrainer {
   bool validates_ = false;
   double tolerance_ = 0.0;  ///< pipeline/choice/validation_choice.h
   AutoPlan plan_;
+  std::optional<AutoMembers> members_;
   AutoState state_;
   /// Of the training part, once the search made it; in the end of what the model is made of.
   std::shared_ptr<const FilterGraph> graph_;
   std::int64_t distilled_width_ = 0;
   std::optional<Graphs> merged_;        ///< of train + validation, if the model is made of both
   std::optional<Selection> selection_;  ///< once it is needed
+  std::optional<SelectedVectors> selected_;  ///< likewise
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include "pipeline/data/partition_stage.h"
-#include "pipeline/training/auto_plan.h"
 #include "pipeline/training/auto_training.h"
 #include "pipeline/training/check_train_options.h"
 #include "pipeline/training/checkpoint.h"
@@ -25,15 +24,8 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
   }
   if (options.model.kind == models::ModelKind::graph_filter)
     return train_filter(dataset, graphs, options, config_toml, destination, backend, progress);
-  if (options.model.kind == models::ModelKind::automatic) {
-    if (const auto sequences = plan_sequences(dataset, options)) {
-      progress.begin("auto");
-      progress.end(sequences->chosen);
-      return train_vectors(dataset, graphs, *sequences, config_toml, destination, backend,
-                           progress);
-    }
+  if (options.model.kind == models::ModelKind::automatic)
     return train_auto(dataset, graphs, options, config_toml, destination, backend, progress);
-  }
   return train_vectors(dataset, graphs, options, config_toml, destination, backend, progress);
 }
 

@@ -87,7 +87,6 @@ struct TrainOptions {
                                             ///< partition (docs/benchmarks.md)
   graph::Seed seed{42};
   bool resume = false;
-  std::string chosen;  ///< why ModelKind::automatic took this kind, for the manifest
   std::vector<graph::NodeId> metis_order;  ///< of NodeOrder::metis; empty: train() makes one
 };
 

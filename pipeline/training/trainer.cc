@@ -38,20 +38,31 @@ using nlohmann::json;
 
 namespace {
 
+json course_of(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
+               const std::optional<Refit>& refit) {
+  json course = training_course(dataset, graphs, options);
+  if (refit) {
+    course["refit_of"] = {{"epochs", refit->epochs},
+                          {"attempt", refit->attempt},
+                          {"calibration", calibration_to_json(refit->calibration)}};
+  }
+  return course;
+}
+
 /// The whole run: its phases and files.
 class Trainer {
  public:
-  Trainer(const Dataset& dataset, const Graphs& graphs, KnownPart graphs_of,
+  Trainer(const Dataset& dataset, const Graphs& graphs, const std::optional<Refit>& refit,
           const TrainOptions& options, const Destination& destination, Backend& backend,
           Progress& progress)
       : dataset_(dataset),
         graphs_(graphs),
-        graphs_of_(graphs_of),
+        refit_(refit),
         options_(options),
         destination_(destination),
         backend_(backend),
         progress_(progress),
-        course_(training_course(dataset, graphs, options)) {
+        course_(course_of(dataset, graphs, options, refit)) {
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
     if (validates_) task_ = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
   }
@@ -87,7 +98,10 @@ class Trainer {
  private:
   /// False if interrupted; else position_.phase is what comes next.
   bool select(TrainingLoop& loop) {
-    start_phase(dataset_.split.train, graphs_);
+    if (refit_)
+      start_phase(train_and_validation(dataset_), graphs_);
+    else
+      start_phase(dataset_.split.train, graphs_);
     if (!loop.run(*phase_)) return false;
     while (lower_rate_may_help()) {
       position_.start_over(options_.epochs);
@@ -177,6 +191,11 @@ class Trainer {
     write_file_atomically(directory_ / "config.toml", config_toml);
     write_file_atomically(directory_ / kMetricsName, "");
     position_.phase_epochs = options_.epochs;
+    if (!refit_) return;
+    position_.phase_epochs = refit_->epochs;
+    position_.attempt = refit_->attempt;
+    position_.best_attempt = refit_->attempt;
+    position_.calibration = refit_->calibration;
   }
 
   TrainingLoop::Validate validation() {
@@ -225,8 +244,7 @@ class Trainer {
   }
 
   void finish(const TrainReport& report, std::chrono::steady_clock::time_point start) {
-    const bool saw_validation =
-        position_.phase == "refit" || graphs_of_ == KnownPart::train_and_validation;
+    const bool saw_validation = position_.phase == "refit" || refit_.has_value();
     phase_.reset();  // what it holds makes room
     json manifest = {
         {"course", course_},
@@ -239,6 +257,7 @@ class Trainer {
         {"repeats", repeats_to_json(position_.repeats)},
         {"calibration", calibration_to_json(position_.calibration)},
         {"learning_rate", options_.learning_rate * rate_of_attempt(position_.best_attempt)},
+        {"best_attempt", position_.best_attempt},
         {"best_epoch", report.best_epoch},
         {"best_validation", report.best_validation},
         {"validation_metric", options_.validation_metric},
@@ -248,13 +267,12 @@ class Trainer {
         {"hash", hash_file(directory_ / kModelWeights)},
         {"resources", resources_since(start)},
         {"device", backend_.description()}};
-    if (!options_.chosen.empty()) manifest["chosen"] = options_.chosen;
     finish_model(*writer_, std::move(manifest), dataset_, merged_ ? *merged_ : graphs_, backend_);
   }
 
   const Dataset& dataset_;
   const Graphs& graphs_;
-  KnownPart graphs_of_;
+  std::optional<Refit> refit_;
   const TrainOptions& options_;
   Destination destination_;
   std::optional<ArtifactWriter> writer_;
@@ -272,15 +290,16 @@ class Trainer {
 
 /// --resume where nothing was interrupted: the finished model, if it is what was asked for.
 std::optional<TrainReport> finished_training(const Dataset& dataset, const Graphs& graphs,
-                                             const TrainOptions& options, const fs::path& directory,
-                                             Progress& progress) {
+                                             const TrainOptions& options,
+                                             const std::optional<Refit>& refit,
+                                             const fs::path& directory, Progress& progress) {
   if (!options.resume || !resumable_training(directory).empty() ||
       !is_finished(directory, kModelArtifact))
     return std::nullopt;
   const fs::path file = directory / kManifestName;
   const json manifest = read_manifest(directory, kModelArtifact);
   require_same_course(file, manifest.value("course", json::object()),
-                      training_course(dataset, graphs, options));
+                      course_of(dataset, graphs, options, refit));
   TrainReport report;
   take_values(file, [&] {
     manifest.at("best_epoch").get_to(report.best_epoch);
@@ -296,13 +315,24 @@ std::optional<TrainReport> finished_training(const Dataset& dataset, const Graph
 
 }  // namespace
 
+Refit refit_of(const fs::path& model_directory) {
+  const json manifest = read_manifest(model_directory, kModelArtifact);
+  Refit refit;
+  take_values(model_directory / kManifestName, [&] {
+    manifest.at("best_epoch").get_to(refit.epochs);
+    manifest.at("best_attempt").get_to(refit.attempt);
+    refit.calibration = calibration_from_json(manifest.at("calibration"));
+  });
+  return refit;
+}
+
 TrainReport train_vectors(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                           const std::string& config_toml, const Destination& destination,
-                          Backend& backend, Progress& progress, KnownPart graphs_of) {
-  if (auto finished = finished_training(dataset, graphs, options, destination.path, progress))
+                          Backend& backend, Progress& progress, const std::optional<Refit>& refit) {
+  if (auto finished =
+          finished_training(dataset, graphs, options, refit, destination.path, progress))
     return *finished;
-  return Trainer(dataset, graphs, graphs_of, options, destination, backend, progress)
-      .run(config_toml);
+  return Trainer(dataset, graphs, refit, options, destination, backend, progress).run(config_toml);
 }
 
 }  // namespace penchant::pipeline

@@ -2,17 +2,31 @@
 // Training of models that learn in steps.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #include "pipeline/data/graph_stage.h"
-#include "pipeline/data/known_rows.h"
+#include "pipeline/model/calibration.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
 
+/// What a training on the training part chose, for the same on train + validation.
+struct Refit {
+  std::int64_t epochs = 0;   ///< of TrainOptions::epochs
+  std::int64_t attempt = 0;  ///< that they are of (training_position.h)
+  Calibration calibration = {};
+};
+/// What the manifest of a trained model says of that.
+Refit refit_of(const std::filesystem::path& model_directory);
+
 /// train() for the kinds of model that have vectors or a network to learn; options have been
-/// checked. `graphs_of`: what the graphs are made of.
+/// checked. With `refit` it learns from train + validation, which the graphs are made of then.
 TrainReport train_vectors(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                           const std::string& config_toml, const Destination& destination,
                           kernels::Backend& backend, Progress& progress,
-                          KnownPart graphs_of = KnownPart::train);
+                          const std::optional<Refit>& refit = {});
 
 }  // namespace penchant::pipeline

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/upgrade.h"
@@ -23,6 +25,7 @@
 #include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
+#include "tests/pipeline/support/logs.h"
 #include "tests/pipeline/support/shop.h"
 
 namespace penchant::pipeline {
@@ -345,18 +348,13 @@ TEST_F(AutoTraining, ASearchOutOfTimeKeepsItsFirstTrial) {
   EXPECT_EQ(filter_to_json(search.best), filter_to_json(search.trials.front().filter));
 }
 
-class Sequences : public penchant::testing::SmallShopTest {
+class Networks : public AutoTraining {
  protected:
-  json manifest_of(const std::string& name) const {
-    return json::parse(read_text(at(name) / "manifest.json"));
-  }
   static TrainOptions usual() {
     TrainOptions options;
     options.validation_metric = "recall@5";
     options.model.embedding_dim = 8;
     options.seed = graph::Seed{9};
-    options.blend_repeats = false;
-    options.refit = false;
     options.validate_every = 2;
     options.checkpoint_every = 7;
     options.resume = true;
@@ -364,77 +362,240 @@ class Sequences : public penchant::testing::SmallShopTest {
   }
 };
 
-TEST_F(Sequences, AreTakenWhereWhatIsHeldOutComesLaterAndIsNew) {
-  const auto plan = plan_sequences(dataset(), usual());
-  ASSERT_TRUE(plan.has_value());
-  EXPECT_EQ(plan->model.kind, models::ModelKind::interest);
-  EXPECT_EQ(plan->model.embedding_dim, 8);
-  EXPECT_EQ(plan->validation_metric, "recall@5");
-  EXPECT_EQ(plan->seed, usual().seed);
-  EXPECT_FALSE(plan->blend_repeats);
-  EXPECT_FALSE(plan->refit);
-  EXPECT_TRUE(plan->resume);
-  EXPECT_EQ(plan->validate_every, 2);
-  EXPECT_EQ(plan->checkpoint_every, 7);
-  EXPECT_EQ(plan->epochs, recipe_of(models::ModelKind::interest).epochs);
-  EXPECT_EQ(plan_sequences(dataset(), {})->validation_metric, TrainOptions().validation_metric);
-
+TEST_F(Networks, AreConsideredWhereWhatIsHeldOutComesLater) {
+  EXPECT_GT(network_operations(dataset(), usual()), 0.0);
   Dataset repeating = read_dataset(data_path());
   repeating.repeats_allowed = true;
-  EXPECT_FALSE(plan_sequences(repeating, usual()).has_value());
+  EXPECT_GT(network_operations(repeating, usual()), 0.0);
   Dataset timeless = read_dataset(data_path());
   timeless.split.train.interactions.time_ms.clear();
-  EXPECT_FALSE(plan_sequences(timeless, usual()).has_value());
+  EXPECT_EQ(network_operations(timeless, usual()), 0.0);
+  Dataset single = read_dataset(data_path());
+  graph::Interactions& rows = single.split.train.interactions;
+  const auto last = std::unique(rows.user.begin(), rows.user.end());  // only their users count
+  rows.user.erase(last, rows.user.end());
+  rows.item.resize(rows.user.size());
+  rows.time_ms.assign(rows.user.size(), 0);
+  EXPECT_EQ(network_operations(single, usual()), 0.0) << "no user has a next event";
 }
 
-TEST_F(Sequences, TheManifestSaysWhyTheyWereTaken) {
-  TrainOptions options = usual();
-  options.resume = false;
-  options.budget.seconds = 1;
-  train(options, "m");
-  EXPECT_EQ(manifest_of("m")["model"]["kind"], "interest");
-  EXPECT_THAT(manifest_of("m")["chosen"].get<std::string>(), HasSubstr("comes later"));
-  train(recipe(), "steps");
-  EXPECT_FALSE(manifest_of("steps").contains("chosen"));
-}
-
-TEST_F(Sequences, AreNotTakenWhereTheMixtureWasSpokenOf) {
-  TrainOptions options = usual();
-  options.filter.rank = 16;
-  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
-  options = usual();
-  options.filter.sharpening_steps = 3;
-  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
-  options = usual();
-  options.learning_rate *= 2.0F;
-  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
-  options = usual();
-  options.model.new_item_columns = 4;
-  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
-  options = usual();
-  options.validate_every = 0;
-  EXPECT_FALSE(plan_sequences(dataset(), options).has_value());
-}
-
-TEST_F(Sequences, HaveAsManyEpochsAsFitTheBudget) {
-  Dataset large = read_dataset(data_path());
-  graph::Interactions& rows = large.split.train.interactions;
-  // Only their number counts.
-  const std::size_t many = 4'000'000;
-  rows.user.resize(many, rows.user.back());
-  rows.item.resize(many, rows.item.back());
-  rows.time_ms.resize(many, rows.time_ms.back());
-  TrainOptions options = usual();
-  options.budget.seconds = 300;
-  const auto epochs = [&] {
-    const auto plan = plan_sequences(large, options);
-    return plan ? plan->epochs : 0;
+TEST_F(Networks, AreNotConsideredWhereTheMixtureWasSpokenOf) {
+  const auto considered = [&](const auto& change) {
+    TrainOptions options = usual();
+    change(options);
+    return network_operations(dataset(), options) > 0.0;
   };
-  const std::int64_t within_five_minutes = epochs();
-  options.budget.seconds = 150;
-  EXPECT_LT(epochs(), within_five_minutes);
-  options.budget.seconds = 1;
-  EXPECT_EQ(epochs(), 0);
+  EXPECT_TRUE(considered([](TrainOptions&) {}));
+  EXPECT_TRUE(considered([](TrainOptions& options) { options.blend_repeats = false; }));
+  EXPECT_FALSE(considered([](TrainOptions& options) { options.filter.rank = 16; }));
+  EXPECT_FALSE(considered([](TrainOptions& options) { options.filter.sharpening_steps = 3; }));
+  EXPECT_FALSE(considered([](TrainOptions& options) { options.learning_rate *= 2.0F; }));
+  EXPECT_FALSE(considered([](TrainOptions& options) { options.model.new_item_columns = 4; }));
+  EXPECT_FALSE(considered([](TrainOptions& options) { options.validate_every = 0; }));
+}
+
+TEST_F(Networks, ArePlannedWithTheOptionsThatEveryKindHas) {
+  AutoPlan plan;
+  plan.networks = 2;
+  plan.network_epochs = 17;
+  const std::vector<TrainOptions> members = planned_members(plan, usual());
+  ASSERT_EQ(members.size(), 2U);
+  for (const TrainOptions& member : members) {
+    EXPECT_EQ(member.model.kind, models::ModelKind::interest);
+    EXPECT_EQ(member.model.embedding_dim, 8);
+    EXPECT_EQ(member.validation_metric, "recall@5");
+    EXPECT_EQ(member.validate_every, 2);
+    EXPECT_EQ(member.checkpoint_every, 7);
+    EXPECT_EQ(member.epochs, 17);
+    EXPECT_FALSE(member.blend_filter || member.blend_repeats || member.calibrate_popularity);
+    EXPECT_FALSE(member.refit) << "the mixture does it";
+  }
+  EXPECT_EQ(members[0].seed, usual().seed);
+  EXPECT_NE(members[1].seed, usual().seed);
+  plan.epochs = 3;
+  const TrainOptions graph = planned_members(plan, usual()).back();
+  EXPECT_EQ(graph.model.kind, models::ModelKind::lightgcn);
+  EXPECT_EQ(graph.epochs, 3);
+}
+
+TEST(NetworkPlan, HasMoreNetworksAndEpochsWithTheBudget) {
+  PlanSizes sizes;
+  sizes.num_users = 20'000;
+  sizes.num_items = 12'000;
+  sizes.num_entries = 150'000;
+  sizes.propagated = 300'000;
+  sizes.embedding_dim = 64;
+  sizes.num_layers = 3;
+  sizes.num_negatives = 1024;
+  sizes.steps_per_epoch = 64;
+  sizes.num_threads = 2;
+  sizes.network_operations = 3e11;
+  AutoPlan last;
+  for (const double budget : {5.0, 60.0, 150.0, 300.0, 1000.0}) {
+    const AutoPlan plan = plan_auto(sizes, budget);
+    EXPECT_GE(plan.networks, last.networks);
+    EXPECT_GE(plan.networks * plan.network_epochs, last.networks * last.network_epochs);
+    if (plan.networks > 0) {
+      EXPECT_EQ(plan.epochs, 0) << "nothing repeats";
+      EXPECT_GT(plan.distilled_users, 0);
+      EXPECT_LE(plan.seconds, budget);
+    }
+    last = plan;
+  }
+  EXPECT_EQ(plan_auto(sizes, 5.0).networks, 0);
+  EXPECT_EQ(last.networks, 4);
+  sizes.graph_beside_networks = true;
+  EXPECT_GT(plan_auto(sizes, 300.0).epochs, 0);
+  EXPECT_LT(plan_auto(sizes, 300.0).networks * plan_auto(sizes, 300.0).network_epochs,
+            last.networks * last.network_epochs);
+}
+
+/// Everybody goes around a ring of items from somewhere: only the order says what comes next.
+class Walks : public penchant::testing::IngestTest {
+ protected:
+  static constexpr std::int64_t kItems = 60;
+  Dataset walks() {
+    const graph::Random random(graph::Seed{5}, graph::Stream::generator);
+    std::string log = "user,item,time\n";
+    for (std::int64_t user = 0; user < 150; ++user) {
+      const auto start = static_cast<std::int64_t>(
+          random.below(static_cast<std::uint64_t>(user), static_cast<std::uint64_t>(kItems)));
+      for (std::int64_t step = 0; step < 8; ++step) {
+        log += fmt::format("u{},i{},{}\n", user, (start + step) % kItems,
+                           1'600'000'000 + 1000 * step + user);
+      }
+    }
+    IngestOptions options;
+    options.split_method = graph::SplitMethod::leave_one_out;
+    return ingest_text(log, options);
+  }
+  static TrainOptions usual() {
+    TrainOptions options;
+    options.model.embedding_dim = 8;
+    options.validation_metric = "ndcg@10";
+    return options;
+  }
+  json manifest(const std::string& name) const {
+    return json::parse(read_text(at(name) / "manifest.json"));
+  }
+};
+
+TEST_F(Walks, NetworksStandInTheMixtureAndTheVectorsLearnIt) {
+  const Dataset dataset = walks();
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  const TrainReport report =
+      train(dataset, graphs, usual(), "", at("m"), *backend, silent_progress());
+  const json model = manifest("m")["model"];
+  ASSERT_EQ(model["kind"], "auto");
+  ASSERT_GE(model["members"].size(), 2U);
+  for (std::size_t k = 0; k < model["members"].size(); ++k) {
+    const json& member = model["members"][k];
+    EXPECT_EQ(member["folder"], member_folder(k));
+    EXPECT_EQ(member["kind"], "interest");
+    EXPECT_GT(member["weight"].get<double>(), 0.0);
+    const json own = manifest("m/" + member_folder(k));
+    EXPECT_EQ(own["trained_on"], "train+validation");
+    EXPECT_GT(own["best_epoch"], 0);
+  }
+  EXPECT_FALSE(fs::exists(at("m") / "selection"));
+  EXPECT_FALSE(fs::exists(at("m") / "selection2"));
+  EXPECT_THAT(report.chosen, HasSubstr("networks of sequences"));
+  EXPECT_GT(report.best_epoch, 0);
+  EXPECT_GT(report.best_validation, 0.6) << "the next item is nearly certain";
+  EXPECT_GT(manifest("m")["validation"]["vectors"].get<double>(), 0.6);
+
+  const Model whole = Model::open(at("m"), dataset, *backend);
+  EXPECT_EQ(whole.layout(), (VectorLayout{8, 0, false, false})) << "as wide as one network's";
+  EXPECT_EQ(whole.score_meaning(), "probability");
+  EvaluateOptions options;
+  options.cutoffs = {10};
+  EXPECT_GT(evaluate(whole, options, silent_progress()).metrics.at("ndcg@10"), 0.6);
+
+  // A history is the network's own affair: a vector for the network's own items.
+  const Model first = Model::open(at("m") / "trained", dataset, *backend);
+  const std::vector<std::string_view> history = {"i11", "i12", "i13"};
+  const auto listed = whole.recommend_for_history(history, 3);
+  const auto own = first.recommend_for_history(history, 3);
+  for (std::size_t k = 0; k < own.size(); ++k) EXPECT_EQ(listed.at(k).item, own[k].item);
+  EXPECT_TRUE(std::any_of(listed.begin(), listed.end(), [&](const ScoredItem& one) {
+    return dataset.items.raw(one.item) == "i14";
+  }));
+
+  // An upgrade writes the members anew, too.
+  const std::string items = read_text(at("m") / "vectors" / "items.npy");
+  fs::remove(at("m") / "trained2" / "vectors" / "items.npy");
+  EXPECT_THAT(input_error_of([&] { Model::open(at("m"), dataset, *backend); }),
+              HasSubstr("trained2"));
+  EXPECT_TRUE(upgrade_model(at("m"), dataset, *backend, silent_progress()).written);
+  EXPECT_EQ(read_text(at("m") / "vectors" / "items.npy"), items);
+  EXPECT_NO_THROW(Model::open(at("m"), dataset, *backend));
+}
+
+TEST_F(Walks, WithoutARefitWhatIsKnownIsTheTrainingPart) {
+  const Dataset dataset = walks();
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  TrainOptions options = usual();
+  options.refit = false;
+  train(dataset, graphs, options, "", at("m"), *backend, silent_progress());
+  const json validation = manifest("m")["validation"];
+  EvaluateOptions evaluation;
+  evaluation.part = HeldOut::validation;
+  evaluation.cutoffs = {10};
+  evaluation.ranking = Ranking::full;
+  const Model model = Model::open(at("m"), dataset, *backend, KnownPart::train);
+  const EvaluateReport report = evaluate(model, evaluation, silent_progress());
+  EXPECT_NEAR(report.metrics.at("ndcg@10"), validation["vectors"].get<double>(), 1e-6);
+  EXPECT_NEAR(report.full.at("ndcg@10"), validation["full"].get<double>(), 1e-6)
+      << "the networks know the training part alone";
+}
+
+TEST_F(Walks, AnInterruptedRunGoesOnToTheSameBytes) {
+  const Dataset dataset = walks();
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  Impatient patient(0);
+  train(dataset, graphs, usual(), "", at("whole"), *backend, patient);
+  TrainOptions options = usual();
+  // In the second network of the selection, and in the second refit.
+  for (const double share : {0.3, 0.75}) {
+    options.resume = false;
+    Impatient progress(static_cast<int>(share * patient.updates()));
+    ASSERT_TRUE(train(dataset, graphs, options, "", at("m"), *backend, progress).interrupted);
+    options.resume = true;
+    EXPECT_FALSE(
+        train(dataset, graphs, options, "", at("m"), *backend, silent_progress()).interrupted);
+    for (const char* file : {"trained/weights.safetensors", "trained2/weights.safetensors",
+                             "distilled.safetensors", "metrics.jsonl"})
+      EXPECT_EQ(read_text(at("whole") / file), read_text(at("m") / file)) << file << share;
+    EXPECT_EQ(manifest("whole")["hash"], manifest("m")["hash"]);
+    fs::remove_all(at("m"));
+  }
+}
+
+TEST(Joined, GivesTheWeightedSumOfInnerProducts) {
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  const std::vector<float> users_a = {1, 2, 3, 4}, items_a = {5, 6, 7, 8};  // [2 x 2]
+  const std::vector<float> users_b = {2, -1}, items_b = {10, 3};            // [2 x 1]
+  const auto view = [](const std::vector<float>& values, std::int64_t cols) {
+    return kernels::ConstFloatView(values.data(), 2, cols, cols, kernels::Device::cpu);
+  };
+  // The last column of the first is its popularity, which is left out.
+  const VectorViews a = {view(users_a, 2), view(items_a, 2), {1, 0, true, false}};
+  const VectorViews b = {view(users_b, 1), view(items_b, 1), {1, 0, false, false}};
+  const WeightedVectors both[] = {{a, 0.5}, {b, 4.0}};
+  const FinishedVectors sum = joined(both, *backend);
+  EXPECT_EQ(sum.layout, (VectorLayout{2, 0, false, false}));
+  const auto product = [&](std::int64_t user, std::int64_t item) {
+    float value = 0.0F;
+    for (std::int64_t d = 0; d < 2; ++d)
+      value += sum.users.view()(user, d) * sum.items.view()(item, d);
+    return value;
+  };
+  EXPECT_FLOAT_EQ(product(0, 0), 0.5F * 1 * 5 + 4 * 2 * 10);
+  EXPECT_FLOAT_EQ(product(1, 0), 0.5F * 3 * 5 - 4 * 1 * 10);
+  EXPECT_FLOAT_EQ(product(1, 1), 0.5F * 3 * 7 - 4 * 1 * 3);
 }
 
 PlanSizes gowalla() {
