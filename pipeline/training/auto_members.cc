@@ -22,6 +22,9 @@ std::string selection_folder(std::size_t number) {
   return number == 0 ? "selection" : fmt::format("selection{}", number + 1);
 }
 
+/// Between the seeds of networks, so that those of two runs do not meet.
+constexpr std::uint64_t kSeedStep = 0x9E3779B97F4A7C15;
+
 bool is_network(const TrainOptions& options) {
   return options.model.kind == models::ModelKind::interest;
 }
@@ -34,31 +37,14 @@ double AutoMembers::score_unit(std::size_t number) const {
 
 bool AutoMembers::begun(const fs::path& model) { return fs::exists(model / selection_folder(0)); }
 
-std::int64_t AutoMembers::num_networks() const {
-  return std::count_if(planned_.begin(), planned_.end(), is_network);
-}
-
-void AutoMembers::keep_networks(std::int64_t count) {
-  std::erase_if(planned_,
-                [&](const TrainOptions& options) { return is_network(options) && count-- <= 0; });
-}
-
-bool AutoMembers::select(const Graphs& graphs, const fs::path& model, bool resume,
-                         const std::function<double()>& seconds_left) {
-  std::int64_t networks = 0;
+bool AutoMembers::select(const Graphs& graphs, const fs::path& model, bool resume) {
   for (std::size_t number = 0; number < planned_.size(); ++number) {
     const fs::path folder = model / selection_folder(number);
-    networks += is_network(planned_[number]) ? 1 : 0;
     if (resume && is_finished(folder, kModelArtifact)) continue;
     TrainOptions options = planned_[number];
     options.resume = resume;
-    const TrainReport report =
-        train_vectors(dataset_, graphs, options, "", folder, backend_, progress_);
-    if (!trained(report)) return false;
-    if (!is_network(options)) continue;
-    // Each further one is trained twice, and those that are here once more.
-    const auto trainings = static_cast<std::int64_t>(seconds_left() / report.seconds);
-    keep_networks(std::max(networks, networks + (trainings - networks) / 2));
+    if (!trained(train_vectors(dataset_, graphs, options, "", folder, backend_, progress_)))
+      return false;
   }
   return true;
 }
@@ -94,19 +80,60 @@ bool AutoMembers::finish(std::span<const ChosenMember> chosen, const Graphs* mer
     }
     TrainOptions options = planned_[chosen[place].number];
     options.resume = resume;
-    const Refit refit = refit_of(selected);
     options.validate_every = 0;
-    if (!trained(train_vectors(dataset_, *merged, options, "", folder, backend_, progress_, refit)))
-      return false;
+    const TrainReport report = train_vectors(dataset_, *merged, options, "", folder, backend_,
+                                             progress_, refit_of(selected));
+    if (!trained(report)) return false;
+    if (is_network(options)) network_seconds_ = report.seconds;
   }
   return true;
 }
 
-std::vector<MixtureMember> AutoMembers::finished(std::span<const ChosenMember> chosen) const {
+const ChosenMember* AutoMembers::network_among(std::span<const ChosenMember> chosen) const {
+  const auto found = std::find_if(chosen.begin(), chosen.end(), [&](const ChosenMember& member) {
+    return is_network(planned_[member.number]);
+  });
+  return found == chosen.end() ? nullptr : &*found;
+}
+
+bool AutoMembers::add_networks(std::span<const ChosenMember> chosen, std::int64_t count,
+                               const Graphs& merged, const fs::path& model, bool resume,
+                               const std::function<double()>& seconds_left) {
+  const ChosenMember* const network = network_among(chosen);
+  if (network == nullptr) return true;
+  const Refit refit = refit_of(model / selection_folder(network->number));
+  for (std::int64_t further = 1; further < count; ++further) {
+    const fs::path folder =
+        model / member_folder(chosen.size() + static_cast<std::size_t>(further) - 1);
+    if (is_finished(folder, kModelArtifact)) continue;
+    if (seconds_left() < network_seconds_) break;
+    TrainOptions options = planned_[network->number];
+    options.validate_every = 0;
+    options.resume = resume;
+    options.seed = graph::Seed{static_cast<std::uint64_t>(options.seed) +
+                               static_cast<std::uint64_t>(further) * kSeedStep};
+    const TrainReport report =
+        train_vectors(dataset_, merged, options, "", folder, backend_, progress_, refit);
+    if (!trained(report)) return false;
+    network_seconds_ = report.seconds;
+  }
+  return true;
+}
+
+std::vector<MixtureMember> AutoMembers::finished(std::span<const ChosenMember> chosen,
+                                                 const fs::path& model) const {
   std::vector<MixtureMember> members;
   for (const ChosenMember& member : chosen) {
     members.push_back(
         {member_folder(members.size()), planned_[member.number].model.kind, member.weight});
+  }
+  const ChosenMember* const network = network_among(chosen);
+  if (network == nullptr) return members;
+  while (is_finished(model / member_folder(members.size()), kModelArtifact))
+    members.push_back({member_folder(members.size()), models::ModelKind::interest, 0.0});
+  const auto networks = static_cast<double>(1 + members.size() - chosen.size());
+  for (MixtureMember& member : members) {
+    if (member.kind == models::ModelKind::interest) member.weight = network->weight / networks;
   }
   return members;
 }

@@ -25,19 +25,15 @@ class AutoMembers {
               Progress& progress)
       : dataset_(dataset), planned_(std::move(planned)), backend_(backend), progress_(progress) {}
   std::size_t size() const { return planned_.size(); }
+  bool has_network(std::span<const ChosenMember> chosen) const {
+    return network_among(chosen) != nullptr;
+  }
   /// What a unit of log probability is in the scores of this one.
   double score_unit(std::size_t number) const;
 
-  std::int64_t num_networks() const;
-  /// Leaves out the networks behind the first `count`.
-  void keep_networks(std::int64_t count);
-
   /// Trains all of them on the training part, which `graphs` are of, in folders of `model`; those
-  /// that are there already with `resume` stay. Leaves out further networks where these and their
-  /// trainings on train + validation would take longer than `seconds_left` by what the last one
-  /// took. False if interrupted.
-  bool select(const Graphs& graphs, const std::filesystem::path& model, bool resume,
-              const std::function<double()>& seconds_left);
+  /// that are there already with `resume` stay. False if interrupted.
+  bool select(const Graphs& graphs, const std::filesystem::path& model, bool resume);
   /// Whether select has begun.
   static bool begun(const std::filesystem::path& model);
   /// What was trained so, opened.
@@ -49,20 +45,30 @@ class AutoMembers {
   /// if interrupted. Without `merged` those of the selection are taken.
   bool finish(std::span<const ChosenMember> chosen, const Graphs* merged,
               const std::filesystem::path& model, bool resume);
+  /// The same network with other seeds, up to `count` with the one that is there, in further folders:
+  /// as many as `seconds_left` allows by what a training took. False if interrupted.
+  bool add_networks(std::span<const ChosenMember> chosen, std::int64_t count, const Graphs& merged,
+                    const std::filesystem::path& model, bool resume,
+                    const std::function<double()>& seconds_left);
   /// Of all trainings that these calls ran.
   std::int64_t epochs_run() const { return epochs_run_; }
-  /// The chosen ones of a finished model.
-  std::vector<MixtureMember> finished(std::span<const ChosenMember> chosen) const;
+  /// The members that a finished `model` has: the chosen ones, and further networks, which share the
+  /// weight of the chosen one.
+  std::vector<MixtureMember> finished(std::span<const ChosenMember> chosen,
+                                      const std::filesystem::path& model) const;
 
  private:
   /// Counts it; false if it was interrupted.
   bool trained(const TrainReport& report);
+  /// The network among these; null: there is none.
+  const ChosenMember* network_among(std::span<const ChosenMember> chosen) const;
 
   const Dataset& dataset_;
   std::vector<TrainOptions> planned_;
   kernels::Backend& backend_;
   Progress& progress_;
   std::int64_t epochs_run_ = 0;
+  double network_seconds_ = 0.0;  ///< that the last training of a network took; 0: none ran
 };
 
 /// The weighted sum of models that are open.

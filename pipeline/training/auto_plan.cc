@@ -51,21 +51,24 @@ constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 
 /// The same of a network of sequences, whose softmax over thousands of items is most of it: an epoch
 /// of Beauty (153,776 events) takes 3.4 s on two cores of a slow machine, half of that on others.
 constexpr double kNetworkRate = 80e9;
-/// Networks are trained for selection and again for the end; how many of what many epochs fit this
-/// share of the budget, more networks first.
-constexpr double kTrainings = 2.0;
+/// One network is trained for selection, all of them in the end; how many fit this share of the
+/// budget, more networks first, of so many epochs (docs/decisions/0038-networks-in-the-mixture.md).
 constexpr double kNetworkShare = 0.8;
 constexpr double kNetworkShareBesideGraph = 0.5;
-constexpr AutoPlan network_plan(std::int64_t networks, std::int64_t fewest_epochs) {
-  return {.networks = networks, .network_epochs = fewest_epochs};
+constexpr AutoPlan network_plan(std::int64_t networks, std::int64_t epochs) {
+  return {.networks = networks, .network_epochs = epochs};
 }
-constexpr AutoPlan kNetworkPlans[] = {network_plan(4, 16), network_plan(3, 16), network_plan(2, 14),
-                                      network_plan(1, 10)};
-/// Further networks are worth more than further epochs (docs/decisions/0038-networks-in-the-mixture.md).
-constexpr std::int64_t kMostNetworkEpochs = 16;
+constexpr AutoPlan kNetworkPlans[] = {network_plan(4, 20), network_plan(3, 20),
+                                      network_plan(2, 20), network_plan(2, 16),
+                                      network_plan(1, 16), network_plan(1, 10)};
 /// A table of scores of all items for the selection users is held: 256 MiB at most.
 constexpr std::int64_t kLargestTable = std::int64_t{256} << 18;  // floats
 constexpr std::int64_t kFewestUsers = 200;
+
+/// Epochs of all networks.
+double network_trainings(const AutoPlan& plan) {
+  return plan.networks > 0 ? static_cast<double>((1 + plan.networks) * plan.network_epochs) : 0.0;
+}
 
 double cost(const PlanSizes& sizes, const AutoPlan& plan) {
   const auto real = [](std::int64_t count) { return static_cast<double>(count); };
@@ -97,8 +100,7 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
     dense += kDistillationCost * 3.0 * 2.0 * real(distillation_epochs(options, sizes.num_users)) *
              real(options.num_negatives + options.list_size) * width * taught;
   }
-  const double networks = kTrainings * real(plan.networks * plan.network_epochs) *
-                          sizes.network_operations / kNetworkRate;
+  const double networks = network_trainings(plan) * sizes.network_operations / kNetworkRate;
   if (sizes.repeats) dense += kRepeatTrials * kRankedScore * real(sizes.num_items) * users;
   return (sparse / kSparseRate + dense / kDenseRate + networks) /
          static_cast<double>(sizes.num_threads);
@@ -107,15 +109,11 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
 /// The networks of a plan.
 AutoPlan plan_networks(const PlanSizes& sizes, double budget_seconds) {
   if (sizes.network_operations == 0.0) return {};
-  const double seconds =
-      kTrainings * sizes.network_operations / kNetworkRate / static_cast<double>(sizes.num_threads);
   const double share = sizes.graph_beside_networks ? kNetworkShareBesideGraph : kNetworkShare;
-  const auto fitting = static_cast<std::int64_t>(std::min(1e9, share * budget_seconds / seconds));
-  for (AutoPlan plan : kNetworkPlans) {
-    const std::int64_t epochs = std::min(kMostNetworkEpochs, fitting / plan.networks);
-    if (epochs < plan.network_epochs) continue;
-    plan.network_epochs = epochs;
-    return plan;
+  for (const AutoPlan& plan : kNetworkPlans) {
+    const double seconds = network_trainings(plan) * sizes.network_operations / kNetworkRate /
+                           static_cast<double>(sizes.num_threads);
+    if (seconds <= share * budget_seconds) return plan;
   }
   return {};
 }
@@ -213,14 +211,11 @@ std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptio
     member.refit = false;
     return member;
   };
-  constexpr std::uint64_t kSeedStep = 0x9E3779B97F4A7C15;  // so that seeds of two runs do not meet
   std::vector<TrainOptions> members;
-  for (std::int64_t k = 0; k < plan.networks; ++k) {
+  if (plan.networks > 0) {
     TrainOptions network = recipe_of(models::ModelKind::interest);
     copy_common(options, network);
     network.epochs = plan.network_epochs;
-    network.seed = graph::Seed{static_cast<std::uint64_t>(options.seed) +
-                               static_cast<std::uint64_t>(k) * kSeedStep};
     members.push_back(alone(std::move(network)));
   }
   if (plan.epochs > 0) {

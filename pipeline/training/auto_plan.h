@@ -41,7 +41,8 @@ struct AutoPlan {
   std::int64_t selection_users = 0;  ///< of the validation part that choices are made on
   std::int64_t distilled_users = 0;  ///< that vectors learn the ranking of before that is judged;
                                      ///< in the end all do. 0: vectors do not learn it
-  std::int64_t networks = 0;         ///< of sequences, that differ by their seed
+  std::int64_t networks = 0;         ///< of sequences, that differ by their seed: one is trained
+                                     ///< for selection, and all of them in the end
   std::int64_t network_epochs = 0;   ///< of each, at most
   double seconds = 0.0;              ///< expected for all of it
 };
@@ -55,7 +56,8 @@ AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds);
 /// out comes after what is known of its user, and no option of the mixture was set. Else 0.
 double network_operations(const Dataset& dataset, const TrainOptions& options);
 
-/// How the models of a mixture are trained on the training part: networks, then vectors of the graph.
+/// How the models of a mixture are trained on the training part: a network, then vectors of the
+/// graph.
 std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptions& options);
 
 }  // namespace penchant::pipeline

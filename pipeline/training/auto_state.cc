@@ -28,7 +28,6 @@ void read_if_there(const json& stored, const char* key, std::optional<T>& value)
 json to_json(const AutoState& state) {
   json stored = {{"course", state.course}, {"log", state.log}, {"cut_short", state.cut_short}};
   if (state.filter) stored["filter"] = filter_to_json(*state.filter);
-  if (state.networks) stored["networks"] = *state.networks;
   if (state.members) {
     stored["members"] = json::array();
     for (const ChosenMember& member : *state.members)
@@ -79,7 +78,6 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     stored.at("log").get_to(state.log);
     stored.at("cut_short").get_to(state.cut_short);
     if (stored.contains("filter")) state.filter = filter_from_json(stored["filter"]);
-    read_if_there(stored, "networks", state.networks);
     if (stored.contains("members")) {
       state.members.emplace();
       for (const json& member : stored["members"]) {

@@ -22,7 +22,6 @@ struct AutoState {
   std::string log;         ///< lines of metrics.jsonl
   bool cut_short = false;  ///< the budget ended a search
   std::optional<models::FilterOptions> filter;
-  std::optional<std::int64_t> networks;  ///< that the budget allowed, once they are trained
   std::optional<std::vector<ChosenMember>> members;  ///< of the planned ones; none: a filter alone
   std::optional<Mixture> mixture;
   std::optional<RepeatBlend> repeats;

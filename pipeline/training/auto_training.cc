@@ -50,6 +50,10 @@ using nlohmann::json;
 
 namespace {
 
+/// What further networks add to the vectors at least, as a share: a second one gave 5 %, of which
+/// vectors that learn the sum keep 4 (docs/decisions/0038-networks-in-the-mixture.md).
+constexpr double kFurtherNetworks = 0.02;
+
 /// Of the members that were trained on the training part.
 struct SelectedVectors {
   FinishedVectors sum;    ///< of the chosen ones, by their weights
@@ -59,7 +63,7 @@ struct SelectedVectors {
 std::string describe(const AutoPlan& plan) {
   std::string text;
   if (plan.networks > 0) {
-    text = fmt::format("{} of at most {} epochs",
+    text = fmt::format("{} of {} epochs",
                        plan.networks == 1 ? "a network of sequences"
                                           : fmt::format("{} networks of sequences", plan.networks),
                        plan.network_epochs);
@@ -171,6 +175,7 @@ class AutoTrainer {
         !is_finished(model, kModelArtifact) || !fs::exists(model / kChoiceName))
       return false;
     state_ = read_auto_state(model / kChoiceName, course());
+    directory_ = model;
     return state_.is_complete();
   }
 
@@ -180,7 +185,6 @@ class AutoTrainer {
     const fs::path choice = directory_ / kChoiceName;
     if (options_.resume && fs::exists(choice)) {
       state_ = read_auto_state(choice, course());
-      if (state_.networks) members_->keep_networks(*state_.networks);
       return;
     }
     if (options_.resume) refuse_other_training(directory_, kCheckpointName);
@@ -207,12 +211,7 @@ class AutoTrainer {
   bool decide_vectors() {
     const bool spent = out_of_time() && !AutoMembers::begun(directory_);
     if (members_->size() > 0 && !spent) {
-      const bool whole = members_->select(graphs_, directory_, options_.resume, [this] {
-        return static_cast<double>(options_.budget.seconds) - elapsed();
-      });
-      if (!whole) return false;
-      state_.networks = members_->num_networks();
-      if (*state_.networks < plan_.networks) state_.cut_short = true;
+      if (!members_->select(graphs_, directory_, options_.resume)) return false;
       decide_members();
       decide_mixture();
     } else {
@@ -380,9 +379,15 @@ class AutoTrainer {
     if (!mixture.vectors && state_.filter->rank == 0) return false;
     const bool inner_product =
         mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F;
-    if (inner_product && state_.members->size() == 1) return false;
+    if (inner_product && state_.members->size() == 1 && !adds_networks()) return false;
     if (out_of_time()) state_.cut_short = true;
     return !out_of_time();
+  }
+
+  /// Further networks join the sum in the end: what vectors learn then is better than what they can
+  /// be judged by now.
+  bool adds_networks() const {
+    return plan_.networks > 1 && refits() && members_->has_network(*state_.members);
   }
 
   /// Whether vectors that learn the ranking are better than those that stand in it; false if
@@ -392,6 +397,7 @@ class AutoTrainer {
     if (*state_.distils) {
       const graph::UserItemGraph& graph = graphs_.user_item;
       const SelectedVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
+      const double before = elapsed();
       const std::vector<graph::NodeId>& judges = selection().task.users;
       std::optional<Vectors> vectors =
           distil_mixture({trained != nullptr ? &trained->sum : nullptr,
@@ -405,7 +411,9 @@ class AutoTrainer {
           judge().metrics(vectors->users.view(), vectors->items.view());
       const double value = validation_value(metrics, options_.validation_metric);
       log("distil", "instead_of", json(state_.vectors_value.value_or(0.0)), metrics);
-      state_.distils = value > state_.vectors_value.value_or(0.0);
+      const double least = adds_networks() ? 1.0 - kFurtherNetworks : 1.0;
+      state_.distils = value > least * state_.vectors_value.value_or(0.0);
+      distillation_seconds_ = elapsed() - before;
       if (*state_.distils) state_.vectors_value = value;
     }
     save();
@@ -415,7 +423,7 @@ class AutoTrainer {
   /// Where networks are among them.
   std::string describe_members() const {
     if (!state_.mixture->vectors) return "";
-    const std::vector<MixtureMember> members = members_->finished(*state_.members);
+    const std::vector<MixtureMember> members = members_->finished(*state_.members, directory_);
     const auto networks = std::count_if(
         members.begin(), members.end(),
         [](const MixtureMember& member) { return member.kind == models::ModelKind::interest; });
@@ -434,6 +442,12 @@ class AutoTrainer {
     return text;
   }
 
+  /// Seconds that all users' lists and their learning will take, by those of the trial.
+  double final_distillation() const {
+    const auto trial = static_cast<double>(std::max<std::int64_t>(1, plan_.distilled_users));
+    return distillation_seconds_ * std::max(1.0, static_cast<double>(dataset_.num_users()) / trial);
+  }
+
   bool refits() const { return options_.refit && !dataset_.split.validation.empty(); }
   const char* trained_on() const { return refits() ? "train+validation" : "train"; }
 
@@ -443,9 +457,7 @@ class AutoTrainer {
   bool make() {
     if (refits()) merged_ = make_graphs(train_and_validation(dataset_), dataset_, graphs_.options);
     const Graphs& graphs = learned();
-    if (state_.mixture->vectors && !members_->finish(*state_.members, merged_ ? &*merged_ : nullptr,
-                                                     directory_, options_.resume))
-      return false;
+    if (state_.mixture->vectors && !make_members()) return false;
     graph_.reset();  // the training part's makes room
     if (state_.mixture->filter_weight != 0.0) {
       graph_ = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(),
@@ -455,13 +467,29 @@ class AutoTrainer {
     return !*state_.distils || distil_final(graphs);
   }
 
+  bool make_members() {
+    const Graphs* const merged = merged_ ? &*merged_ : nullptr;
+    if (!members_->finish(*state_.members, merged, directory_, options_.resume)) return false;
+    if (!adds_networks()) return true;
+    const auto seconds_left = [this] {
+      return static_cast<double>(options_.budget.seconds) - elapsed() - final_distillation();
+    };
+    if (!members_->add_networks(*state_.members, plan_.networks, *merged, directory_,
+                                options_.resume, seconds_left))
+      return false;
+    const auto finished = static_cast<std::int64_t>(
+        members_->finished(*state_.members, directory_).size() - state_.members->size());
+    if (1 + finished < plan_.networks) state_.cut_short = true;
+    return true;
+  }
+
   bool distil_final(const Graphs& graphs) {
     const KnownPart known = merged_ ? KnownPart::train_and_validation : KnownPart::train;
     std::optional<SelectedVectors> trained;
     if (state_.mixture->vectors) {
       std::vector<Model> models;
       std::vector<ChosenMember> members;
-      for (const MixtureMember& member : members_->finished(*state_.members)) {
+      for (const MixtureMember& member : members_->finished(*state_.members, directory_)) {
         members.push_back({models.size(), member.weight});
         models.push_back(Model::open(directory_ / member.folder, dataset_, backend_, known));
       }
@@ -485,7 +513,7 @@ class AutoTrainer {
     std::string hashes;
     if (state_.mixture->filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
     std::vector<MixtureMember> members;
-    if (state_.mixture->vectors) members = members_->finished(*state_.members);
+    if (state_.mixture->vectors) members = members_->finished(*state_.members, directory_);
     for (const MixtureMember& member : members)
       hashes += hash_file(directory_ / member.folder / kModelWeights);
     json model = {{"kind", enum_name(models::ModelKind::automatic)},
@@ -539,6 +567,7 @@ class AutoTrainer {
   double tolerance_ = 0.0;  ///< pipeline/choice/validation_choice.h
   AutoPlan plan_;
   std::optional<AutoMembers> members_;
+  double distillation_seconds_ = 0.0;  ///< that the trial took
   AutoState state_;
   /// Of the training part, once the search made it; in the end of what the model is made of.
   std::shared_ptr<const FilterGraph> graph_;
