@@ -16,6 +16,10 @@ using kernels::Backend;
 
 namespace {
 
+/// Of mixtures with a network, whose scores at the top of a list are flatter
+/// (docs/decisions/0038-networks-in-the-mixture.md).
+constexpr float kNetworkListTemperature = 0.8F;
+
 /// Those of the mixture's first member, or of a filter alone its leading singular ones.
 Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filter,
                       std::int64_t width, Backend& backend) {
@@ -68,6 +72,7 @@ std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState
       mixed_scorer(trained, mixture, filter, *state.repeats, graphs.user_item, histories, backend);
   DistillationOptions distillation;
   distillation.seed = options.seed;
+  if (parts.network) distillation.list_temperature = kNetworkListTemperature;
   const bool whole =
       distil(*teacher, graphs.user_item, !leaves_out_seen(dataset, SeenItems::automatic),
              std::move(users), distillation, backend, progress, vectors);

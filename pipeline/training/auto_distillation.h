@@ -21,6 +21,7 @@ namespace penchant::pipeline {
 struct MixtureParts {
   const FinishedVectors* trained = nullptr;           ///< the members' sum; null: a filter alone
   const FinishedVectors* first = nullptr;             ///< the first member's: where to start
+  bool network = false;                               ///< a network of sequences is a member
   std::shared_ptr<const models::FilterGraph> filter;  ///< null: without
   KnownPart known = KnownPart::train;                 ///< rows that both were made of
 };

@@ -399,12 +399,13 @@ class AutoTrainer {
       const SelectedVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
       const double before = elapsed();
       const std::vector<graph::NodeId>& judges = selection().task.users;
-      std::optional<Vectors> vectors =
-          distil_mixture({trained != nullptr ? &trained->sum : nullptr,
-                          trained != nullptr ? &trained->first : nullptr, graph_, KnownPart::train},
-                         state_, dataset_, graphs_,
-                         distilled_users(judges, plan_.distilled_users, dataset_, options_.seed),
-                         options_, backend_, progress_);
+      std::optional<Vectors> vectors = distil_mixture(
+          {trained != nullptr ? &trained->sum : nullptr,
+           trained != nullptr ? &trained->first : nullptr,
+           trained != nullptr && members_->has_network(*state_.members), graph_, KnownPart::train},
+          state_, dataset_, graphs_,
+          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed), options_,
+          backend_, progress_);
       if (!vectors) return false;
       finish_filter_vectors(graph, graphs_.item, backend_, vectors->users, vectors->items);
       const std::map<std::string, double> metrics =
@@ -496,11 +497,12 @@ class AutoTrainer {
       trained.emplace(joined_models(models, members, backend_),
                       joined_models(models, std::span(members).first(1), backend_));
     }
-    const std::optional<Vectors> vectors = distil_mixture(
-        {trained ? &trained->sum : nullptr, trained ? &trained->first : nullptr, graph_, known},
-        state_, dataset_, graphs,
-        distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_, backend_,
-        progress_);
+    const std::optional<Vectors> vectors =
+        distil_mixture({trained ? &trained->sum : nullptr, trained ? &trained->first : nullptr,
+                        trained && members_->has_network(*state_.members), graph_, known},
+                       state_, dataset_, graphs,
+                       distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_,
+                       backend_, progress_);
     if (!vectors) return false;
     write_distilled(directory_ / kDistilledWeights, vectors->users.view(), vectors->items.view(),
                     backend_);
