@@ -17,7 +17,8 @@ time over ours (of rates and recall: ours over the peer's), so that more than 1 
   compare.py gowalla_auto  model.kind = "auto" on Gowalla, raw text to test metrics, three seeds
   compare.py ablation  graph, sequence, fused; rnn, lstm, cnn; with and without the item graph, on Beauty
   compare.py interest  training throughput of the interest model's sequence half on Beauty: PyTorch; and what the graph adds
-  compare.py shops     the interest model on two shops split by time: popularity, item-kNN, repeat purchases
+  compare.py shops     three shops split by time: popularity, item-kNN, repeat purchases, EASE, implicit's ALS and BPR; with
+                       --only peers the last three alone, into shops_peers.json
   compare.py hidden_items  a tenth of the items hidden from training: attribute averages, popularity, chance
   compare.py locality  one product on lattices beyond the last-level cache, whose gathers hit the caches: share of STREAM triad
   compare.py overhead  penchant bench beside Google Benchmark on the same products
@@ -57,10 +58,10 @@ def run(command, **options):
         return out.read(), seconds, usage.ru_maxrss * 1024
 
 
-def peer(name, *arguments, python=sys.executable):
+def peer(name, *arguments, python=sys.executable, **environment):
     """One round of bench/peers/NAME.py: the JSON it prints, with seconds and peak bytes of the whole process."""
     output, seconds, peak = run([python, ROOT / "bench/peers" / f"{name}.py", *arguments],
-                                env=os.environ | {"DGLBACKEND": "pytorch"})  # or it writes to stdout that it assumes so
+                                env=os.environ | {"DGLBACKEND": "pytorch"} | environment)  # or DGL writes to stdout that it assumes so
     return json.loads(output) | {"process_seconds": seconds, "peak_bytes": peak}
 
 
@@ -453,15 +454,17 @@ class Bench:
         return {"unit": "s", "seconds": seconds, "ablation": json.loads(output)}
 
     def shops(self):
-        """What no setting takes and the interest model on three shops split by time, beside popularity, item-kNN and repeat purchases."""
-        result = {}
+        """What no setting takes and the interest model on three shops split by time, beside popularity, item-kNN and repeat purchases;
+        EASE and implicit's factorisations, with options that the validation part chose."""
+        result, versions = {}, {}
+        wanted = lambda kind: not self.options.only or kind in self.options.only.split(",")
         for name in ("completejourney", "online-retail", "rees46"):
             data = self.work / f"{name}.data"
             run([self.penchant, "ingest", "--config", ROOT / f"examples/{name}.toml", "--out", data, "--quiet"])
             run([self.penchant, "graph", data, "--quiet"])
             result[name] = {}
             for kind, options in (("no_setting", []), ("interest", ["--set", "model.kind=interest"])):
-                if self.options.only and kind not in self.options.only.split(","):
+                if not wanted(kind):
                     continue
                 model = self.work / f"{name}.{kind}.model"
                 _, seconds, _ = run([self.penchant, "train", data, "--out", model, "--quiet", *options])
@@ -469,7 +472,22 @@ class Bench:
                 result[name][kind] = {"train_seconds": seconds} | {
                     key: {metric: value for metric, value in metrics.items() if "@" in metric}
                     for key, metrics in json.loads(output).items() if key == "full" or key.endswith("metrics")}
-        return {"unit": "metrics of the test part"} | result
+            if wanted("peers"):
+                found = peer("shop_factors", data, self.options.threads, OPENBLAS_NUM_THREADS="1")  # as `implicit` asks for
+                versions = found["versions"]
+                self.check_popularity(name, found["peers"]["popularity"]["metrics"], result[name])
+                result[name]["peers"] = found["peers"]
+        return {"unit": "metrics of the test part"} | result | ({"versions": versions} if versions else {})
+
+    def check_popularity(self, name, metrics, ours):
+        """The peers are judged as we are: popularity has the same metrics there, of this run or of the last."""
+        last = self.options.out / "shops.json"
+        if not ours and last.exists():
+            ours = json.loads(last.read_text())[name]
+        for kind in ours.values():
+            for metric, value in metrics.items():
+                if abs(value - kind["popularity_metrics"][metric]) > 1e-12:
+                    sys.exit(f"compare: {name}: popularity has {metric} {value} by the peers, {kind['popularity_metrics'][metric]} by evaluate")
 
     def hidden_items(self):
         """Beauty and the Complete Journey sample with a tenth of the items hidden from training."""
@@ -522,7 +540,8 @@ def main():
     commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
     result = {"bench": options.bench, "date": datetime.date.today().isoformat(), "commit": commit.stdout.strip(),
               "machine": machine(), "penchant": facts} | result
-    path = options.out / f"{options.bench}.json"
+    peers_alone = options.bench == "shops" and options.only == "peers"  # ours take hours and stay in shops.json
+    path = options.out / f"{options.bench}{'_peers' if peers_alone else ''}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
