@@ -6,6 +6,7 @@
 #include <memory>
 #include <numbers>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "kernels/list_softmax.h"
 #include "kernels/transfer.h"
 #include "models/workspace.h"
+#include "pipeline/training/row_length.h"
 #include "pipeline/training/sampler.h"
 
 namespace penchant::pipeline {
@@ -48,53 +50,85 @@ std::int64_t steps_of(std::int64_t num_users) {
   return (num_users + size - 1) / size;
 }
 
-/// Of `matrix` in host memory, times a factor that makes the root mean square of the lengths of
-/// the rows that are not 0 to 1.
+/// Of `matrix` in host memory, times a factor that makes the rows' mean length 1.
 FloatMatrix of_length_one(const FloatMatrix& matrix, Backend& from, Backend& host) {
   kernels::Download<float> download;
   const ConstFloatView rows = download(matrix.view(), from);
   FloatMatrix copy = host.matrix<float>(rows.rows, rows.cols);
-  double sum = 0.0;
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < rows.rows; ++i) {
-    double square = 0.0;
-    for (std::int64_t j = 0; j < rows.cols; ++j)
-      square += static_cast<double>(rows(i, j)) * static_cast<double>(rows(i, j));
-    sum += square;
-    count += square > 0.0 ? 1 : 0;
-  }
-  const double factor = sum > 0.0 ? std::sqrt(static_cast<double>(count) / sum) : 1.0;
-  host.axpby(static_cast<float>(factor), rows, 0.0F, copy.view());
+  const double length = mean_row_length(rows);
+  host.axpby(length > 0.0 ? static_cast<float>(1.0 / length) : 1.0F, rows, 0.0F, copy.view());
   return copy;
+}
+
+/// The backend if it computes on the CPU, else one of its own that does.
+class OnHost {
+ public:
+  explicit OnHost(Backend& backend)
+      : own_(backend.device() == kernels::Device::cpu
+                 ? nullptr
+                 : kernels::make_backend({.device = kernels::DeviceChoice::cpu,
+                                          .num_threads = omp_get_max_threads()})),
+        backend_(own_ ? *own_ : backend) {}
+  Backend& backend() const { return backend_; }
+  bool is_another() const { return own_ != nullptr; }
+
+ private:
+  std::unique_ptr<Backend> own_;
+  Backend& backend_;
+};
+
+IdView ids(const std::vector<NodeId>& list) {
+  return {list.data(), static_cast<std::int64_t>(list.size()), kernels::Device::cpu};
+}
+
+/// exp(score / (T standard deviation of the list)), as shares of 1, of the first items of `list`,
+/// which ends at kNoNode.
+void share_by_scores(const float* scores, std::span<const NodeId> list, double list_temperature,
+                     float* shares) {
+  const std::int64_t length = std::find(list.begin(), list.end(), graph::kNoNode) - list.begin();
+  double mean = 0.0;
+  for (std::int64_t k = 0; k < length; ++k) mean += static_cast<double>(scores[k]);
+  mean /= static_cast<double>(std::max<std::int64_t>(1, length));
+  double variance = 0.0;
+  for (std::int64_t k = 0; k < length; ++k)
+    variance += std::pow(static_cast<double>(scores[k]) - mean, 2);
+  const double unit = list_temperature *
+                      std::sqrt(variance / static_cast<double>(std::max<std::int64_t>(1, length)));
+  double sum = 0.0;
+  for (std::int64_t k = 0; k < length; ++k) {
+    const double behind = static_cast<double>(scores[0]) - static_cast<double>(scores[k]);
+    shares[k] = unit > 0.0 ? static_cast<float>(std::exp(-behind / unit)) : 1.0F;
+    sum += static_cast<double>(shares[k]);
+  }
+  for (std::int64_t k = 0; k < length; ++k)
+    shares[k] = static_cast<float>(static_cast<double>(shares[k]) / sum);
+}
+
+/// Rows first to first + count of `seen`, or none of them where seen items are ranked.
+graph::Csr seen_of(const TaughtLists& taught, std::int64_t first, std::int64_t count) {
+  if (taught.ranks_seen) return {0, taught.seen.num_cols, {0}, {}, {}};
+  std::vector<NodeId> rows(at(count));
+  std::iota(rows.begin(), rows.end(), static_cast<NodeId>(first));
+  return graph::select_rows(taught.seen.view(), rows);
 }
 
 class Distillation {
  public:
-  Distillation(const graph::UserItemGraph& graph, bool ranks_seen, std::vector<NodeId> users,
+  Distillation(const TaughtLists& taught, const graph::UserItemGraph& graph,
                const DistillationOptions& options, Backend& backend, Progress& progress)
-      : graph_(graph),
-        ranks_seen_(ranks_seen),
+      : taught_(taught),
         options_(options),
         backend_(backend),
-        own_host_(backend.device() == kernels::Device::cpu
-                      ? nullptr
-                      : kernels::make_backend({.device = kernels::DeviceChoice::cpu,
-                                               .num_threads = omp_get_max_threads()})),
-        host_(own_host_ ? *own_host_ : backend),
+        on_host_(backend),
+        host_(on_host_.backend()),
         progress_(progress),
         softmax_(host_),
-        negatives_(negative_weights(graph, options.negative_power)),
-        users_(std::move(users)) {
-    std::erase_if(users_, [&](NodeId user) { return graph.user_items.view().row_size(user) == 0; });
-    list_size_ = std::min(options.list_size, graph.user_items.num_cols);
-  }
+        negatives_(negative_weights(graph, options.negative_power)) {}
 
-  bool run(models::Scorer& teacher, Vectors& vectors) {
-    if (users_.empty()) return true;
-    if (!read_lists(teacher)) return false;
+  bool run(Vectors& vectors) {
     FloatMatrix all_users = of_length_one(vectors.users, backend_, host_);
     user_.value = host_.matrix<float>(num_users(), all_users.cols());
-    host_.gather_rows(all_users.view(), ids(users_), user_.value.view());
+    host_.gather_rows(all_users.view(), ids(taught_.users), user_.value.view());
     item_.value = of_length_one(vectors.items, backend_, host_);
     item_gradient_ = host_.matrix<float>(item_.value.rows(), item_.value.cols());
     for (Side* side : {&user_, &item_}) {
@@ -104,7 +138,7 @@ class Distillation {
     if (!learn()) return false;
     for (std::int64_t row = 0; row < num_users(); ++row) {
       std::copy_n(user_.value.view().row(row), all_users.cols(),
-                  all_users.view().row(users_[at(row)]));
+                  all_users.view().row(taught_.users[at(row)]));
     }
     give_back(std::move(all_users), vectors.users);
     give_back(std::move(item_.value), vectors.items);
@@ -117,70 +151,7 @@ class Distillation {
     FloatMatrix value, first, second;
   };
 
-  static IdView ids(const std::vector<NodeId>& list) {
-    return {list.data(), static_cast<std::int64_t>(list.size()), kernels::Device::cpu};
-  }
-  std::int64_t num_users() const { return static_cast<std::int64_t>(users_.size()); }
-
-  bool read_lists(models::Scorer& teacher) {
-    lists_ = host_.matrix<NodeId>(num_users(), list_size_);
-    shares_ = host_.matrix<float>(num_users(), list_size_);
-    if (!ranks_seen_) seen_ = graph::select_rows(graph_.user_items.view(), users_);
-    seen_.values.clear();
-    const std::int64_t num_items = graph_.user_items.num_cols;
-    const std::int64_t tile = std::min(kTile, num_users());
-    FloatMatrix scores = backend_.matrix<float>(num_items, tile);
-    kernels::Matrix<NodeId> top = backend_.matrix<NodeId>(tile, list_size_);
-    FloatMatrix top_scores = backend_.matrix<float>(tile, list_size_);
-    kernels::Download<NodeId> download_ids;
-    kernels::Download<float> download_scores;
-    for (std::int64_t first = 0; first < num_users(); first += kTile) {
-      if (progress_.stop_requested()) return false;
-      progress_.update(first, num_users(), "lists of what ranks");
-      const std::int64_t count = std::min(kTile, num_users() - first);
-      const FloatView all = scores.view().cols_of(0, count);
-      teacher.score({users_.data() + first, count, kernels::Device::cpu}, backend_, all);
-      backend_.topk_scores(all, seen_of(first, count).view(), top.view().rows_of(0, count),
-                           top_scores.view().rows_of(0, count));
-      const auto found = download_ids(top.view(), backend_);
-      const ConstFloatView values = download_scores(top_scores.view(), backend_);
-      for (std::int64_t i = 0; i < count; ++i) {
-        std::copy_n(found.row(i), list_size_, lists_.view().row(first + i));
-        share(values.row(i), lists_.view().row(first + i), shares_.view().row(first + i));
-      }
-    }
-    return true;
-  }
-
-  /// Rows of seen_; none of them where seen items are ranked.
-  graph::Csr seen_of(std::int64_t first, std::int64_t count) const {
-    if (ranks_seen_) return {0, graph_.user_items.num_cols, {0}, {}, {}};
-    std::vector<NodeId> rows(at(count));
-    std::iota(rows.begin(), rows.end(), static_cast<NodeId>(first));
-    return graph::select_rows(seen_.view(), rows);
-  }
-
-  /// exp(score / (T standard deviation of the list)), as shares of 1.
-  void share(const float* scores, NodeId* list, float* shares) const {
-    const std::int64_t length = std::find(list, list + list_size_, graph::kNoNode) - list;
-    double mean = 0.0;
-    for (std::int64_t k = 0; k < length; ++k) mean += static_cast<double>(scores[k]);
-    mean /= static_cast<double>(std::max<std::int64_t>(1, length));
-    double variance = 0.0;
-    for (std::int64_t k = 0; k < length; ++k)
-      variance += std::pow(static_cast<double>(scores[k]) - mean, 2);
-    const double unit =
-        static_cast<double>(options_.list_temperature) *
-        std::sqrt(variance / static_cast<double>(std::max<std::int64_t>(1, length)));
-    double sum = 0.0;
-    for (std::int64_t k = 0; k < length; ++k) {
-      const double behind = static_cast<double>(scores[0]) - static_cast<double>(scores[k]);
-      shares[k] = unit > 0.0 ? static_cast<float>(std::exp(-behind / unit)) : 1.0F;
-      sum += static_cast<double>(shares[k]);
-    }
-    for (std::int64_t k = 0; k < length; ++k)
-      shares[k] = static_cast<float>(static_cast<double>(shares[k]) / sum);
-  }
+  std::int64_t num_users() const { return static_cast<std::int64_t>(taught_.users.size()); }
 
   bool learn() {
     const std::int64_t epochs = distillation_epochs(options_, num_users());
@@ -189,7 +160,7 @@ class Distillation {
     for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
       double loss = 0.0;
       const graph::Permutation order(options_.seed, graph::Stream::distillation,
-                                     static_cast<std::uint64_t>(epoch) + 1, users_.size());
+                                     static_cast<std::uint64_t>(epoch) + 1, taught_.users.size());
       for (std::int64_t first = 0; first < num_users(); first += batch_size(num_users())) {
         if (progress_.stop_requested()) return false;
         std::vector<NodeId> rows;
@@ -213,20 +184,21 @@ class Distillation {
                     float rate) {
     const auto size = static_cast<std::int64_t>(rows.size());
     const std::int64_t width = item_.value.cols();
+    const std::int64_t list_size = taught_.lists.cols();
     const FloatView users = batch_users_.view(host_, size, width);
     const FloatView d_users = batch_gradient_.view(host_, size, width);
-    const kernels::MatrixView<NodeId> lists = batch_lists_.view(host_, size, list_size_);
-    const FloatView shares = batch_shares_.view(host_, size, list_size_);
+    const kernels::MatrixView<NodeId> lists = batch_lists_.view(host_, size, list_size);
+    const FloatView shares = batch_shares_.view(host_, size, list_size);
     const kernels::VectorView<float> losses = losses_.view(host_, size);
     host_.gather_rows(user_.value.view(), ids(rows), users);
-    host_.gather_rows(shares_.view(), ids(rows), shares);
+    host_.gather_rows(taught_.shares.view(), ids(rows), shares);
     for (std::int64_t b = 0; b < size; ++b)
-      std::copy_n(lists_.view().row(rows[at(b)]), list_size_, lists.row(b));
+      std::copy_n(taught_.lists.view().row(rows[at(b)]), list_size, lists.row(b));
     graph::Csr seen;
-    if (!ranks_seen_) seen = graph::select_rows(seen_.view(), rows);
+    if (!taught_.ranks_seen) seen = graph::select_rows(taught_.seen.view(), rows);
     const std::vector<NodeId> negatives = draw_negatives(step);
     kernels::ListSoftmaxBatch batch = {users, lists, shares, ids(negatives), {}};
-    if (!ranks_seen_) batch.excluded = seen.view();
+    if (!taught_.ranks_seen) batch.excluded = seen.view();
     host_.fill(item_gradient_.view(), 0.0F);
     softmax_.add_gradients(batch, item_.value.view(), options_.temperature, losses, d_users,
                            item_gradient_.view());
@@ -272,7 +244,7 @@ class Distillation {
   }
 
   void give_back(FloatMatrix matrix, FloatMatrix& to) const {
-    if (own_host_ == nullptr) {
+    if (!on_host_.is_another()) {
       to = std::move(matrix);
       return;
     }
@@ -281,21 +253,15 @@ class Distillation {
     backend_.sync();
   }
 
-  const graph::UserItemGraph& graph_;
-  bool ranks_seen_;
+  const TaughtLists& taught_;
   DistillationOptions options_;
   Backend& backend_;
-  std::unique_ptr<Backend> own_host_;
+  OnHost on_host_;
   Backend& host_;  ///< computes on the CPU
   Progress& progress_;
   kernels::ListSoftmax softmax_;
   AliasTable negatives_;
-  std::vector<NodeId> users_;
-  std::int64_t list_size_ = 0;
-  graph::Csr seen_;                ///< [users_ x I]; empty where seen items are ranked
-  kernels::Matrix<NodeId> lists_;  ///< [users_ x K]
-  FloatMatrix shares_;             ///< [users_ x K]
-  Side user_, item_;               ///< of users_ and of all items
+  Side user_, item_;  ///< of the taught users and of all items
   FloatMatrix item_gradient_;
   models::Workspace batch_users_, batch_gradient_, batch_shares_, batch_first_, batch_second_;
   models::MatrixWorkspace<NodeId> batch_lists_;
@@ -315,11 +281,65 @@ std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t
   return distillation_epochs(options, num_users) * steps_of(num_users);
 }
 
+std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::UserItemGraph& graph,
+                                      bool ranks_seen, std::vector<NodeId> users,
+                                      const DistillationOptions& options, Backend& backend,
+                                      Progress& progress) {
+  const OnHost on_host(backend);
+  const std::int64_t num_items = graph.user_items.num_cols;
+  const std::int64_t list_size = std::min(options.list_size, num_items);
+  TaughtLists taught;
+  taught.ranks_seen = ranks_seen;
+  taught.users = std::move(users);
+  std::erase_if(taught.users,
+                [&](NodeId user) { return graph.user_items.view().row_size(user) == 0; });
+  const auto num_users = static_cast<std::int64_t>(taught.users.size());
+  taught.lists = on_host.backend().matrix<NodeId>(num_users, list_size);
+  taught.shares = on_host.backend().matrix<float>(num_users, list_size);
+  if (ranks_seen)
+    taught.seen.num_cols = num_items;
+  else
+    taught.seen = graph::select_rows(graph.user_items.view(), taught.users);
+  taught.seen.values.clear();
+  const std::int64_t tile = std::min(kTile, num_users);
+  FloatMatrix scores = backend.matrix<float>(num_items, tile);
+  kernels::Matrix<NodeId> top = backend.matrix<NodeId>(tile, list_size);
+  FloatMatrix top_scores = backend.matrix<float>(tile, list_size);
+  kernels::Download<NodeId> download_ids;
+  kernels::Download<float> download_scores;
+  for (std::int64_t first = 0; first < num_users; first += kTile) {
+    if (progress.stop_requested()) return std::nullopt;
+    progress.update(first, num_users, "lists of what ranks");
+    const std::int64_t count = std::min(kTile, num_users - first);
+    const FloatView all = scores.view().cols_of(0, count);
+    teacher.score({taught.users.data() + first, count, kernels::Device::cpu}, backend, all);
+    backend.topk_scores(all, seen_of(taught, first, count).view(), top.view().rows_of(0, count),
+                        top_scores.view().rows_of(0, count));
+    const auto found = download_ids(top.view(), backend);
+    const ConstFloatView values = download_scores(top_scores.view(), backend);
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::copy_n(found.row(i), list_size, taught.lists.view().row(first + i));
+      share_by_scores(values.row(i), std::span(found.row(i), at(list_size)),
+                      static_cast<double>(options.list_temperature),
+                      taught.shares.view().row(first + i));
+    }
+  }
+  return taught;
+}
+
+bool learn_lists(const TaughtLists& taught, const graph::UserItemGraph& graph,
+                 const DistillationOptions& options, Backend& backend, Progress& progress,
+                 Vectors& vectors) {
+  if (taught.users.empty()) return true;
+  return Distillation(taught, graph, options, backend, progress).run(vectors);
+}
+
 bool distil(models::Scorer& teacher, const graph::UserItemGraph& graph, bool ranks_seen,
             std::vector<NodeId> users, const DistillationOptions& options, Backend& backend,
             Progress& progress, Vectors& vectors) {
-  return Distillation(graph, ranks_seen, std::move(users), options, backend, progress)
-      .run(teacher, vectors);
+  const std::optional<TaughtLists> taught =
+      read_lists(teacher, graph, ranks_seen, std::move(users), options, backend, progress);
+  return taught && learn_lists(*taught, graph, options, backend, progress, vectors);
 }
 
 }  // namespace penchant::pipeline

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "graph/random.h"
@@ -39,9 +40,29 @@ struct Vectors {
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users);
 std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users);
 
-/// Brings the vectors, which say where to start, to the order of `teacher` for those of these users
-/// who have a row in `graph`, ascending; the rows of others keep their direction. Lists leave out
-/// what a user has in `graph` unless `ranks_seen`. False if interrupted.
+/// What a teacher ranks first, as probabilities, in host memory; K items a user.
+struct TaughtLists {
+  std::vector<graph::NodeId> users;
+  kernels::Matrix<graph::NodeId> lists;  ///< [users x K]; what is missing is graph::kNoNode
+  kernels::FloatMatrix shares;           ///< [users x K]
+  bool ranks_seen = false;
+  graph::Csr seen;  ///< [users x I]: what the lists leave out; no rows where they do not
+};
+
+/// The lists of those of these users who have a row in `graph`, ascending. They leave out what a
+/// user has there unless `ranks_seen`. Nothing if interrupted.
+std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::UserItemGraph& graph,
+                                      bool ranks_seen, std::vector<graph::NodeId> users,
+                                      const DistillationOptions& options, kernels::Backend& backend,
+                                      Progress& progress);
+
+/// Brings the vectors, which say where to start, to the order of the lists for their users; the
+/// rows of others keep their direction. False if interrupted: the vectors are as they were.
+bool learn_lists(const TaughtLists& taught, const graph::UserItemGraph& graph,
+                 const DistillationOptions& options, kernels::Backend& backend, Progress& progress,
+                 Vectors& vectors);
+
+/// Both: brings the vectors to the order of `teacher`. False if interrupted.
 bool distil(models::Scorer& teacher, const graph::UserItemGraph& graph, bool ranks_seen,
             std::vector<graph::NodeId> users, const DistillationOptions& options,
             kernels::Backend& backend, Progress& progress, Vectors& vectors);
