@@ -184,6 +184,64 @@ void scale_columns(FloatView x, const std::vector<float>& scale, Backend& backen
   backend.copy(ConstFloatView(on_host), x);
 }
 
+Factors leading_factors(ConstFloatView x, ConstFloatView y, std::int64_t width, Backend& backend) {
+  const std::int64_t columns = x.cols;
+  if (columns == 0) return {backend.matrix<float>(x.rows, 0), backend.matrix<float>(y.rows, 0)};
+  const auto square = [&] { return backend.matrix<float>(columns, columns); };
+  // c = a diag(scale) b', of square ones; scale is of a's columns, which it changes.
+  const auto product = [&](FloatView a, const std::vector<float>& scale, Transpose transpose_b,
+                           ConstFloatView b) {
+    FloatMatrix c = square();
+    scale_columns(a, scale, backend);
+    backend.gemm(Transpose::no, transpose_b, 1.0F, a, b, 0.0F, c.view());
+    return c;
+  };
+  FloatMatrix gram = square();
+  FloatMatrix axes = square();
+  Vector<float> values = backend.vector<float>(columns);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0F, x, x, 0.0F, gram.view());
+  backend.symmetric_eigen(gram.view(), values.view(), axes.view());
+  std::vector<float> roots = kernels::to_host(values.view(), backend);
+  std::vector<float> inverses;
+  const float smallest = kGramTolerance * roots.front();
+  for (float& root : roots) {
+    root = root > smallest ? std::sqrt(root) : 0.0F;
+    inverses.push_back(root > 0.0F ? 1.0F / root : 0.0F);
+  }
+  FloatMatrix scaled = square();
+  backend.copy(axes.view(), scaled.view());
+  const FloatMatrix root = product(scaled.view(), roots, Transpose::yes, axes.view());
+  backend.copy(axes.view(), scaled.view());
+  const FloatMatrix inverse = product(scaled.view(), inverses, Transpose::yes, axes.view());
+
+  FloatMatrix seen = backend.matrix<float>(y.rows, columns);  // y (x'x)^1/2
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, y, root.view(), 0.0F, seen.view());
+  backend.gemm(Transpose::yes, Transpose::no, 1.0F, seen.view(), seen.view(), 0.0F, gram.view());
+  backend.symmetric_eigen(gram.view(), values.view(), axes.view());
+  const std::vector<float> squared = kernels::to_host(values.view(), backend);
+  std::int64_t kept = 0;
+  std::vector<float> up;
+  std::vector<float> down;
+  while (kept < std::min(width, columns) &&
+         squared[static_cast<std::size_t>(kept)] > kGramTolerance * squared.front()) {
+    up.push_back(std::pow(squared[static_cast<std::size_t>(kept)], 0.25F));
+    down.push_back(1.0F / up.back());
+    ++kept;
+  }
+  Factors factors{backend.matrix<float>(x.rows, kept), backend.matrix<float>(y.rows, kept)};
+  if (kept == 0) return factors;
+  FloatMatrix map = backend.matrix<float>(columns, kept);
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, inverse.view(), axes.view().cols_of(0, kept),
+               0.0F, map.view());
+  scale_columns(map.view(), up, backend);
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, x, map.view(), 0.0F, factors.left.view());
+  backend.copy(ConstFloatView(axes.view().cols_of(0, kept)), map.view());
+  scale_columns(map.view(), down, backend);
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, seen.view(), map.view(), 0.0F,
+               factors.right.view());
+  return factors;
+}
+
 SingularVectors leading_singular_vectors(const SparseMatrix& matrix, const SparseMatrix& transposed,
                                          std::int64_t rank, graph::Seed seed, Backend& backend) {
   const std::int64_t limit = std::min(matrix.rows(), matrix.cols());

@@ -28,6 +28,20 @@ void initialize_spectral(const kernels::SparseMatrix& adjacency, float scale, gr
 void scale_columns(kernels::FloatView x, const std::vector<float>& scale,
                    kernels::Backend& backend);
 
+/// Factors of a matrix [M x N].
+struct Factors {
+  kernels::FloatMatrix left;   ///< [M x R]
+  kernels::FloatMatrix right;  ///< [N x R]
+};
+
+/// The factors of the best approximation of rank W to x y', for x [M x D] and y [N x D]: its leading
+/// singular vectors, largest first, both sides times the root of the singular value. Fewer columns
+/// than W where the singular values behind them are rounding. From the eigenvectors of two D x D
+/// matrices, x'x = A E A' and (x'x)^1/2 y'y (x'x)^1/2 = B S^2 B' with S the singular values:
+/// left = x (x'x)^-1/2 B S^1/2, right = y (x'x)^1/2 B S^-1/2.
+Factors leading_factors(kernels::ConstFloatView x, kernels::ConstFloatView y, std::int64_t width,
+                        kernels::Backend& backend);
+
 /// Leading right singular vectors of a matrix [M x N].
 struct SingularVectors {
   kernels::FloatMatrix vectors;  ///< [N x R], orthonormal columns, largest singular value first

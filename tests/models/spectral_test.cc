@@ -111,5 +111,63 @@ TEST_P(LeadingSingularVectors, SameBitsAtOneAndTwoThreads) {
       [&](kernels::Backend&) { return leading(matrix, 20).vectors; });
 }
 
+class LeadingFactors : public support::BackendTest {
+ protected:
+  struct Result {
+    Dense left, right;
+  };
+  Result leading(const Dense& x, const Dense& y, std::int64_t width) {
+    kernels::FloatMatrix on_device_x = backend().matrix<float>(x.rows, x.cols);
+    kernels::FloatMatrix on_device_y = backend().matrix<float>(y.rows, y.cols);
+    upload(backend(), x, on_device_x.view());
+    upload(backend(), y, on_device_y.view());
+    const Factors found = leading_factors(on_device_x.view(), on_device_y.view(), width, backend());
+    return {download(backend(), found.left.view()), download(backend(), found.right.view())};
+  }
+};
+PENCHANT_INSTANTIATE_BACKENDS(LeadingFactors);
+
+Dense product(const Dense& x, const Dense& y) {
+  return oracle::gemm(false, true, 1.0, x, y, 0.0, {}).value;
+}
+
+// The best approximation of a rank is the projection on the leading eigenvectors of P' P.
+TEST_P(LeadingFactors, AreTheBestOfTheirRank) {
+  const Dense x = support::random_dense(40, 6, 3);
+  const Dense y = support::random_dense(31, 6, 4);
+  const Dense whole = product(x, y);
+  const oracle::Eigen eigen = oracle::symmetric_eigen(gram(whole));
+  for (const std::int64_t width : {1, 3, 6, 9}) {
+    SCOPED_TRACE(width);
+    const std::int64_t kept = std::min<std::int64_t>(width, 6);
+    Dense axes(31, kept);
+    for (std::int64_t i = 0; i < 31; ++i) {
+      for (std::int64_t j = 0; j < kept; ++j) axes(i, j) = eigen.vectors(i, j);
+    }
+    const Dense projected = oracle::gemm(false, false, 1.0, whole, axes, 0.0, {}).value;
+    const Result got = leading(x, y, width);
+    ASSERT_EQ(got.left.cols, kept);
+    ASSERT_EQ(got.right.cols, kept);
+    EXPECT_TRUE(agrees(product(got.left, got.right), product(projected, axes),
+                       1e-4 * support::largest(whole), origin(3)));
+    Dense roots(kept, kept);  // the singular values on either side
+    for (std::int64_t j = 0; j < kept; ++j) roots(j, j) = std::sqrt(eigen.values(0, j));
+    EXPECT_TRUE(agrees(gram(got.left), roots, 1e-4 * roots(0, 0), origin(3)));
+    EXPECT_TRUE(agrees(gram(got.right), roots, 1e-4 * roots(0, 0), origin(3)));
+  }
+}
+
+TEST_P(LeadingFactors, AreAsManyAsTheRank) {
+  Dense x = support::random_dense(40, 5, 3);
+  const Dense y = support::random_dense(31, 5, 4);
+  for (std::int64_t i = 0; i < x.rows; ++i) x(i, 4) = x(i, 0) - 2.0 * x(i, 3);
+  const Result got = leading(x, y, 5);
+  EXPECT_EQ(got.left.cols, 4);
+  EXPECT_TRUE(agrees(product(got.left, got.right), product(x, y),
+                     1e-4 * support::largest(product(x, y)), origin(3)));
+  EXPECT_EQ(leading(Dense(40, 5), y, 5).left.cols, 0);
+  EXPECT_EQ(leading(Dense(40, 0), Dense(31, 0), 5).left.cols, 0);
+}
+
 }  // namespace
 }  // namespace penchant::models
