@@ -18,21 +18,24 @@
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/node_order.h"
 #include "pipeline/training/train.h"
+#include "pipeline/training/width_curve.h"
 
 namespace penchant::pipeline {
 
 using nlohmann::json;
 
 void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
-                      const char* part, bool as_json) {
+                      const char* part, bool as_json, std::span<const WidthPoint> widths) {
   if (!as_json) {
     print(evaluation_table(model, baselines, part));
+    if (!widths.empty()) print("\n" + width_curve_table(widths, model, part));
     return;
   }
   json report = evaluation_to_json(model);
   report["part"] = part;
   for (const Baseline& baseline : baselines)
     report[baseline.name + "_metrics"] = baseline.report.metrics;
+  if (!widths.empty()) report["widths"] = width_curve_to_json(widths);
   print(report.dump(2) + "\n");
 }
 
@@ -179,6 +182,7 @@ void print_answer(const Answer& answer, bool as_json) {
 void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
   struct Flags {
     std::string data, model, ranking, part = "test";
+    std::vector<std::int64_t> widths;
     bool baselines = false;
   };
   const auto flags = std::make_shared<Flags>();
@@ -196,7 +200,13 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
       "--baselines", flags->baselines,
       "Also item-kNN (whole history, last item) and repeat purchases (most frequent, most "
       "recent first)");
+  verb->add_option("--widths", flags->widths,
+                   "Also quality against width: vectors of so many numbers each, such as "
+                   "32,64,128,256, learn the model's full score and are judged alike; nothing is "
+                   "kept")
+      ->delimiter(',');
   verb->callback([flags, &invocation] {
+    check_widths(flags->widths, "--widths");
     const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
     Loaded loaded(invocation.config_for("evaluate"), flags->data, flags->model,
                   DatasetUse::everything,
@@ -205,13 +215,19 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
     options.part = part;
     options.ranking = chosen_ranking(flags->ranking, loaded.config);
+    // What the curve tends to.
+    if (!flags->widths.empty() && loaded.model.has_scorer()) options.ranking = Ranking::full;
     const EvaluateReport report = evaluate(loaded.model, options, progress);
     const std::vector<Baseline> baselines =
         flags->baselines
             ? evaluate_baselines(loaded.dataset, options, *loaded.backend, progress)
             : std::vector<Baseline>{{"popularity", evaluate_popularity(loaded.dataset, options,
                                                                        *loaded.backend, progress)}};
-    print_evaluation(report, baselines, flags->part.c_str(), invocation.json);
+    std::vector<WidthPoint> widths;
+    if (!flags->widths.empty()) {
+      widths = width_curve(loaded.model, flags->widths, options, report, graph::Seed{42}, progress);
+    }
+    print_evaluation(report, baselines, flags->part.c_str(), invocation.json, widths);
   });
 }
 

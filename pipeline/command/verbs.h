@@ -15,6 +15,7 @@
 #include "pipeline/config/config.h"
 #include "pipeline/data/partition_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
+#include "pipeline/training/width_curve.h"
 
 namespace penchant::pipeline {
 
@@ -68,7 +69,7 @@ void print_text(const std::string& text);
 void add_ranking_option(CLI::App& verb, std::string& text);
 Ranking chosen_ranking(const std::string& text, const Config& config);
 void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
-                      const char* part, bool as_json);
+                      const char* part, bool as_json, std::span<const WidthPoint> widths = {});
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
 
 }  // namespace penchant::pipeline

@@ -314,12 +314,12 @@ double validation_value(const std::map<std::string, double>& metrics, const std:
   return found->second;
 }
 
-namespace {
-
 RankingTask chosen_task(const Dataset& dataset, const EvaluateOptions& options) {
   RankingTask task = make_ranking_task(dataset, options.part, options.seen_items);
   return options.max_users > 0 ? sample_task(task, options.max_users, graph::Seed{42}) : task;
 }
+
+namespace {
 
 /// How many of `users` have no row that is known when `part` is held out.
 std::int64_t count_new_users(const Dataset& dataset, std::span<const NodeId> users, HeldOut part) {

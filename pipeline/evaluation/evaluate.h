@@ -72,6 +72,10 @@ EvaluateReport evaluate_scorer(models::Scorer& scorer, const RankingTask& task,
 /// At most `count` of the task's users, drawn at random; 0: all.
 RankingTask sample_task(const RankingTask& task, std::int64_t count, graph::Seed seed);
 
+/// What `evaluate` ranks: of the part, with the seen items and at most the users that the options
+/// say.
+RankingTask chosen_task(const Dataset& dataset, const EvaluateOptions& options);
+
 /// How to evaluate for one metric ("ndcg@20", "auc") of the validation part.
 EvaluateOptions validation_options(const std::string& metric);
 /// The metric's value. Throws InputError if there is none of that name.

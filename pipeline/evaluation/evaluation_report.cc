@@ -112,29 +112,33 @@ EvaluateReport evaluation_from_json(const json& stored) {
   return report;
 }
 
-std::string evaluation_table(const EvaluateReport& model, std::span<const Baseline> baselines,
-                             const std::string& part) {
-  struct Column {
-    std::string name;
-    int width;
-    const std::map<std::string, double>& metrics;
-  };
-  std::vector<Column> columns;
-  if (!model.metrics.empty()) columns.push_back({"vectors", 12, model.metrics});
-  if (!model.full.empty()) columns.push_back({"full", 12, model.full});
-  const std::map<std::string, double>& of_model = columns.front().metrics;
-  for (const Baseline& baseline : baselines)
-    columns.push_back({baseline.name, 17, baseline.report.metrics});
-  std::string text = fmt::format("{:<18}", part + " metric");
-  for (const Column& column : columns) text += fmt::format("{:>{}}", column.name, column.width);
-  text += "\n";
-  for (const auto& [name, value] : of_model) {
+std::string metric_header(const std::string& title, std::span<const MetricColumn> columns) {
+  std::string text = fmt::format("{:<18}", title);
+  for (const MetricColumn& column : columns)
+    text += fmt::format("{:>{}}", column.name, column.width);
+  return text + "\n";
+}
+
+std::string metric_lines(std::span<const MetricColumn> columns) {
+  std::string text;
+  for (const auto& [name, first] : columns.front().metrics) {
     const int digits = name.starts_with("popularity") || name == "mean_rank" ? 1 : 4;
     text += fmt::format("{:<18}", name);
-    for (const Column& column : columns)
+    for (const MetricColumn& column : columns)
       text += fmt::format("{:>{}.{}f}", column.metrics.at(name), column.width, digits);
     text += "\n";
   }
+  return text;
+}
+
+std::string evaluation_table(const EvaluateReport& model, std::span<const Baseline> baselines,
+                             const std::string& part) {
+  std::vector<MetricColumn> columns;
+  if (!model.metrics.empty()) columns.push_back({"vectors", 12, model.metrics});
+  if (!model.full.empty()) columns.push_back({"full", 12, model.full});
+  for (const Baseline& baseline : baselines)
+    columns.push_back({baseline.name, 17, baseline.report.metrics});
+  std::string text = metric_header(part + " metric", columns) + metric_lines(columns);
   text += fmt::format(
       "{} users, all items ranked, {}\n", model.num_users,
       model.seen_items_masked ? "seen items masked" : "seen items too (held-out rows repeat some)");

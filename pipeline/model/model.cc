@@ -276,6 +276,7 @@ const fs::path& Model::directory() const { return impl_->directory; }
 const std::string& Model::name() const { return impl_->facts.name; }
 const std::string& Model::hash() const { return impl_->facts.hash; }
 bool Model::saw_validation() const { return impl_->facts.saw_validation; }
+const GraphOptions& Model::graph_options() const { return impl_->facts.graph_options; }
 const VectorLayout& Model::layout() const { return impl_->layout; }
 ConstFloatView Model::users() const { return impl_->users.view(impl_->backend); }
 ConstFloatView Model::items() const {

@@ -14,6 +14,7 @@
 #include "kernels/backend.h"
 #include "models/scorer.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/data/histories.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/interest.h"
@@ -67,6 +68,7 @@ class Model {
   const std::string& name() const;
   const std::string& hash() const;  ///< of all that a score depends on
   bool saw_validation() const;      ///< it was trained on train + validation
+  const GraphOptions& graph_options() const;  ///< of the graphs that it was trained on
 
   const VectorLayout& layout() const;
   kernels::ConstFloatView users() const;  ///< [U x (D + R + P)] on the backend's device

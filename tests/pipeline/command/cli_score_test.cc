@@ -96,5 +96,42 @@ TEST_F(CliScore, TheFullScoreIsForWhoAsks) {
                      {"unknown key 'evaluate.vectors_alone'", "evaluate.ranking"});
 }
 
+TEST_F(CliScore, ACurveSaysWhatWidthsAreWorth) {
+  ingest();
+  const std::string data = at("shop.data");
+  const std::string model = at("shop.model");
+  ASSERT_EQ(run_penchant({"train", data, "--out", model, "--quiet", "--set",
+                          "model.kind=graph_filter", "--set", "filter.kind=gfcf", "--set",
+                          "filter.rank=8", "--set", "model.embedding_dim=8"})
+                .exit_code,
+            0);
+  const auto evaluate = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"evaluate", data, model, "--set", "evaluate.cutoffs=[20]"});
+    return run_penchant(more);
+  };
+  const json plain = evaluate({"--json"}).json();
+  const json curve = evaluate({"--json", "--widths", "4,16"}).json();
+  EXPECT_FALSE(plain.contains("widths"));
+  EXPECT_FALSE(plain.contains("full"));
+  EXPECT_EQ(curve["metrics"], plain["metrics"]);
+  ASSERT_EQ(curve["widths"].size(), 3U);
+  EXPECT_EQ(curve["widths"][0]["width"], 4);
+  EXPECT_EQ(curve["widths"][1]["source"], "stored");
+  EXPECT_EQ(curve["widths"][1]["metrics"], plain["metrics"]);
+  EXPECT_EQ(curve["widths"][2]["bytes_per_item"], 64);
+  EXPECT_TRUE(curve.contains("full"));
+
+  const ProgramResult table = evaluate({"--widths", "4", "--quiet"});
+  EXPECT_EQ(table.exit_code, 0);
+  EXPECT_NE(table.out.find("test by width                  4      8 stored          full\n"),
+            std::string::npos)
+      << table.out;
+  EXPECT_NE(table.out.find("bytes an item                 16            32\n"), std::string::npos)
+      << table.out;
+  expect_input_error(evaluate({"--widths", "16,0"}), {"--widths", "0", "1 to 4096"});
+  expect_input_error(evaluate({"--widths", "16,16"}), {"--widths", "16 twice"});
+  expect_input_error(evaluate({"--widths", "wide"}), {"--widths", "wide"});
+}
+
 }  // namespace
 }  // namespace penchant::testing
