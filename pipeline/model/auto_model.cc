@@ -174,7 +174,6 @@ std::unique_ptr<Scorer> mixed_scorer(const VectorViews& trained, const Mixture& 
                                      std::shared_ptr<Scorer> filter, const RepeatBlend& repeats,
                                      const graph::UserItemGraph& graph, const Histories& histories,
                                      Backend& backend) {
-  if (mixture.vectors && filter == nullptr && repeats.weight == 0.0F) return nullptr;
   std::vector<models::WeightedScorer> terms = blended_terms(graph, histories, {}, repeats, backend);
   if (mixture.vectors) {
     const VectorViews vectors = trained.without_popularity();
@@ -247,6 +246,10 @@ std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json&
                                     const Dataset& dataset, const graph::UserItemGraph& graph,
                                     const Histories& histories, KnownPart known, Backend& backend) {
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
+  const RepeatBlend repeats = stored_repeats(model);
+  const bool inner_product =
+      mixture.vectors && mixture.filter_weight == 0.0 && repeats.weight == 0.0F;
+  if (inner_product && !is_distilled(model)) return nullptr;
   std::shared_ptr<Scorer> filter;
   if (mixture.filter_weight != 0.0)
     filter = load_filter(model_directory, model, graph, backend, dataset.use);
@@ -263,7 +266,7 @@ std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json&
     trained = joined(weighted, backend);
   }
   return mixed_scorer({trained.users.view(), trained.items.view(), trained.layout}, mixture,
-                      std::move(filter), stored_repeats(model), graph, histories, backend);
+                      std::move(filter), repeats, graph, histories, backend);
 }
 
 }  // namespace penchant::pipeline

@@ -79,8 +79,7 @@ class MixedScorer final : public models::Scorer {
   std::unique_ptr<models::BlendedScorer> blended_;
 };
 
-/// Vectors and a filter that is there already, and what users did before: either may be missing.
-/// Null if the vectors' inner products are all.
+/// Vectors and a filter that is there already, and what users did before: any may be missing.
 std::unique_ptr<models::Scorer> mixed_scorer(const VectorViews& trained, const Mixture& mixture,
                                              std::shared_ptr<models::Scorer> filter,
                                              const RepeatBlend& repeats,
@@ -101,7 +100,7 @@ FinishedVectors auto_vectors(const std::filesystem::path& model_directory,
                              const nlohmann::json& manifest, const Dataset& dataset,
                              const Graphs& graphs, kernels::Backend& backend,
                              KnownPart known = KnownPart::train_and_validation);
-/// Its scores; null if its vectors' inner products are all. `histories` is what repeats are counted
+/// Its scores; null if the inner products of the vectors that it stores are all. `histories` is what repeats are counted
 /// in, `known` what a network knows of users.
 std::unique_ptr<models::Scorer> auto_scorer(const std::filesystem::path& model_directory,
                                             const nlohmann::json& model, const Dataset& dataset,

@@ -132,7 +132,10 @@ void Model::Impl::open() {
   require_data(directory, manifest, dataset);
   facts = model_facts(directory, manifest);
   has_interest = facts.network.has_value();
-  has_scorer = has_term(facts.terms, TermKind::filter) || has_term(facts.terms, TermKind::repeats);
+  // What is distilled has learnt a score that is more than inner products.
+  has_scorer = has_term(facts.terms, TermKind::filter) ||
+               has_term(facts.terms, TermKind::repeats) ||
+               (facts.kind == ModelKind::automatic && is_distilled(manifest.at("model")));
   take_values(directory / kManifestName, [&] {
     layout = VectorLayout::from_json(manifest.at("layout"));
     if (const json stored = manifest.value("validation", json()); !stored.is_null())

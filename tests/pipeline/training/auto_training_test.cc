@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/choice/judge.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
@@ -19,6 +20,7 @@
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/upgrade.h"
+#include "pipeline/training/auto_distillation.h"
 #include "pipeline/training/auto_members.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/filter_search.h"
@@ -513,6 +515,7 @@ TEST_F(Walks, NetworksStandInTheMixtureAndTheVectorsLearnIt) {
   const Model whole = Model::open(at("m"), dataset, *backend);
   EXPECT_EQ(whole.layout(), (VectorLayout{8, 0, false, false})) << "as wide as one network's";
   EXPECT_EQ(whole.score_meaning(), "probability");
+  EXPECT_TRUE(whole.has_scorer()) << "the sum of the members";
   EvaluateOptions options;
   options.cutoffs = {10};
   EXPECT_GT(evaluate(whole, options, silent_progress()).metrics.at("ndcg@10"), 0.6);
@@ -555,6 +558,25 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
   ASSERT_EQ(members.finished(chosen, at("m")).size(), 2U);
   EXPECT_EQ(members.finished(chosen, at("m")).back().folder, "trained2");
   EXPECT_EQ(members.finished(chosen, at("m")).back().weight, 0.75);
+
+  // Both networks and nothing else are a teacher too: on REES46 validation wanted no filter.
+  const std::vector<Model> models = members.selected(at("m"));
+  const FinishedVectors first = joined_models(models, chosen, *backend);
+  const WeightedVectors twice[] = {{{first.users.view(), first.items.view(), first.layout}, 0.5},
+                                   {{first.users.view(), first.items.view(), first.layout}, 0.5}};
+  const FinishedVectors sum = joined(twice, *backend);
+  AutoState state;
+  state.mixture = Mixture{true, 0.0, 0.0};
+  state.repeats = RepeatBlend{};
+  const RankingTask task = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
+  const auto learnt =
+      distil_mixture({&sum, &first, true, nullptr, KnownPart::train}, state, dataset, graphs,
+                     task.users, usual(), *backend, silent_progress());
+  ASSERT_TRUE(learnt.has_value());
+  const std::string metric = "ndcg@10";
+  const Judge judge(task, dataset.item_statistics.count, metric, *backend);
+  EXPECT_GT(judge(learnt->users.view(), learnt->items.view()).value,
+            0.9 * judge(first.users.view(), first.items.view()).value);
 }
 
 TEST_F(Walks, WithoutARefitWhatIsKnownIsTheTrainingPart) {
