@@ -387,7 +387,8 @@ class AutoTrainer {
   /// Further networks join the sum in the end: what vectors learn then is better than what they can
   /// be judged by now.
   bool adds_networks() const {
-    return plan_.networks > 1 && refits() && members_->has_network(*state_.members);
+    return plan_.networks > 1 && refits() && state_.mixture->vectors &&
+           members_->has_network(*state_.members);
   }
 
   /// Whether vectors that learn the ranking are better than those that stand in it; false if
