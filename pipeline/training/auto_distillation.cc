@@ -24,13 +24,13 @@ constexpr float kNetworkListTemperature = 0.8F;
 Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filter,
                       std::int64_t width, Backend& backend) {
   Vectors vectors;
-  if (parts.first == nullptr) {
+  if (parts.trained == nullptr) {
     filter->vectors(width, backend, vectors.users, vectors.items);
     return vectors;
   }
-  const std::int64_t columns = parts.first->layout.embedding_dim;
-  for (const auto& [from, to] : {std::pair(&parts.first->users, &vectors.users),
-                                 std::pair(&parts.first->items, &vectors.items)}) {
+  const std::int64_t columns = parts.trained->first.layout.embedding_dim;
+  for (const auto& [from, to] : {std::pair(&parts.trained->first.users, &vectors.users),
+                                 std::pair(&parts.trained->first.items, &vectors.items)}) {
     *to = backend.matrix<float>(from->rows(), columns);
     backend.copy(from->view().cols_of(0, columns), to->view());
   }
@@ -62,8 +62,10 @@ std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState
     filter = std::make_shared<models::GraphFilter>(parts.filter, *state.filter, backend);
   Vectors vectors = first_vectors(parts, filter.get(), options.model.embedding_dim, backend);
   VectorViews trained;
-  if (parts.trained != nullptr)
-    trained = {parts.trained->users.view(), parts.trained->items.view(), parts.trained->layout};
+  if (parts.trained != nullptr) {
+    const FinishedVectors& sum = parts.trained->sum;
+    trained = {sum.users.view(), sum.items.view(), sum.layout};
+  }
   Histories histories;
   if (state.repeats->weight != 0.0F) {
     histories = known_histories(dataset, parts.known, std::numeric_limits<std::int64_t>::max());
@@ -72,7 +74,8 @@ std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState
       mixed_scorer(trained, mixture, filter, *state.repeats, graphs.user_item, histories, backend);
   DistillationOptions distillation;
   distillation.seed = options.seed;
-  if (parts.network) distillation.list_temperature = kNetworkListTemperature;
+  if (parts.trained != nullptr && parts.trained->network)
+    distillation.list_temperature = kNetworkListTemperature;
   const bool whole =
       distil(*teacher, graphs.user_item, !leaves_out_seen(dataset, SeenItems::automatic),
              std::move(users), distillation, backend, progress, vectors);

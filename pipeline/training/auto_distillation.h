@@ -17,11 +17,16 @@
 
 namespace penchant::pipeline {
 
+/// Of a mixture's members.
+struct MemberVectors {
+  FinishedVectors sum;    ///< by their weights
+  FinishedVectors first;  ///< of the first of them: where to start
+  bool network = false;   ///< a network of sequences is one
+};
+
 /// What the mixture's scores are made of, in memory.
 struct MixtureParts {
-  const FinishedVectors* trained = nullptr;           ///< the members' sum; null: a filter alone
-  const FinishedVectors* first = nullptr;             ///< the first member's: where to start
-  bool network = false;                               ///< a network of sequences is a member
+  const MemberVectors* trained = nullptr;             ///< null: a filter alone
   std::shared_ptr<const models::FilterGraph> filter;  ///< null: without
   KnownPart known = KnownPart::train;                 ///< rows that both were made of
 };

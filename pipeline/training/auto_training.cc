@@ -54,12 +54,6 @@ namespace {
 /// vectors that learn the sum keep 4 (docs/decisions/0038-networks-in-the-mixture.md).
 constexpr double kFurtherNetworks = 0.02;
 
-/// Of the members that were trained on the training part.
-struct SelectedVectors {
-  FinishedVectors sum;    ///< of the chosen ones, by their weights
-  FinishedVectors first;  ///< of the first of them
-};
-
 std::string describe(const AutoPlan& plan) {
   std::string text;
   if (plan.networks > 0) {
@@ -292,13 +286,19 @@ class AutoTrainer {
         });
   }
 
+  MemberVectors vectors_of(std::span<const Model> models,
+                           std::span<const ChosenMember> members) const {
+    return {joined_models(models, members, backend_),
+            joined_models(models, members.first(1), backend_),
+            members_->has_network(*state_.members)};
+  }
+
   /// Once the members are chosen.
-  const SelectedVectors& selected() {
+  const MemberVectors& selected() {
     if (!selected_) {
       const std::vector<Model> models = members_->selected(directory_);
       const std::span<const ChosenMember> members = *state_.members;
-      selected_.emplace(joined_models(models, members, backend_),
-                        joined_models(models, members.first(1), backend_));
+      selected_ = vectors_of(models, members);
     }
     return *selected_;
   }
@@ -397,16 +397,13 @@ class AutoTrainer {
     state_.distils = can_distil();
     if (*state_.distils) {
       const graph::UserItemGraph& graph = graphs_.user_item;
-      const SelectedVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
+      const MemberVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
       const double before = elapsed();
       const std::vector<graph::NodeId>& judges = selection().task.users;
-      std::optional<Vectors> vectors = distil_mixture(
-          {trained != nullptr ? &trained->sum : nullptr,
-           trained != nullptr ? &trained->first : nullptr,
-           trained != nullptr && members_->has_network(*state_.members), graph_, KnownPart::train},
-          state_, dataset_, graphs_,
-          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed), options_,
-          backend_, progress_);
+      std::optional<Vectors> vectors =
+          distil_mixture({trained, graph_, KnownPart::train}, state_, dataset_, graphs_,
+                         distilled_users(judges, plan_.distilled_users, dataset_, options_.seed),
+                         options_, backend_, progress_);
       if (!vectors) return false;
       finish_filter_vectors(graph, graphs_.item, backend_, vectors->users, vectors->items);
       const std::map<std::string, double> metrics =
@@ -487,7 +484,7 @@ class AutoTrainer {
 
   bool distil_final(const Graphs& graphs) {
     const KnownPart known = merged_ ? KnownPart::train_and_validation : KnownPart::train;
-    std::optional<SelectedVectors> trained;
+    std::optional<MemberVectors> trained;
     if (state_.mixture->vectors) {
       std::vector<Model> models;
       std::vector<ChosenMember> members;
@@ -495,13 +492,10 @@ class AutoTrainer {
         members.push_back({models.size(), member.weight});
         models.push_back(Model::open(directory_ / member.folder, dataset_, backend_, known));
       }
-      trained.emplace(joined_models(models, members, backend_),
-                      joined_models(models, std::span(members).first(1), backend_));
+      trained = vectors_of(models, members);
     }
     const std::optional<Vectors> vectors =
-        distil_mixture({trained ? &trained->sum : nullptr, trained ? &trained->first : nullptr,
-                        trained && members_->has_network(*state_.members), graph_, known},
-                       state_, dataset_, graphs,
+        distil_mixture({trained ? &*trained : nullptr, graph_, known}, state_, dataset_, graphs,
                        distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_,
                        backend_, progress_);
     if (!vectors) return false;
@@ -575,9 +569,9 @@ class AutoTrainer {
   /// Of the training part, once the search made it; in the end of what the model is made of.
   std::shared_ptr<const FilterGraph> graph_;
   std::int64_t distilled_width_ = 0;
-  std::optional<Graphs> merged_;        ///< of train + validation, if the model is made of both
-  std::optional<Selection> selection_;  ///< once it is needed
-  std::optional<SelectedVectors> selected_;  ///< likewise
+  std::optional<Graphs> merged_;           ///< of train + validation, if the model is made of both
+  std::optional<Selection> selection_;     ///< once it is needed
+  std::optional<MemberVectors> selected_;  ///< likewise
 };
 
 }  // namespace

@@ -23,4 +23,18 @@ class StopAfter final : public pipeline::Progress {
   std::int64_t left_;
 };
 
+/// The same after so many updates, whatever shows them.
+class StopAfterUpdates final : public pipeline::Progress {
+ public:
+  explicit StopAfterUpdates(std::int64_t updates) : left_(updates) {}
+  void begin(std::string_view) override {}
+  void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
+  void end(std::string_view) override {}
+  void warn(std::string_view) override {}
+  bool stop_requested() const override { return left_ <= 0; }
+
+ private:
+  std::int64_t left_;
+};
+
 }  // namespace penchant::testing

@@ -561,17 +561,17 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
 
   // Both networks and nothing else are a teacher too: on REES46 validation wanted no filter.
   const std::vector<Model> models = members.selected(at("m"));
-  const FinishedVectors first = joined_models(models, chosen, *backend);
+  MemberVectors trained = {{}, joined_models(models, chosen, *backend), true};
+  const FinishedVectors& first = trained.first;
   const WeightedVectors twice[] = {{{first.users.view(), first.items.view(), first.layout}, 0.5},
                                    {{first.users.view(), first.items.view(), first.layout}, 0.5}};
-  const FinishedVectors sum = joined(twice, *backend);
+  trained.sum = joined(twice, *backend);
   AutoState state;
   state.mixture = Mixture{true, 0.0, 0.0};
   state.repeats = RepeatBlend{};
   const RankingTask task = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
-  const auto learnt =
-      distil_mixture({&sum, &first, true, nullptr, KnownPart::train}, state, dataset, graphs,
-                     task.users, usual(), *backend, silent_progress());
+  const auto learnt = distil_mixture({&trained, nullptr, KnownPart::train}, state, dataset, graphs,
+                                     task.users, usual(), *backend, silent_progress());
   ASSERT_TRUE(learnt.has_value());
   const std::string metric = "ndcg@10";
   const Judge judge(task, dataset.item_statistics.count, metric, *backend);

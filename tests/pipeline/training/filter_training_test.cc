@@ -14,6 +14,7 @@
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
 #include "tests/pipeline/support/shop.h"
+#include "tests/pipeline/support/stop_after.h"
 
 namespace penchant::pipeline {
 namespace {
@@ -195,22 +196,8 @@ TEST_F(FilterTraining, RefusesSenselessOptionsBeforeItWritesAnything) {
   EXPECT_FALSE(fs::exists(at("m2") / "manifest.json"));
 }
 
-/// Asks to stop after so many trials.
-class ImpatientSearch : public Progress {
- public:
-  explicit ImpatientSearch(int trials) : left_(trials) {}
-  void begin(std::string_view) override {}
-  void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
-  void end(std::string_view) override {}
-  void warn(std::string_view) override {}
-  bool stop_requested() const override { return left_ <= 0; }
-
- private:
-  int left_;
-};
-
 TEST_F(FilterTraining, AnInterruptionLeavesNoFinishedModel) {
-  ImpatientSearch progress(2);
+  penchant::testing::StopAfterUpdates progress(2);
   EXPECT_TRUE(train(filter_recipe(), "m", progress).interrupted);
   EXPECT_FALSE(fs::exists(at("m") / "manifest.json"));
   EXPECT_EQ(trials("m").size(), 2U);

@@ -11,6 +11,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/model/finished_vectors.h"
 #include "tests/pipeline/support/shop.h"
+#include "tests/pipeline/support/stop_after.h"
 
 namespace penchant::pipeline {
 namespace {
@@ -155,25 +156,11 @@ TEST_F(WidthCurves, RefusesWidthsThatCannotBe) {
   EXPECT_THROW(curve(model(Scores::of_filter), {-1}), InputError);
 }
 
-/// Asks to stop at update number `left`.
-class StopsAt final : public Progress {
- public:
-  explicit StopsAt(int left) : left_(left) {}
-  void begin(std::string_view) override {}
-  void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
-  void end(std::string_view) override {}
-  void warn(std::string_view) override {}
-  bool stop_requested() const override { return left_ <= 0; }
-
- private:
-  int left_;
-};
-
 TEST_F(WidthCurves, CanBeInterrupted) {
   const Model filter = model(Scores::of_filter);
   const EvaluateReport evaluation = evaluate(filter, options(), silent_progress());
   for (const int updates : {0, 4}) {
-    StopsAt progress(updates);
+    penchant::testing::StopAfterUpdates progress(updates);
     EXPECT_THROW(width_curve(filter, {3, 8}, options(), evaluation, graph::Seed{42}, progress),
                  Interrupted)
         << updates;
