@@ -114,19 +114,29 @@ graph::Csr attribute_links(const graph::ItemGraph& item_graph) {
   return links;
 }
 
+AttributeRegression regress_on_attributes(const Csr& links, const std::vector<float>& known,
+                                          ConstFloatView targets, Backend& backend) {
+  if (targets.rows != links.num_rows || known.size() != static_cast<std::size_t>(links.num_rows))
+    throw InputError("attribute regression: links, items and targets are of different numbers");
+  FloatMatrix centered = backend.matrix<float>(targets.rows, targets.cols);
+  AttributeRegression solution;
+  solution.mean = center_rows(targets, known, backend, centered.view());
+  solution.of_values = solve_ridge(rows_where(links, known), centered.view(), backend);
+  return solution;
+}
+
 FloatMatrix predict_from_attributes(const Csr& links, const std::vector<float>& known,
                                     const std::vector<float>& wanted, ConstFloatView targets,
                                     Backend& backend) {
-  const auto num_items = static_cast<std::size_t>(links.num_rows);
-  if (targets.rows != links.num_rows || known.size() != num_items || wanted.size() != num_items)
+  const AttributeRegression solution = regress_on_attributes(links, known, targets, backend);
+  if (wanted.size() != known.size())
     throw InputError("attribute regression: links, items and targets are of different numbers");
   FloatMatrix predicted = backend.matrix<float>(targets.rows, targets.cols);  // zeros
-  FloatMatrix centered = backend.matrix<float>(targets.rows, targets.cols);
-  const std::vector<float> mean = center_rows(targets, known, backend, centered.view());
-  const FloatMatrix of_values = solve_ridge(rows_where(links, known), centered.view(), backend);
   const Csr wanted_links = rows_where(links, wanted);
-  backend.spmm(*backend.sparse(wanted_links.view()), of_values.view(), predicted.view(), {});
-  backend.add_bias(predicted.view(), kernels::to_device(mean, backend).view(), predicted.view());
+  backend.spmm(*backend.sparse(wanted_links.view()), solution.of_values.view(), predicted.view(),
+               {});
+  backend.add_bias(predicted.view(), kernels::to_device(solution.mean, backend).view(),
+                   predicted.view());
   backend.scale_rows(predicted.view(), kernels::to_device(wanted, backend).view(),
                      predicted.view());
   backend.sync();

@@ -23,6 +23,18 @@ graph::Csr attribute_links(const graph::ItemGraph& item_graph);
 std::vector<float> center_rows(kernels::ConstFloatView x, const std::vector<float>& chosen,
                                kernels::Backend& backend, kernels::FloatView centered);
 
+/// The solution: m [D] and C [V x D].
+struct AttributeRegression {
+  std::vector<float> mean;
+  kernels::FloatMatrix of_values;
+};
+
+/// From the rows of `targets` [I x D] where `known` [I] is 1, at least one. Throws InputError for
+/// different numbers of items.
+AttributeRegression regress_on_attributes(const graph::Csr& links, const std::vector<float>& known,
+                                          kernels::ConstFloatView targets,
+                                          kernels::Backend& backend);
+
 /// [I x D] predictions where `wanted` is 1, zeros elsewhere, from the rows of `targets` [I x D]
 /// where `known` is 1, at least one; `known` and `wanted` [I] hold 0 or 1. Waits for the device.
 /// Throws InputError for different numbers of items.

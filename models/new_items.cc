@@ -23,21 +23,6 @@ using kernels::FloatMatrix;
 using kernels::FloatView;
 using kernels::Vector;
 
-namespace {
-
-/// Weights of the two further terms beside cosines; half and twice as much of the profile, none and
-/// twice as much of popularity rank hidden items of the Complete Journey sample within a tenth
-/// (docs/decisions/0023-new-items.md).
-constexpr float kProfileShare = 0.5F;
-constexpr float kPopularityShare = 0.1F;
-
-/// Which items are new, and of which something is known.
-struct Touched {
-  std::vector<float> yes;    ///< [I] 1 for an item with a user
-  std::vector<float> fresh;  ///< [I] 1 for one without, but with an attribute value
-  bool both = false;         ///< there are items of each kind
-};
-
 Touched touched_items(const graph::UserItemGraph& user_item, const Csr& links) {
   Touched touched;
   for (std::int64_t item = 0; item < links.num_rows; ++item) {
@@ -50,13 +35,6 @@ Touched touched_items(const graph::UserItemGraph& user_item, const Csr& links) {
   return touched;
 }
 
-void check_items(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
-                 std::int64_t num_items) {
-  if (num_items != user_item.num_items || item_graph.num_items != user_item.num_items)
-    throw InputError("new items: vectors and graphs are of different numbers of items");
-}
-
-/// `links` with the value w_v everywhere.
 Csr weighted_by_rarity(const Csr& links) {
   std::vector<float> count(static_cast<std::size_t>(links.num_cols), 0.0F);
   for (const NodeId value : links.columns) count[static_cast<std::size_t>(value)] += 1.0F;
@@ -64,6 +42,20 @@ Csr weighted_by_rarity(const Csr& links) {
   for (const NodeId value : links.columns)
     weighted.values.push_back(1.0F / std::sqrt(count[static_cast<std::size_t>(value)]));
   return weighted;
+}
+
+namespace {
+
+/// Weights of the two further terms beside cosines; half and twice as much of the profile, none and
+/// twice as much of popularity rank hidden items of the Complete Journey sample within a tenth
+/// (docs/decisions/0023-new-items.md).
+constexpr float kProfileShare = 0.5F;
+constexpr float kPopularityShare = 0.1F;
+
+void check_items(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
+                 std::int64_t num_items) {
+  if (num_items != user_item.num_items || item_graph.num_items != user_item.num_items)
+    throw InputError("new items: vectors and graphs are of different numbers of items");
 }
 
 /// The rows of `weighted` at length (number of users)^1/2, all divided by a bound of the largest

@@ -12,12 +12,28 @@
 // Source: own; measured in docs/decisions/0023-new-items.md.
 #pragma once
 
+#include <vector>
+
+#include "graph/csr.h"
 #include "graph/item_graph.h"
 #include "graph/user_item_graph.h"
 #include "kernels/backend.h"
 #include "models/unit_length.h"
 
 namespace penchant::models {
+
+/// Which items are new, and of which something is known.
+struct Touched {
+  std::vector<float> yes;    ///< [I] 1 for an item with a user
+  std::vector<float> fresh;  ///< [I] 1 for one without, but with an attribute value
+  bool both = false;         ///< there are items of each kind
+};
+
+/// `links`: attribute_links of the item graph.
+Touched touched_items(const graph::UserItemGraph& user_item, const graph::Csr& links);
+
+/// `links` with the value w_v everywhere.
+graph::Csr weighted_by_rarity(const graph::Csr& links);
 
 /// Overwrites the rows of `items` [I x D] of items without a user in `user_item` and with a hub in
 /// `item_graph`; with UnitLength::yes these rows then have length 1. Nothing happens where there is

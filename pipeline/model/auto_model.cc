@@ -212,7 +212,10 @@ FinishedVectors auto_vectors(const fs::path& model_directory, const json& manife
     };
     read(kUserVectors, dataset.num_users(), vectors.users);
     read(kItemVectors, dataset.num_items(), vectors.items);
-    finish_filter_vectors(graphs.user_item, graphs.item, backend, vectors.users, vectors.items);
+    // Models of earlier versions had not learnt them.
+    const bool new_items = model.at("distillation").value("new_items", false);
+    finish_distilled_vectors(graphs.user_item, graphs.item, new_items, backend, vectors.users,
+                             vectors.items);
     return vectors;
   }
   if (!mixture.vectors) {

@@ -50,6 +50,15 @@ void finish_filter_vectors(const graph::UserItemGraph& user_item,
   finish_vectors(user_item, item_graph, options, backend, users, items);
 }
 
+void finish_distilled_vectors(const graph::UserItemGraph& user_item,
+                              const graph::ItemGraph& item_graph, bool new_items, Backend& backend,
+                              FloatMatrix& users, FloatMatrix& items) {
+  if (new_items)
+    models::fill_new_users(user_item, models::UnitLength::no, backend, users.view());
+  else
+    finish_filter_vectors(user_item, item_graph, backend, users, items);
+}
+
 FloatMatrix widened(const FloatMatrix& matrix, Backend& backend) {
   FloatMatrix wide = backend.matrix<float>(matrix.rows(), matrix.cols() + 1);
   backend.copy(matrix.view(), wide.view().cols_of(0, matrix.cols()));

@@ -27,6 +27,12 @@ void finish_filter_vectors(const graph::UserItemGraph& user_item,
                            const graph::ItemGraph& item_graph, kernels::Backend& backend,
                            kernels::FloatMatrix& users, kernels::FloatMatrix& items);
 
+/// The same for vectors that were distilled; `new_items`: these have theirs.
+void finish_distilled_vectors(const graph::UserItemGraph& user_item,
+                              const graph::ItemGraph& item_graph, bool new_items,
+                              kernels::Backend& backend, kernels::FloatMatrix& users,
+                              kernels::FloatMatrix& items);
+
 /// Adds a column to both matrices whose product is weight * log(1 + number of users) of an item
 /// (Koenigstein et al. 2012's form of a bias in an inner product); nothing at weight 0.
 void append_popularity(const graph::UserItemGraph& graph, double weight, kernels::Backend& backend,

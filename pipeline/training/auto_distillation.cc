@@ -52,10 +52,11 @@ std::vector<NodeId> distilled_users(const std::vector<NodeId>& of_task, std::int
   return users;
 }
 
-std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
-                                      const Dataset& dataset, const Graphs& graphs,
-                                      std::vector<NodeId> users, const TrainOptions& options,
-                                      Backend& backend, Progress& progress) {
+std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
+                                               const Dataset& dataset, const Graphs& graphs,
+                                               std::vector<NodeId> users,
+                                               const TrainOptions& options, Backend& backend,
+                                               Progress& progress) {
   const Mixture& mixture = *state.mixture;
   std::shared_ptr<models::GraphFilter> filter;
   if (mixture.filter_weight != 0.0)
@@ -76,11 +77,19 @@ std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState
   distillation.seed = options.seed;
   if (parts.trained != nullptr && parts.trained->network)
     distillation.list_temperature = kNetworkListTemperature;
-  const bool whole =
-      distil(*teacher, graphs.user_item, !leaves_out_seen(dataset, SeenItems::automatic),
-             std::move(users), distillation, backend, progress, vectors);
-  if (!whole) return std::nullopt;
-  return vectors;
+  std::optional<TaughtLists> taught =
+      read_lists(*teacher, graphs.user_item, !leaves_out_seen(dataset, SeenItems::automatic),
+                 std::move(users), distillation, backend, progress);
+  if (!taught) return std::nullopt;
+  const bool by_members = parts.trained != nullptr;
+  taught->new_items =
+      read_new_item_lists(by_members ? trained.users : vectors.users.view(),
+                          by_members ? trained.items : vectors.items.view(), graphs.user_item,
+                          graphs.item, taught->users, distillation, backend, progress);
+  if (progress.stop_requested() ||
+      !learn_lists(*taught, graphs.user_item, distillation, backend, progress, vectors))
+    return std::nullopt;
+  return DistilledVectors{std::move(vectors), taught->new_items.has_value()};
 }
 
 }  // namespace penchant::pipeline

@@ -36,11 +36,19 @@ std::vector<graph::NodeId> distilled_users(const std::vector<graph::NodeId>& of_
                                            std::int64_t count, const Dataset& dataset,
                                            graph::Seed seed);
 
-/// Vectors that rank as the mixture in `state` does, which is more than its vectors, for these users, before those of whom nothing
-/// is known have theirs; nothing if interrupted. `graphs`: of what the parts were made of.
-std::optional<Vectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
-                                      const Dataset& dataset, const Graphs& graphs,
-                                      std::vector<graph::NodeId> users, const TrainOptions& options,
-                                      kernels::Backend& backend, Progress& progress);
+/// Vectors that rank as a mixture does, before users, and perhaps items, of whom nothing is known
+/// have theirs.
+struct DistilledVectors {
+  Vectors vectors;
+  bool new_items = false;  ///< items of whom nothing is known have theirs
+};
+
+/// Of the mixture in `state`, which is more than its vectors, for these users; nothing if
+/// interrupted. `graphs`: of what the parts were made of.
+std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
+                                               const Dataset& dataset, const Graphs& graphs,
+                                               std::vector<graph::NodeId> users,
+                                               const TrainOptions& options,
+                                               kernels::Backend& backend, Progress& progress);
 
 }  // namespace penchant::pipeline

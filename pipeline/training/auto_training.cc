@@ -400,14 +400,16 @@ class AutoTrainer {
       const MemberVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
       const double before = elapsed();
       const std::vector<graph::NodeId>& judges = selection().task.users;
-      std::optional<Vectors> vectors =
+      std::optional<DistilledVectors> distilled =
           distil_mixture({trained, graph_, KnownPart::train}, state_, dataset_, graphs_,
                          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed),
                          options_, backend_, progress_);
-      if (!vectors) return false;
-      finish_filter_vectors(graph, graphs_.item, backend_, vectors->users, vectors->items);
+      if (!distilled) return false;
+      Vectors& vectors = distilled->vectors;
+      finish_distilled_vectors(graph, graphs_.item, distilled->new_items, backend_, vectors.users,
+                               vectors.items);
       const std::map<std::string, double> metrics =
-          judge().metrics(vectors->users.view(), vectors->items.view());
+          judge().metrics(vectors.users.view(), vectors.items.view());
       const double value = validation_value(metrics, options_.validation_metric);
       log("distil", "instead_of", json(state_.vectors_value.value_or(0.0)), metrics);
       const double least = adds_networks() ? 1.0 - kFurtherNetworks : 1.0;
@@ -494,14 +496,15 @@ class AutoTrainer {
       }
       trained = vectors_of(models, members);
     }
-    const std::optional<Vectors> vectors =
+    const std::optional<DistilledVectors> distilled =
         distil_mixture({trained ? &*trained : nullptr, graph_, known}, state_, dataset_, graphs,
                        distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_,
                        backend_, progress_);
-    if (!vectors) return false;
-    write_distilled(directory_ / kDistilledWeights, vectors->users.view(), vectors->items.view(),
+    if (!distilled) return false;
+    const Vectors& vectors = distilled->vectors;
+    write_distilled(directory_ / kDistilledWeights, vectors.users.view(), vectors.items.view(),
                     backend_);
-    distilled_width_ = vectors->users.cols();
+    distillation_ = {{"width", vectors.users.cols()}, {"new_items", distilled->new_items}};
     return true;
   }
 
@@ -521,7 +524,7 @@ class AutoTrainer {
                   {"repeats", repeats_to_json(*state_.repeats)}};
     if (*state_.distils) {
       hashes += hash_file(directory_ / kDistilledWeights);
-      model["distillation"] = {{"width", distilled_width_}};
+      model["distillation"] = distillation_;
     }
     finish_model(*writer_,
                  {{"data_hash", dataset_.hash},
@@ -568,7 +571,7 @@ class AutoTrainer {
   AutoState state_;
   /// Of the training part, once the search made it; in the end of what the model is made of.
   std::shared_ptr<const FilterGraph> graph_;
-  std::int64_t distilled_width_ = 0;
+  json distillation_;                      ///< of the manifest: what vectors learnt in the end
   std::optional<Graphs> merged_;           ///< of train + validation, if the model is made of both
   std::optional<Selection> selection_;     ///< once it is needed
   std::optional<MemberVectors> selected_;  ///< likewise

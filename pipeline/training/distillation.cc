@@ -11,11 +11,10 @@
 #include <vector>
 
 #include <fmt/core.h>
-#include <omp.h>
-
 #include "kernels/list_softmax.h"
 #include "kernels/transfer.h"
 #include "models/workspace.h"
+#include "pipeline/training/on_host.h"
 #include "pipeline/training/row_length.h"
 #include "pipeline/training/sampler.h"
 
@@ -39,7 +38,6 @@ constexpr std::int64_t kFewestSteps = 640;
 /// Few users move their items rarely: they come more often, so many times in all and at most.
 constexpr std::int64_t kUserVisits = 327'680;
 constexpr std::int64_t kMostEpochsForVisits = 80;
-constexpr float kSecondMoment = 0.99F;  ///< Adam's beta2: a few hundred steps are all there are
 
 std::int64_t batch_size(std::int64_t num_users) {
   return std::clamp(num_users / kStepsPerEpoch, kSmallestBatch, kLargestBatch);
@@ -60,48 +58,8 @@ FloatMatrix of_length_one(const FloatMatrix& matrix, Backend& from, Backend& hos
   return copy;
 }
 
-/// The backend if it computes on the CPU, else one of its own that does.
-class OnHost {
- public:
-  explicit OnHost(Backend& backend)
-      : own_(backend.device() == kernels::Device::cpu
-                 ? nullptr
-                 : kernels::make_backend({.device = kernels::DeviceChoice::cpu,
-                                          .num_threads = omp_get_max_threads()})),
-        backend_(own_ ? *own_ : backend) {}
-  Backend& backend() const { return backend_; }
-  bool is_another() const { return own_ != nullptr; }
-
- private:
-  std::unique_ptr<Backend> own_;
-  Backend& backend_;
-};
-
 IdView ids(const std::vector<NodeId>& list) {
   return {list.data(), static_cast<std::int64_t>(list.size()), kernels::Device::cpu};
-}
-
-/// exp(score / (T standard deviation of the list)), as shares of 1, of the first items of `list`,
-/// which ends at kNoNode.
-void share_by_scores(const float* scores, std::span<const NodeId> list, double list_temperature,
-                     float* shares) {
-  const std::int64_t length = std::find(list.begin(), list.end(), graph::kNoNode) - list.begin();
-  double mean = 0.0;
-  for (std::int64_t k = 0; k < length; ++k) mean += static_cast<double>(scores[k]);
-  mean /= static_cast<double>(std::max<std::int64_t>(1, length));
-  double variance = 0.0;
-  for (std::int64_t k = 0; k < length; ++k)
-    variance += std::pow(static_cast<double>(scores[k]) - mean, 2);
-  const double unit = list_temperature *
-                      std::sqrt(variance / static_cast<double>(std::max<std::int64_t>(1, length)));
-  double sum = 0.0;
-  for (std::int64_t k = 0; k < length; ++k) {
-    const double behind = static_cast<double>(scores[0]) - static_cast<double>(scores[k]);
-    shares[k] = unit > 0.0 ? static_cast<float>(std::exp(-behind / unit)) : 1.0F;
-    sum += static_cast<double>(shares[k]);
-  }
-  for (std::int64_t k = 0; k < length; ++k)
-    shares[k] = static_cast<float>(static_cast<double>(shares[k]) / sum);
 }
 
 /// Rows first to first + count of `seen`, or none of them where seen items are ranked.
@@ -135,11 +93,14 @@ class Distillation {
       side->first = host_.matrix<float>(side->value.rows(), side->value.cols());
       side->second = host_.matrix<float>(side->value.rows(), side->value.cols());
     }
+    if (taught_.new_items)
+      new_items_.emplace(*taught_.new_items, item_.value.view(), options_, host_);
     if (!learn()) return false;
     for (std::int64_t row = 0; row < num_users(); ++row) {
       std::copy_n(user_.value.view().row(row), all_users.cols(),
                   all_users.view().row(taught_.users[at(row)]));
     }
+    if (new_items_) new_items_->finish(all_users.view(), item_.value.view());
     give_back(std::move(all_users), vectors.users);
     give_back(std::move(item_.value), vectors.items);
     return true;
@@ -202,6 +163,7 @@ class Distillation {
     host_.fill(item_gradient_.view(), 0.0F);
     softmax_.add_gradients(batch, item_.value.view(), options_.temperature, losses, d_users,
                            item_gradient_.view());
+    if (new_items_) new_items_->learn_from(rows, users, step, rate, d_users);
 
     kernels::AdamOptions adam;
     adam.learning_rate = rate;
@@ -261,6 +223,7 @@ class Distillation {
   Progress& progress_;
   kernels::ListSoftmax softmax_;
   AliasTable negatives_;
+  std::optional<NewItemLearner> new_items_;
   Side user_, item_;  ///< of the taught users and of all items
   FloatMatrix item_gradient_;
   models::Workspace batch_users_, batch_gradient_, batch_shares_, batch_first_, batch_second_;
@@ -269,6 +232,27 @@ class Distillation {
 };
 
 }  // namespace
+
+void share_by_scores(const float* scores, std::span<const NodeId> list, double list_temperature,
+                     float* shares) {
+  const std::int64_t length = std::find(list.begin(), list.end(), graph::kNoNode) - list.begin();
+  double mean = 0.0;
+  for (std::int64_t k = 0; k < length; ++k) mean += static_cast<double>(scores[k]);
+  mean /= static_cast<double>(std::max<std::int64_t>(1, length));
+  double variance = 0.0;
+  for (std::int64_t k = 0; k < length; ++k)
+    variance += std::pow(static_cast<double>(scores[k]) - mean, 2);
+  const double unit = list_temperature *
+                      std::sqrt(variance / static_cast<double>(std::max<std::int64_t>(1, length)));
+  double sum = 0.0;
+  for (std::int64_t k = 0; k < length; ++k) {
+    const double behind = static_cast<double>(scores[0]) - static_cast<double>(scores[k]);
+    shares[k] = unit > 0.0 ? static_cast<float>(std::exp(-behind / unit)) : 1.0F;
+    sum += static_cast<double>(shares[k]);
+  }
+  for (std::int64_t k = 0; k < length; ++k)
+    shares[k] = static_cast<float>(static_cast<double>(shares[k]) / sum);
+}
 
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users) {
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(num_users));
@@ -332,14 +316,6 @@ bool learn_lists(const TaughtLists& taught, const graph::UserItemGraph& graph,
                  Vectors& vectors) {
   if (taught.users.empty()) return true;
   return Distillation(taught, graph, options, backend, progress).run(vectors);
-}
-
-bool distil(models::Scorer& teacher, const graph::UserItemGraph& graph, bool ranks_seen,
-            std::vector<NodeId> users, const DistillationOptions& options, Backend& backend,
-            Progress& progress, Vectors& vectors) {
-  const std::optional<TaughtLists> taught =
-      read_lists(teacher, graph, ranks_seen, std::move(users), options, backend, progress);
-  return taught && learn_lists(*taught, graph, options, backend, progress, vectors);
 }
 
 }  // namespace penchant::pipeline

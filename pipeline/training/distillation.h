@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "graph/random.h"
@@ -17,6 +18,7 @@
 #include "kernels/backend.h"
 #include "models/scorer.h"
 #include "pipeline/artifact/progress.h"
+#include "pipeline/training/new_item_learning.h"
 
 namespace penchant::pipeline {
 
@@ -40,6 +42,14 @@ struct Vectors {
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users);
 std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users);
 
+/// Adam's beta2: a few hundred steps are all there are.
+inline constexpr float kSecondMoment = 0.99F;
+
+/// exp(score / (T standard deviation of the list)), as shares of 1, of the first items of `list`,
+/// which ends at graph::kNoNode.
+void share_by_scores(const float* scores, std::span<const graph::NodeId> list,
+                     double list_temperature, float* shares);
+
 /// What a teacher ranks first, as probabilities, in host memory; K items a user.
 struct TaughtLists {
   std::vector<graph::NodeId> users;
@@ -47,6 +57,7 @@ struct TaughtLists {
   kernels::FloatMatrix shares;           ///< [users x K]
   bool ranks_seen = false;
   graph::Csr seen;  ///< [users x I]: what the lists leave out; no rows where they do not
+  std::optional<NewItemLists> new_items;  ///< of the same users; read_lists reads none
 };
 
 /// The lists of those of these users who have a row in `graph`, ascending. They leave out what a
@@ -57,14 +68,10 @@ std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::User
                                       Progress& progress);
 
 /// Brings the vectors, which say where to start, to the order of the lists for their users; the
-/// rows of others keep their direction. False if interrupted: the vectors are as they were.
+/// rows of others keep their direction. Where new items are taught too, their rows are finished.
+/// False if interrupted: the vectors are as they were.
 bool learn_lists(const TaughtLists& taught, const graph::UserItemGraph& graph,
                  const DistillationOptions& options, kernels::Backend& backend, Progress& progress,
                  Vectors& vectors);
-
-/// Both: brings the vectors to the order of `teacher`. False if interrupted.
-bool distil(models::Scorer& teacher, const graph::UserItemGraph& graph, bool ranks_seen,
-            std::vector<graph::NodeId> users, const DistillationOptions& options,
-            kernels::Backend& backend, Progress& progress, Vectors& vectors);
 
 }  // namespace penchant::pipeline

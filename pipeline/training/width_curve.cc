@@ -38,7 +38,7 @@ namespace {
 constexpr std::int64_t kLargestWidth = 4096;
 constexpr int kColumn = 14;  ///< of the table
 /// Substreams of Stream::distillation; lower ones are the users', the epochs' and the steps'
-/// (distillation.cc).
+/// (distillation.cc), higher ones the new items' (new_item_learning.cc).
 constexpr std::uint64_t kRandomColumns = std::uint64_t{1} << 33;
 /// Length of the columns behind the model's own, where those have length 1
 /// (docs/decisions/0035-distillation.md).
@@ -75,7 +75,8 @@ class WidthLearner {
     if (!taught_) read_teacher();
     if (!learn_lists(*taught_, graphs_.user_item, distillation_, backend_, progress_, vectors))
       throw Interrupted();
-    finish_filter_vectors(graphs_.user_item, graphs_.item, backend_, vectors.users, vectors.items);
+    finish_distilled_vectors(graphs_.user_item, graphs_.item, taught_->new_items.has_value(),
+                             backend_, vectors.users, vectors.items);
     WidthPoint point;
     point.width = width;
     point.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -96,6 +97,11 @@ class WidthLearner {
                          !leaves_out_seen(model_.dataset(), options_.seen_items), std::move(users),
                          distillation_, backend_, progress_);
     if (!taught_) throw Interrupted();
+    if (model_.layout().width() == 0) return;
+    taught_->new_items =
+        read_new_item_lists(model_.users(), model_.items(), graphs_.user_item, graphs_.item,
+                            taught_->users, distillation_, backend_, progress_);
+    if (progress_.stop_requested()) throw Interrupted();
   }
 
   /// The model's own vectors, turned so that leading columns carry most of their inner products,

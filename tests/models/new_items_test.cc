@@ -10,6 +10,8 @@
 #include "graph/error.h"
 #include "graph/random.h"
 #include "kernels/transfer.h"
+#include "models/attribute_regression.h"
+#include "models/new_item_scores.h"
 #include "tests/models/model_data.h"
 #include "tests/support/backends.h"
 #include "tests/support/guarded.h"
@@ -51,7 +53,8 @@ bool linked(NodeId item, int attribute, NodeId hub) {
 graph::ItemGraph catalogue() {
   graph::ItemGraph graph;
   graph.num_items = kShopItems;
-  graph.relations.push_back({.name = "co-occurrence", .edges = {kShopItems, kShopItems, {}, {}, {}}});
+  graph.relations.push_back(
+      {.name = "co-occurrence", .edges = {kShopItems, kShopItems, {}, {}, {}}});
   graph.relations[0].edges.offsets.assign(kShopItems + 1, 0);
   for (const auto& [attribute, hubs] : {std::pair{0, NodeId{5}}, {1, NodeId{3}}}) {
     graph::Relation relation{.name = "attribute",
@@ -175,6 +178,40 @@ Dense oracle_scores() {
   return scores;
 }
 
+/// By the equation in new_item_scores.h.
+Dense oracle_new_item_scores(const Dense& users, const Dense& items) {
+  const Dense a = links();
+  const Dense predicted = oracle_prediction(items, [](std::int64_t i) { return i <= 30; });
+  Dense scores(8, 2);
+  for (std::int64_t user = 0; user < 2; ++user) {
+    std::vector<double> profile(kValues, 0.0);
+    for (std::int64_t v = 0; v < kValues; ++v) {
+      double num_items = 0.0;
+      for (std::int64_t i = 0; i < kShopItems; ++i) num_items += a(i, v);
+      for (std::int64_t i = user; i <= 30; i += 2)
+        profile[static_cast<std::size_t>(v)] += a(i, v) / std::sqrt(num_items);
+    }
+    for (const bool by_profile : {false, true}) {
+      std::vector<double> view;
+      for (std::int64_t i = 31; i < 39; ++i) {
+        double score = 0.0;
+        for (std::int64_t v = 0; by_profile && v < kValues; ++v)
+          score += a(i, v) * profile[static_cast<std::size_t>(v)];
+        for (std::int64_t j = 0; !by_profile && j < kWidth; ++j)
+          score += users(user, j) * predicted(i, j);
+        view.push_back(score);
+      }
+      double mean = 0.0;
+      for (const double score : view) mean += score / 8.0;
+      double variance = 0.0;
+      for (const double score : view) variance += (score - mean) * (score - mean) / 8.0;
+      for (std::int64_t k = 0; k < 8; ++k)
+        scores(k, user) += (view[static_cast<std::size_t>(k)] - mean) / std::sqrt(variance);
+    }
+  }
+  return scores;
+}
+
 class NewItems : public support::BackendTest {
  protected:
   kernels::FloatMatrix device_matrix(const Dense& dense) {
@@ -230,6 +267,33 @@ TEST_P(NewItems, NothingChangesWithoutAttributesOrWithoutNewItems) {
   untouched.item_users.offsets.assign(kShopItems + 1, 0);
   fill_new_items(untouched, catalogue(), UnitLength::yes, backend(), items.view());
   EXPECT_EQ(items.dense().values, start.values);
+}
+
+TEST_P(NewItems, FitUsersByRegressionAndByTheValuesOfTheirItems) {
+  if (!on_cpu()) GTEST_SKIP() << "on the CPU only";
+  const Dense of_users = support::random_dense(2, kWidth, 75);
+  const Dense of_items = support::random_dense(kShopItems, kWidth, 76);
+  const kernels::FloatMatrix users = device_matrix(of_users);
+  const kernels::FloatMatrix items = device_matrix(of_items);
+  const graph::UserItemGraph graph = shop();
+  NewItemScores scores(graph, attribute_links(catalogue()), {31, 32, 33, 34, 35, 36, 37, 38},
+                       users.view(), items.view(), backend());
+  kernels::FloatMatrix got = backend().matrix<float>(8, 2);
+  const std::vector<NodeId> both = {0, 1};
+  scores.score({both.data(), 2, kernels::Device::cpu}, got.view());
+  const Dense want = oracle_new_item_scores(of_users, of_items);
+  for (std::int64_t i = 0; i < 8; ++i) {
+    for (std::int64_t user = 0; user < 2; ++user)
+      EXPECT_NEAR(got.view()(i, user), want(i, user), 1e-3) << i << " " << user;
+  }
+  // An item with the same values as all others of the pool says nothing.
+  NewItemScores one(graph, attribute_links(catalogue()), {31}, users.view(), items.view(),
+                    backend());
+  one.score({both.data(), 2, kernels::Device::cpu}, got.view().rows_of(0, 1));
+  EXPECT_EQ(got.view()(0, 0), 0.0F);
+  EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()), {31}, items.view(), items.view(),
+                             backend()),
+               InputError);
 }
 
 TEST_P(NewItems, FurtherColumnsAddWhatAttributesShareWithTheUsersItems) {

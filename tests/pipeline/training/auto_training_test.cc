@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "models/new_items.h"
+#include "models/safetensors.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/judge.h"
 #include "pipeline/data/graph_stage.h"
@@ -210,6 +212,42 @@ TEST_F(AutoTraining, ItsVectorsLearnTheRankingOfTheMixture) {
   const Model model = Model::open(at("m"), dataset(), backend(), KnownPart::train);
   EXPECT_NEAR(evaluate(model, evaluation, silent_progress()).metrics.at("ndcg@20"),
               validation["vectors"].get<double>(), 1e-9);
+}
+
+TEST_F(AutoTraining, ItsVectorsLearnItemsThatNobodyHasTouched) {
+  train(distilling_recipe(), "few");
+  EXPECT_EQ(manifest("few")["model"]["distillation"]["new_items"], false) << "fewer than 20";
+  std::string items = read_text(data_path().parent_path() / "items.csv");
+  for (int item = 0; item < 40; ++item) items += fmt::format("new{},c{}\n", item, item % 4);
+  penchant::testing::write_text(at("items.csv"), items);
+  IngestOptions options;
+  options.log.files = {data_path().parent_path() / "events.csv"};
+  options.columns = {"user", "item", "time", "", "", ""};
+  options.item_table = TableSource{{at("items.csv")}, {}};
+  options.attributes = {penchant::testing::attribute("category")};
+  options.repeats = RepeatPolicy::sum;
+  ingest(options, at("shop.data"), silent_progress());
+  const Dataset shop = read_dataset(at("shop.data"));
+  pipeline::train(shop, make_graphs(shop.split.train, shop, {}), distilling_recipe(), "", at("m"),
+                  backend(), silent_progress());
+  EXPECT_EQ(manifest("m")["model"]["distillation"]["new_items"], true);
+  // What is stored is what was learnt, not the regression's.
+  const Model model = Model::open(at("m"), shop, backend());
+  const models::TensorFile learnt = models::read_safetensors(at("m") / "distilled.safetensors");
+  const kernels::ConstFloatView rows =
+      learnt.find_finite("items", shop.num_items(), model.layout().width(), "distilled").view();
+  kernels::FloatMatrix regressed = backend().matrix<float>(rows.rows, rows.cols);
+  backend().copy(rows, regressed.view());
+  const Graphs graphs = make_graphs(train_and_validation(shop), shop, {});
+  models::fill_new_items(graphs.user_item, graphs.item, models::UnitLength::no, backend(),
+                         regressed.view());
+  const graph::NodeId item = shop.items.find("new3");
+  double apart = 0.0;
+  for (std::int64_t j = 0; j < rows.cols; ++j) {
+    EXPECT_EQ(model.items()(item, j), rows(item, j));
+    apart += std::abs(static_cast<double>(rows(item, j) - regressed.view()(item, j)));
+  }
+  EXPECT_GT(apart, 1e-3);
 }
 
 TEST_F(AutoTraining, NothingLearnsWhereNothingCanBeJudgedOrLearnt) {
@@ -575,7 +613,7 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
   ASSERT_TRUE(learnt.has_value());
   const std::string metric = "ndcg@10";
   const Judge judge(task, dataset.item_statistics.count, metric, *backend);
-  EXPECT_GT(judge(learnt->users.view(), learnt->items.view()).value,
+  EXPECT_GT(judge(learnt->vectors.users.view(), learnt->vectors.items.view()).value,
             0.9 * judge(first.users.view(), first.items.view()).value);
 }
 

@@ -44,6 +44,13 @@ class Distil : public penchant::testing::SmallShopTest {
     std::iota(users.begin(), users.end(), NodeId{0});
     return users;
   }
+  static bool distil(models::Scorer& teacher, bool ranks_seen, std::vector<NodeId> users,
+                     const DistillationOptions& options, kernels::Backend& on, Progress& progress,
+                     Vectors& vectors) {
+    const std::optional<TaughtLists> taught = read_lists(teacher, graphs().user_item, ranks_seen,
+                                                         std::move(users), options, on, progress);
+    return taught && learn_lists(*taught, graphs().user_item, options, on, progress, vectors);
+  }
   /// How many of the teacher's first items of unseen ones are among the vectors', of kTop.
   static double agreement(const Vectors& vectors) {
     const auto scorer = teacher(backend());
@@ -89,8 +96,8 @@ class Distil : public penchant::testing::SmallShopTest {
 TEST_F(Distil, VectorsComeToRankAsTheTeacher) {
   Vectors vectors = start(backend());
   const double before = agreement(vectors);
-  ASSERT_TRUE(distil(*teacher(backend()), graphs().user_item, false, all_users(), {}, backend(),
-                     silent_progress(), vectors));
+  ASSERT_TRUE(
+      distil(*teacher(backend()), false, all_users(), {}, backend(), silent_progress(), vectors));
   const double after = agreement(vectors);
   EXPECT_LT(before, 7.0) << "nothing to learn";
   EXPECT_GT(after, before + 0.3);
@@ -100,8 +107,8 @@ TEST_F(Distil, VectorsComeToRankAsTheTeacher) {
 TEST_F(Distil, RanksWhatAUserHasWhereThatIsRanked) {
   const auto share_of_seen = [&](bool ranks_seen) {
     Vectors vectors = start(backend());
-    EXPECT_TRUE(distil(*teacher(backend()), graphs().user_item, ranks_seen, all_users(), {},
-                       backend(), silent_progress(), vectors));
+    EXPECT_TRUE(distil(*teacher(backend()), ranks_seen, all_users(), {}, backend(),
+                       silent_progress(), vectors));
     const graph::CsrView seen = graphs().user_item.user_items.view();
     int found = 0;
     for (NodeId user = 0; user < dataset().num_users(); ++user) {
@@ -134,8 +141,7 @@ TEST_F(Distil, DoesNotDependOnThreads) {
     Vectors vectors = start(*own);
     DistillationOptions options;
     options.list_size = 20;
-    distil(*teacher(*own), graphs().user_item, false, all_users(), options, *own, silent_progress(),
-           vectors);
+    distil(*teacher(*own), false, all_users(), options, *own, silent_progress(), vectors);
     results.push_back(numbers(vectors));
   }
   EXPECT_EQ(results[0], results[1]);
@@ -144,8 +150,8 @@ TEST_F(Distil, DoesNotDependOnThreads) {
 TEST_F(Distil, OtherUsersKeepTheirDirection) {
   const Vectors before = start(backend());
   Vectors vectors = start(backend());
-  ASSERT_TRUE(distil(*teacher(backend()), graphs().user_item, false, {0, 1, 2}, {}, backend(),
-                     silent_progress(), vectors));
+  ASSERT_TRUE(
+      distil(*teacher(backend()), false, {0, 1, 2}, {}, backend(), silent_progress(), vectors));
   const auto cosine = [&](NodeId user) {
     double product = 0.0;
     double a = 0.0;
@@ -168,8 +174,7 @@ TEST_F(Distil, AnInterruptedOneLeavesTheVectorsAsTheyWere) {
   const std::vector<float> before = numbers(vectors);
   penchant::testing::StopAfter progress(3);
   progress.begin("train");
-  EXPECT_FALSE(distil(*teacher(backend()), graphs().user_item, false, all_users(), {}, backend(),
-                      progress, vectors));
+  EXPECT_FALSE(distil(*teacher(backend()), false, all_users(), {}, backend(), progress, vectors));
   EXPECT_EQ(numbers(vectors), before);
 }
 
