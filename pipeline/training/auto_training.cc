@@ -54,6 +54,9 @@ namespace {
 /// vectors that learn the sum keep 4 (docs/decisions/0038-networks-in-the-mixture.md).
 constexpr double kFurtherNetworks = 0.02;
 
+/// Budgets after which vectors no longer begin to learn the mixture's ranking.
+constexpr double kLatestDistillation = 1.5;
+
 std::string describe(const AutoPlan& plan) {
   std::string text;
   if (plan.networks > 0) {
@@ -380,8 +383,12 @@ class AutoTrainer {
     const bool inner_product =
         mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F;
     if (inner_product && state_.members->size() == 1 && !adds_networks()) return false;
-    if (out_of_time()) state_.cut_short = true;
-    return !out_of_time();
+    // Members are trained once more in any case, which takes longer than learning their ranking: a
+    // machine slower than the plan's must not end in vectors that are far worse for a few seconds.
+    const bool far_behind =
+        elapsed() > kLatestDistillation * static_cast<double>(options_.budget.seconds);
+    if (far_behind) state_.cut_short = true;
+    return !far_behind;
   }
 
   /// Further networks join the sum in the end: what vectors learn then is better than what they can
