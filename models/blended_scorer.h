@@ -24,6 +24,8 @@ class BlendedScorer final : public Scorer {
   BlendedScorer(kernels::ConstFloatView users, kernels::ConstFloatView items,
                 std::vector<WeightedScorer> others);
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
+  void score_people(const People& people, kernels::Backend& backend,
+                    kernels::FloatView scores) override;
 
  private:
   kernels::ConstFloatView users_, items_;
@@ -36,6 +38,8 @@ class ScorerSum final : public Scorer {
   /// At least one term. Throws InputError if a weight is not finite.
   explicit ScorerSum(std::vector<WeightedScorer> terms);
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
+  void score_people(const People& people, kernels::Backend& backend,
+                    kernels::FloatView scores) override;
 
  private:
   std::vector<WeightedScorer> terms_;

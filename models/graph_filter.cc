@@ -332,21 +332,29 @@ void GraphFilter::add_low_pass(const CsrView& signals, Backend& backend, FloatVi
   backend.gemm(Transpose::no, Transpose::yes, 1.0F, basis, projections.view(), 1.0F, scores);
 }
 
+FloatMatrix GraphFilter::vectors_of(const CsrView& histories, std::int64_t dimension,
+                                    Backend& backend) const {
+  const std::int64_t width = std::min(dimension, static_cast<std::int64_t>(responses_.size()));
+  FloatMatrix vectors = backend.matrix<float>(histories.num_rows, width);
+  std::vector<float> signed_roots(responses_.begin(), responses_.begin() + width);
+  for (float& response : signed_roots)
+    response = std::copysign(std::sqrt(std::abs(response)), response);
+  const Csr scaled = signals(histories);
+  backend.spmm(*backend.sparse(scaled.view()), graph_->singular().view().cols_of(0, width),
+               vectors.view(), {});
+  scale_columns(vectors.view(), signed_roots, backend);
+  return vectors;
+}
+
 void GraphFilter::vectors(std::int64_t dimension, Backend& backend, FloatMatrix& users,
                           FloatMatrix& items) const {
-  const std::int64_t width = std::min(dimension, static_cast<std::int64_t>(responses_.size()));
-  const ConstFloatView basis = graph_->singular().view().cols_of(0, width);
-  users = backend.matrix<float>(graph_->num_users(), width);
+  users = vectors_of(graph_->rows().view(), dimension, backend);
+  const std::int64_t width = users.cols();
   items = backend.matrix<float>(graph_->num_items(), width);
   std::vector<float> roots(responses_.begin(), responses_.begin() + width);
   for (float& response : roots) response = std::sqrt(std::abs(response));
-  std::vector<float> signed_roots = roots;
-  for (std::size_t j = 0; j < roots.size(); ++j)
-    signed_roots[j] = std::copysign(roots[j], responses_[j]);
-  const Csr all = signals(graph_->rows().view());
-  backend.spmm(*backend.sparse(all.view()), basis, users.view(), {});
-  scale_columns(users.view(), signed_roots, backend);
-  backend.scale_rows(basis, device_scale_.view(), items.view());
+  backend.scale_rows(graph_->singular().view().cols_of(0, width), device_scale_.view(),
+                     items.view());
   scale_columns(items.view(), roots, backend);
 }
 

@@ -90,6 +90,10 @@ class GraphFilter final : public Scorer {
 
   /// Users without a row have the mean of all others' scores.
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
+  void score_people(const People& people, kernels::Backend& backend,
+                    kernels::FloatView scores) override {
+    respond(people.rows, backend, scores);
+  }
 
   /// Scores for any rows: histories [B x I], scores [I x B].
   void respond(const graph::CsrView& histories, kernels::Backend& backend,
@@ -100,6 +104,9 @@ class GraphFilter final : public Scorer {
   /// response, so that items compare with items as well.
   void vectors(std::int64_t dimension, kernels::Backend& backend, kernels::FloatMatrix& users,
                kernels::FloatMatrix& items) const;
+  /// The same of anybody: histories [B x I], vectors [B x D].
+  kernels::FloatMatrix vectors_of(const graph::CsrView& histories, std::int64_t dimension,
+                                  kernels::Backend& backend) const;
 
  private:
   std::int64_t rank() const { return static_cast<std::int64_t>(weights_.size()); }

@@ -24,6 +24,16 @@ std::vector<float> degrees(const graph::CsrView& matrix) {
   return {sums.begin(), sums.end()};
 }
 
+/// Each row times its scale, at `scale_of(row)`.
+template <typename ScaleOf>
+void scale_rows(Csr& rows, ScaleOf scale_of) {
+  rows.values.resize(rows.columns.size(), 1.0F);
+  for (std::int64_t b = 0; b < rows.num_rows; ++b) {
+    for (auto e = rows.offsets[graph::at(b)]; e < rows.offsets[graph::at(b) + 1]; ++e)
+      rows.values[graph::at(e)] *= scale_of(b);
+  }
+}
+
 /// degree^-power, 0 where the degree is 0.
 std::vector<float> inverse_powers(std::span<const float> degree, float power) {
   std::vector<float> scale;
@@ -51,21 +61,32 @@ LinearFilter::LinearFilter(const graph::UserItemGraph& graph, const LinearFilter
   item_scale_ = kernels::to_device(inverse_powers(item_degree, options.item_power), backend);
 }
 
+void LinearFilter::check(std::int64_t width, FloatView scores) const {
+  if (scores.rows == item_users_.num_rows && scores.cols == width) return;
+  throw InputError(fmt::format("linear filter: scores are [{} x {}], expected [{} x {}]",
+                               scores.rows, scores.cols, item_users_.num_rows, width));
+}
+
+void LinearFilter::score_people(const People& people, Backend& backend, FloatView scores) {
+  check(people.rows.num_rows, scores);
+  if (scores.rows == 0 || scores.cols == 0) return;
+  const std::vector<float> scale = inverse_powers(degrees(people.rows), 0.5F);
+  Csr rows{people.rows.num_rows,
+           people.rows.num_cols,
+           {people.rows.offsets.begin(), people.rows.offsets.end()},
+           {people.rows.columns.begin(), people.rows.columns.end()},
+           {people.rows.values.begin(), people.rows.values.end()}};
+  scale_rows(rows, [&](std::int64_t b) { return scale[graph::at(b)]; });
+  respond(std::move(rows), backend, scores);
+}
+
 void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scores) {
   const std::int64_t width = users.size;
-  const std::int64_t num_items = item_users_.num_rows;
-  if (scores.rows != num_items || scores.cols != width) {
-    throw InputError(fmt::format("linear filter: scores are [{} x {}], expected [{} x {}]",
-                                 scores.rows, scores.cols, num_items, width));
-  }
-  if (width == 0 || num_items == 0) return;
+  check(width, scores);
+  if (width == 0 || scores.rows == 0) return;
   const graph::CsrView all = user_items_.view();
   Csr rows = graph::select_rows(all, {users.data, graph::at(width)});
-  rows.values.resize(rows.columns.size(), 1.0F);
-  for (std::int64_t b = 0; b < width; ++b) {
-    for (auto e = rows.offsets[graph::at(b)]; e < rows.offsets[graph::at(b) + 1]; ++e)
-      rows.values[graph::at(e)] *= row_scale_[graph::at(users[b])];
-  }
+  scale_rows(rows, [&](std::int64_t b) { return row_scale_[graph::at(users[b])]; });
   respond(std::move(rows), backend, scores);
   mean_scores_.add_to_new_users(
       all, row_scale_, users,

@@ -34,8 +34,11 @@ class LinearFilter final : public Scorer {
   /// Two sparse products of width B: time O(E B), memory (I + U) B. Items without interactions have
   /// zeros, users without any have the mean of all others' scores.
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
+  void score_people(const People& people, kernels::Backend& backend,
+                    kernels::FloatView scores) override;
 
  private:
+  void check(std::int64_t width, kernels::FloatView scores) const;
   /// `rows` [B x I]: histories, d_u^-1/2 times each.
   void respond(graph::Csr rows, kernels::Backend& backend, kernels::FloatView scores);
 

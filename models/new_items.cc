@@ -127,6 +127,30 @@ void fill_new_items(const graph::UserItemGraph& user_item, const graph::ItemGrap
   backend.sync();
 }
 
+ItemProfiles::ItemProfiles(const graph::UserItemGraph& user_item, const Csr& links,
+                           std::int64_t num_columns, Backend& backend) {
+  const Csr weighted = weighted_by_rarity(links);
+  basis_ = profile_basis(user_item, weighted, num_columns, backend);
+  by_item_ = backend.matrix<float>(links.num_rows, basis_.cols());
+  backend.spmm(*backend.sparse(weighted.view()), basis_.view(), by_item_.view(), {});
+}
+
+ItemProfiles::ItemProfiles(const graph::UserItemGraph& user_item,
+                           const graph::ItemGraph& item_graph, std::int64_t num_columns,
+                           Backend& backend)
+    : ItemProfiles(user_item, attribute_links(item_graph), num_columns, backend) {}
+
+void ItemProfiles::write(const graph::CsrView& rows, Backend& backend, FloatView columns) const {
+  graph::CsrView had = rows;
+  had.values = {};
+  const FloatView profiles = columns.cols_of(0, by_item_.cols());
+  backend.spmm(*backend.sparse(had), by_item_.view(), profiles, {});
+  Vector<float> norms = backend.vector<float>(rows.num_rows);
+  backend.normalize_rows(profiles, profiles, norms.view());
+  backend.fill(columns.cols_of(by_item_.cols(), 1), 1.0F);
+  backend.sync();
+}
+
 std::int64_t append_new_item_columns(const graph::UserItemGraph& user_item,
                                      const graph::ItemGraph& item_graph, std::int64_t num_columns,
                                      Backend& backend, FloatMatrix& users, FloatMatrix& items) {
@@ -136,26 +160,17 @@ std::int64_t append_new_item_columns(const graph::UserItemGraph& user_item,
   const Touched touched = touched_items(user_item, links);
   if (!touched.both) return 0;
 
-  const Csr weighted = weighted_by_rarity(links);
-  const FloatMatrix basis = profile_basis(user_item, weighted, num_columns, backend);
-  const std::int64_t rank = basis.cols();
-
+  const ItemProfiles profiles(user_item, links, num_columns, backend);
+  const std::int64_t rank = profiles.basis_.cols();
   const std::int64_t dim = items.cols();
   users = widened(users.view(), rank + 1, backend);
   items = widened(items.view(), rank + 1, backend);
-  FloatMatrix by_item = backend.matrix<float>(items.rows(), rank);
-  backend.spmm(*backend.sparse(weighted.view()), basis.view(), by_item.view(), {});
-  graph::CsrView bought = user_item.user_items.view();
-  bought.values = {};
-  const FloatView of_users = users.view().cols_of(dim, rank);
-  backend.spmm(*backend.sparse(bought), by_item.view(), of_users, {});
-  Vector<float> norms = backend.vector<float>(users.rows());
-  backend.normalize_rows(of_users, of_users, norms.view());
-  backend.fill(users.view().cols_of(dim + rank, 1), 1.0F);
+  profiles.write(user_item.user_items.view(), backend, users.view().cols_of(dim, rank + 1));
 
   kernels::SpmmOptions share;
   share.alpha = kProfileShare;
-  backend.spmm(*backend.sparse(links.view()), basis.view(), items.view().cols_of(dim, rank), share);
+  backend.spmm(*backend.sparse(links.view()), profiles.basis_.view(),
+               items.view().cols_of(dim, rank), share);
   std::vector<float> known;
   std::vector<float> log_count;
   for (std::int64_t item = 0; item < items.rows(); ++item) {

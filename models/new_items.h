@@ -49,4 +49,24 @@ std::int64_t append_new_item_columns(const graph::UserItemGraph& user_item,
                                      kernels::Backend& backend, kernels::FloatMatrix& users,
                                      kernels::FloatMatrix& items);
 
+/// The same R + 1 columns of people by what they had.
+class ItemProfiles {
+ public:
+  ItemProfiles(const graph::UserItemGraph& user_item, const graph::ItemGraph& item_graph,
+               std::int64_t num_columns, kernels::Backend& backend);
+  std::int64_t num_columns() const { return by_item_.cols() + 1; }
+  /// Overwrites `columns` [B x (R + 1)]; rows [B x I]. Waits for the device.
+  void write(const graph::CsrView& rows, kernels::Backend& backend,
+             kernels::FloatView columns) const;
+
+ private:
+  friend std::int64_t append_new_item_columns(const graph::UserItemGraph&, const graph::ItemGraph&,
+                                              std::int64_t, kernels::Backend&,
+                                              kernels::FloatMatrix&, kernels::FloatMatrix&);
+  ItemProfiles(const graph::UserItemGraph& user_item, const graph::Csr& links,
+               std::int64_t num_columns, kernels::Backend& backend);
+  kernels::FloatMatrix basis_;    ///< [V x R] b_v
+  kernels::FloatMatrix by_item_;  ///< [I x R] sum_v a_iv w_v b_v
+};
+
 }  // namespace penchant::models
