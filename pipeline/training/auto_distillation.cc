@@ -16,10 +16,6 @@ using kernels::Backend;
 
 namespace {
 
-/// Of mixtures with a network, whose scores at the top of a list are flatter
-/// (docs/decisions/0038-networks-in-the-mixture.md).
-constexpr float kNetworkListTemperature = 0.8F;
-
 /// Those of the mixture's first member, or of a filter alone its leading singular ones.
 Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filter,
                       std::int64_t width, Backend& backend) {

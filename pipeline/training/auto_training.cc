@@ -57,7 +57,7 @@ constexpr double kFurtherNetworks = 0.02;
 /// Budgets after which vectors no longer begin to learn the mixture's ranking.
 constexpr double kLatestDistillation = 1.5;
 
-std::string describe(const AutoPlan& plan) {
+std::string describe_plan(const AutoPlan& plan) {
   std::string text;
   if (plan.networks > 0) {
     text = fmt::format("{} of {} epochs",
@@ -110,8 +110,8 @@ class AutoTrainer {
     open_directory(config_toml);
     progress_.update(0, 0,
                      fmt::format("plan for {} s: a filter of rank {}, {}, choices on {} users",
-                                 options_.budget.seconds, *options_.filter.rank, describe(plan_),
-                                 plan_.selection_users));
+                                 options_.budget.seconds, *options_.filter.rank,
+                                 describe_plan(plan_), plan_.selection_users));
     report.interrupted = !decide();
     if (!report.interrupted) report.interrupted = !make();
     report.best_validation = state_.value.value_or(0.0);

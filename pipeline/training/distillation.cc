@@ -303,9 +303,10 @@ std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::User
     const ConstFloatView values = download_scores(top_scores.view(), backend);
     for (std::int64_t i = 0; i < count; ++i) {
       std::copy_n(found.row(i), list_size, taught.lists.view().row(first + i));
-      share_by_scores(values.row(i), std::span(found.row(i), at(list_size)),
-                      static_cast<double>(options.list_temperature),
-                      taught.shares.view().row(first + i));
+      const auto length =
+          at(std::find(found.row(i), found.row(i) + list_size, graph::kNoNode) - found.row(i));
+      list_shares({values.row(i), length}, options.list_temperature,
+                  {taught.shares.view().row(first + i), length});
     }
   }
   return taught;

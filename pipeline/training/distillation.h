@@ -18,18 +18,21 @@
 #include "kernels/backend.h"
 #include "models/scorer.h"
 #include "pipeline/artifact/progress.h"
+#include "pipeline/model/taught_lists.h"
 #include "pipeline/training/new_item_learning.h"
 
 namespace penchant::pipeline {
 
 struct DistillationOptions {
-  std::int64_t epochs = 20;      ///< over all users; more where there are few of them
-  std::int64_t list_size = 100;  ///< K
+  std::int64_t epochs = 20;            ///< over all users; more where there are few of them
+  std::int64_t list_size = kListSize;  ///< K
   std::int64_t num_negatives = 1024;
-  double negative_power = 0.75;    ///< of an item's number of users
-  float list_temperature = 1.25F;  ///< of the scores of a list, in their standard deviations
-  float temperature = 0.08F;       ///< of the inner products; vectors have length 1 at the start
-  float learning_rate = 0.01F;     ///< peak; Adam with cosine decay
+  double negative_power = 0.75;  ///< of an item's number of users
+  /// Of the scores of a list, in their standard deviations.
+  float list_temperature = kListTemperature;
+  /// Of the inner products; vectors have length 1 at the start.
+  float temperature = kTaughtTemperature;
+  float learning_rate = 0.01F;  ///< peak; Adam with cosine decay
   graph::Seed seed{42};
 };
 
