@@ -338,7 +338,8 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
       "--history", flags->history,
       "Instead of --user: raw item ids, oldest first, separated by commas; may be given several "
       "times. An id that holds a comma is given as a --history of its own, or in quotes as in CSV. "
-      "Models without a sequence encoder take the mean of the items' vectors");
+      "Ranked by all that the model knows unless --ranking or a configuration's evaluate.ranking "
+      "says vectors");
   history_option->allow_extra_args(false);
   recommend_verb->add_option("--k", flags->k, "How many items")->capture_default_str();
   recommend_verb->add_option("--seen", flags->seen,
@@ -351,7 +352,10 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
     const Config config = invocation.config_for("recommend");
     const SeenItems seen_items = flags->seen.empty() ? config.evaluate.seen_items
                                                      : parse_enum<SeenItems>(flags->seen, "--seen");
-    const Ranking ranking = chosen_ranking(flags->ranking, config);
+    // Someone new has no vector that was learned: all that the model knows ranks best.
+    const bool asked = !flags->ranking.empty() || config.given.contains("evaluate.ranking");
+    const Ranking ranking =
+        !history_option->empty() && !asked ? Ranking::full : chosen_ranking(flags->ranking, config);
     print_answer(
         answer_by_one_version(
             flags->data, flags->model,
@@ -369,18 +373,13 @@ void add_embed_verbs(CLI::App& program, Invocation& invocation) {
                     fmt::format("for user {}, {}\n", printable(flags->user, kWholeText), seen),
                     std::move(items)};
               }
-              if (ranking == Ranking::full && model.has_scorer()) {
-                throw InputError(
-                    "recommend --history: --ranking full is for users of the data set, whom alone "
-                    "the filter and the repeats beside the vectors know");
-              }
               const std::vector<std::string> ids =
                   history_items(flags->history, loaded->dataset.items);
               const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
-              auto items = model.recommend_for_history(raw_items, flags->k, seen_items);
-              const std::string title =
-                  fmt::format("for a history of {} items, {}{}\n", raw_items.size(), seen,
-                              model.has_interest() ? "" : ", by the mean of their vectors");
+              auto items = model.recommend_for_history(raw_items, flags->k, seen_items, ranking);
+              const std::string title = fmt::format(
+                  "for a history of {} items, {}, by {}\n", raw_items.size(), seen,
+                  ranking == Ranking::full && model.has_scorer() ? "the full score" : "vectors");
               return Answer{std::move(loaded), title, std::move(items)};
             }),
         invocation.json);

@@ -354,7 +354,7 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("evaluate.ranking", evaluate.ranking,
                        "evaluate, recommend and score: vectors (inner products of what embed "
                        "writes), or full (with the filter, repeats or mixture that the model adds; "
-                       "evaluate shows both)"),
+                       "evaluate shows both; recommend --history takes full unless this is given)"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,
                        "AUC, MRR and mean rank, a second pass over all scores"),
       PENCHANT_SETTING("embeddings.out", embeddings_out, "where embed writes"),

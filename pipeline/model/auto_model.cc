@@ -137,7 +137,8 @@ std::vector<float> roots_of_degrees(const graph::CsrView& user_items) {
 MixedScorer::MixedScorer(ConstFloatView users, ConstFloatView items,
                          const graph::UserItemGraph& graph, const Mixture& mixture,
                          std::shared_ptr<Scorer> filter, Backend& backend)
-    : users_(backend.matrix<float>(users.rows, users.cols)),
+    : popularity_weight_(mixture.popularity_weight),
+      users_(backend.matrix<float>(users.rows, users.cols)),
       items_(backend.matrix<float>(items.rows, items.cols)) {
   backend.copy(users, users_.view());
   backend.copy(items, items_.view());
@@ -153,6 +154,24 @@ MixedScorer::MixedScorer(ConstFloatView users, ConstFloatView items,
   if (filter != nullptr)
     others.push_back({std::move(filter), static_cast<float>(mixture.filter_weight)});
   blended_ = std::make_unique<models::BlendedScorer>(users_.view(), items_.view(), others);
+}
+
+void MixedScorer::score_people(const models::People& people, Backend& backend,
+                               kernels::FloatView scores) {
+  const std::int64_t own = users_.cols() - (popularity_weight_ != 0.0 ? 1 : 0);
+  if (people.vectors.cols < own) {
+    throw InputError(fmt::format("scores of people: vectors have {} numbers, expected {}",
+                                 people.vectors.cols, own));
+  }
+  FloatMatrix vectors = backend.matrix<float>(people.rows.num_rows, users_.cols());
+  backend.fill(vectors.view(), 1.0F);
+  backend.copy(people.vectors.cols_of(0, own), vectors.view().cols_of(0, own));
+  kernels::Vector<float> scale = kernels::to_device(roots_of_degrees(people.rows), backend);
+  FloatMatrix scaled = backend.matrix<float>(vectors.rows(), vectors.cols());
+  backend.scale_rows(vectors.view(), scale.view(), scaled.view());
+  models::People with_vectors = people;
+  with_vectors.vectors = scaled.view();
+  blended_->score_people(with_vectors, backend, scores);
 }
 
 namespace {
@@ -245,31 +264,21 @@ std::vector<ScoreTerm> auto_terms(const json& model) {
   return terms;
 }
 
+bool has_auto_scorer(const json& model) {
+  return is_distilled(model) || Mixture::from_json(model.at("mixture")).filter_weight != 0.0 ||
+         stored_repeats(model).weight != 0.0F || members_of(model).size() > 1;
+}
+
 std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json& model,
                                     const Dataset& dataset, const graph::UserItemGraph& graph,
-                                    const Histories& histories, KnownPart known, Backend& backend) {
+                                    const VectorViews& trained, const Histories& histories,
+                                    Backend& backend) {
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
-  const RepeatBlend repeats = stored_repeats(model);
-  const bool inner_product =
-      mixture.vectors && mixture.filter_weight == 0.0 && repeats.weight == 0.0F;
-  if (inner_product && !is_distilled(model)) return nullptr;
   std::shared_ptr<Scorer> filter;
   if (mixture.filter_weight != 0.0)
     filter = load_filter(model_directory, model, graph, backend, dataset.use);
-  FinishedVectors trained;
-  if (mixture.vectors) {
-    const std::vector<MixtureMember> members = members_of(model);
-    std::vector<Model> opened;
-    std::vector<WeightedVectors> weighted;
-    for (const MixtureMember& member : members) {
-      opened.push_back(Model::open(model_directory / member.folder, dataset, backend, known));
-      const Model& one = opened.back();
-      weighted.push_back({{one.users(), one.items(), one.layout()}, member.weight});
-    }
-    trained = joined(weighted, backend);
-  }
-  return mixed_scorer({trained.users.view(), trained.items.view(), trained.layout}, mixture,
-                      std::move(filter), repeats, graph, histories, backend);
+  return mixed_scorer(trained, mixture, std::move(filter), stored_repeats(model), graph, histories,
+                      backend);
 }
 
 }  // namespace penchant::pipeline

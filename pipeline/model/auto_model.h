@@ -73,8 +73,12 @@ class MixedScorer final : public models::Scorer {
   void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override {
     blended_->score(users, backend, scores);
   }
+  /// The people's vectors are as wide as the users', or wider: further columns do not count.
+  void score_people(const models::People& people, kernels::Backend& backend,
+                    kernels::FloatView scores) override;
 
  private:
+  double popularity_weight_;
   kernels::FloatMatrix users_, items_;
   std::unique_ptr<models::BlendedScorer> blended_;
 };
@@ -100,12 +104,15 @@ FinishedVectors auto_vectors(const std::filesystem::path& model_directory,
                              const nlohmann::json& manifest, const Dataset& dataset,
                              const Graphs& graphs, kernels::Backend& backend,
                              KnownPart known = KnownPart::train_and_validation);
-/// Its scores; null if the inner products of the vectors that it stores are all. `histories` is what repeats are counted
-/// in, `known` what a network knows of users.
+/// Whether its scores are more than the inner products of the vectors that it stores: there is a
+/// filter, are repeats, several members, or vectors that learnt all of it.
+bool has_auto_scorer(const nlohmann::json& model);
+/// Its scores where has_auto_scorer. `trained` are the members' vectors, `joined`, if the mixture
+/// has some; `histories` is what repeats are counted in.
 std::unique_ptr<models::Scorer> auto_scorer(const std::filesystem::path& model_directory,
                                             const nlohmann::json& model, const Dataset& dataset,
                                             const graph::UserItemGraph& graph,
-                                            const Histories& histories, KnownPart known,
+                                            const VectorViews& trained, const Histories& histories,
                                             kernels::Backend& backend);
 /// What they are made of.
 std::vector<ScoreTerm> auto_terms(const nlohmann::json& model);

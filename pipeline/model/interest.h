@@ -19,12 +19,10 @@ enum class PairScore { none, probability, rating };
 class InterestScorer {
  public:
   virtual ~InterestScorer() = default;
-  /// Vectors of users given by their histories, for inner products with items() or
-  /// Model::items; an empty history gets a defined vector.
+  /// Vectors of users given by their histories, for inner products with the items' of the model that
+  /// it is; an empty history gets a defined vector.
   virtual kernels::FloatMatrix user_vectors(const Histories& histories,
                                             kernels::Backend& backend) = 0;
-  /// Where Model::items are not the network's own but have learnt of them: those; else no rows.
-  virtual kernels::ConstFloatView items() const { return {}; }
   virtual PairScore pair_score() const = 0;
   /// P(interest | user, item) or the expected rating of pairs: history_rows[p] is a row of the
   /// histories, items[p] an item. Throws InputError if the model has neither.

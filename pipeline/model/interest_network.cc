@@ -220,17 +220,19 @@ std::vector<float> InterestNetwork::pair_outputs(const Histories& histories,
   return outputs;
 }
 
-void TrainedInterest::embeddings(const Histories& histories, Backend& backend, FloatMatrix& users,
-                                 FloatMatrix& items) {
-  mean_user_ = network_->embeddings(network_->histories(histories), backend, users, items);
-}
-
-void TrainedInterest::set_items(ConstFloatView items, Backend& backend) {
-  items_ = backend.matrix<float>(items.rows, items.cols);
-  backend.copy(items, items_.view());
+void TrainedInterest::embeddings(Backend& backend, FloatMatrix& users, FloatMatrix& items) {
+  mean_user_ = network_->embeddings(network_->histories(known_()), backend, users, items);
 }
 
 FloatMatrix TrainedInterest::user_vectors(const Histories& histories, Backend& backend) {
+  bool all_have_events = true;
+  for (std::int64_t row = 0; row < histories.size(); ++row)
+    all_have_events &= histories.length(row) > 0;
+  // The mean is that of all users: a look-up by a history goes without.
+  if (!all_have_events && mean_user_.rows() == 0) {
+    FloatMatrix users, items;
+    embeddings(backend, users, items);
+  }
   FloatMatrix users =
       network_->user_vectors(network_->histories(histories), mean_user_.view(), backend);
   if (!popularity_column_) return users;

@@ -3,6 +3,7 @@
 // finished model.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -53,33 +54,33 @@ class InterestNetwork {
 class TrainedInterest final : public InterestScorer {
  public:
   /// `popularity_column`: the item vectors that user_vectors are for have a column of popularity
-  /// behind them (append_popularity), for which users have a 1.
+  /// behind them (append_popularity), for which users have a 1. `known` gives the histories of the
+  /// data set's users.
   TrainedInterest(std::unique_ptr<InterestNetwork> network, bool popularity_column,
-                  Calibration calibration)
+                  Calibration calibration, std::function<Histories()> known)
       : network_(std::move(network)),
         popularity_column_(popularity_column),
-        calibration_(std::move(calibration)) {}
+        calibration_(std::move(calibration)),
+        known_(std::move(known)) {}
   kernels::FloatMatrix user_vectors(const Histories& histories, kernels::Backend& backend) override;
-  kernels::ConstFloatView items() const override { return items_.view(); }
   PairScore pair_score() const override;
   /// Without a history: a logit of 0, or the mean rating.
   std::vector<float> pair_scores(const Histories& histories,
                                  std::span<const graph::NodeId> history_rows,
                                  std::span<const graph::NodeId> items,
                                  kernels::Backend& backend) override;
-  /// Vectors of the data set's users and items, without a column of popularity; sets the mean user.
-  /// To be called before the others.
-  void embeddings(const Histories& histories, kernels::Backend& backend,
-                  kernels::FloatMatrix& users, kernels::FloatMatrix& items);
-  /// Keeps a copy as what items() are: those of `embeddings`, and their column of popularity.
-  void set_items(kernels::ConstFloatView items, kernels::Backend& backend);
+  /// Vectors of the data set's users and items, without a column of popularity. This or
+  /// forward_items is to be called before the others.
+  void embeddings(kernels::Backend& backend, kernels::FloatMatrix& users,
+                  kernels::FloatMatrix& items);
+  void forward_items(kernels::Backend& backend) { network_->model().forward_items(backend); }
 
  private:
   std::unique_ptr<InterestNetwork> network_;
   bool popularity_column_;
   Calibration calibration_;
-  kernels::FloatMatrix mean_user_;  ///< [1 x D]
-  kernels::FloatMatrix items_;
+  std::function<Histories()> known_;
+  kernels::FloatMatrix mean_user_;  ///< [1 x D], once it is known
 };
 
 }  // namespace penchant::pipeline

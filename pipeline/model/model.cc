@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/model/model.h"
 
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -17,7 +16,7 @@
 #include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model_facts.h"
-#include "pipeline/model/stored_vectors.h"
+#include "pipeline/model/model_impl.h"
 #include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
@@ -27,97 +26,6 @@ using kernels::Backend;
 using kernels::ConstFloatView;
 using models::ModelKind;
 using nlohmann::json;
-
-namespace {
-
-constexpr std::int64_t kAllEvents = std::numeric_limits<std::int64_t>::max();
-
-/// The vectors of all users or all items, wherever they lie.
-class VectorTable {
- public:
-  void own(kernels::FloatMatrix matrix) {
-    owned_ = std::move(matrix);
-    file_.reset();
-  }
-  void map(fs::path path, std::int64_t rows, std::int64_t cols) {
-    path_ = std::move(path);
-    file_ = map_vectors(path_, rows, cols);
-  }
-  /// Of what is mapped: pipeline/model/stored_vectors.h.
-  void require_finite(std::int64_t first, std::int64_t count) const {
-    if (file_) pipeline::require_finite(mapped().rows_of(first, count), path_, first);
-  }
-  /// On the backend's device: mapped, or a copy made by the first call.
-  ConstFloatView view(Backend& backend) {
-    if (file_ && backend.device() == kernels::Device::cpu) return mapped();
-    if (file_ && owned_.rows() == 0) {
-      owned_ = backend.matrix<float>(file_->rows(), file_->cols());
-      backend.copy(mapped(), owned_.view());
-      backend.sync();
-    }
-    return std::as_const(owned_).view();
-  }
-
- private:
-  ConstFloatView mapped() const {
-    return {file_->values().data(), file_->rows(), file_->cols(), file_->cols(),
-            kernels::Device::cpu};
-  }
-
-  fs::path path_;
-  std::optional<graph::MappedNpy<float>> file_;
-  kernels::FloatMatrix owned_;
-};
-
-}  // namespace
-
-struct Model::Impl {
-  const Dataset& dataset;
-  Backend& backend;
-  fs::path directory = {};
-  std::string identity = {};  ///< of the manifest that was read
-  json manifest = {};
-  KnownPart known = KnownPart::train_and_validation;
-  ModelFacts facts = {};
-  std::optional<VectorValidation> validation = {};
-  VectorLayout layout = {};
-  VectorTable users = {}, items = {};
-  bool items_finite = false;  ///< known to be
-  bool has_scorer = false, has_interest = false;
-  graph::NodeId scored_user = graph::kNoNode;     ///< the only one that the scorer knows; or all
-  std::shared_ptr<models::Scorer> scorer = {};    ///< null until it is made
-  std::unique_ptr<InterestScorer> interest = {};  ///< null until it is made
-  std::optional<Dataset> whole = {};              ///< of a data set read for look-ups
-  std::optional<Histories> histories = {};
-
-  void open();
-  void open_vectors();
-  void require_finite(graph::NodeId user);
-  const Dataset& all_of_it();
-  models::Scorer* scorer_of(graph::NodeId user);
-  void make_scorer(graph::NodeId user);
-  Graphs make_graphs_of(const Dataset& data) const;
-  FinishedVectors make_interest();
-  void own_users();
-
-  std::string upgrade() const {
-    return fmt::format("`penchant upgrade {} {}`", dataset.directory.string(), directory.string());
-  }
-  /// What reads the vectors: its errors say what makes them again.
-  template <typename Read>
-  void reading_vectors(Read read) const {
-    try {
-      read();
-    } catch (const InputError& error) {
-      throw InputError(fmt::format("{}; {} writes the vectors again", error.what(), upgrade()));
-    }
-  }
-  /// Before files are read that belong to those read before.
-  void require_same() const {
-    if (manifest_identity(directory) != identity)
-      throw InputError(fmt::format("{}: was replaced while it was in use", directory.string()));
-  }
-};
 
 void Model::Impl::open() {
   identity = manifest_identity(directory);
@@ -132,10 +40,9 @@ void Model::Impl::open() {
   require_data(directory, manifest, dataset);
   facts = model_facts(directory, manifest);
   has_interest = facts.network.has_value();
-  // What is distilled has learnt a score that is more than inner products.
   has_scorer = has_term(facts.terms, TermKind::filter) ||
                has_term(facts.terms, TermKind::repeats) ||
-               (facts.kind == ModelKind::automatic && is_distilled(manifest.at("model")));
+               (is_automatic() && has_auto_scorer(manifest.at("model")));
   take_values(directory / kManifestName, [&] {
     layout = VectorLayout::from_json(manifest.at("layout"));
     if (const json stored = manifest.value("validation", json()); !stored.is_null())
@@ -183,8 +90,9 @@ const Dataset& Model::Impl::all_of_it() {
 /// What it ranks by, of this user or, with kNoNode, of all.
 models::Scorer* Model::Impl::scorer_of(graph::NodeId user) {
   if (user != graph::kNoNode && (!has_scorer || has_term(facts.terms, TermKind::vectors)))
-    require_finite(user);
-  const bool fits = scorer != nullptr && (scored_user == graph::kNoNode || scored_user == user);
+    require_finite(user == kPeople ? graph::kNoNode : user);
+  const bool fits = scorer != nullptr &&
+                    (scored_user == graph::kNoNode || scored_user == user || user == kPeople);
   if (has_scorer && !fits) make_scorer(user);
   return scorer.get();
 }
@@ -195,23 +103,44 @@ void Model::Impl::make_scorer(graph::NodeId user) {
   const bool of_one = repeats && dataset.use == DatasetUse::lookup && user != graph::kNoNode;
   scored_user = of_one ? user : graph::kNoNode;
   Histories known_events;
-  if (repeats) {
+  if (of_one && user == kPeople) {
+    known_events.offsets.assign(graph::at(dataset.num_users()) + 1, 0);
+  } else if (repeats) {
     known_events = of_one ? known_history(dataset, user, known)
                           : known_histories(all_of_it(), known, kAllEvents);
   }
-  const graph::UserItemGraph graph = make_known_links(
-      dataset, facts.saw_validation ? KnownPart::train_and_validation : KnownPart::train,
-      facts.graph_options);
+  const graph::UserItemGraph graph = make_links();
   const json& model = manifest.at("model");
   if (facts.kind == ModelKind::graph_filter) {
     scorer = load_filter(directory, model, graph, backend, dataset.use);
-  } else if (facts.kind == ModelKind::automatic) {
-    scorer = auto_scorer(directory, model, dataset, graph, known_events, known, backend);
+  } else if (is_automatic()) {
+    const FinishedVectors trained = opened_members(user).joined();
+    scorer = auto_scorer(directory, model, dataset, graph,
+                         {trained.users.view(), trained.items.view(), trained.layout}, known_events,
+                         backend);
   } else {
     scorer = trained_scorer(manifest, graph, {users.view(backend), items.view(backend), layout},
                             known_events, backend);
   }
   require_same();
+}
+
+/// Networks read the whole data set for people; then all of them read it once.
+const MemberModels& Model::Impl::opened_members(graph::NodeId user) {
+  if (members == nullptr) {
+    std::vector<MixtureMember> own = members_of(manifest.at("model"));
+    const bool whole_read = user == kPeople && network_of(own) != nullptr;
+    members = std::make_unique<MemberModels>(directory, std::move(own),
+                                             whole_read ? all_of_it() : dataset, backend, known);
+  }
+  return *members;
+}
+
+/// Users and items of what the model was made of.
+graph::UserItemGraph Model::Impl::make_links() const {
+  return make_known_links(dataset,
+                          facts.saw_validation ? KnownPart::train_and_validation : KnownPart::train,
+                          facts.graph_options);
 }
 
 /// What the model was made of.
@@ -220,27 +149,26 @@ Graphs Model::Impl::make_graphs_of(const Dataset& data) const {
                      facts.graph_options);
 }
 
-/// Returns the vectors that came with it.
-FinishedVectors Model::Impl::make_interest() {
+/// Its network, if it has one.
+InterestScorer* Model::Impl::made_interest() {
+  if (!has_interest || interest != nullptr) return interest.get();
   require_same();
   const Dataset& data = all_of_it();
-  const Graphs graphs = make_graphs_of(data);
   const fs::path folder = directory / *facts.network;
   const json own = facts.network->empty() ? manifest : read_manifest(folder, kModelArtifact);
-  FinishedVectors vectors;
-  interest = load_interest(folder, own, data, graphs, known, backend, vectors);
+  interest = load_interest(folder, own, data, make_graphs_of(data).item, known, backend);
   require_same();
-  return vectors;
+  return interest.get();
 }
 
 /// Vectors of users that a network makes, by what is known of them.
 void Model::Impl::own_users() {
-  if (facts.kind != ModelKind::automatic) {
-    users.own(make_interest().users);
-  } else if (!is_distilled(manifest.at("model"))) {
-    const Dataset& data = all_of_it();
-    users.own(auto_vectors(directory, manifest, data, make_graphs_of(data), backend, known).users);
-  }
+  if (is_taught()) return;
+  const Dataset& data = all_of_it();
+  const Graphs graphs = make_graphs_of(data);
+  users.own((is_automatic() ? auto_vectors(directory, manifest, data, graphs, backend, known)
+                            : trained_vectors(directory, manifest, data, graphs, backend, known))
+                .users);
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -294,10 +222,7 @@ bool Model::has_interest() const { return impl_->has_interest; }
 models::Scorer* Model::scorer() const { return impl_->scorer_of(graph::kNoNode); }
 models::Scorer* Model::scorer_of(graph::NodeId user) const { return impl_->scorer_of(user); }
 
-InterestScorer* Model::interest() const {
-  if (impl_->has_interest && impl_->interest == nullptr) impl_->make_interest();
-  return impl_->interest.get();
-}
+InterestScorer* Model::interest() const { return impl_->made_interest(); }
 
 ConstFloatView Model::vector_of(graph::NodeId user) const {
   impl_->require_finite(user);

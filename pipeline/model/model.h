@@ -90,13 +90,21 @@ class Model {
                                     SeenItems seen_items = SeenItems::automatic,
                                     Ranking ranking = Ranking::vectors) const;
   /// The k best items for someone who is not in the data set but had these items, oldest first;
-  /// what the history holds is left out as `seen_items` says. An interest model gives the user's
-  /// vector; without one it is the mean of the items' vectors, as long as they are on average.
-  /// Throws InputError: no item, an unknown one, more than kLongestHistory, a model without
-  /// vectors, k as in `recommend`.
+  /// what the history holds is left out as `seen_items` says. Throws InputError: no item, an unknown
+  /// one, more than kLongestHistory, no vectors to rank by, k as in `recommend`.
   std::vector<ScoredItem> recommend_for_history(std::span<const std::string_view> raw_items,
                                                 std::int64_t k,
-                                                SeenItems seen_items = SeenItems::automatic) const;
+                                                SeenItems seen_items = SeenItems::automatic,
+                                                Ranking ranking = Ranking::full) const;
+  /// What has_scorer() stands for, [I x B] on the device, of people by what they had, whether or not
+  /// they are in the data set; each has an event. But for the vectors it is what is said of a user
+  /// of the data with the same rows.
+  kernels::FloatMatrix history_scores(const Histories& people) const;
+  /// [B x (D + R + P)] vectors of such people for inner products with `items`: an interest model's
+  /// network gives them, a graph filter as of its users; others are folded in (models/fold_in.h) by
+  /// what people had, or where the model's vectors were taught to rank as a mixture does, by the
+  /// lists that the mixture has for them.
+  kernels::FloatMatrix history_vectors(const Histories& people) const;
   /// The k items nearest to an item by cosine, itself left out.
   std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k) const;
 

@@ -68,41 +68,15 @@ void require_finite_scores(const Model& model, const kernels::FloatMatrix& score
       fmt::format("{}: damaged: its scores are not finite numbers", directory.string()));
 }
 
-/// Mean of the items' embeddings, as long as they are on average; 1 in the column of popularity,
-/// 0 in those of new items.
-kernels::FloatMatrix mean_vector(const Model& model, std::span<const NodeId> items) {
-  kernels::Backend& backend = model.backend();
-  const auto count = static_cast<std::int64_t>(items.size());
-  const std::int64_t dim = model.layout().embedding_dim;
-  const std::int64_t width = model.items().cols;
-  kernels::FloatMatrix vectors = backend.matrix<float>(count, dim);
-  kernels::Upload<graph::NodeId> upload;
-  backend.gather_rows(model.items().cols_of(0, dim),
-                      upload({items.data(), count, kernels::Device::cpu}, backend), vectors.view());
-  std::vector<float> table(items.size() * static_cast<std::size_t>(dim));
-  backend.copy(vectors.view(),
-               kernels::FloatView(table.data(), count, dim, dim, kernels::Device::cpu));
-  backend.sync();
-  std::vector<double> sum(static_cast<std::size_t>(dim), 0.0);
-  double length = 0.0;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    double squares = 0.0;
-    for (std::size_t j = 0; j < sum.size(); ++j) {
-      const auto value = static_cast<double>(table[i * sum.size() + j]);
-      sum[j] += value;
-      squares += value * value;
-    }
-    length += std::sqrt(squares) / static_cast<double>(count);
-  }
-  double squares = 0.0;
-  for (const double value : sum) squares += value * value;
-  std::vector<float> mean(static_cast<std::size_t>(width), 0.0F);
-  if (model.layout().popularity_column) mean.back() = 1.0F;
-  for (std::size_t j = 0; j < sum.size(); ++j)
-    mean[j] = squares > 0.0 ? static_cast<float>(sum[j] * length / std::sqrt(squares)) : 0.0F;
-  kernels::FloatMatrix query = backend.matrix<float>(1, width);
-  backend.copy(ConstFloatView(mean.data(), 1, width, width, kernels::Device::cpu), query.view());
-  return query;
+/// The best k by `scores` [I x 1].
+std::vector<ScoredItem> rank_scores(const Model& model, const kernels::FloatMatrix& all_scores,
+                                    std::vector<NodeId> seen, std::int64_t k) {
+  require_finite_scores(model, all_scores);
+  return rank(all_scores.rows(), std::move(seen), k, model.backend(),
+              [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
+                  kernels::FloatView scores) {
+                model.backend().topk_scores(all_scores.view(), masked, ids, scores);
+              });
 }
 
 }  // namespace
@@ -124,19 +98,15 @@ std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t
   if (ranking == Ranking::full && has_scorer()) {
     kernels::FloatMatrix all_scores = backend().matrix<float>(data.num_items(), 1);
     scorer_of(user)->score({&user, 1, kernels::Device::cpu}, backend(), all_scores.view());
-    require_finite_scores(*this, all_scores);
-    return rank(data.num_items(), std::move(seen), k, backend(),
-                [&](const graph::CsrView& masked, kernels::MatrixView<NodeId> ids,
-                    kernels::FloatView scores) {
-                  backend().topk_scores(all_scores.view(), masked, ids, scores);
-                });
+    return rank_scores(*this, all_scores, std::move(seen), k);
   }
   require_vectors(*this, "recommend --ranking vectors");
   return rank_vectors(vector_of(user), items(), std::move(seen), k, backend());
 }
 
 std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string_view> raw_items,
-                                                     std::int64_t k, SeenItems seen_items) const {
+                                                     std::int64_t k, SeenItems seen_items,
+                                                     Ranking ranking) const {
   const Dataset& data = dataset();
   require_k(k, data.num_items(), "the catalogue has");
   if (raw_items.empty())
@@ -147,19 +117,14 @@ std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string
   }
   std::vector<NodeId> history;
   for (const std::string_view raw : raw_items) history.push_back(find_raw(data.items, raw, "item"));
-  kernels::FloatMatrix query;
-  kernels::ConstFloatView table;
-  if (InterestScorer* const network = interest()) {
-    query = network->user_vectors(history_of_items(history), backend());
-    table = network->items().rows > 0 ? network->items() : items();
-  } else {
-    require_vectors(*this, "recommend --history");
-    query = mean_vector(*this, history);
-    table = items();
-  }
   std::vector<NodeId> seen;
   if (leaves_out_seen(data, seen_items)) seen = history;
-  return rank_vectors(query.view(), table, std::move(seen), k, backend());
+  const Histories one = history_of_items(history);
+  if (ranking == Ranking::full && has_scorer())
+    return rank_scores(*this, history_scores(one), std::move(seen), k);
+  require_vectors(*this, "recommend --history --ranking vectors");
+  const kernels::FloatMatrix query = history_vectors(one);
+  return rank_vectors(query.view(), items(), std::move(seen), k, backend());
 }
 
 std::vector<ScoredItem> Model::similar(std::string_view raw_item, std::int64_t k) const {

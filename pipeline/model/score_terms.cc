@@ -7,7 +7,6 @@
 #include <span>
 
 #include "graph/error.h"
-#include "models/sparse_scorer.h"
 
 namespace penchant::pipeline {
 
@@ -44,6 +43,25 @@ graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, flo
   return scores;
 }
 
+RepeatScorer::RepeatScorer(const Histories& histories, std::int64_t num_items, float decay,
+                           float power)
+    : known_(repeat_scores(histories, num_items, decay, power)),
+      num_items_(num_items),
+      decay_(decay),
+      power_(power) {}
+
+void RepeatScorer::score(kernels::IdView users, Backend& backend, kernels::FloatView scores) {
+  known_.score(users, backend, scores);
+}
+
+void RepeatScorer::score_people(const models::People& people, Backend& backend,
+                                kernels::FloatView scores) {
+  Histories events;
+  events.offsets.assign(people.event_offsets.begin(), people.event_offsets.end());
+  events.items.assign(people.event_items.begin(), people.event_items.end());
+  models::write_columns(repeat_scores(events, num_items_, decay_, power_).view(), backend, scores);
+}
+
 std::vector<WeightedScorer> blended_terms(const graph::UserItemGraph& graph,
                                           const Histories& histories, const FilterBlend& filter,
                                           const RepeatBlend& repeats, Backend& backend) {
@@ -53,9 +71,9 @@ std::vector<WeightedScorer> blended_terms(const graph::UserItemGraph& graph,
         {std::make_shared<models::LinearFilter>(graph, filter.options, backend), filter.weight});
   }
   if (repeats.weight != 0.0F) {
-    terms.push_back({std::make_shared<models::SparseScorer>(
-                         repeat_scores(histories, graph.num_items, repeats.decay, repeats.power)),
-                     repeats.weight});
+    terms.push_back(
+        {std::make_shared<RepeatScorer>(histories, graph.num_items, repeats.decay, repeats.power),
+         repeats.weight});
   }
   return terms;
 }

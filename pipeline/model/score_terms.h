@@ -16,6 +16,8 @@
 #include "kernels/backend.h"
 #include "models/blended_scorer.h"
 #include "models/linear_filter.h"
+#include "models/scorer.h"
+#include "models/sparse_scorer.h"
 #include "pipeline/data/histories.h"
 
 namespace penchant::pipeline {
@@ -51,6 +53,21 @@ inline bool has_term(const std::vector<ScoreTerm>& terms, TermKind kind) {
 /// The s_ui above [histories x I], with values.
 graph::Csr repeat_scores(const Histories& histories, std::int64_t num_items, float decay,
                          float power);
+
+/// The s_ui above of all users, and of people by their events.
+class RepeatScorer final : public models::Scorer {
+ public:
+  /// `histories` are those of all users. Throws InputError as repeat_scores does.
+  RepeatScorer(const Histories& histories, std::int64_t num_items, float decay, float power);
+  void score(kernels::IdView users, kernels::Backend& backend, kernels::FloatView scores) override;
+  void score_people(const models::People& people, kernels::Backend& backend,
+                    kernels::FloatView scores) override;
+
+ private:
+  models::SparseScorer known_;
+  std::int64_t num_items_;
+  float decay_, power_;
+};
 
 /// What is added to the vectors' scores: the filter and the repeats that have a weight.
 /// `histories` are those of all users.

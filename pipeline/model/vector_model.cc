@@ -126,22 +126,19 @@ void complete(const Weights& weights, const json& manifest, const graph::UserIte
   layout.normalized = weights.options.normalize && layout.width() == layout.embedding_dim;
 }
 
-/// An interest model with these weights.
+/// An interest model with these weights. The data set must outlive it.
 std::unique_ptr<TrainedInterest> make_interest(const Weights& weights, const json& manifest,
-                                               const Dataset& dataset, const Graphs& graphs,
-                                               KnownPart known, Backend& backend,
-                                               FinishedVectors& vectors) {
-  auto network = std::make_unique<InterestNetwork>(dataset, graphs.item, weights.options,
+                                               const Dataset& dataset,
+                                               const graph::ItemGraph& item_graph, KnownPart known,
+                                               Backend& backend) {
+  auto network = std::make_unique<InterestNetwork>(dataset, item_graph, weights.options,
                                                    graph::Seed{0}, backend);
   weights.copy_to(network->model(), backend);
-  auto interest =
-      std::make_unique<TrainedInterest>(std::move(network), popularity_of(manifest) != 0.0,
-                                        calibration_from_json(manifest.at("calibration")));
-  interest->embeddings(known_histories(dataset, known, weights.options.interest.max_length),
-                       backend, vectors.users, vectors.items);
-  complete(weights, manifest, graphs.user_item, backend, vectors);
-  interest->set_items(vectors.items.view(), backend);
-  return interest;
+  const std::int64_t length = weights.options.interest.max_length;
+  return std::make_unique<TrainedInterest>(
+      std::move(network), popularity_of(manifest) != 0.0,
+      calibration_from_json(manifest.at("calibration")),
+      [&dataset, known, length] { return known_histories(dataset, known, length); });
 }
 
 }  // namespace
@@ -152,20 +149,23 @@ FinishedVectors trained_vectors(const fs::path& model_directory, const json& man
   const Weights weights(model_directory, manifest);
   FinishedVectors vectors;
   if (weights.options.kind == models::ModelKind::interest) {
-    make_interest(weights, manifest, dataset, graphs, known, backend, vectors);
-    return vectors;
+    make_interest(weights, manifest, dataset, graphs.item, known, backend)
+        ->embeddings(backend, vectors.users, vectors.items);
+  } else {
+    vectors = propagated_vectors(weights, graphs, backend);
   }
-  vectors = propagated_vectors(weights, graphs, backend);
   complete(weights, manifest, graphs.user_item, backend, vectors);
   return vectors;
 }
 
 std::unique_ptr<InterestScorer> load_interest(const fs::path& model_directory, const json& manifest,
-                                              const Dataset& dataset, const Graphs& graphs,
-                                              KnownPart known, Backend& backend,
-                                              FinishedVectors& vectors) {
-  return make_interest(Weights(model_directory, manifest), manifest, dataset, graphs, known,
-                       backend, vectors);
+                                              const Dataset& dataset,
+                                              const graph::ItemGraph& item_graph, KnownPart known,
+                                              Backend& backend) {
+  auto interest = make_interest(Weights(model_directory, manifest), manifest, dataset, item_graph,
+                                known, backend);
+  interest->forward_items(backend);
+  return interest;
 }
 
 std::vector<ScoreTerm> trained_terms(const json& manifest) {

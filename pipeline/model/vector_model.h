@@ -26,12 +26,13 @@ FinishedVectors trained_vectors(const std::filesystem::path& model_directory,
                                 const nlohmann::json& manifest, const Dataset& dataset,
                                 const Graphs& graphs, kernels::Backend& backend,
                                 KnownPart known = KnownPart::train_and_validation);
-/// The network of an interest model and, in `vectors`, what it makes of what is known of its users.
+/// The network of an interest model; `known` is what its mean user is made of. The data set must
+/// outlive it.
 std::unique_ptr<InterestScorer> load_interest(const std::filesystem::path& model_directory,
                                               const nlohmann::json& manifest,
-                                              const Dataset& dataset, const Graphs& graphs,
-                                              KnownPart known, kernels::Backend& backend,
-                                              FinishedVectors& vectors);
+                                              const Dataset& dataset,
+                                              const graph::ItemGraph& item_graph, KnownPart known,
+                                              kernels::Backend& backend);
 /// What its scores are made of.
 std::vector<ScoreTerm> trained_terms(const nlohmann::json& manifest);
 /// Vectors, and the filter and the repeats beside them. `vectors` must outlive it. `histories` is

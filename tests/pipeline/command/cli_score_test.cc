@@ -37,7 +37,7 @@ TEST_F(CliScore, PairsHistoriesAndBaselinesOfATrainedModel) {
   for (const json& entry : recommended["items"])
     EXPECT_TRUE(entry["item"] != "i7" && entry["item"] != "i8");
   EXPECT_NE(run_penchant({"recommend", data, model, "--history", "i7", "--k", "5"})
-                .out.find("mean of their vectors"),
+                .out.find("for a history of 1 items, without what they have, by "),
             std::string::npos);
   expect_input_error(run_penchant({"recommend", data, model, "--history", "i7,nothing"}),
                      {"unknown item 'nothing'"});
@@ -88,9 +88,13 @@ TEST_F(CliScore, TheFullScoreIsForWhoAsks) {
       "score", data, model, "--pairs", at("pairs.csv"), "--out", at("scores.csv"), "--json"};
   EXPECT_EQ(ask(score, {}).json()["score"], "inner product");
   EXPECT_EQ(ask(score, {"--ranking", "full"}).json()["score"], "full score");
-  expect_input_error(
-      run_penchant({"recommend", data, model, "--history", "i7", "--ranking", "full"}),
-      {"--history", "--ranking full"});
+  // Someone new is ranked by all that the model knows unless something else is asked for.
+  const std::vector<std::string> history = {"recommend", data, model, "--json", "--history", "i7"};
+  const json full_history = ask(history, {}).json();
+  EXPECT_EQ(ask(history, {"--ranking", "full"}).json(), full_history);
+  EXPECT_NE(ask(history, {"--ranking", "vectors"}).json(), full_history);
+  EXPECT_EQ(ask(history, {"--set", "evaluate.ranking=vectors"}).json(),
+            ask(history, {"--ranking", "vectors"}).json());
   expect_input_error(ask(evaluate, {"--ranking", "best"}), {"--ranking", "vectors, full"});
   expect_input_error(ask(evaluate, {"--set", "evaluate.vectors_alone=true"}),
                      {"unknown key 'evaluate.vectors_alone'", "evaluate.ranking"});

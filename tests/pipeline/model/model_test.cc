@@ -85,6 +85,9 @@ class Models : public penchant::testing::SmallShopTest {
     options.epochs = 1;
     train(options, name);
   }
+  static KnownPart known_of(const Model& model) {
+    return model.saw_validation() ? KnownPart::train_and_validation : KnownPart::train;
+  }
   Model open(const std::string& name) { return Model::open(at(name), dataset(), backend()); }
   json manifest(const std::string& name) const { return read_manifest(at(name), kModelArtifact); }
   FinishedVectors derived(const std::string& name) {
@@ -136,8 +139,10 @@ TEST_F(Models, ALookUpAnswersLikeTheWholeAndReadsLess) {
     }
     expect_same_list(model.similar("i3", 5), whole.similar("i3", 5));
     const std::vector<std::string_view> history = {"i1", "i2"};
-    expect_same_list(model.recommend_for_history(history, 5),
-                     whole.recommend_for_history(history, 5));
+    for (const Ranking ranking : {Ranking::vectors, Ranking::full}) {
+      expect_same_list(model.recommend_for_history(history, 5, SeenItems::automatic, ranking),
+                       whole.recommend_for_history(history, 5, SeenItems::automatic, ranking));
+    }
     for (graph::NodeId item = 0; item < known.num_items(); ++item)
       EXPECT_EQ(item_label(known, item), item_label(dataset(), item));
   }
@@ -163,6 +168,79 @@ TEST_F(Models, ALookUpAnswersLikeTheWholeAndReadsLess) {
   write_manifest(at("x.data"), read_manifest(at("x.data"), kDataArtifact));
   EXPECT_THAT(input_error_of([&] { model.recommend("u3", 10); }),
               AllOf(HasSubstr(at("x.data").string()), HasSubstr("was replaced")));
+}
+
+TEST_F(Models, AUsersRowsAsAHistoryAreTheUser) {
+  train_kind("graph_filter", "filter");
+  train_kind("columns", "columns");
+  for (const graph::NodeId user : {0, 3, 77}) {
+    const Model filter = open("filter");
+    std::vector<std::string_view> history;
+    for (const graph::NodeId item : known_items(dataset(), user, known_of(filter)))
+      history.push_back(dataset().items.raw(item));
+    for (const Ranking ranking : {Ranking::vectors, Ranking::full}) {
+      const auto want = filter.recommend(dataset().users.raw(user), 10, SeenItems::keep, ranking);
+      const auto got = filter.recommend_for_history(history, 10, SeenItems::keep, ranking);
+      ASSERT_EQ(got.size(), want.size());
+      for (std::size_t k = 0; k < got.size(); ++k)
+        EXPECT_NEAR(got[k].score, want[k].score, 1e-5F * std::abs(want[k].score) + 1e-6F) << k;
+    }
+    // Vectors that were trained are folded in; the columns behind them are the user's.
+    const Model columns = open("columns");
+    const VectorLayout& layout = columns.layout();
+    ASSERT_GT(layout.new_item_columns, 0);
+    const kernels::FloatMatrix vector =
+        columns.history_vectors(history_of_items(known_items(dataset(), user, known_of(columns))));
+    ASSERT_EQ(vector.cols(), layout.width());
+    for (std::int64_t j = layout.embedding_dim; j < layout.width(); ++j)
+      EXPECT_NEAR(vector.view()(0, j), columns.users()(user, j), 1e-5F) << j;
+  }
+}
+
+TEST_F(Models, VectorsThatWereTaughtRankAHistoryAsTheMixtureDoes) {
+  TrainOptions options;
+  options.model.kind = models::ModelKind::automatic;
+  options.model.embedding_dim = 12;
+  options.filter.rank = 16;
+  train(options, "m");
+  ASSERT_TRUE(manifest("m")["model"].contains("distillation"));
+  const Model model = open("m");
+  const std::vector<std::string_view> history = {"i1", "i2", "i30"};
+  const auto ids = [&](Ranking ranking) {
+    std::set<graph::NodeId> items;
+    for (const ScoredItem& entry :
+         model.recommend_for_history(history, 20, SeenItems::automatic, ranking))
+      items.insert(entry.item);
+    return items;
+  };
+  const std::set<graph::NodeId> full = ids(Ranking::full);
+  std::int64_t shared = 0;
+  for (const graph::NodeId item : ids(Ranking::vectors)) shared += full.contains(item) ? 1 : 0;
+  EXPECT_GE(shared, 12);  // by chance 5
+}
+
+TEST_F(Models, VectorsThatWereTaughtNothingGiveAHistoryThoseOfTheFirstMember) {
+  TrainOptions options;
+  options.model.kind = models::ModelKind::automatic;
+  options.model.embedding_dim = 12;
+  options.filter.rank = 16;
+  options.distil = false;
+  train(options, "m");
+  const Model model = open("m");
+  ASSERT_TRUE(has_term({model.terms().begin(), model.terms().end()}, TermKind::vectors));
+  ASSERT_FALSE(manifest("m")["model"].contains("distillation"));
+  const Model first = open("m/trained");
+  const Histories people = history_of_items(std::vector<graph::NodeId>{1, 2, 30});
+  const kernels::FloatMatrix got = model.history_vectors(people);
+  const kernels::FloatMatrix own = first.history_vectors(people);
+  ASSERT_EQ(got.cols(), model.layout().width());
+  double size = 0.0;
+  for (std::int64_t j = 0; j < 12; ++j) {
+    EXPECT_EQ(got.view()(0, j), own.view()(0, j)) << j;
+    size += std::abs(static_cast<double>(got.view()(0, j)));
+  }
+  EXPECT_GT(size, 0.1);
+  for (std::int64_t j = 12; j < got.cols(); ++j) EXPECT_EQ(got.view()(0, j), 1.0F) << "popularity";
 }
 
 TEST_F(Models, SaysWhatItsScoresAreMadeOf) {

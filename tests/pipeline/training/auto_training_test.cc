@@ -21,6 +21,8 @@
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model.h"
+#include "pipeline/model/people_vectors.h"
+#include "pipeline/model/taught_lists.h"
 #include "pipeline/model/upgrade.h"
 #include "pipeline/training/auto_distillation.h"
 #include "pipeline/training/auto_members.h"
@@ -520,6 +522,32 @@ class Walks : public penchant::testing::IngestTest {
   }
 };
 
+/// By a mixture of networks, and by the vectors that learnt it.
+void expect_people_are_ranked_as_users(const Model& whole) {
+  const Dataset& dataset = whole.dataset();
+  // Someone with a user's history has the user's scores: the networks make vectors of it.
+  for (const graph::NodeId user : {0, 7}) {
+    std::vector<std::string_view> history;
+    for (const graph::NodeId item : known_items(dataset, user))
+      history.push_back(dataset.items.raw(item));
+    const auto want = whole.recommend(dataset.users.raw(user), 5, SeenItems::keep, Ranking::full);
+    const auto got = whole.recommend_for_history(history, 5, SeenItems::keep, Ranking::full);
+    for (std::size_t k = 0; k < want.size(); ++k)
+      EXPECT_NEAR(got.at(k).score, want[k].score, 1e-4 * std::abs(want[k].score)) << k;
+  }
+  // The vectors that learnt the sum are asked with one that learnt its list.
+  const Histories people = history_of_items(std::vector<graph::NodeId>{11, 12, 13});
+  const graph::Csr rows = {1, dataset.num_items(), {0, 3}, {11, 12, 13}, {}};
+  const graph::Csr list = shares_of_lists(whole.history_scores(people).view(), rows.view(),
+                                          kNetworkListTemperature, whole.backend());
+  const PeopleVectors taught({whole.users(), whole.items(), whole.layout()}, kTaughtTemperature,
+                             nullptr, whole.backend());
+  const kernels::FloatMatrix want = taught.of(list.view(), rows.view(), whole.backend());
+  const kernels::FloatMatrix got = whole.history_vectors(people);
+  for (std::int64_t j = 0; j < whole.layout().width(); ++j)
+    EXPECT_NEAR(got.view()(0, j), want.view()(0, j), 1e-5F);
+}
+
 TEST_F(Walks, NetworksStandInTheMixtureAndTheVectorsLearnIt) {
   const Dataset dataset = walks();
   const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
@@ -558,12 +586,17 @@ TEST_F(Walks, NetworksStandInTheMixtureAndTheVectorsLearnIt) {
   options.cutoffs = {10};
   EXPECT_GT(evaluate(whole, options, silent_progress()).metrics.at("ndcg@10"), 0.6);
 
-  // A history is the network's own affair: a vector for the network's own items.
-  const Model first = Model::open(at("m") / "trained", dataset, *backend);
+  expect_people_are_ranked_as_users(whole);
+  // Who reads no more of the data set than look-ups need gets the same.
+  const Dataset known = read_dataset(dataset.directory, DatasetUse::lookup);
+  const Model look_up = Model::open(at("m"), known, *backend);
   const std::vector<std::string_view> history = {"i11", "i12", "i13"};
-  const auto listed = whole.recommend_for_history(history, 3);
-  const auto own = first.recommend_for_history(history, 3);
-  for (std::size_t k = 0; k < own.size(); ++k) EXPECT_EQ(listed.at(k).item, own[k].item);
+  for (const Ranking ranking : {Ranking::vectors, Ranking::full}) {
+    const auto all = whole.recommend_for_history(history, 3, SeenItems::automatic, ranking);
+    const auto few = look_up.recommend_for_history(history, 3, SeenItems::automatic, ranking);
+    for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(few.at(k).item, all.at(k).item);
+    EXPECT_EQ(all.at(0).item, dataset.items.find("i14"));
+  }
 
   // An upgrade writes the members anew, too.
   const std::string items = read_text(at("m") / "vectors" / "items.npy");

@@ -107,7 +107,7 @@ TEST_P(OnADevice, FusedInterestModel) {
   EXPECT_EQ(model.recommend_for_history(history, 5).size(), 5U);
 }
 
-TEST_P(OnADevice, SomeoneNewByTheMeanOfTheItems) {
+TEST_P(OnADevice, SomeoneNewByWhatTheyHad) {
   TrainOptions options = recipe();
   options.epochs = 1;
   train_on(*device_, options, "m");
