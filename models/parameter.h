@@ -17,6 +17,7 @@ struct Parameter {
       gradient;  ///< accumulates over backward calls; the optimiser's caller clears it
   kernels::FloatMatrix first_moment;  ///< of Adam
   kernels::FloatMatrix second_moment;
+  kernels::FloatMatrix average;  ///< of the values so far (average_parameters), or no rows
 
   Parameter(std::string parameter_name, std::int64_t rows, std::int64_t cols,
             kernels::Backend& backend);

@@ -303,8 +303,10 @@ void ArtifactWriter::finish(json manifest, json hashes) {
   write_manifest(folder_, std::move(manifest));
   put_in_place();
   keep_ = true;
-  for (const char* name : {kUnfinishedName, kCheckpointName, kBestName})
-    fs::remove(target_ / name, ignored);
+  fs::remove(target_ / kUnfinishedName, ignored);
+  for (const std::string& name : files_below(target_)) {
+    if (file_role(kind_, name) == FileRole::resume) fs::remove(target_ / name, ignored);
+  }
 }
 
 void ArtifactWriter::put_in_place() {

@@ -222,6 +222,12 @@ std::vector<float> InterestNetwork::pair_outputs(const Histories& histories,
 
 void TrainedInterest::embeddings(Backend& backend, FloatMatrix& users, FloatMatrix& items) {
   mean_user_ = network_->embeddings(network_->histories(known_()), backend, users, items);
+  if (head_ != nullptr) head_->model().forward_items(backend);
+}
+
+void TrainedInterest::forward_items(Backend& backend) {
+  network_->model().forward_items(backend);
+  if (head_ != nullptr) head_->model().forward_items(backend);
 }
 
 FloatMatrix TrainedInterest::user_vectors(const Histories& histories, Backend& backend) {
@@ -255,9 +261,10 @@ std::vector<float> TrainedInterest::pair_scores(const Histories& histories,
   if (pair_score() == PairScore::none)
     throw InputError("the model has no ranking head (model.ranking_head = false)");
   const bool ratings = pair_score() == PairScore::rating;
+  InterestNetwork& network = head_ != nullptr ? *head_ : *network_;
   std::vector<float> scores =
-      network_->pair_outputs(network_->histories(histories), history_rows, items,
-                             ratings ? network_->sizes_.mean_rating : 0.0F, backend);
+      network.pair_outputs(network.histories(histories), history_rows, items,
+                           ratings ? network.sizes_.mean_rating : 0.0F, backend);
   if (ratings) return scores;
   for (float& score : scores) score = calibrated_probability(calibration_, score);
   return scores;

@@ -53,12 +53,14 @@ class InterestNetwork {
 /// A trained interest model. Users without history get the mean user's vector.
 class TrainedInterest final : public InterestScorer {
  public:
-  /// `popularity_column`: the item vectors that user_vectors are for have a column of popularity
-  /// behind them (append_popularity), for which users have a 1. `known` gives the histories of the
-  /// data set's users.
-  TrainedInterest(std::unique_ptr<InterestNetwork> network, bool popularity_column,
-                  Calibration calibration, std::function<Histories()> known)
+  /// `head` gives the probabilities, or `network` if it is null. `popularity_column`: the item
+  /// vectors that user_vectors are for have a column of popularity behind them (append_popularity),
+  /// for which users have a 1. `known` gives the histories of the data set's users.
+  TrainedInterest(std::unique_ptr<InterestNetwork> network, std::unique_ptr<InterestNetwork> head,
+                  bool popularity_column, Calibration calibration,
+                  std::function<Histories()> known)
       : network_(std::move(network)),
+        head_(std::move(head)),
         popularity_column_(popularity_column),
         calibration_(std::move(calibration)),
         known_(std::move(known)) {}
@@ -73,10 +75,10 @@ class TrainedInterest final : public InterestScorer {
   /// forward_items is to be called before the others.
   void embeddings(kernels::Backend& backend, kernels::FloatMatrix& users,
                   kernels::FloatMatrix& items);
-  void forward_items(kernels::Backend& backend) { network_->model().forward_items(backend); }
+  void forward_items(kernels::Backend& backend);
 
  private:
-  std::unique_ptr<InterestNetwork> network_;
+  std::unique_ptr<InterestNetwork> network_, head_;
   bool popularity_column_;
   Calibration calibration_;
   std::function<Histories()> known_;

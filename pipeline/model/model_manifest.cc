@@ -51,6 +51,8 @@ RepeatBlend repeats_from_json(const json& stored) {
   return {number("decay", kMostWeight), number("power", 16.0), number("weight", kMostWeight)};
 }
 
+bool has_head(const json& manifest) { return !manifest.value("head", json()).is_null(); }
+
 json validation_to_json(const std::string& metric, double vectors, double full) {
   if (vectors == 0.0) return {};
   return {{"metric", metric}, {"vectors", vectors}, {"full", full}};

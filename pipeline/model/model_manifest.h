@@ -13,6 +13,9 @@
 namespace penchant::pipeline {
 
 inline constexpr const char* kModelWeights = "weights.safetensors";
+/// Of the network that probabilities come from, where it is one of its own (has_head).
+inline constexpr const char* kHeadWeights = "head.safetensors";
+bool has_head(const nlohmann::json& manifest);
 
 inline constexpr const char* kEvaluation = "evaluation.json";
 

@@ -67,9 +67,9 @@ struct Weights {
   fs::path path;
   models::TensorFile file;
 
-  Weights(const fs::path& model_directory, const json& manifest)
+  Weights(const fs::path& model_directory, const json& manifest, const char* name = kModelWeights)
       : options(model_from_json(manifest.at("model"))),
-        path(model_directory / kModelWeights),
+        path(model_directory / name),
         file(models::read_safetensors(path)) {
     options.initializer = models::Initializer::normal;  // read over: the start need not be good
     check_extents(options, file, path);
@@ -126,18 +126,26 @@ void complete(const Weights& weights, const json& manifest, const graph::UserIte
   layout.normalized = weights.options.normalize && layout.width() == layout.embedding_dim;
 }
 
-/// An interest model with these weights. The data set must outlive it.
-std::unique_ptr<TrainedInterest> make_interest(const Weights& weights, const json& manifest,
-                                               const Dataset& dataset,
-                                               const graph::ItemGraph& item_graph, KnownPart known,
-                                               Backend& backend) {
+std::unique_ptr<InterestNetwork> make_network(const Weights& weights, const Dataset& dataset,
+                                              const graph::ItemGraph& item_graph,
+                                              Backend& backend) {
   auto network = std::make_unique<InterestNetwork>(dataset, item_graph, weights.options,
                                                    graph::Seed{0}, backend);
   weights.copy_to(network->model(), backend);
+  return network;
+}
+
+/// An interest model with these weights; probabilities come from `head`, or else from the same. The
+/// data set must outlive it.
+std::unique_ptr<TrainedInterest> make_interest(const Weights& weights,
+                                               std::unique_ptr<InterestNetwork> head,
+                                               const json& manifest, const Dataset& dataset,
+                                               const graph::ItemGraph& item_graph, KnownPart known,
+                                               Backend& backend) {
   const std::int64_t length = weights.options.interest.max_length;
   return std::make_unique<TrainedInterest>(
-      std::move(network), popularity_of(manifest) != 0.0,
-      calibration_from_json(manifest.at("calibration")),
+      make_network(weights, dataset, item_graph, backend), std::move(head),
+      popularity_of(manifest) != 0.0, calibration_from_json(manifest.at("calibration")),
       [&dataset, known, length] { return known_histories(dataset, known, length); });
 }
 
@@ -149,7 +157,7 @@ FinishedVectors trained_vectors(const fs::path& model_directory, const json& man
   const Weights weights(model_directory, manifest);
   FinishedVectors vectors;
   if (weights.options.kind == models::ModelKind::interest) {
-    make_interest(weights, manifest, dataset, graphs.item, known, backend)
+    make_interest(weights, nullptr, manifest, dataset, graphs.item, known, backend)
         ->embeddings(backend, vectors.users, vectors.items);
   } else {
     vectors = propagated_vectors(weights, graphs, backend);
@@ -162,8 +170,13 @@ std::unique_ptr<InterestScorer> load_interest(const fs::path& model_directory, c
                                               const Dataset& dataset,
                                               const graph::ItemGraph& item_graph, KnownPart known,
                                               Backend& backend) {
-  auto interest = make_interest(Weights(model_directory, manifest), manifest, dataset, item_graph,
-                                known, backend);
+  std::unique_ptr<InterestNetwork> head;
+  if (has_head(manifest)) {
+    head = make_network(Weights(model_directory, manifest, kHeadWeights), dataset, item_graph,
+                        backend);
+  }
+  auto interest = make_interest(Weights(model_directory, manifest), std::move(head), manifest,
+                                dataset, item_graph, known, backend);
   interest->forward_items(backend);
   return interest;
 }

@@ -521,8 +521,11 @@ class AutoTrainer {
     if (state_.mixture->filter_weight != 0.0) hashes += hash_file(directory_ / kModelWeights);
     std::vector<MixtureMember> members;
     if (state_.mixture->vectors) members = members_->finished(*state_.members, directory_);
-    for (const MixtureMember& member : members)
-      hashes += hash_file(directory_ / member.folder / kModelWeights);
+    for (const MixtureMember& member : members) {
+      const fs::path folder = directory_ / member.folder;
+      hashes += hash_file(folder / kModelWeights);
+      if (fs::exists(folder / kHeadWeights)) hashes += hash_file(folder / kHeadWeights);
+    }
     json model = {{"kind", enum_name(models::ModelKind::automatic)},
                   {"embedding_dim", options_.model.embedding_dim},
                   {"filter", filter_to_json(*state_.filter)},

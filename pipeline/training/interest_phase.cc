@@ -10,7 +10,13 @@ namespace penchant::pipeline {
 
 using kernels::Backend;
 using kernels::FloatMatrix;
-using models::Parameter;
+
+namespace {
+
+/// AUC by fewer says little of an epoch.
+constexpr std::int64_t kFewestPairs = 100;
+
+}  // namespace
 
 InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& part,
                              const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
@@ -20,7 +26,12 @@ InterestPhase::InterestPhase(const Dataset& dataset, const graph::TrainingPart& 
       options_(options),
       network_(dataset, item, options.model, options.seed, backend),
       histories_(network_.histories(make_histories(part, dataset, part.interactions.size() + 1))),
-      sampler_(histories_, user_item, options) {}
+      sampler_(histories_, user_item, options) {
+  const models::InterestOptions& interest = options.model.interest;
+  if (!interest.ranking_head || interest.ranking_target != models::RankingTarget::interest) return;
+  pairs_ = make_pair_task(dataset, HeldOut::validation);
+  if (pairs_.size() < kFewestPairs) pairs_ = {};
+}
 
 void InterestPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
                          float learning_rate) {
@@ -41,15 +52,26 @@ void InterestPhase::embeddings(FloatMatrix& users, FloatMatrix& items) {
   network_.embeddings(histories_, backend_, users, items);
 }
 
-Calibration InterestPhase::calibrate() {
-  const models::InterestOptions& interest = options_.model.interest;
-  if (!interest.ranking_head || interest.ranking_target != models::RankingTarget::interest)
-    return {};
-  const PairTask task = make_pair_task(dataset_, HeldOut::validation);
+void InterestPhase::average(std::int64_t adam_step) {
+  models::average_parameters(network_.model(), adam_step, backend_);
+}
+
+std::vector<float> InterestPhase::validation_logits() {
   network_.model().forward_items(backend_);
-  const std::vector<float> logits =
-      network_.pair_outputs(histories_, task.users, task.items, 0.0F, backend_);
-  return fit_calibration(logits, task.labels);
+  return network_.pair_outputs(histories_, pairs_.users, pairs_.items, 0.0F, backend_);
+}
+
+double InterestPhase::average_auc() {
+  models::swap_averages(network_.model());
+  const std::vector<float> logits = validation_logits();
+  models::swap_averages(network_.model());
+  return pair_auc(pairs_.labels, logits);
+}
+
+Calibration InterestPhase::calibrate() {
+  if (pairs_.size() == 0) return {};
+  const std::vector<float> logits = validation_logits();
+  return fit_calibration(logits, pairs_.labels);
 }
 
 }  // namespace penchant::pipeline

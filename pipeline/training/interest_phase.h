@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/loss_log.h"
+#include "pipeline/evaluation/pair_evaluation.h"
 #include "pipeline/model/history_batch.h"
 #include "pipeline/model/interest_network.h"
 #include "pipeline/training/history_sampler.h"
@@ -26,15 +27,22 @@ class InterestPhase final : public TrainingPhase {
   void visit_parameters(const models::ParameterVisitor& visit) override {
     network_.model().visit_parameters(visit);
   }
+  bool averages() const override { return pairs_.size() > 0; }
+  void average(std::int64_t adam_step) override;
+  double average_auc() override;
   Calibration calibrate() override;
 
  private:
+  /// Of the network as it is, for the pairs of the validation part.
+  std::vector<float> validation_logits();
+
   const Dataset& dataset_;
   const TrainOptions& options_;
   InterestNetwork network_;
   Histories histories_;
   HistorySampler sampler_;
   HistoryBatch batch_;
+  PairTask pairs_;  ///< of the validation part, if there are enough to judge probabilities by
   models::LossLog losses_;
 };
 

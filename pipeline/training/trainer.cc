@@ -44,6 +44,7 @@ json course_of(const Dataset& dataset, const Graphs& graphs, const TrainOptions&
   if (refit) {
     course["refit_of"] = {{"epochs", refit->epochs},
                           {"attempt", refit->attempt},
+                          {"head_epoch", refit->head_epoch},
                           {"calibration", calibration_to_json(refit->calibration)}};
   }
   return course;
@@ -114,7 +115,7 @@ class Trainer {
     if (validates_) {
       phase_->read_weights(directory_ / kBestName);
       choose_terms();
-      position_.calibration = phase_->calibrate();
+      choose_head();
     }
     if (!validates_ || !options_.refit) {
       phase_->write_weights(directory_ / kModelWeights);
@@ -123,6 +124,7 @@ class Trainer {
     }
     position_.start_over(position_.best_epoch);
     position_.phase = "refit";
+    position_.head_epoch = std::min(chosen_head().epoch, position_.best_epoch);
     position_.attempt = position_.best_attempt;
     return true;
   }
@@ -195,6 +197,7 @@ class Trainer {
     position_.phase_epochs = refit_->epochs;
     position_.attempt = refit_->attempt;
     position_.best_attempt = refit_->attempt;
+    position_.head_epoch = std::min(refit_->head_epoch, refit_->epochs);
     position_.calibration = refit_->calibration;
   }
 
@@ -235,6 +238,23 @@ class Trainer {
     position_.repeats = chosen.repeats;
   }
 
+  HeadEpoch chosen_head() const {
+    const auto attempt = static_cast<std::size_t>(position_.best_attempt);
+    return attempt < position_.heads.size() ? position_.heads[attempt] : HeadEpoch{};
+  }
+
+  /// The network that probabilities come from: the averaged weights that validation liked best, if
+  /// there are any, else that of the vectors.
+  void choose_head() {
+    const bool has_head = chosen_head().epoch > 0;
+    if (has_head) {
+      phase_->read_weights(directory_ / best_head_name(position_.best_attempt));
+      if (!options_.refit) phase_->write_weights(directory_ / kHeadWeights);
+    }
+    position_.calibration = phase_->calibrate();
+    if (has_head) phase_->read_weights(directory_ / kBestName);
+  }
+
   /// Validation that is best in the first epochs says that the rate is too high for this data, if
   /// the attempt before this one was no better.
   bool lower_rate_may_help() const {
@@ -256,6 +276,7 @@ class Trainer {
         {"blend", blend_to_json(position_.blend)},
         {"repeats", repeats_to_json(position_.repeats)},
         {"calibration", calibration_to_json(position_.calibration)},
+        {"head", head_to_json()},
         {"learning_rate", options_.learning_rate * rate_of_attempt(position_.best_attempt)},
         {"best_attempt", position_.best_attempt},
         {"best_epoch", report.best_epoch},
@@ -268,6 +289,15 @@ class Trainer {
         {"resources", resources_since(start)},
         {"device", backend_.description()}};
     finish_model(*writer_, std::move(manifest), dataset_, merged_ ? *merged_ : graphs_, backend_);
+  }
+
+  json head_to_json() const {
+    if (!fs::exists(directory_ / kHeadWeights)) return {};
+    json head = {{"hash", hash_file(directory_ / kHeadWeights)}};
+    const HeadEpoch chosen = chosen_head();
+    head["epoch"] = position_.head_epoch > 0 ? position_.head_epoch : chosen.epoch;
+    if (chosen.epoch > 0) head["validation_auc"] = chosen.auc;
+    return head;
   }
 
   const Dataset& dataset_;
@@ -322,6 +352,8 @@ Refit refit_of(const fs::path& model_directory) {
     manifest.at("best_epoch").get_to(refit.epochs);
     manifest.at("best_attempt").get_to(refit.attempt);
     refit.calibration = calibration_from_json(manifest.at("calibration"));
+    if (const json head = manifest.value("head", json()); !head.is_null())
+      head.at("epoch").get_to(refit.head_epoch);
   });
   return refit;
 }

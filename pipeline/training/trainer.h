@@ -15,8 +15,9 @@ namespace penchant::pipeline {
 
 /// What a training on the training part chose, for the same on train + validation.
 struct Refit {
-  std::int64_t epochs = 0;   ///< of TrainOptions::epochs
-  std::int64_t attempt = 0;  ///< that they are of (training_position.h)
+  std::int64_t epochs = 0;      ///< of TrainOptions::epochs
+  std::int64_t attempt = 0;     ///< that they are of (training_position.h)
+  std::int64_t head_epoch = 0;  ///< whose averaged weights give the probabilities; 0: the last ones
   Calibration calibration = {};
 };
 /// What the manifest of a trained model says of that.

@@ -12,6 +12,7 @@
 #include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/evaluation/evaluate.h"
+#include "pipeline/model/model_manifest.h"
 #include "pipeline/training/checkpoint.h"
 
 namespace penchant::pipeline {
@@ -25,6 +26,8 @@ namespace {
 constexpr std::int64_t kLossSteps = 16;
 /// Seconds that the program goes on after a signal for the step under way.
 constexpr int kStepGrace = 10;
+/// An average is past its best so many epochs after it, or as many as came before it.
+constexpr std::int64_t kAverageEpochs = 4;
 
 double seconds_since(steady_clock::time_point start) {
   return std::chrono::duration<double>(steady_clock::now() - start).count();
@@ -76,6 +79,7 @@ void TrainingLoop::step(TrainingPhase& phase) {
   const auto start = steady_clock::now();
   const float rate = learning_rate(steps);
   phase.step(position_.epoch, position_.step, ++position_.adam_step, rate);
+  if (averages(phase)) phase.average(position_.adam_step);
   pending_rows_ += phase.batch_rows();
   ++position_.step;
   if (position_.step % kLossSteps == 0 || position_.step == steps || position_.loss_rows == 0)
@@ -101,8 +105,10 @@ bool TrainingLoop::end_epoch(TrainingPhase& phase) {
     const std::map<std::string, double> metrics = validate_(phase);
     line["validation"] = metrics;
     const bool better = improves(phase, validation_value(metrics, options_.validation_metric));
+    if (averages(phase)) keep_average(phase, line);
     stop = !better && options_.patience > 0 && position_.without_improvement >= options_.patience;
   }
+  if (epoch == position_.head_epoch) phase.write_average(folder_ / kHeadWeights);
   append_json_line(folder_ / kMetricsName, line);
   position_.epoch = epoch;
   position_.step = 0;
@@ -126,6 +132,26 @@ bool TrainingLoop::improves(TrainingPhase& phase, double value) {
   if (better) position_.attempt_value = value;
   position_.without_improvement = better ? 0 : position_.without_improvement + 1;
   return better;
+}
+
+/// Whether the steps of this epoch go into the average: until what is looked for is found.
+bool TrainingLoop::averages(const TrainingPhase& phase) const {
+  if (!phase.averages()) return false;
+  if (position_.head_epoch > 0) return position_.epoch < position_.head_epoch;
+  if (position_.phase != "select" || !validate_) return false;
+  const auto attempt = static_cast<std::size_t>(position_.attempt);
+  const std::int64_t best = attempt < position_.heads.size() ? position_.heads[attempt].epoch : 0;
+  return best == 0 || position_.epoch < best + std::max(best, kAverageEpochs);
+}
+
+/// Keeps the averaged weights that give the best probabilities of this attempt.
+void TrainingLoop::keep_average(TrainingPhase& phase, json& line) {
+  const double auc = phase.average_auc();
+  line["average_auc"] = auc;
+  HeadEpoch& head = position_.head_of_attempt();
+  if (auc <= head.auc) return;
+  head = {position_.epoch + 1, auc};
+  phase.write_average(folder_ / best_head_name(position_.attempt));
 }
 
 void TrainingLoop::write_checkpoint(TrainingPhase& phase) const {

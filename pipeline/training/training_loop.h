@@ -46,6 +46,8 @@ class TrainingLoop {
   void step(TrainingPhase& phase);
   bool end_epoch(TrainingPhase& phase);
   bool improves(TrainingPhase& phase, double value);
+  bool averages(const TrainingPhase& phase) const;
+  void keep_average(TrainingPhase& phase, nlohmann::json& line);
   void read_losses(TrainingPhase& phase);
   void write_checkpoint(TrainingPhase& phase) const;
   void show(const TrainingPhase& phase) const;

@@ -32,6 +32,12 @@ bool is_node_table(const Parameter& parameter) { return parameter.name == "embed
 bool is_node_vector(const Parameter& parameter) { return parameter.name.ends_with(".alpha"); }
 
 constexpr const char* kMoments[] = {".first_moment", ".second_moment"};
+constexpr const char* kAverage = ".average";
+
+bool has_tensor(const models::TensorFile& file, const std::string& name) {
+  return std::any_of(file.tensors.begin(), file.tensors.end(),
+                     [&](const models::LoadedTensor& tensor) { return tensor.name == name; });
+}
 
 }  // namespace
 
@@ -89,6 +95,13 @@ void TrainingPhase::write_weights(const fs::path& path) {
   list.write(path, {{"format", "penchant weights"}});
 }
 
+void TrainingPhase::write_average(const fs::path& path) {
+  TensorList list(*this);
+  visit_parameters(
+      [&](Parameter& parameter) { list.add(parameter, parameter.name, parameter.average); });
+  list.write(path, {{"format", "penchant weights"}});
+}
+
 void TrainingPhase::read_weights(const fs::path& path) {
   const models::TensorFile file = models::read_safetensors(path);
   visit_parameters([&](Parameter& parameter) {
@@ -103,6 +116,8 @@ void TrainingPhase::write_state(const fs::path& path,
     list.add(parameter, parameter.name, parameter.value);
     list.add(parameter, parameter.name + kMoments[0], parameter.first_moment);
     list.add(parameter, parameter.name + kMoments[1], parameter.second_moment);
+    if (parameter.average.rows() > 0)
+      list.add(parameter, parameter.name + kAverage, parameter.average);
   });
   list.write(path, metadata);
 }
@@ -112,6 +127,9 @@ void TrainingPhase::read_state(const models::TensorFile& file, const fs::path& p
     read_matrix(file, parameter.name, path, parameter, parameter.value);
     read_matrix(file, parameter.name + kMoments[0], path, parameter, parameter.first_moment);
     read_matrix(file, parameter.name + kMoments[1], path, parameter, parameter.second_moment);
+    if (!has_tensor(file, parameter.name + kAverage)) return;
+    parameter.average = backend_.matrix<float>(parameter.value.rows(), parameter.value.cols());
+    read_matrix(file, parameter.name + kAverage, path, parameter, parameter.average);
   });
 }
 

@@ -40,15 +40,23 @@ class TrainingPhase {
   /// Final vectors in dense ids.
   virtual void embeddings(kernels::FloatMatrix& users, kernels::FloatMatrix& items) = 0;
   virtual void visit_parameters(const models::ParameterVisitor& visit) = 0;
-  /// How the probabilities that the model gives must be corrected, by the validation part; models
+  /// Whether averages of the weights over the steps so far are of use: probabilities are better by
+  /// them, where there are pairs to judge them by.
+  virtual bool averages() const { return false; }
+  /// Adds the weights after this step, counted from 1, to the average.
+  virtual void average(std::int64_t /*adam_step*/) {}
+  /// AUC of the averaged network on the pairs of the validation part.
+  virtual double average_auc() { return 0.0; }
+  /// How the probabilities that the network gives must be corrected, by the validation part; models
   /// without probabilities have nothing to correct.
   virtual Calibration calibrate() { return {}; }
-  /// Parameters as a file. Node rows are in dense order, so that files depend neither on
+  /// Parameters, or their averages, as a file. Node rows are in dense order, so that files depend neither on
   /// train.node_order nor on the partition that it follows.
   void write_weights(const std::filesystem::path& path);
+  void write_average(const std::filesystem::path& path);
   /// What write_weights wrote.
   void read_weights(const std::filesystem::path& path);
-  /// Parameters and their moments: everything that a step changes.
+  /// Parameters, their moments and averages: everything that a step changes.
   void write_state(const std::filesystem::path& path,
                    const std::map<std::string, std::string>& metadata);
   /// What write_state wrote; `path` is for messages.

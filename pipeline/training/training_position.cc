@@ -41,8 +41,12 @@ json position_to_json(const TrainingPosition& position) {
   json stored = {{"vectors_value", position.vectors_value},
                  {"blend", blend_to_json(position.blend)},
                  {"repeats", repeats_to_json(position.repeats)},
-                 {"calibration", calibration_to_json(position.calibration)}};
+                 {"calibration", calibration_to_json(position.calibration)},
+                 {"head_epoch", position.head_epoch},
+                 {"heads", json::array()}};
   visit_plain(position, [&](const char* key, const auto& value) { stored[key] = value; });
+  for (const HeadEpoch& head : position.heads)
+    stored["heads"].push_back({{"epoch", head.epoch}, {"auc", head.auc}});
   return stored;
 }
 
@@ -53,6 +57,9 @@ TrainingPosition position_from_json(const json& stored) {
   position.blend = blend_from_json(stored.at("blend"));
   position.repeats = repeats_from_json(stored.at("repeats"));
   position.calibration = calibration_from_json(stored.at("calibration"));
+  position.head_epoch = stored.value("head_epoch", std::int64_t{0});  // here too
+  for (const json& head : stored.value("heads", json::array()))
+    position.heads.push_back({head.at("epoch").get<std::int64_t>(), head.at("auc").get<double>()});
   return position;
 }
 
@@ -72,10 +79,15 @@ std::string position_fault(const TrainingPosition& position, std::int64_t epochs
                 {"best_epoch", position.best_epoch, 0, epochs},
                 {"best_attempt", position.best_attempt, 0, position.attempt},
                 {"without_improvement", position.without_improvement, 0, epochs},
+                {"head_epoch", position.head_epoch, 0, position.phase_epochs},
                 {"epochs_run", position.epochs_run, 0, (kMaxRetries + 2) * epochs}};
   for (const auto& [name, value, least, most] : bounds) {
     if (value < least || value > most)
       return fmt::format("{} is {}, expected {} to {}", name, value, least, most);
+  }
+  for (const HeadEpoch& head : position.heads) {
+    if (head.epoch < 0 || head.epoch > epochs)
+      return fmt::format("an epoch of heads is {}, expected 0 to {}", head.epoch, epochs);
   }
   return "";
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -13,6 +14,12 @@
 #include "pipeline/model/score_terms.h"
 
 namespace penchant::pipeline {
+
+/// The epoch, counted from 1, whose averaged weights give the best probabilities; 0: none so far.
+struct HeadEpoch {
+  std::int64_t epoch = 0;
+  double auc = 0.0;  ///< on the validation part
+};
 
 struct TrainingPosition {
   std::string phase = "select";
@@ -35,6 +42,13 @@ struct TrainingPosition {
   FilterBlend blend;               ///< likewise
   RepeatBlend repeats;             ///< likewise
   Calibration calibration;         ///< likewise
+  std::vector<HeadEpoch> heads;    ///< of each attempt
+  std::int64_t head_epoch = 0;     ///< of a refit: after it the average is kept; 0: never
+
+  HeadEpoch& head_of_attempt() {
+    heads.resize(std::max(heads.size(), static_cast<std::size_t>(attempt) + 1));
+    return heads[static_cast<std::size_t>(attempt)];
+  }
 
   /// From the first step again, for so many epochs.
   void start_over(std::int64_t epochs) {
@@ -43,6 +57,11 @@ struct TrainingPosition {
     loss_sum = 0.0;
   }
 };
+
+/// File of the averaged weights that are the best of an attempt, while it is not finished.
+inline std::string best_head_name(std::int64_t attempt) {
+  return "best_head" + std::to_string(attempt) + ".safetensors";
+}
 
 /// Selection is tried so often again, each time at this share of the rate before.
 inline constexpr std::int64_t kMaxRetries = 2;

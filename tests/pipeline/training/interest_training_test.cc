@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/evaluation/evaluate.h"
@@ -99,6 +101,8 @@ TEST_F(InterestTraining, ResumesToTheSameBits) {
   EXPECT_GT(runs, 3);
   EXPECT_EQ(read_text(at("broken") / "weights.safetensors"),
             read_text(at("unbroken") / "weights.safetensors"));
+  EXPECT_EQ(read_text(at("broken") / "head.safetensors"),
+            read_text(at("unbroken") / "head.safetensors"));
   EXPECT_EQ(read_text(at("broken") / "metrics.jsonl"), read_text(at("unbroken") / "metrics.jsonl"));
 }
 
@@ -199,6 +203,73 @@ TEST_F(InterestTraining, ProbabilitiesTellNextItemsFromOthers) {
   }
 }
 
+/// Of the averaged weights after each epoch that was asked.
+std::vector<double> average_aucs(const fs::path& model) {
+  std::vector<double> values;
+  std::istringstream lines(read_text(model / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json entry = nlohmann::json::parse(line);
+    if (entry.contains("average_auc")) values.push_back(entry.at("average_auc").get<double>());
+  }
+  return values;
+}
+
+TEST_F(InterestTraining, ProbabilitiesComeFromTheBestAveragedWeights) {
+  TrainOptions options = interest_recipe();
+  options.model.interest.ranking_weight = 1.0F;
+  options.refit = false;
+  options.epochs = 40;
+  options.patience = 0;
+  options.learning_rate = 0.05F;  // enough to learn too much
+  train(options, "m");
+  const std::vector<double> aucs = average_aucs(at("m"));
+  const auto best = std::max_element(aucs.begin(), aucs.end());
+  const nlohmann::json head = read_manifest(at("m"), kModelArtifact).at("head");
+  EXPECT_EQ(head.at("epoch"), best - aucs.begin() + 1);
+  EXPECT_EQ(head.at("validation_auc"), *best);
+  EXPECT_LT(aucs.size(), 40U) << "averaging ends";
+  const Model model = Model::open(at("m"), dataset(), backend(), KnownPart::train);
+  const PairReport report =
+      evaluate_pairs(*model.interest(), dataset(), HeldOut::validation, backend());
+  EXPECT_NEAR(report.metrics.values.at("auc"), *best, 1e-6);
+  EXPECT_FALSE(fs::exists(at("m") / "best_head0.safetensors"));
+}
+
+TEST_F(InterestTraining, ARefitAveragesAsLongAsValidationLiked) {
+  TrainOptions options = interest_recipe();
+  options.epochs = 6;
+  options.patience = 0;
+  const TrainReport report = train(options, "m");
+  const std::vector<double> aucs = average_aucs(at("m"));
+  const std::int64_t best = std::max_element(aucs.begin(), aucs.end()) - aucs.begin() + 1;
+  EXPECT_EQ(read_manifest(at("m"), kModelArtifact).at("head").at("epoch"),
+            std::min(best, report.best_epoch));
+  EXPECT_NE(read_text(at("m") / "head.safetensors"), read_text(at("m") / "weights.safetensors"));
+}
+
+// Models of earlier versions have none of its own.
+TEST_F(InterestTraining, AModelWithoutANetworkOfItsOwnForThemGivesProbabilities) {
+  TrainOptions options = interest_recipe();
+  options.epochs = 2;
+  train(options, "m");
+  const Histories all = make_histories_with_validation(dataset(), 50);
+  const std::vector<NodeId> rows = {4, 0}, items = {1, 2};
+  const auto probabilities = [&] {
+    return Model::open(at("m"), dataset(), backend())
+        .interest()
+        ->pair_scores(all, rows, items, backend());
+  };
+  const std::vector<float> own = probabilities();
+  nlohmann::json manifest = read_manifest(at("m"), kModelArtifact);
+  manifest.erase("head");
+  manifest.at("files").erase("head.safetensors");
+  fs::remove(at("m") / "head.safetensors");
+  write_manifest(at("m"), manifest);
+  const std::vector<float> shared = probabilities();
+  EXPECT_THAT(shared, Each(AllOf(Ge(0.0F), Le(1.0F))));
+  EXPECT_NE(shared, own);
+}
+
 TEST_F(InterestTraining, WithoutRankingHeadThereAreNoProbabilities) {
   TrainOptions options = interest_recipe();
   options.epochs = 1;
@@ -295,6 +366,7 @@ TEST_F(OddLogs, TrainToADefinedModel) {
   options.epochs = 2;
   const fs::path folder = folder_.path() / "m";
   train(dataset, graphs, options, "", folder, *backend, silent_progress());
+  EXPECT_FALSE(fs::exists(folder / "head.safetensors")) << "too few pairs to choose an epoch by";
   const Model model = Model::open(folder, dataset, *backend);
   for (const kernels::ConstFloatView matrix : {model.users(), model.items()}) {
     for (std::int64_t row = 0; row < matrix.rows; ++row) {
