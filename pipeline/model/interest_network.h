@@ -57,8 +57,7 @@ class TrainedInterest final : public InterestScorer {
   /// vectors that user_vectors are for have a column of popularity behind them (append_popularity),
   /// for which users have a 1. `known` gives the histories of the data set's users.
   TrainedInterest(std::unique_ptr<InterestNetwork> network, std::unique_ptr<InterestNetwork> head,
-                  bool popularity_column, Calibration calibration,
-                  std::function<Histories()> known)
+                  bool popularity_column, Calibration calibration, std::function<Histories()> known)
       : network_(std::move(network)),
         head_(std::move(head)),
         popularity_column_(popularity_column),

@@ -233,27 +233,6 @@ class Distillation {
 
 }  // namespace
 
-void share_by_scores(const float* scores, std::span<const NodeId> list, double list_temperature,
-                     float* shares) {
-  const std::int64_t length = std::find(list.begin(), list.end(), graph::kNoNode) - list.begin();
-  double mean = 0.0;
-  for (std::int64_t k = 0; k < length; ++k) mean += static_cast<double>(scores[k]);
-  mean /= static_cast<double>(std::max<std::int64_t>(1, length));
-  double variance = 0.0;
-  for (std::int64_t k = 0; k < length; ++k)
-    variance += std::pow(static_cast<double>(scores[k]) - mean, 2);
-  const double unit = list_temperature *
-                      std::sqrt(variance / static_cast<double>(std::max<std::int64_t>(1, length)));
-  double sum = 0.0;
-  for (std::int64_t k = 0; k < length; ++k) {
-    const double behind = static_cast<double>(scores[0]) - static_cast<double>(scores[k]);
-    shares[k] = unit > 0.0 ? static_cast<float>(std::exp(-behind / unit)) : 1.0F;
-    sum += static_cast<double>(shares[k]);
-  }
-  for (std::int64_t k = 0; k < length; ++k)
-    shares[k] = static_cast<float>(static_cast<double>(shares[k]) / sum);
-}
-
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users) {
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(num_users));
   const std::int64_t visits =

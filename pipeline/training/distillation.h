@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "graph/random.h"
@@ -47,11 +46,6 @@ std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t
 
 /// Adam's beta2: a few hundred steps are all there are.
 inline constexpr float kSecondMoment = 0.99F;
-
-/// exp(score / (T standard deviation of the list)), as shares of 1, of the first items of `list`,
-/// which ends at graph::kNoNode.
-void share_by_scores(const float* scores, std::span<const graph::NodeId> list,
-                     double list_temperature, float* shares);
 
 /// What a teacher ranks first, as probabilities, in host memory; K items a user.
 struct TaughtLists {

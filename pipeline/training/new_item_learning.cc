@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 
 #include "kernels/transfer.h"
 #include "models/attribute_regression.h"
 #include "models/new_item_scores.h"
+#include "pipeline/model/taught_lists.h"
 #include "pipeline/training/distillation.h"
 #include "pipeline/training/on_host.h"
 
@@ -28,7 +28,7 @@ constexpr std::int64_t kFewestTaught = 20;
 /// A list holds one in so many of them, but kFewestTaught at least.
 constexpr std::int64_t kTaughtPerListed = 40;
 /// Of the scores of a list, in their standard deviations: flatter than lists of touched items.
-constexpr double kNewItemListTemperature = 2.0;
+constexpr float kNewItemListTemperature = 2.0F;
 constexpr std::int64_t kTileOfUsers = 256;
 /// Of the gradient of the users' vectors, beside that of what they are taught of touched items
 /// (docs/decisions/0040-new-items-in-the-vectors.md).
@@ -108,8 +108,8 @@ std::optional<NewItemLists> read_new_item_lists(
     const auto lists = taught.lists.view().rows_of(first, count);
     host.topk_scores(tile, {}, lists, top.view().rows_of(0, count));
     for (std::int64_t i = 0; i < count; ++i) {
-      share_by_scores(top.view().row(i), std::span(lists.row(i), at(list_size)),
-                      kNewItemListTemperature, taught.shares.view().row(first + i));
+      list_shares({top.view().row(i), at(list_size)}, kNewItemListTemperature,
+                  {taught.shares.view().row(first + i), at(list_size)});
     }
   }
   return taught;
