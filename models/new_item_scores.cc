@@ -66,10 +66,8 @@ NewItemScores::NewItemScores(const graph::UserItemGraph& user_item, const graph:
       links_(backend.sparse(pool_.view())) {
   if (users.rows != user_item.num_users || users.cols != item_vectors.cols)
     throw InputError("new items: vectors and graph are of different numbers");
-  std::vector<float> known;
-  for (std::int64_t item = 0; item < links.num_rows; ++item)
-    known.push_back(user_item.item_users.view().row_size(item) > 0 ? 1.0F : 0.0F);
-  const AttributeRegression regression = regress_on_attributes(links, known, item_vectors, backend);
+  const AttributeRegression regression =
+      regress_on_attributes(links, touched_items(user_item, links).yes, item_vectors, backend);
   // Without the mean, which moves all of a user's scores alike.
   predicted_ = backend.matrix<float>(links_->rows(), item_vectors.cols);
   backend.spmm(*links_, regression.of_values.view(), predicted_.view(), {});

@@ -145,6 +145,19 @@ Dense oracle_vectors(Dense z, UnitLength unit_length) {
   return z;
 }
 
+/// sum_(i of user) a_iv w_v.
+std::vector<double> profile_of(std::int64_t user) {
+  const Dense a = links();
+  std::vector<double> profile(kValues, 0.0);
+  for (std::int64_t v = 0; v < kValues; ++v) {
+    double num_items = 0.0;
+    for (std::int64_t i = 0; i < kShopItems; ++i) num_items += a(i, v);
+    for (std::int64_t i = user; i <= 30; i += 2)
+      profile[static_cast<std::size_t>(v)] += a(i, v) / std::sqrt(num_items);
+  }
+  return profile;
+}
+
 /// What the further columns add to the score of a user and a new item, by the equation in
 /// new_items.h with as many singular vectors as there are: they then span every profile.
 Dense oracle_scores() {
@@ -155,15 +168,9 @@ Dense oracle_scores() {
       oracle_prediction(log_count, [](std::int64_t i) { return i != 30 && i != 39; });
   Dense scores(2, kShopItems);
   for (std::int64_t user = 0; user < 2; ++user) {
-    std::vector<double> profile(kValues, 0.0);
+    const std::vector<double> profile = profile_of(user);
     double squared = 0.0;
-    for (std::int64_t v = 0; v < kValues; ++v) {
-      double num_items = 0.0;
-      for (std::int64_t i = 0; i < kShopItems; ++i) num_items += a(i, v);
-      for (std::int64_t i = user; i <= 30; i += 2)
-        profile[static_cast<std::size_t>(v)] += a(i, v) / std::sqrt(num_items);
-      squared += std::pow(profile[static_cast<std::size_t>(v)], 2);
-    }
+    for (const double value : profile) squared += value * value;
     double mean = 0.0;
     for (std::int64_t i = 31; i < 39; ++i) {
       scores(user, i) = kPopularityShare * popularity(i, 0);
@@ -184,13 +191,7 @@ Dense oracle_new_item_scores(const Dense& users, const Dense& items) {
   const Dense predicted = oracle_prediction(items, [](std::int64_t i) { return i <= 30; });
   Dense scores(8, 2);
   for (std::int64_t user = 0; user < 2; ++user) {
-    std::vector<double> profile(kValues, 0.0);
-    for (std::int64_t v = 0; v < kValues; ++v) {
-      double num_items = 0.0;
-      for (std::int64_t i = 0; i < kShopItems; ++i) num_items += a(i, v);
-      for (std::int64_t i = user; i <= 30; i += 2)
-        profile[static_cast<std::size_t>(v)] += a(i, v) / std::sqrt(num_items);
-    }
+    const std::vector<double> profile = profile_of(user);
     for (const bool by_profile : {false, true}) {
       std::vector<double> view;
       for (std::int64_t i = 31; i < 39; ++i) {

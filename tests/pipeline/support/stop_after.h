@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "pipeline/artifact/progress.h"
@@ -23,18 +24,21 @@ class StopAfter final : public pipeline::Progress {
   std::int64_t left_;
 };
 
-/// The same after so many updates, whatever shows them.
+/// The same after so many updates, whatever shows them; counts them.
 class StopAfterUpdates final : public pipeline::Progress {
  public:
-  explicit StopAfterUpdates(std::int64_t updates) : left_(updates) {}
+  explicit StopAfterUpdates(std::int64_t most = std::numeric_limits<std::int64_t>::max())
+      : most_(most) {}
   void begin(std::string_view) override {}
-  void update(std::int64_t, std::int64_t, std::string_view) override { --left_; }
+  void update(std::int64_t, std::int64_t, std::string_view) override { ++updates_; }
   void end(std::string_view) override {}
   void warn(std::string_view) override {}
-  bool stop_requested() const override { return left_ <= 0; }
+  bool stop_requested() const override { return updates_ >= most_; }
+  std::int64_t updates() const { return updates_; }
 
  private:
-  std::int64_t left_;
+  std::int64_t most_;
+  std::int64_t updates_ = 0;
 };
 
 }  // namespace penchant::testing
