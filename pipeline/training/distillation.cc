@@ -35,9 +35,10 @@ constexpr std::int64_t kStepsPerEpoch = 32;
 constexpr std::int64_t kSmallestBatch = 64;
 constexpr std::int64_t kLargestBatch = 1024;
 constexpr std::int64_t kFewestSteps = 640;
-/// Few users move their items rarely: they come more often, so many times in all and at most.
-constexpr std::int64_t kUserVisits = 327'680;
-constexpr std::int64_t kMostEpochsForVisits = 80;
+/// Few users move their items rarely: fewer than these come more often, with the square of their
+/// share of them, and at most so many times.
+constexpr std::int64_t kUsualUsers = 16'384;
+constexpr std::int64_t kMostEpochs = 320;
 
 std::int64_t batch_size(std::int64_t num_users) {
   return std::clamp(num_users / kStepsPerEpoch, kSmallestBatch, kLargestBatch);
@@ -88,6 +89,7 @@ class Distillation {
     user_.value = host_.matrix<float>(num_users(), all_users.cols());
     host_.gather_rows(all_users.view(), ids(taught_.users), user_.value.view());
     item_.value = of_length_one(vectors.items, backend_, host_);
+    moves_all_ = moved_items(options_, num_users(), item_.value.rows()) == item_.value.rows();
     item_gradient_ = host_.matrix<float>(item_.value.rows(), item_.value.cols());
     for (Side* side : {&user_, &item_}) {
       side->first = host_.matrix<float>(side->value.rows(), side->value.cols());
@@ -160,7 +162,13 @@ class Distillation {
     const std::vector<NodeId> negatives = draw_negatives(step);
     kernels::ListSoftmaxBatch batch = {users, lists, shares, ids(negatives), {}};
     if (!taught_.ranks_seen) batch.excluded = seen.view();
-    host_.fill(item_gradient_.view(), 0.0F);
+    std::vector<NodeId> touched;
+    if (moves_all_) {
+      host_.fill(item_gradient_.view(), 0.0F);
+    } else {
+      touched = touched_items(rows, negatives);
+      for (const NodeId item : touched) std::fill_n(item_gradient_.view().row(item), width, 0.0F);
+    }
     softmax_.add_gradients(batch, item_.value.view(), options_.temperature, losses, d_users,
                            item_gradient_.view());
     if (new_items_) new_items_->learn_from(rows, users, step, rate, d_users);
@@ -170,22 +178,56 @@ class Distillation {
     adam.beta2 = kSecondMoment;
     adam.epsilon = 1e-10F;
     adam.step = step;
-    host_.adam_step(adam, item_gradient_.view(), item_.value.view(), item_.first.view(),
-                    item_.second.view());
+    if (moves_all_) {
+      host_.adam_step(adam, item_gradient_.view(), item_.value.view(), item_.first.view(),
+                      item_.second.view());
+    } else {
+      const auto num_touched = static_cast<std::int64_t>(touched.size());
+      const FloatView d_items = touched_gradient_.view(host_, num_touched, width);
+      host_.gather_rows(item_gradient_.view(), ids(touched), d_items);
+      move_rows(adam, touched, d_items, item_);
+    }
     // A user's row moves once an epoch.
     adam.step = epoch + 1;
-    const FloatView first = batch_first_.view(host_, size, width);
-    const FloatView second = batch_second_.view(host_, size, width);
-    host_.gather_rows(user_.first.view(), ids(rows), first);
-    host_.gather_rows(user_.second.view(), ids(rows), second);
-    host_.adam_step(adam, d_users, users, first, second);
-    for (std::int64_t b = 0; b < size; ++b) {
-      const NodeId row = rows[at(b)];
-      std::copy_n(users.row(b), width, user_.value.view().row(row));
-      std::copy_n(first.row(b), width, user_.first.view().row(row));
-      std::copy_n(second.row(b), width, user_.second.view().row(row));
-    }
+    move_rows(adam, rows, d_users, user_);
     return std::accumulate(losses.data, losses.data + size, 0.0);
+  }
+
+  /// Items of the rows' lists and the negatives: distinct, ascending. The others have no gradient.
+  std::vector<NodeId> touched_items(const std::vector<NodeId>& rows,
+                                    const std::vector<NodeId>& negatives) {
+    std::vector<NodeId> items = negatives;
+    is_touched_.resize(at(item_.value.rows()), 0);
+    for (const NodeId item : items) is_touched_[at(item)] = 1;
+    for (const NodeId row : rows) {
+      for (std::int64_t k = 0; k < taught_.lists.cols(); ++k) {
+        const NodeId item = taught_.lists.view()(row, k);
+        if (item == graph::kNoNode) break;
+        if (is_touched_[at(item)] == 0) items.push_back(item);
+        is_touched_[at(item)] = 1;
+      }
+    }
+    for (const NodeId item : items) is_touched_[at(item)] = 0;
+    std::sort(items.begin(), items.end());
+    return items;
+  }
+
+  /// These alone; the moments of the others wait (as in TensorFlow's LazyAdam).
+  void move_rows(const kernels::AdamOptions& adam, const std::vector<NodeId>& rows,
+                 ConstFloatView gradient, Side& side) {
+    const auto count = static_cast<std::int64_t>(rows.size());
+    const std::int64_t width = gradient.cols;
+    FloatMatrix* const matrices[] = {&side.value, &side.first, &side.second};
+    FloatView gathered[3];
+    for (std::size_t k = 0; k < 3; ++k) {
+      gathered[k] = moved_[k].view(host_, count, width);
+      host_.gather_rows(matrices[k]->view(), ids(rows), gathered[k]);
+    }
+    host_.adam_step(adam, gradient, gathered[0], gathered[1], gathered[2]);
+    for (std::size_t k = 0; k < 3; ++k) {
+      for (std::int64_t i = 0; i < count; ++i)
+        std::copy_n(gathered[k].row(i), width, matrices[k]->view().row(rows[at(i)]));
+    }
   }
 
   /// Distinct, ascending.
@@ -226,7 +268,9 @@ class Distillation {
   std::optional<NewItemLearner> new_items_;
   Side user_, item_;  ///< of the taught users and of all items
   FloatMatrix item_gradient_;
-  models::Workspace batch_users_, batch_gradient_, batch_shares_, batch_first_, batch_second_;
+  bool moves_all_ = true;  ///< items, in each step; else those that have a gradient
+  models::Workspace batch_users_, batch_gradient_, batch_shares_, touched_gradient_, moved_[3];
+  std::vector<char> is_touched_;  ///< [I]; 0 between steps
   models::MatrixWorkspace<NodeId> batch_lists_;
   models::DeviceArray<float> losses_;
 };
@@ -235,13 +279,19 @@ class Distillation {
 
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users) {
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(num_users));
+  const std::int64_t squared = std::max<std::int64_t>(1, num_users * num_users);
   const std::int64_t visits =
-      std::min(kMostEpochsForVisits, kUserVisits / std::max<std::int64_t>(1, num_users));
+      std::min(kMostEpochs, options.epochs * kUsualUsers * kUsualUsers / squared);
   return std::max({options.epochs, visits, (kFewestSteps + steps - 1) / steps});
 }
 
 std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users) {
   return distillation_epochs(options, num_users) * steps_of(num_users);
+}
+
+std::int64_t moved_items(const DistillationOptions& options, std::int64_t num_users,
+                         std::int64_t num_items) {
+  return std::min(num_items, batch_size(num_users) * options.list_size + options.num_negatives);
 }
 
 std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::UserItemGraph& graph,

@@ -43,6 +43,10 @@ struct Vectors {
 /// Epochs over so many users, and steps of all of them.
 std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_t num_users);
 std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users);
+/// Items that a step moves at most: all where lists and negatives may hold them all, else those that
+/// they do hold, as a step of all of a large catalogue would take longer than all else.
+std::int64_t moved_items(const DistillationOptions& options, std::int64_t num_users,
+                         std::int64_t num_items);
 
 /// Adam's beta2: a few hundred steps are all there are.
 inline constexpr float kSecondMoment = 0.99F;

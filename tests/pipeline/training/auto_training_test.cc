@@ -501,6 +501,20 @@ TEST(AutoPlan, GrowsWithTheBudgetAndKeepsIt) {
   EXPECT_GE(last.epochs, 8);
 }
 
+/// The whole log behind `make demo`: a step of all items would cost more than all else.
+TEST(AutoPlan, VectorsLearnTheMixtureOfALargeCatalogueOfFewUsersInAMinute) {
+  PlanSizes sizes = gowalla();
+  sizes.num_users = 2'469;
+  sizes.num_items = 92'332;
+  sizes.num_entries = 800'000;
+  sizes.propagated = 2 * sizes.num_entries;
+  sizes.steps_per_epoch = 98;
+  sizes.repeats = true;
+  const AutoPlan plan = plan_auto(sizes, 60.0);
+  EXPECT_GT(plan.distilled_users, 0);
+  EXPECT_LE(plan.seconds, 60.0);
+}
+
 TEST(AutoPlan, CountsWhatIsTriedBesideTheMixture) {
   PlanSizes sizes = gowalla();
   const AutoPlan without = plan_auto(sizes, 1e6);

@@ -132,6 +132,65 @@ TEST_F(Distil, RanksWhatAUserHasWhereThatIsRanked) {
   EXPECT_GT(share_of_seen(true), share_of_seen(false));
 }
 
+TEST(DistillationSteps, MoveAllItemsWhereListsAndNegativesMayHoldThem) {
+  const DistillationOptions options;
+  EXPECT_EQ(moved_items(options, 30'000, 40'981), 40'981);
+  EXPECT_LT(moved_items(options, 2'469, 92'332), 92'332 / 5);
+}
+
+TEST(DistillationSteps, BringFewUsersMoreOften) {
+  const DistillationOptions options;
+  EXPECT_EQ(distillation_epochs(options, 30'000), options.epochs);
+  EXPECT_EQ(distillation_epochs(options, 8'192), 4 * options.epochs);
+  EXPECT_EQ(distillation_epochs(options, 2'048), 16 * options.epochs);
+}
+
+/// One user's list of one item, and no negatives but the most popular: what no step holds stays.
+TEST_F(Distil, MovesOnlyWhatAStepHoldsOfALargeCatalogue) {
+  DistillationOptions options;
+  options.list_size = 1;
+  options.num_negatives = 1;
+  const Vectors before = start(backend());
+  ASSERT_LT(moved_items(options, 1, dataset().num_items()), dataset().num_items());
+  Vectors after = start(backend());
+  const std::optional<TaughtLists> taught = read_lists(
+      *teacher(backend()), graphs().user_item, false, {0}, options, backend(), silent_progress());
+  ASSERT_TRUE(
+      learn_lists(*taught, graphs().user_item, options, backend(), silent_progress(), after));
+  const NodeId listed = taught->lists.view()(0, 0);
+  // Lengths are made 1 on average first: a row that did not move keeps its direction.
+  const auto turned = [&](NodeId item) {
+    double product = 0.0;
+    double lengths[2] = {0.0, 0.0};
+    for (std::int64_t j = 0; j < kWidth; ++j) {
+      const double a = static_cast<double>(before.items.view()(item, j));
+      const double b = static_cast<double>(after.items.view()(item, j));
+      product += a * b;
+      lengths[0] += a * a;
+      lengths[1] += b * b;
+    }
+    return product < (1.0 - 1e-6) * std::sqrt(lengths[0] * lengths[1]);
+  };
+  EXPECT_TRUE(turned(listed));
+  const auto cosine = [&](const Vectors& vectors) {
+    const float* user = vectors.users.view().row(0);
+    const float* item = vectors.items.view().row(listed);
+    const auto product = [](const float* x, const float* y) {
+      return std::inner_product(x, x + kWidth, y, 0.0F);
+    };
+    return product(user, item) / std::sqrt(product(user, user) * product(item, item));
+  };
+  EXPECT_GT(cosine(after), cosine(before));
+  const graph::CsrView items = graphs().user_item.item_users.view();
+  int never_drawn = 0;
+  for (NodeId item = 0; item < dataset().num_items(); ++item) {
+    if (items.row_size(item) > 0) continue;  // negatives are drawn by their number of users
+    EXPECT_FALSE(turned(item)) << item;
+    ++never_drawn;
+  }
+  EXPECT_GT(never_drawn, 0);
+}
+
 TEST_F(Distil, DoesNotDependOnThreads) {
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2}) {
