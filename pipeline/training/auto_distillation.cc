@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "models/spectral.h"
 #include "pipeline/data/histories.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/auto_model.h"
@@ -14,17 +15,22 @@ namespace penchant::pipeline {
 using graph::NodeId;
 using kernels::Backend;
 
-namespace {
-
-/// Those of the mixture's first member, or of a filter alone its leading singular ones.
-Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filter,
-                      std::int64_t width, Backend& backend) {
+Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::int64_t width,
+                      Backend& backend) {
   Vectors vectors;
   if (parts.trained == nullptr) {
-    filter->vectors(width, backend, vectors.users, vectors.items);
+    models::GraphFilter(parts.filter, *state.filter, backend)
+        .vectors(width, backend, vectors.users, vectors.items);
     return vectors;
   }
   const std::int64_t columns = parts.trained->first.layout.embedding_dim;
+  const FinishedVectors& sum = parts.trained->sum;
+  if (sum.layout.embedding_dim > columns) {
+    models::Factors factors =
+        models::leading_factors(sum.users.view(), sum.items.view(), width, backend);
+    // A sum that has no more directions than a member is told by the member.
+    if (factors.left.cols() == width) return {std::move(factors.left), std::move(factors.right)};
+  }
   for (const auto& [from, to] : {std::pair(&parts.trained->first.users, &vectors.users),
                                  std::pair(&parts.trained->first.items, &vectors.items)}) {
     *to = backend.matrix<float>(from->rows(), columns);
@@ -32,8 +38,6 @@ Vectors first_vectors(const MixtureParts& parts, const models::GraphFilter* filt
   }
   return vectors;
 }
-
-}  // namespace
 
 std::vector<NodeId> distilled_users(const std::vector<NodeId>& of_task, std::int64_t count,
                                     const Dataset& dataset, graph::Seed seed) {
@@ -57,7 +61,8 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
   std::shared_ptr<models::GraphFilter> filter;
   if (mixture.filter_weight != 0.0)
     filter = std::make_shared<models::GraphFilter>(parts.filter, *state.filter, backend);
-  Vectors vectors = first_vectors(parts, filter.get(), options.model.embedding_dim, backend);
+  Vectors vectors = first_vectors(parts, state, options.model.embedding_dim, backend);
+  if (!state.learns) return DistilledVectors{std::move(vectors), false};
   VectorViews trained;
   if (parts.trained != nullptr) {
     const FinishedVectors& sum = parts.trained->sum;

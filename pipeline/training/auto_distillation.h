@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "models/graph_filter.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
@@ -20,7 +21,7 @@ namespace penchant::pipeline {
 /// Of a mixture's members.
 struct MemberVectors {
   FinishedVectors sum;    ///< by their weights
-  FinishedVectors first;  ///< of the first of them: where to start
+  FinishedVectors first;  ///< of the first of them
   bool network = false;   ///< a network of sequences is one
 };
 
@@ -43,7 +44,12 @@ struct DistilledVectors {
   bool new_items = false;  ///< items of whom nothing is known have theirs
 };
 
-/// Of the mixture in `state`, which is more than its vectors, for these users; nothing if
+/// Where vectors of `width` start to learn: a single member's own, the leading factors of the sum of
+/// several, or a filter's leading singular vectors where it is alone.
+Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::int64_t width,
+                      kernels::Backend& backend);
+
+/// Of the mixture in `state`: its first_vectors, which learn its ranking if it says so. It is more than its vectors, for these users; nothing if
 /// interrupted. `graphs`: of what the parts were made of.
 std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
                                                const Dataset& dataset, const Graphs& graphs,

@@ -35,7 +35,10 @@ json to_json(const AutoState& state) {
   }
   if (state.mixture) stored["mixture"] = state.mixture->to_json();
   if (state.repeats) stored["repeats"] = repeats_to_json(*state.repeats);
-  if (state.distils) stored["distils"] = *state.distils;
+  if (state.distils) {
+    stored["distils"] = *state.distils;
+    stored["learns"] = state.learns;
+  }
   if (state.value) stored["value"] = *state.value;
   if (state.vectors_value) stored["vectors_value"] = *state.vectors_value;
   if (state.filter_alone) stored["filter_alone"] = *state.filter_alone;
@@ -55,8 +58,10 @@ std::string describe(const AutoState& state, const std::string& metric) {
   text += state.value ? fmt::format("; {} {:.4f} on validation", metric, *state.value)
                       : "; not chosen: there is no validation part";
   if (state.vectors_value) {
-    text += fmt::format(", {} {:.4f}", *state.distils ? "vectors that learnt it" : "the vectors",
-                        *state.vectors_value);
+    const char* vectors = !*state.distils ? "the vectors"
+                          : state.learns  ? "vectors that learnt it"
+                                          : "vectors of its leading factors";
+    text += fmt::format(", {} {:.4f}", vectors, *state.vectors_value);
   }
   if (state.tried && state.filter_alone) {
     text += fmt::format(", the filter alone {:.4f}, {} mixtures tried", *state.filter_alone,
@@ -88,6 +93,7 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     if (stored.contains("mixture")) state.mixture = Mixture::from_json(stored["mixture"]);
     if (stored.contains("repeats")) state.repeats = repeats_from_json(stored["repeats"]);
     read_if_there(stored, "distils", state.distils);
+    if (state.distils) stored.at("learns").get_to(state.learns);
     read_if_there(stored, "value", state.value);
     read_if_there(stored, "vectors_value", state.vectors_value);
     read_if_there(stored, "filter_alone", state.filter_alone);

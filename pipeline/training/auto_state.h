@@ -25,7 +25,8 @@ struct AutoState {
   std::optional<std::vector<ChosenMember>> members;  ///< of the planned ones; none: a filter alone
   std::optional<Mixture> mixture;
   std::optional<RepeatBlend> repeats;
-  std::optional<bool> distils;  ///< the model's vectors learn to rank as all of the above does
+  std::optional<bool> distils;  ///< the model's vectors come to rank as all of the above does
+  bool learns = true;           ///< ... by learning; else they factor the sum of the members
   std::optional<double> value;  ///< of the validation metric; none without validation
   std::optional<double> vectors_value;  ///< likewise, of the vectors alone
   std::optional<double> filter_alone;   ///< likewise, where mixtures were tried

@@ -398,27 +398,38 @@ class AutoTrainer {
            members_->has_network(*state_.members);
   }
 
+  /// What validation says of vectors, which are finished for it.
+  double judge_taught(Vectors& vectors, bool new_items, const char* phase) {
+    finish_distilled_vectors(graphs_.user_item, graphs_.item, new_items, backend_, vectors.users,
+                             vectors.items);
+    const std::map<std::string, double> metrics =
+        judge().metrics(vectors.users.view(), vectors.items.view());
+    log(phase, "instead_of", json(state_.vectors_value.value_or(0.0)), metrics);
+    return validation_value(metrics, options_.validation_metric);
+  }
+
   /// Whether vectors that learn the ranking are better than those that stand in it; false if
   /// interrupted.
   bool decide_distillation() {
     state_.distils = can_distil();
     if (*state_.distils) {
-      const graph::UserItemGraph& graph = graphs_.user_item;
+      const std::vector<graph::NodeId>& judges = selection().task.users;  // makes the graph, too
       const MemberVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
+      const MixtureParts parts = {trained, graph_, KnownPart::train};
       const double before = elapsed();
-      const std::vector<graph::NodeId>& judges = selection().task.users;
+      double factors = 0.0;
+      if (trained != nullptr && state_.members->size() > 1) {
+        Vectors start = first_vectors(parts, state_, options_.model.embedding_dim, backend_);
+        factors = judge_taught(start, false, "factors");
+      }
       std::optional<DistilledVectors> distilled =
-          distil_mixture({trained, graph_, KnownPart::train}, state_, dataset_, graphs_,
+          distil_mixture(parts, state_, dataset_, graphs_,
                          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed),
                          options_, backend_, progress_);
       if (!distilled) return false;
-      Vectors& vectors = distilled->vectors;
-      finish_distilled_vectors(graph, graphs_.item, distilled->new_items, backend_, vectors.users,
-                               vectors.items);
-      const std::map<std::string, double> metrics =
-          judge().metrics(vectors.users.view(), vectors.items.view());
-      const double value = validation_value(metrics, options_.validation_metric);
-      log("distil", "instead_of", json(state_.vectors_value.value_or(0.0)), metrics);
+      const double learnt = judge_taught(distilled->vectors, distilled->new_items, "distil");
+      state_.learns = learnt >= factors;
+      const double value = std::max(learnt, factors);
       const double least = adds_networks() ? 1.0 - kFurtherNetworks : 1.0;
       state_.distils = value > least * state_.vectors_value.value_or(0.0);
       distillation_seconds_ = elapsed() - before;
@@ -511,7 +522,9 @@ class AutoTrainer {
     const Vectors& vectors = distilled->vectors;
     write_distilled(directory_ / kDistilledWeights, vectors.users.view(), vectors.items.view(),
                     backend_);
-    distillation_ = {{"width", vectors.users.cols()}, {"new_items", distilled->new_items}};
+    distillation_ = {{"width", vectors.users.cols()},
+                     {"learns", state_.learns},
+                     {"new_items", distilled->new_items}};
     return true;
   }
 

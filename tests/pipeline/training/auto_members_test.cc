@@ -188,6 +188,16 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
   const auto learnt = distil_mixture({&trained, nullptr, KnownPart::train}, state, dataset, graphs,
                                      task.users, usual(), *backend, silent_progress());
   ASSERT_TRUE(learnt.has_value());
+  // Two that say the same have no more directions than one: the start is the first's own.
+  const Vectors start = first_vectors({&trained, nullptr, KnownPart::train}, state,
+                                      first.layout.embedding_dim, *backend);
+  EXPECT_EQ(start.items.cols(), first.layout.embedding_dim);
+  state.learns = false;
+  const auto factors = distil_mixture({&trained, nullptr, KnownPart::train}, state, dataset, graphs,
+                                      task.users, usual(), *backend, silent_progress());
+  ASSERT_TRUE(factors.has_value());
+  EXPECT_FALSE(factors->new_items);
+  EXPECT_EQ(factors->vectors.items.view()(3, 0), start.items.view()(3, 0)) << "nothing is learnt";
   const std::string metric = "ndcg@10";
   const Judge judge(task, dataset.item_statistics.count, metric, *backend);
   EXPECT_GT(judge(learnt->vectors.users.view(), learnt->vectors.items.view()).value,
@@ -235,6 +245,36 @@ TEST_F(Walks, AnInterruptedRunGoesOnToTheSameBytes) {
     EXPECT_EQ(manifest("whole")["hash"], manifest("m")["hash"]);
     fs::remove_all(at("m"));
   }
+}
+
+TEST(FirstVectors, OfSeveralMembersAreTheLeadingFactorsOfTheirSum) {
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  const auto matrix = [&](std::vector<float> values, std::int64_t cols) {
+    const auto rows = static_cast<std::int64_t>(values.size()) / cols;
+    kernels::FloatMatrix copy = backend->matrix<float>(rows, cols);
+    backend->copy(kernels::ConstFloatView(values.data(), rows, cols, cols, kernels::Device::cpu),
+                  copy.view());
+    return copy;
+  };
+  MemberVectors members;
+  members.sum = {
+      matrix({1, 2, 3, 4, -1, 5}, 2), matrix({5, 6, 7, -8, 2, 1}, 2), {2, 0, false, false}};
+  members.first = {matrix({1, 3, -1}, 1), matrix({5, 7, 2}, 1), {1, 0, false, false}};
+  AutoState state;
+  const Vectors whole = first_vectors({&members, nullptr, KnownPart::train}, state, 2, *backend);
+  for (std::int64_t user = 0; user < 3; ++user) {
+    for (std::int64_t item = 0; item < 3; ++item) {
+      float want = 0.0F;
+      float got = 0.0F;
+      for (std::int64_t d = 0; d < 2; ++d) {
+        want += members.sum.users.view()(user, d) * members.sum.items.view()(item, d);
+        got += whole.users.view()(user, d) * whole.items.view()(item, d);
+      }
+      EXPECT_NEAR(got, want, 1e-4);
+    }
+  }
+  EXPECT_EQ(first_vectors({&members, nullptr, KnownPart::train}, state, 1, *backend).users.cols(),
+            1);
 }
 
 TEST(Joined, GivesTheWeightedSumOfInnerProducts) {
