@@ -96,6 +96,37 @@ double degree_power(double degree, double power) {
   return degree > 0.0 ? std::pow(degree, power) : 0.0;
 }
 
+/// From above: the largest (A x)_i / x_i of any positive x bounds the eigenvalues of the
+/// non-negative A = R'R (Collatz and Wielandt; Horn and Johnson, "Matrix analysis", theorem 8.1.26),
+/// and powers of A draw x to where it is least.
+double largest_singular_value(const CsrView& rows) {
+  constexpr int kPowers = 20;
+  const auto num_items = static_cast<std::size_t>(rows.num_cols);
+  std::vector<double> x(num_items, 1.0);
+  double bound = 0.0;
+  for (int step = 0; step < kPowers; ++step) {
+    std::vector<double> next(num_items, 0.0);
+    for (std::int64_t user = 0; user < rows.num_rows; ++user) {
+      const auto begin = rows.offsets[static_cast<std::size_t>(user)];
+      const auto end = rows.offsets[static_cast<std::size_t>(user) + 1];
+      double sum = 0.0;
+      for (auto e = begin; e < end; ++e)
+        sum += static_cast<double>(rows.value(e)) * x[graph::at(rows.columns[graph::at(e)])];
+      for (auto e = begin; e < end; ++e)
+        next[graph::at(rows.columns[graph::at(e)])] += static_cast<double>(rows.value(e)) * sum;
+    }
+    const double size = *std::max_element(next.begin(), next.end());
+    if (!(size > 0.0)) return 1.0;
+    bound = 0.0;
+    for (std::size_t i = 0; i < num_items; ++i) {
+      if (next[i] > 0.0) bound = std::max(bound, next[i] / x[i]);
+      // Small parts of the graph fade; a floor keeps their quotients finite.
+      x[i] = std::max(next[i] / size, 1e-12);
+    }
+  }
+  return std::sqrt(bound);
+}
+
 /// Of all; each of the small whole degrees, which most are, is computed once.
 std::vector<double> degree_powers(const std::vector<double>& degrees, double power) {
   std::vector<double> known(1024, -1.0);
@@ -121,9 +152,12 @@ void check_filter_options(const FilterOptions& options) {
   const auto require = [](bool holds, const char* key, auto value, const std::string& expected) {
     if (!holds) throw InputError(fmt::format("filter.{} is {}, expected {}", key, value, expected));
   };
+  require(options.ridge >= 0.0F && std::isfinite(options.ridge), "ridge", options.ridge,
+          "a number that is not negative");
   require(options.power >= 0.0F && options.power <= 1.0F, "power", options.power,
           "a number from 0 to 1");
-  const bool needs_rank = options.kind != FilterKind::linear && options.low_pass != 0.0F;
+  const bool needs_rank = options.kind == FilterKind::ridge ||
+                          (options.kind != FilterKind::linear && options.low_pass != 0.0F);
   require(options.rank >= (needs_rank ? 1 : 0) && options.rank <= kLargestRank, "rank",
           options.rank, fmt::format("{} to {}", needs_rank ? 1 : 0, kLargestRank));
   require(options.low_pass >= 0.0F && std::isfinite(options.low_pass), "low_pass", options.low_pass,
@@ -142,6 +176,8 @@ void check_filter_options(const FilterOptions& options) {
 std::vector<double> chebyshev_coefficients(const FilterOptions& options) {
   std::vector<double> values;
   switch (options.kind) {
+    case FilterKind::ridge:
+      return {0.0};
     case FilterKind::linear:
     case FilterKind::gfcf:
       return {0.5, -0.5};
@@ -165,14 +201,19 @@ std::vector<double> chebyshev_coefficients(const FilterOptions& options) {
   return interpolate(values);
 }
 
+FilterScaling scaling_of(FilterKind kind) {
+  return kind == FilterKind::ridge ? FilterScaling::spectral : FilterScaling::degrees;
+}
+
 FilterGraph::FilterGraph(const CsrView& user_items, std::int64_t rank, graph::Seed seed,
-                         Backend& backend)
-    : FilterGraph(user_items, SingularVectors{}, backend) {
+                         Backend& backend, FilterScaling scaling)
+    : FilterGraph(user_items, SingularVectors{}, backend, scaling) {
   singular_ = leading_singular_vectors(*sparse_, *sparse_transposed_, rank, seed, backend);
 }
 
-FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Backend& backend)
-    : singular_(std::move(singular)) {
+FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Backend& backend,
+                         FilterScaling scaling)
+    : scaling_(scaling), singular_(std::move(singular)) {
   const auto copy = [](const CsrView& from) {
     return Csr{from.num_rows,
                from.num_cols,
@@ -185,8 +226,16 @@ FilterGraph::FilterGraph(const CsrView& user_items, SingularVectors singular, Ba
   normalized_.values.resize(normalized_.columns.size());
   const std::vector<double> user_degrees = graph::row_sums(user_items);
   item_degrees_ = graph::column_sums(user_items);
-  const std::vector<double> item_scale = degree_powers(item_degrees_, -0.5);
-  const std::vector<double> user_scale = degree_powers(user_degrees, -0.5);
+  std::vector<double> item_scale;
+  std::vector<double> user_scale;
+  if (scaling == FilterScaling::degrees) {
+    item_scale = degree_powers(item_degrees_, -0.5);
+    user_scale = degree_powers(user_degrees, -0.5);
+  } else {
+    largest_ = largest_singular_value(user_items);
+    item_scale.assign(item_degrees_.size(), 1.0);
+    user_scale.assign(user_degrees.size(), 1.0 / largest_);
+  }
   for (std::int64_t user = 0; user < user_items.num_rows; ++user) {
     const double own = user_scale[static_cast<std::size_t>(user)];
     for (auto e = user_items.offsets[static_cast<std::size_t>(user)];
@@ -206,23 +255,30 @@ GraphFilter::GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterO
                          Backend& backend)
     : graph_(std::move(graph)) {
   check_filter_options(options);
+  const bool is_ridge = options.kind == FilterKind::ridge;
+  if (graph_->scaling() != scaling_of(options.kind))
+    throw InputError("graph filter: the matrix is not scaled as the kind needs it");
   const std::vector<double> coefficients = chebyshev_coefficients(options);
-  quotient_ = quotient(coefficients);
+  if (!is_ridge) quotient_ = quotient(coefficients);
   // An exact zero where the kind's p(0) is 0: what is left there is rounding of the coefficients.
   at_zero_ = options.kind == FilterKind::chebycf
                  ? static_cast<float>(chebyshev_sum(coefficients, 1.0))
                  : 0.0F;
   const std::vector<float>& squared = graph_->singular().squared;
   const auto rank = std::min(static_cast<std::size_t>(options.rank), squared.size());
-  const bool low_pass = options.kind != FilterKind::linear && options.low_pass != 0.0F;
+  const bool low_pass =
+      is_ridge || (options.kind != FilterKind::linear && options.low_pass != 0.0F);
+  const double lambda =
+      static_cast<double>(options.ridge) / (graph_->largest() * graph_->largest());
   for (std::size_t j = 0; j < rank; ++j) {
     const auto t = static_cast<double>(squared[j]);
     double weight = low_pass ? static_cast<double>(options.low_pass) : 0.0;
     if (options.kind == FilterKind::bspm) weight *= sharpening_response(options, t);
+    if (is_ridge) weight = t / (t + lambda);
     if (low_pass) weights_.push_back(static_cast<float>(weight));
     responses_.push_back(static_cast<float>(chebyshev_sum(coefficients, 1.0 - 2.0 * t) + weight));
   }
-  const auto power = static_cast<double>(options.power);
+  const auto power = is_ridge ? 0.0 : static_cast<double>(options.power);
   for (const auto& [scales, exponent] :
        {std::pair(&item_scale_, power), std::pair(&item_unscale_, -power)}) {
     const std::vector<double> powers = degree_powers(graph_->item_degrees(), exponent);
@@ -252,7 +308,10 @@ void GraphFilter::respond(const CsrView& histories, Backend& backend, FloatView 
   }
   if (histories.num_rows == 0) return;
   const Csr scaled = signals(histories);
-  apply_polynomial(scaled.view(), backend, scores);
+  if (quotient_.empty())
+    backend.fill(scores, 0.0F);
+  else
+    apply_polynomial(scaled.view(), backend, scores);
   if (!weights_.empty()) add_low_pass(scaled.view(), backend, scores);
   backend.scale_rows(scores, device_scale_.view(), scores);
 }

@@ -10,6 +10,10 @@
 //   chebycf  p = Chebyshev interpolant of a plateau     w = alpha   Kim et al., SIGIR 2025
 //   bspm     p(t) = t S(t)                              w = alpha S Choi et al., SIGIR 2023,
 //   BSPM-EM
+//   ridge    of R / |R| instead of R~, b = 0: p(t) = 0  w = t / (t + lambda / |R|^2)
+// ridge regresses users' rows on each other in the leading singular directions: with all of them it is
+// EASE without its constraint on the diagonal (Steck, WWW 2019, equation 4), with lambda = 0 PureSVD
+// (Cremonesi, Koren and Turrin, RecSys 2010).
 // S is what Runge-Kutta steps of dx/dt = -P x do to a signal (sharpening). The papers of gfcf and
 // bspm leave out D_I^b around p and have b = 1/2 around the low pass; here one power serves both.
 // P is never formed: it acts as two sparse products on tiles of users.
@@ -30,22 +34,24 @@
 
 namespace penchant::models {
 
-enum class FilterKind { linear, gfcf, chebycf, bspm };
+enum class FilterKind { linear, gfcf, chebycf, bspm, ridge };
 constexpr auto enum_words(FilterKind) {
   return std::to_array<EnumWord<FilterKind>>({{FilterKind::linear, "linear"}, {FilterKind::gfcf, "gfcf"},
-                    {FilterKind::chebycf, "chebycf"}, {FilterKind::bspm, "bspm"}});
+                    {FilterKind::chebycf, "chebycf"}, {FilterKind::bspm, "bspm"},
+                    {FilterKind::ridge, "ridge"}});
 }
 
 /// Defaults are ChebyCF's for Gowalla; sharpening and its steps are BSPM's.
 struct FilterOptions {
   FilterKind kind = FilterKind::chebycf;
-  float power = 0.4F;                 ///< b
+  float power = 0.4F;                 ///< b; not of ridge
   std::int64_t rank = 512;            ///< r; of linear only the width of `vectors`
-  float low_pass = 0.2F;              ///< alpha; not of linear
+  float low_pass = 0.2F;              ///< alpha; not of linear and ridge
   std::int64_t order = 8;             ///< chebycf: degree of the polynomial
   float flatness = 1.5F;              ///< chebycf: the plateau's phi
   float sharpening = 2.5F;            ///< bspm: time that sharpening runs for
   std::int64_t sharpening_steps = 1;  ///< bspm: Runge-Kutta steps in that time
+  float ridge = 100.0F;               ///< ridge: lambda, in squared values of R
 };
 
 /// Throws InputError that names the key filter.* and what it may be.
@@ -54,16 +60,23 @@ void check_filter_options(const FilterOptions& options);
 /// Coefficients c_0..c_K of p(t) = sum_k c_k T_k(1 - 2 t).
 std::vector<double> chebyshev_coefficients(const FilterOptions& options);
 
-/// The normalised training matrix and its leading singular vectors: what filters of any options
+/// What R is divided by before its singular vectors are taken.
+enum class FilterScaling {
+  degrees,   ///< the roots of its sums of rows and columns
+  spectral,  ///< a bound of its largest singular value
+};
+FilterScaling scaling_of(FilterKind kind);
+
+/// The scaled training matrix and its leading singular vectors: what filters of the same scaling
 /// share.
 class FilterGraph {
  public:
   /// `user_items` [U x I], non-negative values or none (ones). At most `rank` singular vectors.
   FilterGraph(const graph::CsrView& user_items, std::int64_t rank, graph::Seed seed,
-              kernels::Backend& backend);
+              kernels::Backend& backend, FilterScaling scaling = FilterScaling::degrees);
   /// With singular vectors computed before.
-  FilterGraph(const graph::CsrView& user_items, SingularVectors singular,
-              kernels::Backend& backend);
+  FilterGraph(const graph::CsrView& user_items, SingularVectors singular, kernels::Backend& backend,
+              FilterScaling scaling = FilterScaling::degrees);
 
   std::int64_t num_users() const { return rows_.num_rows; }
   std::int64_t num_items() const { return rows_.num_cols; }
@@ -74,8 +87,12 @@ class FilterGraph {
   const kernels::SparseMatrix& normalized() const { return *sparse_; }  ///< R~ [U x I]
   const kernels::SparseMatrix& transposed() const { return *sparse_transposed_; }  ///< [I x U]
   const SingularVectors& singular() const { return singular_; }                    ///< V, t
+  FilterScaling scaling() const { return scaling_; }
+  double largest() const { return largest_; }  ///< |R|, of FilterScaling::spectral
 
  private:
+  FilterScaling scaling_;
+  double largest_ = 1.0;
   graph::Csr rows_, normalized_, transposed_;
   std::vector<double> item_degrees_;
   std::unique_ptr<kernels::SparseMatrix> sparse_, sparse_transposed_;
@@ -84,7 +101,8 @@ class FilterGraph {
 
 class GraphFilter final : public Scorer {
  public:
-  /// Uses the first options.rank singular vectors of `graph`, or all if it has fewer.
+  /// Uses the first options.rank singular vectors of `graph`, or all if it has fewer. Throws
+  /// InputError if the scaling of `graph` is not the kind's.
   GraphFilter(std::shared_ptr<const FilterGraph> graph, const FilterOptions& options,
               kernels::Backend& backend);
 
@@ -117,7 +135,7 @@ class GraphFilter final : public Scorer {
                     kernels::FloatView scores) const;
 
   std::shared_ptr<const FilterGraph> graph_;
-  std::vector<float> quotient_;      ///< of q, p(t) = p(0) + t q(t), in T_k(1 - 2 t)
+  std::vector<float> quotient_;      ///< of q, p(t) = p(0) + t q(t), in T_k(1 - 2 t); empty: p = 0
   float at_zero_;                    ///< p(0)
   std::vector<float> responses_;     ///< [r] p(t_j) + w_j
   std::vector<float> weights_;       ///< [r] w_j, or empty: no low pass

@@ -67,6 +67,7 @@ constexpr Entry kTable[] = {
     {"filter.flatness", above(0, 1e6)},
     {"filter.sharpening", from(0, 1e6)},
     {"filter.sharpening_steps", from(1, 15)},
+    {"filter.ridge", from(0, kWeight)},
     {"filter.selection_users", from(0, kIds)},
     {"train.budget", above(0, 31'536'000)},  // a year
     {"train.epochs", from(1, 1'000'000)},

@@ -282,15 +282,15 @@ const std::vector<Setting>& all_settings() {
                        "spectral (smoothest signals of the graph) or normal"),
       PENCHANT_SETTING("model.initial_scale", train.model.initial_scale,
                        "standard deviation of the initial embeddings"),
-      PENCHANT_SETTING(
-          "filter.kind", train.filter.kind,
-          "graph_filter: linear, gfcf, chebycf, bspm, or auto; auto, here and below, is "
-          "chosen on the validation part"),
+      PENCHANT_SETTING("filter.kind", train.filter.kind,
+                       "graph_filter: linear, gfcf, chebycf, bspm, ridge, or auto (of all but "
+                       "linear and ridge); "
+                       "auto, here and below, is chosen on the validation part"),
       PENCHANT_SETTING("filter.power", train.filter.power,
                        "power of item degrees around the filter, 0 to 1, or auto"),
       PENCHANT_SETTING("filter.rank", train.filter.rank,
                        "singular vectors of the low pass, or auto; linear has none, but "
-                       "model.embedding_dim of them for its vectors"),
+                       "model.embedding_dim of them for its vectors; ridge has as many"),
       PENCHANT_SETTING("filter.low_pass", train.filter.low_pass,
                        "weight of the low pass beside the polynomial, or auto"),
       PENCHANT_SETTING("filter.order", train.filter.order,
@@ -301,6 +301,8 @@ const std::vector<Setting>& all_settings() {
                        "bspm: time of the sharpening, or auto"),
       PENCHANT_SETTING("filter.sharpening_steps", train.filter.sharpening_steps,
                        "bspm: Runge-Kutta steps in that time"),
+      PENCHANT_SETTING("filter.ridge", train.filter.ridge,
+                       "ridge: lambda, in squared weights of the graph, or auto"),
       PENCHANT_SETTING("filter.selection_users", train.filter.selection_users,
                        "users of the validation part that choices are made on; 0: all"),
       PENCHANT_SETTING("train.budget", train.budget,

@@ -106,10 +106,13 @@ const std::vector<Use>& all_uses() {
         "model.mlp_dims", "model.layer_norm", "model.ranking_head"},
        {{kInterest}}},
 
+      {{"filter.power"},
+       {{kFilters, {"filter.kind", {"linear", "gfcf", "chebycf", "bspm", "auto"}}}}},
       {{"filter.low_pass"}, {{kFilters, {"filter.kind", {"gfcf", "chebycf", "bspm", "auto"}}}}},
       {{"filter.order", "filter.flatness"}, {{kFilters, {"filter.kind", {"chebycf", "auto"}}}}},
       {{"filter.sharpening", "filter.sharpening_steps"},
        {{kFilters, {"filter.kind", {"bspm", "auto"}}}}},
+      {{"filter.ridge"}, {{kFilters, {"filter.kind", {"ridge"}}}}},
       {{"filter.selection_users"}, {{{"model.kind", {"graph_filter"}}}}},
       {{"filter."}, {{kFilters}}},
 

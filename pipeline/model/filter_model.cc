@@ -41,7 +41,8 @@ json filter_to_json(const FilterOptions& filter) {
           {"order", filter.order},
           {"flatness", filter.flatness},
           {"sharpening", filter.sharpening},
-          {"sharpening_steps", filter.sharpening_steps}};
+          {"sharpening_steps", filter.sharpening_steps},
+          {"ridge", filter.ridge}};
 }
 
 FilterOptions filter_from_json(const json& stored) {
@@ -54,11 +55,14 @@ FilterOptions filter_from_json(const json& stored) {
   filter.flatness = stored.at("flatness").get<float>();
   filter.sharpening = stored.at("sharpening").get<float>();
   filter.sharpening_steps = stored.at("sharpening_steps").get<std::int64_t>();
+  filter.ridge = stored.value("ridge", filter.ridge);  // models of before it was there
   models::check_filter_options(filter);
   return filter;
 }
 
 std::string describe(const FilterOptions& filter) {
+  if (filter.kind == FilterKind::ridge)
+    return fmt::format("ridge, lambda {:g} of rank {}", filter.ridge, filter.rank);
   std::string text = fmt::format("{}, power {:g}", enum_name(filter.kind), filter.power);
   if (filter.kind != FilterKind::linear)
     text += fmt::format(", low pass {:g} of rank {}", filter.low_pass, filter.rank);
@@ -112,12 +116,13 @@ std::int64_t filter_width(const json& model) {
 std::unique_ptr<GraphFilter> load_filter(const fs::path& model_directory, const json& model,
                                          const graph::UserItemGraph& graph, Backend& backend,
                                          DatasetUse use) {
+  const FilterOptions options = filter_from_json(model.at("filter"));
   return std::make_unique<GraphFilter>(
       std::make_shared<FilterGraph>(
           graph.user_items.view(),
           read_singular_vectors(model_directory / kModelWeights, graph.num_items, backend, use),
-          backend),
-      filter_from_json(model.at("filter")), backend);
+          backend, models::scaling_of(options.kind)),
+      options, backend);
 }
 
 FinishedVectors filter_vectors(const GraphFilter& filter, const json& model, const Graphs& graphs,

@@ -9,6 +9,7 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/artifact_files.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/training/filter_training.h"
 #include "pipeline/training/trainer.h"
 
 namespace penchant::pipeline {
@@ -29,6 +30,10 @@ bool is_network(const TrainOptions& options) {
   return options.model.kind == models::ModelKind::interest;
 }
 
+bool is_filter(const TrainOptions& options) {
+  return options.model.kind == models::ModelKind::graph_filter;
+}
+
 }  // namespace
 
 double AutoMembers::score_unit(std::size_t number) const {
@@ -43,10 +48,28 @@ bool AutoMembers::select(const Graphs& graphs, const fs::path& model, bool resum
     if (resume && is_finished(folder, kModelArtifact)) continue;
     TrainOptions options = planned_[number];
     options.resume = resume;
-    if (!trained(train_vectors(dataset_, graphs, options, "", folder, backend_, progress_)))
-      return false;
+    if (!trained(make(options, graphs, KnownPart::train, folder, {}))) return false;
   }
   return true;
+}
+
+std::int64_t AutoMembers::best_epoch(const fs::path& model) const {
+  const fs::path folder = model / member_folder(0);
+  return read_manifest(folder, kModelArtifact).contains("best_epoch") ? refit_of(folder).epochs : 0;
+}
+
+TrainReport AutoMembers::make(const TrainOptions& options, const Graphs& graphs, KnownPart part,
+                              const fs::path& folder, const std::optional<Refit>& refit) {
+  if (!is_filter(options))
+    return train_vectors(dataset_, graphs, options, "", folder, backend_, progress_, refit);
+  // How often a user had an item says more than whether.
+  GraphOptions counts = graphs.options;
+  counts.user_item.weight = graph::EdgeWeight::log_sum;
+  const Graphs counted =
+      make_graphs(part == KnownPart::train ? dataset_.split.train : train_and_validation(dataset_),
+                  dataset_, counts);
+  progress_.update(0, 0, "vectors of a ridge regression");
+  return make_filter(dataset_, counted, part, options, folder, backend_, progress_);
 }
 
 bool AutoMembers::trained(const TrainReport& report) {
@@ -81,8 +104,10 @@ bool AutoMembers::finish(std::span<const ChosenMember> chosen, const Graphs* mer
     TrainOptions options = planned_[chosen[place].number];
     options.resume = resume;
     options.validate_every = 0;
-    const TrainReport report = train_vectors(dataset_, *merged, options, "", folder, backend_,
-                                             progress_, refit_of(selected));
+    std::optional<Refit> refit;
+    if (!is_filter(options)) refit = refit_of(selected);
+    const TrainReport report =
+        make(options, *merged, KnownPart::train_and_validation, folder, refit);
     if (!trained(report)) return false;
     if (is_network(options)) network_seconds_ = report.seconds;
   }

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "pipeline/model/model.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/train_options.h"
+#include "pipeline/training/trainer.h"
 
 namespace penchant::pipeline {
 
@@ -50,6 +52,8 @@ class AutoMembers {
   bool add_networks(std::span<const ChosenMember> chosen, std::int64_t count, const Graphs& merged,
                     const std::filesystem::path& model, bool resume,
                     const std::function<double()>& seconds_left);
+  /// Of the first member of a finished `model`; 0: a closed form.
+  std::int64_t best_epoch(const std::filesystem::path& model) const;
   /// Of all trainings that these calls ran.
   std::int64_t epochs_run() const { return epochs_run_; }
   /// The members that a finished `model` has: the chosen ones, and further networks, which share the
@@ -60,6 +64,9 @@ class AutoMembers {
  private:
   /// Counts it; false if it was interrupted.
   bool trained(const TrainReport& report);
+  /// Made of the part that these graphs are made of; a filter of repeats as weights.
+  TrainReport make(const TrainOptions& options, const Graphs& graphs, KnownPart part,
+                   const std::filesystem::path& folder, const std::optional<Refit>& refit);
   /// The network among these; null: there is none.
   const ChosenMember* network_among(std::span<const ChosenMember> chosen) const;
 

@@ -80,6 +80,7 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
   // Singular vectors, once of the training part and once of train + validation.
   double sparse = 2.0 * kSubspaceProducts * 2.0 * real(sizes.num_entries) * rank;
   double dense = 2.0 * kSubspacePasses * 2.0 * real(sizes.num_items) * rank * rank;
+  if (plan.ridge) sparse += 2.0 * kSubspaceProducts * 2.0 * real(sizes.num_entries) * width;
   sparse += kFilterTrials * kFilterProducts * 2.0 * real(sizes.num_entries) * users;
   dense += kFilterTrials * 2.0 * real(sizes.num_items) * rank * users;
   if (plan.epochs > 0) {
@@ -184,7 +185,7 @@ bool says_nothing_of_the_mixture(TrainOptions options) {
   const TrainOptions usual;
   copy_common(usual, options);
   return !filter.kind && !filter.power && !filter.rank && !filter.low_pass && !filter.order &&
-         !filter.flatness && !filter.sharpening &&
+         !filter.flatness && !filter.sharpening && !filter.ridge &&
          filter.sharpening_steps == usual.filter.sharpening_steps &&
          options.distil == usual.distil && options_course(options) == options_course(usual);
 }
@@ -229,6 +230,14 @@ std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptio
     graph.retry_lower_rate = false;  // the plan counts one training
     members.push_back(std::move(graph));
   }
+  if (plan.ridge) {
+    TrainOptions ridge = alone(options);
+    ridge.model.kind = models::ModelKind::graph_filter;
+    ridge.filter = {};
+    ridge.filter.kind = models::FilterKind::ridge;
+    ridge.filter.ridge = models::FilterOptions().ridge;
+    members.push_back(std::move(ridge));
+  }
   return members;
 }
 
@@ -239,6 +248,8 @@ AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {
     plan = step;
     plan.networks = networks.networks;
     plan.network_epochs = networks.network_epochs;
+    plan.ridge =
+        sizes.repeats && sizes.embedding_dim * 4 <= std::min(sizes.num_users, sizes.num_items);
     // What repeats nothing is told by the order of events far better than by the graph.
     if (plan.networks > 0 && !sizes.graph_beside_networks) plan.epochs = 0;
     const std::int64_t fitting = kLargestTable / std::max<std::int64_t>(1, sizes.num_items);

@@ -44,6 +44,7 @@ struct AutoPlan {
   std::int64_t networks = 0;         ///< of sequences, that differ by their seed: one is trained
                                      ///< for selection, and all of them in the end
   std::int64_t network_epochs = 0;   ///< of each, at most
+  bool ridge = false;                ///< vectors of a ridge regression, too
   double seconds = 0.0;              ///< expected for all of it
 };
 
@@ -56,8 +57,8 @@ AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds);
 /// out comes after what is known of its user, and no option of the mixture was set. Else 0.
 double network_operations(const Dataset& dataset, const TrainOptions& options);
 
-/// How the models of a mixture are trained on the training part: a network, then vectors of the
-/// graph.
+/// How the models of a mixture are trained on the training part: a network, vectors of the graph,
+/// those of a ridge regression.
 std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptions& options);
 
 }  // namespace penchant::pipeline

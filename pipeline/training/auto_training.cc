@@ -67,6 +67,7 @@ std::string describe_plan(const AutoPlan& plan) {
   }
   if (plan.epochs > 0)
     text += fmt::format("{}vectors of {} epochs", text.empty() ? "" : ", ", plan.epochs);
+  if (plan.ridge) text += fmt::format("{}a ridge regression", text.empty() ? "" : ", ");
   return text.empty() ? "no trained vectors" : text;
 }
 
@@ -90,6 +91,7 @@ class AutoTrainer {
     sizes.graph_beside_networks = dataset.repeats_allowed;
     plan_ = plan_auto(sizes, static_cast<double>(options.budget.seconds));
     if (!validates_) plan_.epochs = plan_.networks = 0;
+    plan_.ridge = plan_.ridge && validates_;
     if (!options.distil) plan_.distilled_users = 0;
     if (!options_.filter.rank) options_.filter.rank = fitting_rank(plan_.rank);
     options_.filter.selection_users = plan_.selection_users;
@@ -123,7 +125,7 @@ class AutoTrainer {
     }
     report.chosen = describe_choice();
     report.epochs_run = members_->epochs_run();
-    if (state_.mixture->vectors) report.best_epoch = refit_of(directory_ / member_folder(0)).epochs;
+    if (state_.mixture->vectors) report.best_epoch = members_->best_epoch(directory_);
     finish(report);
     progress_.begin("auto");
     progress_.end(report.chosen);
@@ -153,6 +155,7 @@ class AutoTrainer {
             {"filter_flatness", chosen(filter.flatness)},
             {"filter_sharpening", chosen(filter.sharpening)},
             {"filter_sharpening_steps", filter.sharpening_steps},
+            {"filter_ridge", chosen(filter.ridge)},
             {"graph", graph_options_to_json(graphs_.options)},
             {"budget", options_.budget.seconds},
             {"epochs", plan_.epochs},
@@ -161,6 +164,7 @@ class AutoTrainer {
             {"distilled_users", plan_.distilled_users},
             {"networks", plan_.networks},
             {"network_epochs", plan_.network_epochs},
+            {"ridge", plan_.ridge},
             {"validation_metric", options_.validation_metric},
             {"seed", static_cast<std::uint64_t>(options_.seed)}};
   }
@@ -257,12 +261,17 @@ class AutoTrainer {
         sample_task(make_ranking_task(dataset_, HeldOut::validation, SeenItems::automatic),
                     plan_.selection_users, kJudgesSeed);
     if (graph_ == nullptr) {
-      graph_ = std::make_shared<FilterGraph>(graphs_.user_item.user_items.view(),
-                                             state_.filter->rank, options_.seed, backend_);
+      graph_ = filter_graph(graphs_);
     }
     GraphFilter scorer(graph_, *state_.filter, backend_);
     selection_->filter = std::make_shared<ScoreTable>(scorer, selection_->task, backend_);
     return *selection_;
+  }
+
+  std::shared_ptr<FilterGraph> filter_graph(const Graphs& graphs) {
+    return std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), state_.filter->rank,
+                                         options_.seed, backend_,
+                                         models::scaling_of(state_.filter->kind));
   }
 
   Judge judge() {
@@ -447,11 +456,15 @@ class AutoTrainer {
         members.begin(), members.end(),
         [](const MixtureMember& member) { return member.kind == models::ModelKind::interest; });
     if (networks == 0) return "";
-    const bool graph = networks < static_cast<std::int64_t>(members.size());
-    return fmt::format("{}{}, because what is held out comes later; ",
+    const auto has = [&](models::ModelKind kind) {
+      return std::any_of(members.begin(), members.end(),
+                         [&](const MixtureMember& member) { return member.kind == kind; });
+    };
+    return fmt::format("{}{}{}, because what is held out comes later; ",
                        networks == 1 ? "a network of sequences"
                                      : fmt::format("{} networks of sequences", networks),
-                       graph ? " and vectors of the graph" : "");
+                       has(models::ModelKind::lightgcn) ? " and vectors of the graph" : "",
+                       has(models::ModelKind::graph_filter) ? " and of a ridge regression" : "");
   }
 
   std::string describe_choice() const {
@@ -479,8 +492,7 @@ class AutoTrainer {
     if (state_.mixture->vectors && !make_members()) return false;
     graph_.reset();  // the training part's makes room
     if (state_.mixture->filter_weight != 0.0) {
-      graph_ = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(),
-                                             state_.filter->rank, options_.seed, backend_);
+      graph_ = filter_graph(graphs);
       write_singular_vectors(directory_ / kModelWeights, *graph_, backend_);
     }
     return !*state_.distils || distil_final(graphs);
@@ -563,6 +575,7 @@ class AutoTrainer {
                     {"distilled_users", plan_.distilled_users},
                     {"networks", plan_.networks},
                     {"network_epochs", plan_.network_epochs},
+                    {"ridge", plan_.ridge},
                     {"cut_short_by_the_clock", state_.cut_short}}},
                   {"trained_on", trained_on()},
                   {"best_validation", report.best_validation},

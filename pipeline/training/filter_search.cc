@@ -72,24 +72,31 @@ class FilterSearch {
     filter.kind = choice_.kind.value_or(filter.kind);
     filter.power = choice_.power.value_or(filter.power);
     filter.rank = ranks_.back();
-    if (filter.kind == FilterKind::linear)
+    if (filter.kind == FilterKind::linear || filter.kind == FilterKind::ridge)
       filter.rank = choice_.rank.value_or(options_.model.embedding_dim);
     filter.low_pass = choice_.low_pass.value_or(filter.low_pass);
     filter.order = choice_.order.value_or(filter.order);
     filter.flatness = choice_.flatness.value_or(filter.flatness);
     filter.sharpening = choice_.sharpening.value_or(filter.sharpening);
     filter.sharpening_steps = choice_.sharpening_steps;
+    filter.ridge = choice_.ridge.value_or(filter.ridge);
     return filter;
   }
 
   void search(const Graphs& graphs) {
     result_.graph = std::make_shared<FilterGraph>(graphs.user_item.user_items.view(), ranks_.back(),
-                                                  options_.seed, backend_);
+                                                  options_.seed, backend_,
+                                                  models::scaling_of(result_.best.kind));
     if (choice_.kind) {
       attempt(result_.best);
     } else {
       for (const FilterKind kind : {FilterKind::gfcf, FilterKind::chebycf, FilterKind::bspm})
         attempt(fixed(start_of(kind)));
+    }
+    if (result_.best.kind == FilterKind::ridge) {
+      if (!choice_.ridge)
+        climb(&FilterOptions::ridge, {0.0F, 1.0F, 10.0F, 30.0F, 100.0F, 300.0F, 1000.0F});
+      return;
     }
     if (!choice_.power) climb(&FilterOptions::power, {0.0F, 0.1F, 0.2F, 0.3F, 0.4F, 0.5F});
     if (result_.best.kind == FilterKind::chebycf) {
@@ -188,6 +195,7 @@ void check_filter_choice(const TrainOptions& options) {
   filter.flatness = choice.flatness.value_or(filter.flatness);
   filter.sharpening = choice.sharpening.value_or(filter.sharpening);
   filter.sharpening_steps = choice.sharpening_steps;
+  filter.ridge = choice.ridge.value_or(filter.ridge);
   models::check_filter_options(filter);
   if (choice.selection_users < 0) throw InputError("filter.selection_users must not be negative");
 }

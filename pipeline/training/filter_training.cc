@@ -26,6 +26,44 @@ namespace fs = std::filesystem;
 using kernels::Backend;
 using models::FilterGraph;
 
+namespace {
+
+/// Writes the filter of `search`, made of `learned`, and what was found.
+void write_filter(ArtifactWriter& writer, const Dataset& dataset, const Graphs& learned,
+                  KnownPart part, const TrainOptions& options, const FilterSearchResult& search,
+                  std::chrono::steady_clock::time_point start, Backend& backend,
+                  TrainReport& report) {
+  const FilterGraph graph(learned.user_item.user_items.view(), search.best.rank, options.seed,
+                          backend, models::scaling_of(search.best.kind));
+  write_singular_vectors(writer.folder() / kModelWeights, graph, backend);
+  report.chosen = describe(search.best);
+  if (report.validated) {
+    report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
+                                 report.best_validation, search.trials.size());
+  }
+  finish_model(writer,
+               {{"data_hash", dataset.hash},
+                {"graph_options", graph_options_to_json(learned.options)},
+                {"model",
+                 {{"kind", enum_name(models::ModelKind::graph_filter)},
+                  {"embedding_dim", options.model.embedding_dim},
+                  {"filter", filter_to_json(search.best)}}},
+                {"trained_on", part == KnownPart::train ? "train" : "train+validation"},
+                {"trials", search.trials.size()},
+                {"best_validation", report.best_validation},
+                {"validation_metric", options.validation_metric},
+                {"validation", validation_to_json(options.validation_metric, search.vectors_value,
+                                                  report.best_validation)},
+                {"seed", static_cast<std::uint64_t>(options.seed)},
+                {"hash", hash_file(writer.folder() / kModelWeights)},
+                {"resources", resources_since(start)},
+                {"device", backend.description()}},
+               dataset, learned, backend);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
 TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                          const std::string& config_toml, const Destination& destination,
                          Backend& backend, Progress& progress) {
@@ -60,34 +98,26 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
   std::optional<Graphs> merged;
   if (refit) merged = make_graphs(train_and_validation(dataset), dataset, graphs.options);
   const Graphs& learned = merged ? *merged : graphs;
-  const FilterGraph graph(learned.user_item.user_items.view(), search.best.rank, options.seed,
-                          backend);
-  write_singular_vectors(model_directory / kModelWeights, graph, backend);
-  report.chosen = describe(search.best);
-  if (report.validated) {
-    report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,
-                                 report.best_validation, search.trials.size());
-  }
-  finish_model(writer,
-               {{"data_hash", dataset.hash},
-                {"graph_options", graph_options_to_json(graphs.options)},
-                {"model",
-                 {{"kind", enum_name(models::ModelKind::graph_filter)},
-                  {"embedding_dim", options.model.embedding_dim},
-                  {"filter", filter_to_json(search.best)}}},
-                {"trained_on", refit ? "train+validation" : "train"},
-                {"trials", search.trials.size()},
-                {"best_validation", report.best_validation},
-                {"validation_metric", options.validation_metric},
-                {"validation", validation_to_json(options.validation_metric, search.vectors_value,
-                                                  report.best_validation)},
-                {"seed", static_cast<std::uint64_t>(options.seed)},
-                {"hash", hash_file(model_directory / kModelWeights)},
-                {"resources", resources_since(start)},
-                {"device", backend.description()}},
-               dataset, learned, backend);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  write_filter(writer, dataset, learned, refit ? KnownPart::train_and_validation : KnownPart::train,
+               options, search, start, backend, report);
   progress.end(report.chosen);
+  return report;
+}
+
+TrainReport make_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
+                        const TrainOptions& options, const Destination& destination,
+                        Backend& backend, Progress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  TrainOptions fixed = options;
+  fixed.validate_every = 0;
+  check_filter_choice(fixed);
+  ArtifactWriter writer(destination, kModelArtifact);
+  writer.clear();
+  TrainReport report;
+  report.validation_metric = options.validation_metric;
+  const FilterSearchResult search =
+      search_filter(dataset, graphs, fixed, backend, progress, [] { return false; });
+  write_filter(writer, dataset, graphs, part, fixed, search, start, backend, report);
   return report;
 }
 

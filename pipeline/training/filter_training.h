@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
@@ -13,5 +14,10 @@ namespace penchant::pipeline {
 TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                          const std::string& config_toml, const Destination& destination,
                          kernels::Backend& backend, Progress& progress);
+
+/// The filter that `options` say in full, of the part that the graphs are made of.
+TrainReport make_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
+                        const TrainOptions& options, const Destination& destination,
+                        kernels::Backend& backend, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -33,6 +33,7 @@ struct FilterChoice {
   std::optional<float> flatness;
   std::optional<float> sharpening;
   std::int64_t sharpening_steps = 1;
+  std::optional<float> ridge;
   std::int64_t selection_users = 2000;  ///< of the validation part, drawn at random; 0: all
 };
 

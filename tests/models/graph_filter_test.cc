@@ -55,13 +55,26 @@ const FilterKind kKinds[] = {FilterKind::linear, FilterKind::gfcf, FilterKind::c
 class GraphFilters : public support::BackendTest {
  protected:
   GraphFilter filter(const graph::Csr& matrix, const FilterOptions& chosen, std::int64_t rank = 6) {
-    return GraphFilter(
-        std::make_shared<FilterGraph>(matrix.view(), rank, graph::Seed{1}, backend()), chosen,
-        backend());
+    return GraphFilter(std::make_shared<FilterGraph>(matrix.view(), rank, graph::Seed{1}, backend(),
+                                                     scaling_of(chosen.kind)),
+                       chosen, backend());
   }
   /// By the oracle: those of leading_singular_vectors have an error of their own.
   SingularVectors exact_vectors(const Dense& dense, std::int64_t rank) {
-    const Dense r = oracle::normalized(dense);
+    return exact_vectors_of(oracle::normalized(dense), rank);
+  }
+  /// Of R itself, as ridge takes it.
+  std::shared_ptr<FilterGraph> exact_ridge_graph(const graph::Csr& matrix, std::int64_t rank) {
+    const auto spectral = FilterScaling::spectral;
+    const double largest =
+        FilterGraph(matrix.view(), SingularVectors{}, backend(), spectral).largest();
+    SingularVectors exact = exact_vectors_of(oracle::to_dense(matrix.view()), rank);
+    EXPECT_GE(largest * largest, exact.squared.front() * 0.999999);
+    EXPECT_LE(largest * largest, exact.squared.front() * 1.01);
+    for (float& square : exact.squared) square = static_cast<float>(square / (largest * largest));
+    return std::make_shared<FilterGraph>(matrix.view(), std::move(exact), backend(), spectral);
+  }
+  SingularVectors exact_vectors_of(const Dense& r, std::int64_t rank) {
     const oracle::Eigen eigen =
         oracle::symmetric_eigen(oracle::gemm(true, false, 1.0, r, r, 0.0, {}).value);
     SingularVectors result{backend().matrix<float>(kItems, rank), {}};
@@ -128,7 +141,8 @@ TEST_P(GraphFilters, ScoreAsTheOracleDoes) {
           SCOPED_TRACE(testing::Message() << "kind " << static_cast<int>(kind) << ", power "
                                           << power << ", users " << count);
           const Dense want = oracle::transposed(leading_rows(of_everyone, count));
-          EXPECT_TRUE(agrees(score(scorer, count), want, 4e-6 * support::largest(want), origin(21)));
+          EXPECT_TRUE(
+              agrees(score(scorer, count), want, 4e-6 * support::largest(want), origin(21)));
         }
       }
     }
@@ -183,8 +197,44 @@ TEST_P(GraphFilters, WithoutSharpeningBspmIsGfcf) {
   EXPECT_TRUE(agrees(score(bspm, 70), want, 2e-6 * support::largest(want), origin(1)));
 }
 
+TEST_P(GraphFilters, RidgeScoresAsTheOracleDoes) {
+  for (const auto values : {support::Values::absent, support::Values::present}) {
+    const graph::Csr matrix = ratings(values);
+    const Dense dense = oracle::to_dense(matrix.view());
+    for (const float lambda : {0.0F, 3.0F, 100.0F}) {
+      FilterOptions chosen = options(FilterKind::ridge);
+      chosen.ridge = lambda;
+      chosen.rank = 20;
+      chosen.power = 1.0F;  // is of no consequence
+      GraphFilter scorer(exact_ridge_graph(matrix, 20), chosen, backend());
+      const Dense want = oracle::transposed(
+          oracle::filter_scores(dense, chosen, leading_rows(with_mean_history(dense), 70)));
+      EXPECT_TRUE(agrees(score(scorer, 70), want, 4e-6 * support::largest(want), origin(21)))
+          << lambda;
+      // The vectors are the score.
+      kernels::FloatMatrix users;
+      kernels::FloatMatrix items;
+      scorer.vectors(20, backend(), users, items);
+      const Dense product = oracle::gemm(false, true, 1.0, download(backend(), items.view()),
+                                         download(backend(), users.view()), 0.0, {})
+                                .value;
+      for (std::int64_t i = 0; i < kItems; ++i)
+        EXPECT_NEAR(product(i, 5), want(i, 5), 4e-6 * support::largest(want));
+    }
+  }
+}
+
+TEST_P(GraphFilters, RefuseAMatrixThatIsScaledForAnotherKind) {
+  const auto plain = std::make_shared<FilterGraph>(ratings().view(), 6, graph::Seed{1}, backend());
+  EXPECT_THROW(GraphFilter(plain, options(FilterKind::ridge), backend()), InputError);
+  const auto spectral = std::make_shared<FilterGraph>(ratings().view(), 6, graph::Seed{1},
+                                                      backend(), FilterScaling::spectral);
+  EXPECT_THROW(GraphFilter(spectral, options(FilterKind::gfcf), backend()), InputError);
+}
+
 TEST_P(GraphFilters, ItemsWithoutUsersScoreZero) {
-  for (const FilterKind kind : kKinds) {
+  for (const FilterKind kind : {FilterKind::linear, FilterKind::gfcf, FilterKind::chebycf,
+                                FilterKind::bspm, FilterKind::ridge}) {
     GraphFilter scorer = filter(ratings(), options(kind));
     const Dense scores = score(scorer, 10);
     for (std::int64_t user = 0; user < 10; ++user) EXPECT_EQ(scores(7, user), 0.0);
@@ -207,7 +257,8 @@ TEST_P(GraphFilters, VectorsOfFullLengthGiveTheScores) {
                                        download(backend(), users.view()), 0.0, {})
                               .value;
     const Dense want = score(scorer, kUsers);
-    EXPECT_TRUE(agrees(product, want, 2e-4 * support::largest(want), origin(1))) << static_cast<int>(kind);
+    EXPECT_TRUE(agrees(product, want, 2e-4 * support::largest(want), origin(1)))
+        << static_cast<int>(kind);
     scorer.vectors(4, backend(), users, items);
     EXPECT_EQ(users.cols(), 4);
     EXPECT_EQ(items.rows(), kItems);
@@ -276,6 +327,7 @@ TEST(FilterOptionsCheck, NamesTheKeyAndWhatItMayBe) {
   EXPECT_THAT(message([](FilterOptions& o) { o.flatness = 0.0F; }), HasSubstr("filter.flatness"));
   EXPECT_THAT(message([&](FilterOptions& o) { o.sharpening = nan; }),
               HasSubstr("filter.sharpening"));
+  EXPECT_THAT(message([](FilterOptions& o) { o.ridge = -1.0F; }), HasSubstr("filter.ridge"));
   EXPECT_THAT(message([](FilterOptions& o) { o.sharpening_steps = 0; }),
               HasSubstr("filter.sharpening_steps is 0, expected 1 to 15"));
   EXPECT_EQ(message([](FilterOptions& o) {

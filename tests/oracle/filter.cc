@@ -151,6 +151,19 @@ Dense filter_scores(const Dense& ratings, const models::FilterOptions& options,
   const auto alpha = static_cast<double>(options.low_pass);
   Dense y;
   switch (options.kind) {
+    case FilterKind::ridge: {
+      const Eigen eigen = symmetric_eigen(product(ratings, ratings, true));
+      Dense leading(x.cols, std::min(options.rank, x.cols));
+      Dense weighted = leading;
+      for (std::int64_t j = 0; j < leading.cols; ++j) {
+        const double value = eigen.values(0, j);
+        for (std::int64_t i = 0; i < leading.rows; ++i) {
+          leading(i, j) = eigen.vectors(i, j);
+          weighted(i, j) = leading(i, j) * value / (value + static_cast<double>(options.ridge));
+        }
+      }
+      return product(product(histories, leading), weighted, false, true);
+    }
     case FilterKind::linear:
       y = product(x, p);
       break;

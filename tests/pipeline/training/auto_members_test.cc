@@ -204,6 +204,34 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
             0.9 * judge(first.users.view(), first.items.view()).value);
 }
 
+TEST_F(Walks, ARidgeRegressionIsAMemberOfItsOwn) {
+  const Dataset dataset = walks();
+  const Graphs graphs = make_graphs(dataset.split.train, dataset, {});
+  const Graphs merged = make_graphs(train_and_validation(dataset), dataset, {});
+  const auto backend = kernels::make_backend({kernels::DeviceChoice::cpu, 1});
+  AutoPlan plan;
+  plan.ridge = true;
+  AutoMembers members(dataset, planned_members(plan, usual()), *backend, silent_progress());
+  const std::vector<ChosenMember> chosen = {{0, 1.0}};
+  ASSERT_TRUE(members.select(graphs, at("m"), false));
+  const std::vector<Model> selected = members.selected(at("m"));
+  ASSERT_EQ(selected.size(), 1U);
+  EXPECT_FALSE(selected.front().saw_validation());
+  EXPECT_EQ(selected.front().graph_options().user_item.weight, graph::EdgeWeight::log_sum);
+  const RankingTask task = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
+  const std::string metric = "ndcg@10";
+  const Judge judge(task, dataset.item_statistics.count, metric, *backend);
+  EXPECT_GT(judge(selected.front().users(), selected.front().items()).value, 0.1);
+
+  ASSERT_TRUE(members.finish(chosen, &merged, at("m"), false));
+  ASSERT_EQ(members.finished(chosen, at("m")).size(), 1U);
+  EXPECT_EQ(members.finished(chosen, at("m")).front().kind, models::ModelKind::graph_filter);
+  EXPECT_EQ(members.best_epoch(at("m")), 0);
+  const Model model = Model::open(at("m") / "trained", dataset, *backend);
+  EXPECT_TRUE(model.saw_validation());
+  EXPECT_EQ(model.users().rows, dataset.num_users());
+}
+
 TEST_F(Walks, WithoutARefitWhatIsKnownIsTheTrainingPart) {
   const Dataset dataset = walks();
   const Graphs graphs = make_graphs(dataset.split.train, dataset, {});

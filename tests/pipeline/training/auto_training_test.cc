@@ -214,8 +214,8 @@ TEST_F(AutoTraining, ItsVectorsLearnItemsThatNobodyHasTouched) {
   const Dataset shop = read_dataset(at("shop.data"));
   TrainOptions recipe = distilling_recipe();
   recipe.seed = graph::Seed{2};
-  pipeline::train(shop, make_graphs(shop.split.train, shop, {}), recipe, "", at("m"),
-                  backend(), silent_progress());
+  pipeline::train(shop, make_graphs(shop.split.train, shop, {}), recipe, "", at("m"), backend(),
+                  silent_progress());
   EXPECT_EQ(manifest("m")["model"]["distillation"]["new_items"], true);
   // What is stored is what was learnt, not the regression's.
   const Model model = Model::open(at("m"), shop, backend());
@@ -524,6 +524,23 @@ TEST(AutoPlan, CountsWhatIsTriedBesideTheMixture) {
   const AutoPlan with = plan_auto(sizes, 1e6);
   EXPECT_EQ(with.epochs, without.epochs);
   EXPECT_GT(with.seconds, without.seconds);
+}
+
+TEST(AutoPlan, RegressesWhereUsersHaveThingsAgain) {
+  PlanSizes sizes = gowalla();
+  EXPECT_FALSE(plan_auto(sizes, 300.0).ridge);
+  sizes.repeats = true;
+  const AutoPlan plan = plan_auto(sizes, 300.0);
+  EXPECT_TRUE(plan.ridge);
+  TrainOptions options;
+  options.model.kind = models::ModelKind::automatic;
+  options.filter.power = 0.25F;
+  const TrainOptions ridge = planned_members(plan, options).back();
+  EXPECT_EQ(ridge.model.kind, models::ModelKind::graph_filter);
+  EXPECT_EQ(ridge.filter.kind, models::FilterKind::ridge);
+  EXPECT_FALSE(ridge.filter.power.has_value()) << "of the filter beside it";
+  sizes.num_items = 100;
+  EXPECT_FALSE(plan_auto(sizes, 300.0).ridge) << "too few for 64 directions";
 }
 
 TEST(AutoPlan, TakesTheSmallestWhereNothingFits) {
