@@ -229,7 +229,15 @@ TEST_F(Walks, ARidgeRegressionIsAMemberOfItsOwn) {
   EXPECT_EQ(members.best_epoch(at("m")), 0);
   const Model model = Model::open(at("m") / "trained", dataset, *backend);
   EXPECT_TRUE(model.saw_validation());
-  EXPECT_EQ(model.users().rows, dataset.num_users());
+  // It may be the first, whose vectors are the model's where nothing is learnt.
+  const json whole = {{"model",
+                       {{"mixture", Mixture{true, 0.5, 0.0}.to_json()},
+                        {"members", members_to_json(members.finished(chosen, at("m")))}}}};
+  const FinishedVectors own =
+      auto_vectors(at("m"), whole, dataset, merged, *backend, KnownPart::train_and_validation);
+  ASSERT_EQ(own.items.cols(), model.items().cols + 1) << "and popularity";
+  for (std::int64_t item = 0; item < dataset.num_items(); ++item)
+    EXPECT_EQ(own.items.view()(item, 0), model.items()(item, 0));
 }
 
 TEST_F(Walks, WithoutARefitWhatIsKnownIsTheTrainingPart) {
