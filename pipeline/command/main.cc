@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,9 +14,7 @@
 
 #include <fmt/core.h>
 
-#include "graph/enum_names.h"
 #include "graph/error.h"
-#include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/nearest.h"
@@ -26,37 +23,8 @@
 #include "pipeline/command/failure.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/config/setting_uses.h"
-#include "pipeline/tables/host_threads.h"
 
 namespace penchant::pipeline {
-
-Config Invocation::config() const {
-  Config result = config_file.empty() ? Config() : read_config(config_file);
-  for (const std::string& assignment : settings) apply_setting(result, assignment);
-  if (!device.empty()) {
-    const bool indexed = device.starts_with("cuda:");
-    result.backend.device =
-        parse_enum<kernels::DeviceChoice>(indexed ? "cuda" : device, "--device");
-    mark_given(result, "run.device", "--device");
-    if (indexed) {
-      const std::string index = device.substr(5);
-      const auto [end, error] =
-          std::from_chars(index.data(), index.data() + index.size(), result.backend.device_index);
-      if (error != std::errc() || *end != '\0')
-        throw InputError(
-            fmt::format("--device is '{}', expected the number of a GPU behind cuda:", device));
-      check_option("N of --device cuda:N", "run.device_index", result.backend.device_index);
-      mark_given(result, "run.device_index", "--device");
-    }
-  }
-  if (threads) {
-    check_option("--threads", "run.threads", *threads);
-    result.backend.num_threads = static_cast<int>(*threads);
-    mark_given(result, "run.threads", "--threads");
-  }
-  if (result.given.contains("run.threads")) use_host_threads(result.backend.num_threads);
-  return result;
-}
 
 void Invocation::check(const Config& config, std::string_view verb) const {
   TerminalProgress warnings = progress();

@@ -5,69 +5,11 @@
 
 #include "graph/error.h"
 #include "pipeline/command/verbs.h"
-#include "graph/enum_names.h"
+#include "pipeline/config/ingest_flags.h"
 
 namespace penchant::pipeline {
 
 namespace {
-
-struct IngestFlags {
-  std::string out, format, sequences, attributes, prefix, separator, quote, escape;
-  std::vector<std::string> log, train, validation, test, benchmark, item_table, filters;
-  LogColumns columns;
-  bool strict = false;
-};
-
-/// Flags are settings: those that are given are set and noted.
-void apply_flags(const IngestFlags& flags, const CLI::App& verb, Config& config) {
-  IngestOptions& ingest = config.ingest;
-  const auto set = [&](const char* flag, const char* key, const auto& value, auto& to) {
-    if (verb.count(flag) == 0) return;
-    to = value;
-    mark_given(config, key, flag);
-  };
-  const auto files = [](const std::vector<std::string>& names) {
-    return std::vector<std::filesystem::path>(names.begin(), names.end());
-  };
-  set("--out", "data.out", flags.out, config.data_out);
-  set("--train", "data.train", files(flags.train), ingest.train_files);
-  set("--validation", "data.validation", files(flags.validation), ingest.validation_files);
-  set("--test", "data.test", files(flags.test), ingest.test_files);
-  set("--benchmark", "data.benchmark", flags.benchmark, ingest.benchmark);
-  set("--sequences", "data.sequences", flags.sequences, ingest.sequences_file);
-  set("--attributes", "data.attributes_file", flags.attributes, ingest.attributes_file);
-  set("--prefix", "data.prefix", flags.prefix, ingest.prefix);
-  set("--log", "data.log", files(flags.log), ingest.log.files);
-  if (!flags.format.empty()) {
-    set("--format", "data.format", parse_enum<InputFormat>(flags.format, "--format"),
-        ingest.format);
-  }
-  if (!flags.separator.empty()) {
-    set("--separator", "data.separator", parse_separator(flags.separator, "--separator"),
-        ingest.log.text.separator);
-  }
-  if (!flags.quote.empty())
-    set("--quote", "data.quote", parse_mark(flags.quote, "--quote"), ingest.log.text.quote);
-  if (!flags.escape.empty())
-    set("--escape", "data.escape", parse_mark(flags.escape, "--escape"), ingest.log.text.escape);
-  if (!flags.item_table.empty()) {
-    if (!ingest.item_table) ingest.item_table.emplace();
-    set("--item-table", "data.items.table", files(flags.item_table), ingest.item_table->files);
-  }
-  if (!flags.filters.empty()) {
-    std::vector<RowFilter> filters = ingest.filters;
-    for (const std::string& filter : flags.filters) filters.push_back(parse_filter(filter));
-    set("--filter", "data.filters", filters, ingest.filters);
-  }
-  set("--user-column", "data.columns.user", flags.columns.user, ingest.columns.user);
-  set("--item-column", "data.columns.item", flags.columns.item, ingest.columns.item);
-  set("--time-column", "data.columns.time", flags.columns.time, ingest.columns.time);
-  set("--event-column", "data.columns.event", flags.columns.event, ingest.columns.event);
-  set("--weight-column", "data.columns.weight", flags.columns.weight, ingest.columns.weight);
-  set("--session-column", "data.columns.session", flags.columns.session, ingest.columns.session);
-  set("--part-column", "data.columns.part", flags.columns.part, ingest.columns.part);
-  set("--strict", "data.strict", flags.strict, ingest.strict);
-}
 
 std::string rows_table(const char* name, const RowCounts& rows) {
   std::string text = fmt::format("{:<28}{:>12}\n{:<28}{:>12}\n", std::string(name) + " rows read",
@@ -100,30 +42,16 @@ std::string files_table(const std::vector<FileAccount>& files) {
   return shown > 1 ? text : std::string();
 }
 
-void run_ingest(const IngestFlags& flags, const CLI::App& verb, const Invocation& invocation) {
+void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
   Config config = invocation.config();
-  apply_flags(flags, verb, config);
+  apply_flags(flags, config);
   invocation.check(config, "ingest");
   if (config.data_out.empty())
     throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
   TerminalProgress progress = invocation.progress();
   const IngestReport report = ingest(config.ingest, config.data_out, progress);
   if (invocation.json) {
-    const nlohmann::json json = {
-        {"out", config.data_out.string()},
-        {"rows", to_json(report.rows)},
-        {"item_rows", to_json(report.item_rows)},
-        {"num_users", report.num_users},
-        {"num_items", report.num_items},
-        {"num_items_without_interactions", report.num_items_without_interactions},
-        {"num_items_without_row", report.num_items_without_row},
-        {"repeated_share", report.repeated_share},
-        {"repeats_allowed", report.repeats_allowed},
-        {"num_train", report.num_train},
-        {"num_validation", report.num_validation},
-        {"num_test", report.num_test},
-        {"files", to_json(report.files)}};
-    print(json.dump(2) + "\n");
+    print(ingest_json(report, config.data_out).dump(2) + "\n");
     return;
   }
   std::string text = rows_table("log", report.rows) + files_table(report.files);
@@ -170,16 +98,16 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
                    "table: character around cells, none (quotes are text) or auto");
   verb->add_option("--escape", flags->escape,
                    "table: character that takes the meaning of the next one, none or auto");
-  verb->add_option("--user-column", flags->columns.user, "table, recbole: column of the user id");
-  verb->add_option("--item-column", flags->columns.item, "table, recbole: column of the item id");
-  verb->add_option("--time-column", flags->columns.time, "table, recbole: column of the time");
-  verb->add_option("--event-column", flags->columns.event,
+  verb->add_option("--user-column", flags->user_column, "table, recbole: column of the user id");
+  verb->add_option("--item-column", flags->item_column, "table, recbole: column of the item id");
+  verb->add_option("--time-column", flags->time_column, "table, recbole: column of the time");
+  verb->add_option("--event-column", flags->event_column,
                    "table, recbole: column of the event type");
-  verb->add_option("--weight-column", flags->columns.weight,
+  verb->add_option("--weight-column", flags->weight_column,
                    "table, recbole: column of a weight; empty: none");
-  verb->add_option("--session-column", flags->columns.session,
+  verb->add_option("--session-column", flags->session_column,
                    "table, recbole: column of the session or basket");
-  verb->add_option("--part-column", flags->columns.part,
+  verb->add_option("--part-column", flags->part_column,
                    "table, recbole: column that says train, validation or test");
   verb->add_option(
       "--filter", flags->filters,
@@ -187,7 +115,7 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--item-table", flags->item_table,
                    "table, recbole: item table; its columns are chosen in the configuration");
   verb->add_flag("--strict", flags->strict, "A malformed row is an error instead of being counted");
-  verb->callback([flags, verb, &invocation] { run_ingest(*flags, *verb, invocation); });
+  verb->callback([flags, &invocation] { run_ingest(*flags, invocation); });
 }
 
 }  // namespace penchant::pipeline

@@ -11,32 +11,15 @@
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
-#include "pipeline/export/embed.h"
 #include "pipeline/model/model.h"
-#include "pipeline/training/auto_plan.h"
-#include "pipeline/training/node_order.h"
-#include "pipeline/training/train.h"
-#include "pipeline/training/width_curve.h"
 
 namespace penchant::pipeline {
 
 using nlohmann::json;
 
-void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
-                      const char* part, bool as_json, std::span<const WidthPoint> widths) {
-  if (!as_json) {
-    print(evaluation_table(model, baselines, part));
-    if (!widths.empty()) print("\n" + width_curve_table(widths, model, part));
-    return;
-  }
-  json report = evaluation_to_json(model);
-  report["part"] = part;
-  for (const Baseline& baseline : baselines)
-    report[baseline.name + "_metrics"] = baseline.report.metrics;
-  if (!widths.empty()) report["widths"] = width_curve_to_json(widths);
-  print(report.dump(2) + "\n");
+void print_evaluation(const Evaluated& evaluated, bool as_json) {
+  print(as_json ? evaluated_json(evaluated).dump(2) + "\n" : evaluated_text(evaluated));
 }
 
 void add_ranking_option(CLI::App& verb, std::string& text) {
@@ -45,17 +28,8 @@ void add_ranking_option(CLI::App& verb, std::string& text) {
                   "mixture that the model adds to them; without it evaluate.ranking (vectors)");
 }
 
-Ranking chosen_ranking(const std::string& text, const Config& config) {
-  return text.empty() ? config.evaluate.ranking : parse_enum<Ranking>(text, "--ranking");
-}
-
 void add_train_verb(CLI::App& program, Invocation& invocation) {
-  struct Flags {
-    std::string data, out, budget;
-    std::optional<std::int64_t> seed;
-    bool resume = false;
-  };
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<TrainFlags>();
   auto* verb = program.add_subcommand(
       "train", "Train a model on a data set; without --config by the default recipe");
   add_common_options(*verb, invocation);
@@ -67,52 +41,20 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
   verb->add_flag("--resume", flags->resume, "Go on from the model's checkpoint");
   verb->callback([flags, &invocation] {
     Config config = invocation.config();
-    const auto given = [&](bool is_given, const char* key, const char* flag) {
-      if (is_given) mark_given(config, key, flag);
-      return is_given;
-    };
-    if (given(!flags->out.empty(), "model.out", "--out")) config.model_out = flags->out;
-    if (config.model_out.empty())
-      throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
-    if (given(flags->seed.has_value(), "train.seed", "--seed")) {
-      if (*flags->seed < 0)
-        throw InputError(
-            fmt::format("--seed is {}, expected a number that is not negative", *flags->seed));
-      config.train.seed = static_cast<graph::Seed>(*flags->seed);
-    }
-    if (given(!flags->budget.empty(), "train.budget", "--budget"))
-      config.train.budget = parse_budget(flags->budget, "--budget");
+    apply_flags(*flags, config);
     invocation.check(config, "train");
-    if (flags->resume && config.train.model.kind == models::ModelKind::graph_filter)
-      throw InputError("train: --resume has no effect: a graph filter keeps no checkpoint");
-    config.train.resume = flags->resume;
     TerminalProgress progress = invocation.progress();
-    const auto backend = kernels::make_backend(config.backend);
-    const Dataset dataset = read_dataset(flags->data);
-    const Graphs graphs = load_or_build_graphs(flags->data, dataset, config.graph, progress);
-    load_metis_order(flags->data, dataset, graphs, config.partition, config.train, progress);
-    const TrainReport report = train(dataset, graphs, config.train, effective_toml(config),
-                                     config.model_out, *backend, progress);
+    const Trained trained = train_on(*flags, config, progress);
+    const TrainReport& report = trained.report;
     if (invocation.json) {
-      print(json{{"out", config.model_out.string()},
-                 {"device", backend->description()},
-                 {"epochs_run", report.epochs_run},
-                 {"best_epoch", report.best_epoch},
-                 {"validation_metric", report.validation_metric},
-                 {"best_validation", report.best_validation},
-                 {"final_loss", report.final_loss},
-                 {"chosen", report.chosen},
-                 {"seconds", report.seconds},
-                 {"interrupted", report.interrupted}}
-                .dump(2) +
-            "\n");
+      print(trained_json(trained, config.model_out).dump(2) + "\n");
     } else if (!report.chosen.empty()) {
       print_text(fmt::format("model {}\n  {}\n  {:.1f} s on {}\n", config.model_out.string(),
-                             report.chosen, report.seconds, backend->description()));
+                             report.chosen, report.seconds, trained.device));
     } else if (!report.interrupted) {
       print_text(fmt::format("model {}\n  {} epochs in {:.1f} s on {}; final loss {:.4f}\n",
                              config.model_out.string(), report.epochs_run, report.seconds,
-                             backend->description(), report.final_loss) +
+                             trained.device, report.final_loss) +
                  (report.validated ? fmt::format("  validation {} {:.4f} after epoch {}\n",
                                                  report.validation_metric, report.best_validation,
                                                  report.best_epoch)
@@ -123,22 +65,6 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
 }
 
 namespace {
-
-/// What the verbs on a finished model begin with.
-struct Loaded {
-  Config config;
-  std::unique_ptr<kernels::Backend> backend;
-  Dataset dataset;
-  Model model;
-
-  /// `given`: the configuration as the verb's own options changed it.
-  Loaded(Config given, const std::string& data, const std::string& model_directory, DatasetUse use,
-         KnownPart known = KnownPart::train_and_validation)
-      : config(std::move(given)),
-        backend(kernels::make_backend(config.backend)),
-        dataset(read_dataset(data, use)),
-        model(Model::open(model_directory, dataset, *backend, known)) {}
-};
 
 /// What a look-up prints.
 struct Answer {
@@ -180,12 +106,7 @@ void print_answer(const Answer& answer, bool as_json) {
 }  // namespace
 
 void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
-  struct Flags {
-    std::string data, model, ranking, part = "test";
-    std::vector<std::int64_t> widths;
-    bool baselines = false;
-  };
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<EvaluateFlags>();
   auto* verb = program.add_subcommand("evaluate",
                                       "Rank all items for all users with held-out items by the "
                                       "model's vectors; print every metric beside the popularity "
@@ -207,27 +128,9 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
       ->delimiter(',');
   verb->callback([flags, &invocation] {
     check_widths(flags->widths, "--widths");
-    const HeldOut part = flags->part == "test" ? HeldOut::test : HeldOut::validation;
-    Loaded loaded(invocation.config_for("evaluate"), flags->data, flags->model,
-                  DatasetUse::everything,
-                  part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
+    const Config config = invocation.config_for("evaluate");
     TerminalProgress progress = invocation.progress();
-    EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
-    options.part = part;
-    options.ranking = chosen_ranking(flags->ranking, loaded.config);
-    // What the curve tends to.
-    if (!flags->widths.empty() && loaded.model.has_scorer()) options.ranking = Ranking::full;
-    const EvaluateReport report = evaluate(loaded.model, options, progress);
-    const std::vector<Baseline> baselines =
-        flags->baselines
-            ? evaluate_baselines(loaded.dataset, options, *loaded.backend, progress)
-            : std::vector<Baseline>{{"popularity", evaluate_popularity(loaded.dataset, options,
-                                                                       *loaded.backend, progress)}};
-    std::vector<WidthPoint> widths;
-    if (!flags->widths.empty()) {
-      widths = width_curve(loaded.model, flags->widths, options, report, graph::Seed{42}, progress);
-    }
-    print_evaluation(report, baselines, flags->part.c_str(), invocation.json, widths);
+    print_evaluation(evaluate_by(*flags, config, progress), invocation.json);
   });
 }
 
@@ -280,54 +183,36 @@ std::vector<std::string> history_items(const std::vector<std::string>& texts,
 }  // namespace
 
 void add_embed_verbs(CLI::App& program, Invocation& invocation) {
-  struct Flags {
-    std::string data, model, out, type, user, item, seen, ranking;
-    std::vector<std::string> formats, history;
-    std::int64_t k = 20;
-  };
-  const auto flags = std::make_shared<Flags>();
+  const auto embed_flags = std::make_shared<EmbedFlags>();
   auto* embed_verb = program.add_subcommand(
       "embed", "Write the embeddings of all items and users with their raw ids");
   add_common_options(*embed_verb, invocation);
-  embed_verb->add_option("data", flags->data, "Data set (X.data)")->required();
-  embed_verb->add_option("model", flags->model, "Model (X.model)")->required();
-  embed_verb->add_option("--out", flags->out, "Where to write, such as shop.embeddings");
-  embed_verb->add_option("--format", flags->formats, "npy, parquet or both")->delimiter(',');
-  embed_verb->add_option("--type", flags->type, "float32 or float16");
-  embed_verb->callback([flags, &invocation] {
+  embed_verb->add_option("data", embed_flags->data, "Data set (X.data)")->required();
+  embed_verb->add_option("model", embed_flags->model, "Model (X.model)")->required();
+  embed_verb->add_option("--out", embed_flags->out, "Where to write, such as shop.embeddings");
+  embed_verb->add_option("--format", embed_flags->formats, "npy, parquet or both")->delimiter(',');
+  embed_verb->add_option("--type", embed_flags->type, "float32 or float16");
+  embed_verb->callback([flags = embed_flags, &invocation] {
     Config config = invocation.config();
-    if (!flags->type.empty()) mark_given(config, "embeddings.type", "--type");
-    if (!flags->formats.empty()) mark_given(config, "embeddings.formats", "--format");
+    apply_flags(*flags, config);
     invocation.check(config, "embed");
-    const Loaded loaded(std::move(config), flags->data, flags->model, DatasetUse::everything);
-    EmbedOptions options = loaded.config.embed;
-    if (!loaded.config.embeddings_out.empty() && flags->out.empty())
-      flags->out = loaded.config.embeddings_out.string();
-    if (flags->out.empty())
-      throw InputError(
-          "embed: no output given (--out X.embeddings, or embeddings.out in the configuration)");
-    if (!flags->type.empty()) options.type = parse_enum<EmbeddingType>(flags->type, "--type");
-    if (!flags->formats.empty()) {
-      options.npy = options.parquet = false;
-      for (const std::string& format : flags->formats)
-        add_embedding_format(options, format, "--format");
-    }
     TerminalProgress progress = invocation.progress();
-    embed(loaded.model, options, flags->out, progress);
-    if (invocation.json) {
-      print(json{{"out", flags->out},
-                 {"num_items", loaded.dataset.num_items()},
-                 {"num_users", loaded.dataset.num_users()},
-                 {"dimension", loaded.model.layout().width()}}
-                .dump(2) +
-            "\n");
-    } else {
-      print_text(fmt::format("{}: {} items, {} users, {} dimensions\n", flags->out,
-                             loaded.dataset.num_items(), loaded.dataset.num_users(),
-                             loaded.model.layout().width()));
-    }
+    const json done = embed_by(*flags, config, progress);
+    if (invocation.json)
+      print(done.dump(2) + "\n");
+    else
+      print_text(fmt::format("{}: {} items, {} users, {} dimensions\n",
+                             done["out"].get<std::string>(), done["num_items"].get<std::int64_t>(),
+                             done["num_users"].get<std::int64_t>(),
+                             done["dimension"].get<std::int64_t>()));
   });
 
+  struct Flags {
+    std::string data, model, user, item, seen, ranking;
+    std::vector<std::string> history;
+    std::int64_t k = 20;
+  };
+  const auto flags = std::make_shared<Flags>();
   auto* recommend_verb = program.add_subcommand(
       "recommend", "The best items for one user, or for someone new by what they had");
   add_common_options(*recommend_verb, invocation);

@@ -3,22 +3,12 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "graph/error.h"
-#include "pipeline/artifact/manifest.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/model/model.h"
-#include "pipeline/report/report.h"
 
 namespace penchant::pipeline {
 
-namespace fs = std::filesystem;
-
 void add_report_verb(CLI::App& program, Invocation& invocation) {
-  struct Flags {
-    std::string model, data, out;
-    ReportOptions options;
-  };
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ReportFlags>();
   auto* verb = program.add_subcommand(
       "report", "Write one HTML page about a model and its data: charts, metrics, a map of items");
   add_common_options(*verb, invocation);
@@ -32,30 +22,15 @@ void add_report_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--map-items", flags->options.max_map_items, "Items on the map")
       ->capture_default_str();
   verb->callback([flags, &invocation] {
-    if (flags->options.max_users < 0) throw InputError("report: --users must not be negative");
-    if (flags->options.max_map_items < 1 || flags->options.max_map_items > 20000)
-      throw InputError(fmt::format("report: --map-items is {}, expected 1 to 20000",
-                                   flags->options.max_map_items));
+    check_flags(*flags);
     const Config config = invocation.config_for("report");
     TerminalProgress progress = invocation.progress();
-    fs::path model_directory = fs::path(flags->model).lexically_normal();
-    if (!model_directory.has_filename()) model_directory = model_directory.parent_path();
-    read_manifest(model_directory, "model");
-    const fs::path data =
-        flags->data.empty() ? find_data_of(model_directory) : fs::path(flags->data);
-    fs::path out = flags->out;
-    if (out.empty()) out = fs::path(model_directory).replace_extension(".html");
-    const auto backend = kernels::make_backend(config.backend);
-    const Dataset dataset = read_dataset(data);
-    const Model model = Model::open(model_directory, dataset, *backend);
-    const nlohmann::json facts = report_facts(model, flags->options, progress);
-    const std::string page = report_page(facts);
-    write_file_atomically(out, page);
+    const WrittenReport page = report_by(*flags, config, progress);
     if (invocation.json) {
-      print(nlohmann::json{{"out", out.string()}, {"bytes", page.size()}}.dump(2) + "\n");
+      print(nlohmann::json{{"out", page.out.string()}, {"bytes", page.bytes}}.dump(2) + "\n");
     } else {
-      print_text(
-          fmt::format("{}: {:.1f} MB\n", out.string(), static_cast<double>(page.size()) * 1e-6));
+      print_text(fmt::format("{}: {:.1f} MB\n", page.out.string(),
+                             static_cast<double>(page.bytes) * 1e-6));
     }
   });
 }

@@ -6,6 +6,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/command/verbs.h"
+#include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/workflow/run.h"
 
 namespace penchant::pipeline {
@@ -43,9 +44,8 @@ void add_run_verb(CLI::App& program, Invocation& invocation) {
       return;
     }
     if (!report.partitions.empty()) print_partition(report.partitions, false);
-    const Baseline popularity{"popularity", report.popularity};
     if (report.model.num_users > 0)
-      print_evaluation(report.model, std::span(&popularity, 1), "test", false);
+      print_evaluation({report.model, {{"popularity", report.popularity}}, {}, "test"}, false);
     print_text(fmt::format("data set    {}\nmodel       {}\nembeddings  {}\n",
                            config.data_out.string(), config.model_out.string(),
                            config.embeddings_out.empty() ? "not asked for (embeddings.out)"

@@ -3,18 +3,13 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "graph/enum_names.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/export/score.h"
-#include "pipeline/model/model.h"
 
 namespace penchant::pipeline {
 
 void add_score_verb(CLI::App& program, Invocation& invocation) {
-  struct Flags {
-    std::string data, model, pairs, out, unknown = "error";
-    std::string separator, quote, escape, ranking, encoding = "utf-8";
-    ScoreOptions options;
+  struct Flags : ScoreFlags {
+    std::string data, model, pairs, out;
   };
   const auto flags = std::make_shared<Flags>();
   auto* verb = program.add_subcommand("score",
@@ -27,9 +22,9 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--pairs", flags->pairs, "Table with raw ids (.csv, .tsv, .parquet, gzip, zstd)")
       ->required();
   verb->add_option("--out", flags->out, "Where to write: a .csv or .parquet file")->required();
-  verb->add_option("--user-column", flags->options.user_column, "Column of user ids")
+  verb->add_option("--user-column", flags->user_column, "Column of user ids")
       ->capture_default_str();
-  verb->add_option("--item-column", flags->options.item_column, "Column of item ids")
+  verb->add_option("--item-column", flags->item_column, "Column of item ids")
       ->capture_default_str();
   verb->add_option("--separator", flags->separator, "Of pairs: one character, tab or auto");
   verb->add_option("--quote", flags->quote,
@@ -45,20 +40,12 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
           "(score 0)")
       ->capture_default_str();
   verb->callback([flags, &invocation] {
-    flags->options.unknown = parse_enum<UnknownIds>(flags->unknown, "--unknown");
-    TableReadOptions& text = flags->options.text;
-    text.separator = parse_separator(flags->separator, "--separator");
-    text.quote = parse_mark(flags->quote, "--quote");
-    text.escape = parse_mark(flags->escape, "--escape");
-    text.encoding = parse_enum<TextEncoding>(flags->encoding, "--encoding");
     const Config config = invocation.config_for("score");
-    flags->options.ranking = chosen_ranking(flags->ranking, config);
-    const auto backend = kernels::make_backend(config.backend);
-    const Dataset dataset = read_dataset(flags->data);
-    const Model model = Model::open(flags->model, dataset, *backend);
+    const ScoreOptions options = score_options(*flags, config);
+    const Loaded loaded(config, flags->data, flags->model, DatasetUse::everything);
     TerminalProgress progress = invocation.progress();
     const ScoreReport report =
-        score_table(model, flags->pairs, flags->out, flags->options, progress);
+        score_table(loaded.model, flags->pairs, flags->out, options, progress);
     if (invocation.json) {
       print(nlohmann::json{{"out", flags->out},
                            {"score", report.score},
@@ -73,7 +60,7 @@ void add_score_verb(CLI::App& program, Invocation& invocation) {
         fmt::format("{}: {} rows, score = {}\n", flags->out, report.rows_written, report.score));
     if (report.rows_unknown > 0) {
       print(fmt::format("  {} rows with unknown ids {}\n", report.rows_unknown,
-                        flags->options.unknown == UnknownIds::skip ? "left out" : "scored 0"));
+                        options.unknown == UnknownIds::skip ? "left out" : "scored 0"));
     }
   });
 }

@@ -12,25 +12,18 @@
 #include <CLI/CLI.hpp>
 
 #include "pipeline/command/terminal_progress.h"
-#include "pipeline/config/config.h"
+#include "pipeline/config/config_sources.h"
 #include "pipeline/data/partition_stage.h"
-#include "pipeline/evaluation/evaluation_report.h"
-#include "pipeline/training/width_curve.h"
+#include "pipeline/workflow/verb_calls.h"
 
 namespace penchant::pipeline {
 
 /// Options that every verb has, and what they mean for it.
-struct Invocation {
+struct Invocation : ConfigSources {
   bool json = false;
   bool quiet = false;
-  std::string config_file;
-  std::vector<std::string> settings;
-  std::string device;
-  std::optional<std::int64_t> threads;
   int exit_code = 0;
 
-  /// --config, then --set, then --device and --threads, which take effect here.
-  Config config() const;
   /// Refuses settings that have no effect on a verb (pipeline/config/setting_uses.h).
   void check(const Config& config, std::string_view verb) const;
   /// config(), checked: for verbs without options that are settings.
@@ -64,12 +57,9 @@ void print(const std::string& text);
 void print_text(const std::string& text);
 
 // Shared by the verbs.
-/// Adds --ranking: how users' lists or pairs are scored. What it says, without it evaluate.ranking:
-/// chosen_ranking.
+/// Adds --ranking: how users' lists or pairs are scored (chosen_ranking).
 void add_ranking_option(CLI::App& verb, std::string& text);
-Ranking chosen_ranking(const std::string& text, const Config& config);
-void print_evaluation(const EvaluateReport& model, std::span<const Baseline> baselines,
-                      const char* part, bool as_json, std::span<const WidthPoint> widths = {});
+void print_evaluation(const Evaluated& evaluated, bool as_json);
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
 
 }  // namespace penchant::pipeline

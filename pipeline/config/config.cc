@@ -319,6 +319,17 @@ void apply_setting(Config& config, std::string_view assignment) {
   mark_given(config, key, source.place);
 }
 
+void apply_tables(Config& config, const std::string& toml) {
+  const std::string place = "settings";
+  check_toml_depth(toml, place);
+  try {
+    apply_table(config, toml::parse(toml, place), "", {place, {}});
+  } catch (const toml::parse_error& error) {
+    throw InputError(fmt::format("{}: not valid TOML: {}", place, error.description()));
+  }
+  finish(config, place);
+}
+
 void mark_given(Config& config, const std::string& key, const std::string& flag) {
   config.given[key] = {flag, true};
   finish(config, flag);

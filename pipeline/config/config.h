@@ -54,6 +54,10 @@ Config read_config(const std::filesystem::path& path);
 /// Applies "train.epochs=20" on top. Paths are relative to the working folder.
 void apply_setting(Config& config, std::string_view assignment);
 
+/// Sets data.attributes and data.event_weights, which no assignment can hold, from TOML that holds
+/// nothing else.
+void apply_tables(Config& config, const std::string& toml);
+
 /// Notes that a flag such as "--seed" has set a key.
 void mark_given(Config& config, const std::string& key, const std::string& flag);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/data/raw_ids.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/typed_rows.h"
 
@@ -62,10 +64,9 @@ void write_csv_rows(std::ostream& out, const ScoredRows& scored) {
   }
 }
 
-void write_parquet_rows(ParquetWriter& writer, const std::vector<std::string>& names,
-                        const ScoredRows& scored) {
-  if (scored.typed != nullptr)
-    return write_with_scores(writer, scored.typed, scored.rows, kScore, scored.scores);
+/// The rows as text where they have no types.
+std::vector<OutputColumn> columns_of(const std::vector<std::string>& names,
+                                     const ScoredRows& scored) {
   std::vector<OutputColumn> columns;
   for (std::size_t c = 0; c < names.size(); ++c) {
     std::vector<std::string_view> texts;
@@ -73,7 +74,14 @@ void write_parquet_rows(ParquetWriter& writer, const std::vector<std::string>& n
     columns.push_back({names[c], std::move(texts)});
   }
   columns.push_back({kScore, std::vector<float>(scored.scores.begin(), scored.scores.end())});
-  writer.write(static_cast<std::int64_t>(scored.rows.size()), columns);
+  return columns;
+}
+
+void write_parquet_rows(ParquetWriter& writer, const std::vector<std::string>& names,
+                        const ScoredRows& scored) {
+  if (scored.typed != nullptr)
+    return writer.write(batch_with_scores(scored.typed, scored.rows, kScore, scored.scores));
+  writer.write(static_cast<std::int64_t>(scored.rows.size()), columns_of(names, scored));
 }
 
 std::size_t place_of(const fs::path& path, const std::vector<std::string>& names,
@@ -94,7 +102,8 @@ class TableScorer {
         options_(options),
         progress_(progress),
         names_(table_columns(path, options.text)),
-        typed_(!parquet_column_types(path, std::vector{options.user_column, options.item_column})
+        typed_(!parquet_column_types(path, std::vector{options.user_column, options.item_column},
+                                     options.text)
                     .empty()),
         user_place_(place_of(path, names_, options.user_column)),
         item_place_(place_of(path, names_, options.item_column)) {
@@ -241,6 +250,27 @@ ScoreReport score_table(const Model& model, const fs::path& pairs, const fs::pat
   }
   progress.end(fmt::format("{} of {} pairs scored", report.rows_written, report.rows_read));
   return report;
+}
+
+ScoredPairs score_pairs(const Model& model, const fs::path& pairs, const ScoreOptions& options,
+                        Progress& progress) {
+  progress.begin("score");
+  TableScorer table(model, pairs, options, progress);
+  ScoredPairs scored{{}, std::make_shared<Frame>()};
+  scored.report = table.run(false, [&](const ScoredRows& rows) {
+    const auto size = static_cast<std::int64_t>(rows.rows.size());
+    if (rows.typed != nullptr) {
+      scored.rows->batches.push_back(batch_with_scores(rows.typed, rows.rows, kScore, rows.scores));
+    } else {
+      Frame block = make_frame(size, columns_of(table.names(), rows));
+      std::move(block.batches.begin(), block.batches.end(),
+                std::back_inserter(scored.rows->batches));
+    }
+    scored.rows->num_rows += size;
+  });
+  progress.end(
+      fmt::format("{} of {} pairs scored", scored.report.rows_written, scored.report.rows_read));
+  return scored;
 }
 
 }  // namespace penchant::pipeline

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "graph/enum_names.h"
@@ -44,5 +45,15 @@ struct ScoreReport {
 ScoreReport score_table(const Model& model, const std::filesystem::path& pairs,
                         const std::filesystem::path& out, const ScoreOptions& options,
                         Progress& progress);
+
+struct Frame;
+struct ScoredPairs {
+  ScoreReport report;
+  std::shared_ptr<Frame> rows;  ///< those of the table, with their types, and a column "score"
+};
+
+/// The same in memory.
+ScoredPairs score_pairs(const Model& model, const std::filesystem::path& pairs,
+                        const ScoreOptions& options, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -7,10 +7,10 @@
 
 #include <fmt/core.h>
 
-#include "graph/error.h"
 #include "graph/enum_names.h"
+#include "graph/error.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
-#include "pipeline/tables/text_lines.h"
 
 namespace penchant::pipeline {
 
@@ -80,15 +80,15 @@ Role role_of(AttributeKind kind) {
                                           : Role::single;
 }
 
-void settle(std::span<const fs::path> files, std::vector<Use> uses,
+void settle(std::span<const fs::path> files, const TableReadOptions& text, std::vector<Use> uses,
             std::vector<AttributeColumn>& attributes, Progress& progress) {
   std::vector<std::string> columns;
   std::erase_if(uses, [](const Use& use) { return use.column.empty(); });
   for (const Use& use : uses) columns.push_back(use.column);
   for (const AttributeColumn& attribute : attributes) columns.push_back(attribute.column);
   for (const fs::path& path : files) {
-    if (files.size() > 1 && holds_nothing(path)) continue;  // an empty part among full ones
-    const std::vector<ColumnType> types = parquet_column_types(path, columns);
+    if (files.size() > 1 && holds_nothing(path, text)) continue;  // an empty part among full ones
+    const std::vector<ColumnType> types = parquet_column_types(path, columns, text);
     if (types.empty()) continue;  // text
     for (std::size_t i = 0; i < uses.size(); ++i) check(path, types[i], uses[i]);
     for (std::size_t a = 0; a < attributes.size(); ++a) {
@@ -129,9 +129,10 @@ void settle_column_types(IngestOptions& options, Progress& progress) {
                            {log.part, Role::single, "the part (data.columns.part)"}};
   add_filters(uses, options.filters, "data.filters");
   std::vector<AttributeColumn> none;
-  settle(options.log.files, uses, has_item_table(options) ? none : options.attributes, progress);
-  settle(options.validation_files, uses, none, progress);
-  settle(options.test_files, uses, none, progress);
+  settle(options.log.files, options.log.text, uses,
+         has_item_table(options) ? none : options.attributes, progress);
+  settle(options.validation_files, options.log.text, uses, none, progress);
+  settle(options.test_files, options.log.text, uses, none, progress);
   if (!has_item_table(options)) return;
   std::vector<Use> of_items = {{options.item_column.empty() ? log.item : options.item_column,
                                 Role::single, "the item (data.items.key)"}};
@@ -140,7 +141,8 @@ void settle_column_types(IngestOptions& options, Progress& progress) {
   of_items.push_back({options.item_value, Role::single, "the value (data.items.value)"});
   add_filters(of_items, options.item_filters, "data.items.filters");
   const bool is_long = !options.item_property.empty();  // attributes are no columns of their own
-  settle(options.item_table->files, of_items, is_long ? none : options.attributes, progress);
+  settle(options.item_table->files, options.item_table->text, of_items,
+         is_long ? none : options.attributes, progress);
 }
 
 }  // namespace penchant::pipeline

@@ -29,6 +29,7 @@
 #include "pipeline/ingest/read_table_log.h"
 #include "pipeline/ingest/sequence_files.h"
 #include "pipeline/ingest/timed_item_table.h"
+#include "pipeline/tables/frames.h"
 
 namespace penchant::pipeline {
 
@@ -89,7 +90,13 @@ void judge_repeats(Dataset& dataset, const IngestOptions& options) {
 nlohmann::json provenance(const std::vector<InputFile>& files, const ReadResult& read,
                           const IngestOptions& options) {
   nlohmann::json inputs = nlohmann::json::array();
-  for (const auto& [file, role] : files) {
+  for (const auto& [file, role, frame] : files) {
+    if (frame != nullptr) {
+      inputs.push_back({{"file", file.string()},
+                        {"role", kInputRoles[static_cast<std::size_t>(role)]},
+                        {"rows", frame->num_rows}});
+      continue;
+    }
     const auto known = read.input_hashes.find(file.string());
     const bool hashed = known != read.input_hashes.end() && !known->second.empty();
     inputs.push_back({{"file", hide_environment(file.filename().string())},

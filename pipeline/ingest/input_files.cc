@@ -12,6 +12,7 @@
 
 #include "graph/error.h"
 #include "pipeline/ingest/recbole.h"
+#include "pipeline/tables/frames.h"
 
 namespace penchant::pipeline {
 
@@ -138,11 +139,13 @@ void check_distinct(const std::vector<InputFile>& files) {
 
 }  // namespace
 
-Paths expand_files(const Paths& given, std::string_view key) {
+Paths expand_files(const Paths& given, std::string_view key, const TableReadOptions& text) {
   Paths files;
   for (const fs::path& path : given) {
     const std::size_t before = files.size();
-    if (fs::is_directory(path)) {
+    if (frame_of(path, text) != nullptr) {
+      files.push_back(path);
+    } else if (fs::is_directory(path)) {
       add_folder(path, files);
       if (files.size() == before) {
         throw InputError(fmt::format(
@@ -166,22 +169,28 @@ Paths expand_files(const Paths& given, std::string_view key) {
 IngestOptions with_files(const IngestOptions& given, Progress& progress) {
   IngestOptions options =
       given.format == InputFormat::recbole ? recbole_as_table(given, progress) : given;
-  options.log.files = expand_files(options.log.files, "data.log");
+  const TableReadOptions& text = options.log.text;
+  options.log.files = expand_files(options.log.files, "data.log", text);
   options.train_files = expand_files(options.train_files, "data.train");
-  options.validation_files = expand_files(options.validation_files, "data.validation");
-  options.test_files = expand_files(options.test_files, "data.test");
+  options.validation_files = expand_files(options.validation_files, "data.validation", text);
+  options.test_files = expand_files(options.test_files, "data.test", text);
   if (has_item_table(options))
-    options.item_table->files = expand_files(options.item_table->files, "data.items.table");
+    options.item_table->files =
+        expand_files(options.item_table->files, "data.items.table", options.item_table->text);
   return options;
 }
 
 std::vector<InputFile> input_files(const IngestOptions& options) {
   std::vector<InputFile> files;
   const auto add = [&](const Paths& paths, InputRole role) {
+    const TableReadOptions& text =
+        role == InputRole::items ? options.item_table->text : options.log.text;
     for (const fs::path& path : paths) {
       if (path.empty()) continue;
-      if (!fs::exists(path)) throw InputError(fmt::format("{}: no such file", path.string()));
-      files.push_back({path, role});
+      const Frame* frame = frame_of(path, text);
+      if (frame == nullptr && !fs::exists(path))
+        throw InputError(fmt::format("{}: no such file", path.string()));
+      files.push_back({path, role, frame});
     }
   };
   switch (options.format) {

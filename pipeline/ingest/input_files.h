@@ -12,18 +12,22 @@
 
 namespace penchant::pipeline {
 
+struct Frame;
+
 struct InputFile {
   std::filesystem::path path;
   InputRole role = InputRole::log;
+  const Frame* frame = nullptr;  ///< the table in memory that it is; null: a file
 };
 
 /// Files in the order given. A folder is all files in it and in its folders, sorted by path; one
 /// with * ? or [...] that does not exist by that name is a pattern (** stands for any folders), and
 /// what it matches is sorted. Names that start with _ or . are markers and half-written files: a
-/// folder does not count them among its files, and a wildcard does not match them. Throws
-/// InputError naming `key`: no such file, nothing in a folder, no match.
+/// folder does not count them among its files, and a wildcard does not match them. A table in
+/// memory that `text` knows stands for itself. Throws InputError naming `key`: no such file, nothing in a folder, no match.
 std::vector<std::filesystem::path> expand_files(const std::vector<std::filesystem::path>& given,
-                                                std::string_view key);
+                                                std::string_view key,
+                                                const TableReadOptions& text = {});
 
 /// The same options with every list of files expanded, as a table where the format is one. Notes
 /// what is left out.

@@ -7,8 +7,8 @@
 
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/number_text.h"
-#include "pipeline/tables/text_lines.h"
 
 namespace penchant::pipeline {
 
@@ -160,7 +160,7 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
     FileAccount& account = result.item_files.emplace_back();
     account.path = path;
     account.role = InputRole::items;
-    if (files.size() > 1 && holds_nothing(path)) {
+    if (files.size() > 1 && holds_nothing(path, options.item_table->text)) {
       account.lines.emplace();
     } else {
       read_item_file(path, columns, filters, options, catalog, account);

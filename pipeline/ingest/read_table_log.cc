@@ -17,8 +17,8 @@
 #include "pipeline/ingest/log_block.h"
 #include "pipeline/ingest/settle_times.h"
 #include "pipeline/tables/block_stages.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
-#include "pipeline/tables/text_lines.h"
 
 namespace penchant::pipeline {
 
@@ -209,7 +209,7 @@ void read_table_log(const IngestOptions& options, ReadResult& result, RawCatalog
                                     std::pair(&options.validation_files, InputRole::validation),
                                     std::pair(&options.test_files, InputRole::test)}) {
     for (const auto& file : *files) {
-      if (files->size() > 1 && holds_nothing(file)) {
+      if (files->size() > 1 && holds_nothing(file, options.log.text)) {
         FileAccount& account = result.files.emplace_back();
         account.path = file;
         account.role = role;

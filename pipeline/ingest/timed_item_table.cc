@@ -13,8 +13,8 @@
 #include "pipeline/ingest/row_filter.h"
 #include "pipeline/ingest/settle_times.h"
 #include "pipeline/ingest/time_parse.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
-#include "pipeline/tables/text_lines.h"
 
 namespace penchant::pipeline {
 
@@ -136,7 +136,7 @@ class TimedItemReader {
       FileAccount& account = result_.item_files.emplace_back();
       account.path = path;
       account.role = InputRole::items;
-      if (files.size() > 1 && holds_nothing(path))
+      if (files.size() > 1 && holds_nothing(path, options_.item_table->text))
         account.lines.emplace();
       else
         read_file(path);

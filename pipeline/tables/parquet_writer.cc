@@ -19,6 +19,7 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/tables/arrow_status.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {
@@ -130,13 +131,58 @@ struct TextBytes {
   }
 };
 
+/// Rows [first, first + num_rows) of columns.
+std::shared_ptr<arrow::RecordBatch> batch_of(const fs::path& path, std::int64_t first,
+                                             std::int64_t num_rows,
+                                             const std::vector<OutputColumn>& columns) {
+  std::vector<std::shared_ptr<arrow::Array>> arrays;
+  arrow::FieldVector fields;
+  for (const OutputColumn& column : columns) {
+    arrays.push_back(std::visit(ToArrow{path, first, num_rows}, column.values));
+    PENCHANT_ASSERT(arrays.back()->length() == num_rows);
+    fields.push_back(arrow::field(column.name, arrays.back()->type()));
+  }
+  return arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays);
+}
+
+/// Calls `write(first, last)` for blocks of rows, in order, of which no column's text passes a
+/// bound: Arrow's offsets have 32 bits.
+template <typename Write>
+void for_each_block(std::int64_t num_rows, const std::vector<OutputColumn>& columns,
+                    std::int64_t most_text_bytes, Write write) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> blocks = {{0, num_rows}};
+  while (!blocks.empty()) {
+    const auto [first, last] = blocks.back();
+    blocks.pop_back();
+    const bool fits = std::all_of(
+        columns.begin(), columns.end(), [first, last, most_text_bytes](const OutputColumn& column) {
+          return std::visit(TextBytes{first, last}, column.values) <= most_text_bytes;
+        });
+    if (fits || last - first <= 1) {
+      write(first, last);
+      continue;
+    }
+    const std::int64_t middle = first + (last - first) / 2;
+    blocks.emplace_back(middle, last);
+    blocks.emplace_back(first, middle);
+  }
+}
+
 }  // namespace
+
+Frame make_frame(std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
+  Frame frame;
+  frame.num_rows = num_rows;
+  for_each_block(num_rows, columns, std::int64_t{1} << 30,
+                 [&](std::int64_t first, std::int64_t last) {
+                   frame.batches.push_back(batch_of("table", first, last - first, columns));
+                 });
+  return frame;
+}
 
 struct ParquetWriter::Impl {
   Impl(const fs::path& to, std::int64_t most) : path(to), most_text_bytes(most), target(to) {}
 
-  void write_block(std::int64_t first, std::int64_t num_rows,
-                   const std::vector<OutputColumn>& columns);
   void write_batch(const std::shared_ptr<arrow::RecordBatch>& batch);
 
   fs::path path;
@@ -163,35 +209,10 @@ ParquetWriter::~ParquetWriter() {
 }
 
 void ParquetWriter::write(std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
-  // Halved until no column's text passes the bound: Arrow's offsets have 32 bits.
-  std::vector<std::pair<std::int64_t, std::int64_t>> blocks = {{0, num_rows}};
-  while (!blocks.empty()) {
-    const auto [first, last] = blocks.back();
-    blocks.pop_back();
-    const bool fits = std::all_of(columns.begin(), columns.end(), [&](const OutputColumn& column) {
-      return std::visit(TextBytes{first, last}, column.values) <= impl_->most_text_bytes;
-    });
-    if (fits || last - first <= 1) {
-      impl_->write_block(first, last - first, columns);
-      continue;
-    }
-    const std::int64_t middle = first + (last - first) / 2;
-    blocks.emplace_back(middle, last);
-    blocks.emplace_back(first, middle);
-  }
-}
-
-void ParquetWriter::Impl::write_block(std::int64_t first, std::int64_t num_rows,
-                                      const std::vector<OutputColumn>& columns) {
-  Impl& impl = *this;
-  std::vector<std::shared_ptr<arrow::Array>> arrays;
-  arrow::FieldVector fields;
-  for (const OutputColumn& column : columns) {
-    arrays.push_back(std::visit(ToArrow{impl.path, first, num_rows}, column.values));
-    PENCHANT_ASSERT(arrays.back()->length() == num_rows);
-    fields.push_back(arrow::field(column.name, arrays.back()->type()));
-  }
-  write_batch(arrow::RecordBatch::Make(arrow::schema(fields), num_rows, arrays));
+  for_each_block(num_rows, columns, impl_->most_text_bytes,
+                 [&](std::int64_t first, std::int64_t last) {
+                   impl_->write_batch(batch_of(impl_->path, first, last - first, columns));
+                 });
 }
 
 void ParquetWriter::write(const std::shared_ptr<arrow::RecordBatch>& batch) {

@@ -22,6 +22,7 @@
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/tables/arrow_cells.h"
 #include "pipeline/tables/arrow_status.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/text_reader.h"
 
 namespace penchant::pipeline {
@@ -117,6 +118,20 @@ struct TableReader::Impl {
     return batch;
   }
 
+  /// In blocks that keep all threads busy, whatever those of the table are.
+  void open_frame(const Frame& frame) {
+    constexpr std::int64_t kRows = 65536;
+    std::vector<std::shared_ptr<arrow::RecordBatch>> blocks;
+    for (const auto& batch : frame.batches) {
+      for (std::int64_t first = 0; first < batch->num_rows(); first += kRows)
+        blocks.push_back(batch->Slice(first, kRows));
+    }
+    const auto schema = frame.batches.front()->schema();
+    order = find_columns(path, schema->field_names(), columns);
+    for (const int field : order) types.push_back(column_type(*schema->field(field)->type()));
+    reader = take(arrow::RecordBatchReader::Make(std::move(blocks), schema), path);
+  }
+
   void open_parquet() {
     auto file =
         take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
@@ -153,6 +168,10 @@ TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
   impl_->path = path;
   impl_->options = options;
   impl_->columns.assign(columns.begin(), columns.end());
+  if (const Frame* frame = frame_of(path, options)) {
+    impl_->open_frame(*frame);
+    return;
+  }
   const FileKind kind = file_kind(path);
   if (kind == FileKind::parquet) {
     impl_->open_parquet();
@@ -260,14 +279,14 @@ std::string TableReader::hash() const {
 }
 
 std::shared_ptr<arrow::RecordBatch> TableReader::arrow_batch() const {
-  if (impl_->parquet_reader == nullptr) return nullptr;
+  if (!is_typed()) return nullptr;
   const auto& batch = impl_->block.impl_->batch;
   return batch != nullptr
              ? batch
              : take(arrow::RecordBatch::MakeEmpty(impl_->reader->schema()), impl_->path);
 }
 
-bool TableReader::is_typed() const { return impl_->parquet_reader != nullptr; }
+bool TableReader::is_typed() const { return impl_->reader != nullptr; }
 
 const ColumnType& TableReader::type(std::size_t column) const { return impl_->types[column]; }
 
@@ -277,7 +296,16 @@ bool TableReader::is_timestamp(std::size_t column) const {
 }
 
 std::vector<ColumnType> parquet_column_types(const fs::path& path,
-                                             std::span<const std::string> columns) {
+                                             std::span<const std::string> columns,
+                                             const TableReadOptions& options) {
+  const auto types_of = [&](const arrow::Schema& schema) {
+    std::vector<ColumnType> types;
+    for (const int field : find_columns(path, schema.field_names(), columns))
+      types.push_back(column_type(*schema.field(field)->type()));
+    return types;
+  };
+  if (const Frame* frame = frame_of(path, options))
+    return types_of(*frame->batches.front()->schema());
   if (file_kind(path) != FileKind::parquet) return {};
   const auto file =
       take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
@@ -289,13 +317,12 @@ std::vector<ColumnType> parquet_column_types(const fs::path& path,
     throw InputError(
         fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
   }
-  std::vector<ColumnType> types;
-  for (const int field : find_columns(path, schema->field_names(), columns))
-    types.push_back(column_type(*schema->field(field)->type()));
-  return types;
+  return types_of(*schema);
 }
 
 std::vector<std::string> table_columns(const fs::path& path, const TableReadOptions& options) {
+  if (const Frame* frame = frame_of(path, options))
+    return frame->batches.front()->schema()->field_names();
   const FileKind kind = file_kind(path);
   if (kind == FileKind::parquet) {
     auto file =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables in and out: delimited text (text_reader.h), Parquet through Apache Arrow. Arrow's headers
-// stay inside tables.cc, text_lines.cc, arrow_cells.h, text_source.cc and parquet_writer.cc. Every
+// stay inside tables.cc, frames.cc, text_lines.cc, arrow_cells.h, text_source.cc and parquet_writer.cc. Every
 // cell is read as text: ids keep their bytes, and each rule of ingest decides itself what a valid
 // number or time is.
 #pragma once
@@ -135,7 +135,7 @@ class TableReader {
   /// Rows of the last next() with all columns (TableReadOptions::all_columns) as Arrow has them, or
   /// no rows if there are none yet; null for text.
   std::shared_ptr<arrow::RecordBatch> arrow_batch() const;
-  /// Whether the file has types: Parquet.
+  /// Whether the file has types: Parquet, and tables in memory.
   bool is_typed() const;
   /// What a column holds; text for text files.
   const ColumnType& type(std::size_t column) const;
@@ -152,9 +152,11 @@ class TableReader {
 std::vector<std::string> table_columns(const std::filesystem::path& path,
                                        const TableReadOptions& options);
 
-/// Types of columns of a Parquet file; empty for text. Throws InputError: an unknown column.
+/// Types of columns of a Parquet file or a table in memory; empty for text. Throws InputError: an
+/// unknown column.
 std::vector<ColumnType> parquet_column_types(const std::filesystem::path& path,
-                                             std::span<const std::string> columns);
+                                             std::span<const std::string> columns,
+                                             const TableReadOptions& options = {});
 
 /// One column to write: text, lists of text (rows x offsets), numbers, or vectors of floats.
 struct ListColumn {

@@ -5,11 +5,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "graph/enum_names.h"
 
 namespace penchant::pipeline {
+
+class Frames;
 
 /// A character with a meaning, such as the quote: given, none, or found from the file.
 struct TextMark {
@@ -29,7 +32,8 @@ struct TextMark {
 enum class TextEncoding { utf8, latin1, windows1252 };
 constexpr auto enum_words(TextEncoding) {
   return std::to_array<EnumWord<TextEncoding>>({{TextEncoding::utf8, "utf-8"},
-                    {TextEncoding::latin1, "latin-1"}, {TextEncoding::windows1252, "windows-1252"}});
+                                                {TextEncoding::latin1, "latin-1"},
+                                                {TextEncoding::windows1252, "windows-1252"}});
 }
 
 /// Bytes of text that a block covers, unless a line is longer.
@@ -46,6 +50,7 @@ struct TableReadOptions {
   bool all_columns = false;      ///< of Parquet, for TableReader::arrow_batch()
   std::string time_column = {};  ///< where Parquet types it as times: milliseconds since 1970
   std::size_t block_bytes = kTextBlock;  ///< less only in tests, which then need no large files
+  std::shared_ptr<const Frames> frames = {};  ///< tables in memory, whose names stand for paths
 };
 
 /// Every line of a text file is one of these. Of a Parquet file: rows, which count as lines.

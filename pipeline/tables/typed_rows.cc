@@ -32,9 +32,9 @@ std::shared_ptr<arrow::Array> select_rows(const std::shared_ptr<arrow::Array>& a
 
 }  // namespace
 
-void write_with_scores(ParquetWriter& writer, const std::shared_ptr<arrow::RecordBatch>& batch,
-                       std::span<const std::size_t> rows, const std::string& name,
-                       std::span<const float> scores) {
+std::shared_ptr<arrow::RecordBatch> batch_with_scores(
+    const std::shared_ptr<arrow::RecordBatch>& batch, std::span<const std::size_t> rows,
+    const std::string& name, std::span<const float> scores) {
   PENCHANT_ASSERT(rows.size() == scores.size());
   arrow::ArrayVector columns;
   for (const auto& column : batch->columns()) columns.push_back(select_rows(column, rows));
@@ -49,7 +49,7 @@ void write_with_scores(ParquetWriter& writer, const std::shared_ptr<arrow::Recor
     check(metadata->Delete(kSparkColumns), "score");
     schema = schema->WithMetadata(metadata);
   }
-  writer.write(arrow::RecordBatch::Make(schema, static_cast<std::int64_t>(rows.size()), columns));
+  return arrow::RecordBatch::Make(schema, static_cast<std::int64_t>(rows.size()), columns);
 }
 
 TypedCells cells_of(const arrow::RecordBatch& batch) {

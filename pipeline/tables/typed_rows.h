@@ -13,11 +13,11 @@
 
 namespace penchant::pipeline {
 
-/// Writes rows of a batch with their types, nulls and the file's own metadata, and a column `name`.
+/// Rows of a batch with their types, nulls and the file's own metadata, and a column `name`.
 /// `rows` ascends.
-void write_with_scores(ParquetWriter& writer, const std::shared_ptr<arrow::RecordBatch>& batch,
-                       std::span<const std::size_t> rows, const std::string& name,
-                       std::span<const float> scores);
+std::shared_ptr<arrow::RecordBatch> batch_with_scores(
+    const std::shared_ptr<arrow::RecordBatch>& batch, std::span<const std::size_t> rows,
+    const std::string& name, std::span<const float> scores);
 
 /// Cells of a batch as text, column by column: times as ISO-8601 with all their digits, lists,
 /// structs and maps as JSON; data() == nullptr: null.

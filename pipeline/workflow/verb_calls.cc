@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/workflow/verb_calls.h"
+
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "graph/enum_names.h"
+#include "graph/error.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/evaluation/evaluation_report.h"
+#include "pipeline/export/embed.h"
+#include "pipeline/tables/account.h"
+#include "pipeline/training/auto_plan.h"
+#include "pipeline/training/node_order.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+Loaded::Loaded(Config given, const fs::path& data, const fs::path& directory, DatasetUse use,
+               KnownPart known)
+    : config(std::move(given)),
+      backend(kernels::make_backend(config.backend)),
+      dataset(read_dataset(data, use)),
+      model(Model::open(directory, dataset, *backend, known)) {}
+
+Ranking chosen_ranking(const std::string& text, const Config& config) {
+  return text.empty() ? config.evaluate.ranking : parse_enum<Ranking>(text, "--ranking");
+}
+
+json ingest_json(const IngestReport& report, const fs::path& out) {
+  return {{"out", out.string()},
+          {"rows", to_json(report.rows)},
+          {"item_rows", to_json(report.item_rows)},
+          {"num_users", report.num_users},
+          {"num_items", report.num_items},
+          {"num_items_without_interactions", report.num_items_without_interactions},
+          {"num_items_without_row", report.num_items_without_row},
+          {"repeated_share", report.repeated_share},
+          {"repeats_allowed", report.repeats_allowed},
+          {"num_train", report.num_train},
+          {"num_validation", report.num_validation},
+          {"num_test", report.num_test},
+          {"files", to_json(report.files)}};
+}
+
+void apply_flags(const TrainFlags& flags, Config& config) {
+  const auto given = [&](bool is_given, const char* key, const char* flag) {
+    if (is_given) mark_given(config, key, flag);
+    return is_given;
+  };
+  if (given(!flags.out.empty(), "model.out", "--out")) config.model_out = flags.out;
+  if (config.model_out.empty())
+    throw InputError("train: no output given (--out X.model, or model.out in the configuration)");
+  if (given(flags.seed.has_value(), "train.seed", "--seed")) {
+    if (*flags.seed < 0)
+      throw InputError(
+          fmt::format("--seed is {}, expected a number that is not negative", *flags.seed));
+    config.train.seed = static_cast<graph::Seed>(*flags.seed);
+  }
+  if (given(!flags.budget.empty(), "train.budget", "--budget"))
+    config.train.budget = parse_budget(flags.budget, "--budget");
+}
+
+Trained train_on(const TrainFlags& flags, Config config, Progress& progress) {
+  if (flags.resume && config.train.model.kind == models::ModelKind::graph_filter)
+    throw InputError("train: --resume has no effect: a graph filter keeps no checkpoint");
+  config.train.resume = flags.resume;
+  const auto backend = kernels::make_backend(config.backend);
+  const Dataset dataset = read_dataset(flags.data);
+  const Graphs graphs = load_or_build_graphs(flags.data, dataset, config.graph, progress);
+  load_metis_order(flags.data, dataset, graphs, config.partition, config.train, progress);
+  return {train(dataset, graphs, config.train, effective_toml(config), config.model_out, *backend,
+                progress),
+          backend->description()};
+}
+
+json trained_json(const Trained& trained, const fs::path& out) {
+  const TrainReport& report = trained.report;
+  return {{"out", out.string()},
+          {"device", trained.device},
+          {"epochs_run", report.epochs_run},
+          {"best_epoch", report.best_epoch},
+          {"validation_metric", report.validation_metric},
+          {"best_validation", report.best_validation},
+          {"final_loss", report.final_loss},
+          {"chosen", report.chosen},
+          {"seconds", report.seconds},
+          {"interrupted", report.interrupted}};
+}
+
+Evaluated evaluate_by(const EvaluateFlags& flags, Config config, Progress& progress) {
+  check_widths(flags.widths, "--widths");
+  if (flags.part != "test" && flags.part != "validation")
+    throw InputError(fmt::format("--split is '{}', expected test or validation", flags.part));
+  const HeldOut part = flags.part == "test" ? HeldOut::test : HeldOut::validation;
+  const Loaded loaded(std::move(config), flags.data, flags.model, DatasetUse::everything,
+                      part == HeldOut::test ? KnownPart::train_and_validation : KnownPart::train);
+  EvaluateOptions options = loaded.config.evaluate.fitted(loaded.dataset.num_items(), progress);
+  options.part = part;
+  options.ranking = chosen_ranking(flags.ranking, loaded.config);
+  // What the curve tends to.
+  if (!flags.widths.empty() && loaded.model.has_scorer()) options.ranking = Ranking::full;
+  Evaluated result;
+  result.part = flags.part;
+  result.report = evaluate(loaded.model, options, progress);
+  if (flags.baselines)
+    result.baselines = evaluate_baselines(loaded.dataset, options, *loaded.backend, progress);
+  else
+    result.baselines.push_back(
+        {"popularity", evaluate_popularity(loaded.dataset, options, *loaded.backend, progress)});
+  if (!flags.widths.empty()) {
+    result.widths =
+        width_curve(loaded.model, flags.widths, options, result.report, graph::Seed{42}, progress);
+  }
+  return result;
+}
+
+json evaluated_json(const Evaluated& evaluated) {
+  json report = evaluation_to_json(evaluated.report);
+  report["part"] = evaluated.part;
+  for (const Baseline& baseline : evaluated.baselines)
+    report[baseline.name + "_metrics"] = baseline.report.metrics;
+  if (!evaluated.widths.empty()) report["widths"] = width_curve_to_json(evaluated.widths);
+  return report;
+}
+
+std::string evaluated_text(const Evaluated& evaluated) {
+  std::string text = evaluation_table(evaluated.report, evaluated.baselines, evaluated.part);
+  if (!evaluated.widths.empty())
+    text += "\n" + width_curve_table(evaluated.widths, evaluated.report, evaluated.part);
+  return text;
+}
+
+void apply_flags(const EmbedFlags& flags, Config& config) {
+  if (!flags.type.empty()) mark_given(config, "embeddings.type", "--type");
+  if (!flags.formats.empty()) mark_given(config, "embeddings.formats", "--format");
+  if (!flags.out.empty()) config.embeddings_out = flags.out;
+}
+
+json embed_by(const EmbedFlags& flags, Config config, Progress& progress) {
+  const Loaded loaded(std::move(config), flags.data, flags.model, DatasetUse::everything);
+  EmbedOptions options = loaded.config.embed;
+  const std::string out = loaded.config.embeddings_out.string();
+  if (out.empty())
+    throw InputError(
+        "embed: no output given (--out X.embeddings, or embeddings.out in the configuration)");
+  if (!flags.type.empty()) options.type = parse_enum<EmbeddingType>(flags.type, "--type");
+  if (!flags.formats.empty()) {
+    options.npy = options.parquet = false;
+    for (const std::string& format : flags.formats)
+      add_embedding_format(options, format, "--format");
+  }
+  embed(loaded.model, options, out, progress);
+  return {{"out", out},
+          {"num_items", loaded.dataset.num_items()},
+          {"num_users", loaded.dataset.num_users()},
+          {"dimension", loaded.model.layout().width()}};
+}
+
+ScoreOptions score_options(const ScoreFlags& flags, const Config& config) {
+  ScoreOptions options;
+  options.user_column = flags.user_column;
+  options.item_column = flags.item_column;
+  options.unknown = parse_enum<UnknownIds>(flags.unknown, "--unknown");
+  options.text.separator = parse_separator(flags.separator, "--separator");
+  options.text.quote = parse_mark(flags.quote, "--quote");
+  options.text.escape = parse_mark(flags.escape, "--escape");
+  options.text.encoding = parse_enum<TextEncoding>(flags.encoding, "--encoding");
+  options.ranking = chosen_ranking(flags.ranking, config);
+  return options;
+}
+
+fs::path model_folder(const fs::path& given) {
+  const fs::path folder = given.lexically_normal();
+  return folder.has_filename() ? folder : folder.parent_path();
+}
+
+void check_flags(const ReportFlags& flags) {
+  if (flags.options.max_users < 0) throw InputError("report: --users must not be negative");
+  if (flags.options.max_map_items < 1 || flags.options.max_map_items > 20000)
+    throw InputError(
+        fmt::format("report: --map-items is {}, expected 1 to 20000", flags.options.max_map_items));
+}
+
+WrittenReport report_by(const ReportFlags& flags, const Config& config, Progress& progress) {
+  const fs::path directory = model_folder(flags.model);
+  read_manifest(directory, "model");
+  const fs::path data = flags.data.empty() ? find_data_of(directory) : fs::path(flags.data);
+  fs::path out = flags.out;
+  if (out.empty()) out = fs::path(directory).replace_extension(".html");
+  const Loaded loaded(config, data, directory, DatasetUse::everything);
+  const json facts = report_facts(loaded.model, flags.options, progress);
+  const std::string page = report_page(facts);
+  write_file_atomically(out, page);
+  return {out, page.size()};
+}
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a verb does between its options and what it says: shared by the command line and the Python
+// package (python/). Options that are settings are set in the configuration by apply_flags; the
+// caller then checks that all of it has an effect (check_settings).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "kernels/backend.h"
+#include "pipeline/artifact/progress.h"
+#include "pipeline/config/config.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/evaluation/baselines.h"
+#include "pipeline/evaluation/evaluate.h"
+#include "pipeline/export/score.h"
+#include "pipeline/model/model.h"
+#include "pipeline/report/report.h"
+#include "pipeline/training/train.h"
+#include "pipeline/training/width_curve.h"
+
+namespace penchant::pipeline {
+
+/// What the verbs on a finished model begin with.
+struct Loaded {
+  Config config;
+  std::unique_ptr<kernels::Backend> backend;
+  Dataset dataset;
+  Model model;
+
+  /// `given`: the configuration as the verb's own options changed it.
+  Loaded(Config given, const std::filesystem::path& data, const std::filesystem::path& directory,
+         DatasetUse use, KnownPart known = KnownPart::train_and_validation);
+};
+
+/// `text`, of the option --ranking, or without it evaluate.ranking.
+Ranking chosen_ranking(const std::string& text, const Config& config);
+
+/// What ingest says as JSON.
+nlohmann::json ingest_json(const IngestReport& report, const std::filesystem::path& out);
+
+struct TrainFlags {
+  std::string data, out, budget;
+  std::optional<std::int64_t> seed;
+  bool resume = false;
+};
+void apply_flags(const TrainFlags& flags, Config& config);
+struct Trained {
+  TrainReport report;
+  std::string device;  ///< that it ran on
+};
+/// `config` is complete: with the flags, and checked.
+Trained train_on(const TrainFlags& flags, Config config, Progress& progress);
+nlohmann::json trained_json(const Trained& trained, const std::filesystem::path& out);
+
+struct EvaluateFlags {
+  std::string data, model, ranking, part = "test";
+  std::vector<std::int64_t> widths;
+  bool baselines = false;
+};
+struct Evaluated {
+  EvaluateReport report;
+  std::vector<Baseline> baselines;  ///< popularity alone where no others are asked for
+  std::vector<WidthPoint> widths;
+  std::string part;
+};
+Evaluated evaluate_by(const EvaluateFlags& flags, Config config, Progress& progress);
+nlohmann::json evaluated_json(const Evaluated& evaluated);
+/// For people.
+std::string evaluated_text(const Evaluated& evaluated);
+
+struct EmbedFlags {
+  std::string data, model, out, type;
+  std::vector<std::string> formats;
+};
+/// Sets where to write and what as well.
+void apply_flags(const EmbedFlags& flags, Config& config);
+/// Writes the vectors to embeddings.out of a complete configuration.
+nlohmann::json embed_by(const EmbedFlags& flags, Config config, Progress& progress);
+
+struct ScoreFlags {
+  std::string separator, quote, escape, ranking, encoding = "utf-8", unknown = "error";
+  std::string user_column = "user", item_column = "item";
+};
+ScoreOptions score_options(const ScoreFlags& flags, const Config& config);
+
+struct ReportFlags {
+  std::string model, data, out;
+  ReportOptions options;
+};
+struct WrittenReport {
+  std::filesystem::path out;
+  std::size_t bytes = 0;
+};
+void check_flags(const ReportFlags& flags);
+WrittenReport report_by(const ReportFlags& flags, const Config& config, Progress& progress);
+
+/// A model's folder as it is given, without a slash at its end.
+std::filesystem::path model_folder(const std::filesystem::path& given);
+
+}  // namespace penchant::pipeline
