@@ -35,7 +35,7 @@ demo: build
 # The tests run twice, as users run the code and with sanitizers; the second time they are only linked anew.
 test: setup-tests
 	@echo "==> Build of program and tests, plain and with sanitizers $(if $(filter ON,$(CUDA)),(CUDA module for sm_80 and sm_90),(CUDA module skipped: no nvcc and cuDNN))"
-	@cmake --preset release -DPENCHANT_SANITIZED_TESTS=ON -DPENCHANT_CUDA=$(CUDA) $(if $(filter ON,$(CUDA)),$(CUDA_CHECKS)) > build/configure.log || \
+	@cmake --preset release -DPENCHANT_SANITIZED_TESTS=ON -DPENCHANT_PYTHON_PACKAGE=ON -DPENCHANT_CUDA=$(CUDA) $(if $(filter ON,$(CUDA)),$(CUDA_CHECKS)) > build/configure.log || \
 	  { cat build/configure.log; exit 1; }
 	@cmake --build --preset release --parallel $(JOBS)
 	@echo "==> All tests, without and with AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -46,7 +46,7 @@ test: setup-tests
 
 # For people at work; the folder keeps what else it was set to.
 check: setup-tests
-	@[ -f build/release/build.ninja ] || cmake --preset release -DPENCHANT_CUDA=$(CUDA) > build/configure.log || { cat build/configure.log; exit 1; }
+	@[ -f build/release/build.ninja ] || cmake --preset release -DPENCHANT_PYTHON_PACKAGE=ON -DPENCHANT_CUDA=$(CUDA) > build/configure.log || { cat build/configure.log; exit 1; }
 	@python3 tests/check.py . build/release
 
 check-cuda: setup

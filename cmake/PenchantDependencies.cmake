@@ -37,12 +37,20 @@ find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
 # Arrow: the wheel in the project's own virtual environment first, then whatever find_package(Arrow) knows.
 set(PENCHANT_PYTHON "${PROJECT_SOURCE_DIR}/build/venv/bin/python" CACHE FILEPATH "Python that has pyarrow installed")
+if(SKBUILD)  # the interpreter that the wheel is for
+  set(PENCHANT_PYTHON "${Python_EXECUTABLE}")
+endif()
 add_library(penchant_arrow INTERFACE)
 if(EXISTS "${PENCHANT_PYTHON}")
-  execute_process(COMMAND "${PENCHANT_PYTHON}" -c "import os, pyarrow; print(os.path.dirname(pyarrow.__file__), end='')"
-                  OUTPUT_VARIABLE PYARROW_DIR RESULT_VARIABLE pyarrow_missing ERROR_QUIET)
+  execute_process(COMMAND "${PENCHANT_PYTHON}" -c "import importlib.util as util, os
+for name in ('pyarrow', 'plotly', 'assorthead'):
+  spec = util.find_spec(name)
+  print(f'set({name}_folder \"{os.path.dirname(spec.origin)}\")' if spec else '')"
+                  OUTPUT_VARIABLE python_packages ERROR_QUIET)
+  cmake_language(EVAL CODE "${python_packages}")
+  set(PYARROW_DIR "${pyarrow_folder}")
 endif()
-if(PYARROW_DIR AND NOT pyarrow_missing)
+if(PYARROW_DIR)
   file(GLOB ARROW_LIBRARY "${PYARROW_DIR}/libarrow.so.*")
   file(GLOB PARQUET_LIBRARY "${PYARROW_DIR}/libparquet.so.*")
   target_include_directories(penchant_arrow SYSTEM INTERFACE ${PYARROW_DIR}/include)
@@ -54,16 +62,11 @@ else()
 endif()
 
 # The script that draws the charts of `penchant report`, from the plotly wheel in the same environment.
-if(EXISTS "${PENCHANT_PYTHON}")
-  get_filename_component(python_root "${PENCHANT_PYTHON}" DIRECTORY)
-  file(GLOB plotly_scripts "${python_root}/../lib/python3*/site-packages/plotly/package_data/plotly.min.js")
-  if(plotly_scripts)
-    list(GET plotly_scripts 0 PLOTLY_SCRIPT)
-  endif()
+if(EXISTS "${plotly_folder}/package_data/plotly.min.js")
+  set(PLOTLY_SCRIPT "${plotly_folder}/package_data/plotly.min.js")
 endif()
 
 # umappp and what it includes: headers that the assorthead package holds, in the same environment or elsewhere.
-file(GLOB assorthead_folders "${python_root}/../lib/python3*/site-packages/assorthead/include")
-find_path(UMAPPP_INCLUDE_DIR umappp/umappp.hpp HINTS ${assorthead_folders} REQUIRED)
+find_path(UMAPPP_INCLUDE_DIR umappp/umappp.hpp HINTS "${assorthead_folder}/include" REQUIRED)
 add_library(penchant_umappp INTERFACE)
 target_include_directories(penchant_umappp SYSTEM INTERFACE ${UMAPPP_INCLUDE_DIR})

@@ -13,7 +13,7 @@ faults = []
 paths = checked = 0
 for name in ("docs/architecture.md", "docs/tour.md", "CONTRIBUTING.md", "README.md"):
     text = (root / name).read_text()
-    for path in re.findall(r"`((?:graph|partition|kernels|models|pipeline|tests|bench|docs|cmake|examples|findings)/[\w./-]+)`", text):
+    for path in re.findall(r"`((?:graph|partition|kernels|models|pipeline|tests|bench|docs|cmake|examples|findings|python)/[\w./-]+)`", text):
         if "NAME" not in path and not path.startswith("bench/results"):
             paths += 1
             if not (root / path).exists():

@@ -9,7 +9,8 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 MAY_USE = {"graph": {"graph"}, "partition": {"graph", "partition"}, "kernels": {"graph", "kernels"},
-           "models": {"graph", "kernels", "models"}, "pipeline": {"graph", "partition", "kernels", "models", "pipeline"}}
+           "models": {"graph", "kernels", "models"}, "pipeline": {"graph", "partition", "kernels", "models", "pipeline"},
+           "python": {"graph", "partition", "kernels", "models", "pipeline", "python"}}
 rooms = re.findall(r"add_subdirectory\((\w+)\)", (root / "pipeline/CMakeLists.txt").read_text())
 faults, includes = [], {}
 

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+// The extension module penchant._core: the library's functions with Python's types. What is pleasant to
+// call is written in Python above it (python/penchant/).
+#include <arrow/c/abi.h>
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "graph/error.h"
+#include "kernels/transfer.h"
+#include "pipeline/artifact/environment.h"
+#include "pipeline/artifact/interrupt.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/memory.h"
+#include "pipeline/artifact/printable.h"
+#include "pipeline/artifact/version.h"
+#include "pipeline/config/config_sources.h"
+#include "pipeline/config/ingest_flags.h"
+#include "pipeline/config/setting_uses.h"
+#include "pipeline/tables/frames.h"
+#include "pipeline/workflow/verb_calls.h"
+#include "python/python_progress.h"
+
+namespace nb = nanobind;
+
+namespace penchant::python {
+
+namespace {
+
+namespace fs = std::filesystem;
+using pipeline::Config;
+using pipeline::ConfigSources;
+using pipeline::Frame;
+using pipeline::Frames;
+using pipeline::OutputColumn;
+using pipeline::Progress;
+using pipeline::ScoredItem;
+
+// --- tables ---
+
+/// A table that Python takes by the Arrow C stream interface, as often as it likes.
+struct TableInMemory {
+  std::shared_ptr<const Frame> frame;
+
+  nb::capsule stream(const nb::object& /*requested_schema*/) const {
+    auto stream = std::make_unique<ArrowArrayStream>();
+    pipeline::export_frame(*frame, stream.get());
+    return nb::capsule(stream.release(), "arrow_array_stream", [](void* pointer) noexcept {
+      auto* exported = static_cast<ArrowArrayStream*>(pointer);
+      if (exported->release != nullptr) exported->release(exported);
+      delete exported;  // NOLINT(cppcoreguidelines-owning-memory): the capsule owned it
+    });
+  }
+};
+
+TableInMemory table_of(std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
+  return {std::make_shared<const Frame>(pipeline::make_frame(num_rows, columns))};
+}
+
+/// Tables that stand for files, filled before a call and not changed any more.
+struct GivenFrames {
+  std::shared_ptr<Frames> frames = std::make_shared<Frames>();
+
+  void add(const std::string& name, const nb::capsule& capsule) {
+    auto* stream =
+        static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
+    if (stream == nullptr) throw nb::python_error();
+    if (stream->release == nullptr)
+      throw InputError(name + ": the table's Arrow stream was read before");
+    const nb::gil_scoped_release released;  // its producer may need the lock
+    frames->add(name, stream);
+  }
+};
+
+/// Rows (user_id, item_id, score, rank) of lists, or without the users those of one.
+class Lists {
+ public:
+  explicit Lists(const pipeline::Dataset& dataset) : dataset_(dataset) {}
+  void add(std::string_view user, const std::vector<ScoredItem>& items) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      users_.push_back(user);
+      items_.push_back(dataset_.items.raw(items[i].item));
+      scores_.push_back(items[i].score);
+      ranks_.push_back(static_cast<std::int64_t>(i) + 1);
+    }
+  }
+  TableInMemory table(bool with_users) const {
+    std::vector<OutputColumn> columns;
+    if (with_users) columns.push_back({"user_id", users_});
+    columns.push_back({"item_id", items_});
+    columns.push_back({"score", scores_});
+    columns.push_back({"rank", pipeline::Int64Column{ranks_, 0}});
+    return table_of(static_cast<std::int64_t>(items_.size()), columns);
+  }
+
+ private:
+  const pipeline::Dataset& dataset_;
+  std::vector<std::string_view> users_, items_;
+  std::vector<float> scores_;
+  std::vector<std::int64_t> ranks_;
+};
+
+TableInMemory ids_of(const graph::Dictionary& dictionary) {
+  std::vector<std::string_view> ids;
+  for (graph::NodeId id = 0; id < dictionary.size(); ++id) ids.push_back(dictionary.raw(id));
+  return table_of(dictionary.size(), {{"id", std::move(ids)}});
+}
+
+// --- verbs ---
+
+/// The configuration of a verb whose options are no settings, checked.
+Config config_for(const ConfigSources& sources, std::string_view verb, Progress& progress) {
+  Config config = sources.config();
+  pipeline::check_settings(config, verb, progress);
+  return config;
+}
+
+template <typename Flags>
+Config config_with(const ConfigSources& sources, const Flags& flags, std::string_view verb,
+                   Progress& progress) {
+  Config config = sources.config();
+  apply_flags(flags, config);
+  pipeline::check_settings(config, verb, progress);
+  return config;
+}
+
+std::string ingest(const ConfigSources& sources, const pipeline::IngestFlags& flags,
+                   const GivenFrames& given, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    Config config = config_with(sources, flags, "ingest", progress);
+    if (config.data_out.empty())
+      throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
+    config.ingest.log.text.frames = given.frames;
+    if (config.ingest.item_table) config.ingest.item_table->text.frames = given.frames;
+    const auto report = pipeline::ingest(config.ingest, config.data_out, progress);
+    return ingest_json(report, config.data_out).dump();
+  });
+}
+
+std::string train(const ConfigSources& sources, const pipeline::TrainFlags& flags,
+                  nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_with(sources, flags, "train", progress);
+    return trained_json(train_on(flags, config, progress), config.model_out).dump();
+  });
+}
+
+std::pair<std::string, std::string> evaluate(const ConfigSources& sources,
+                                             const pipeline::EvaluateFlags& flags,
+                                             nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const auto evaluated = evaluate_by(flags, config_for(sources, "evaluate", progress), progress);
+    return std::pair(evaluated_json(evaluated).dump(), evaluated_text(evaluated));
+  });
+}
+
+std::string embed(const ConfigSources& sources, const pipeline::EmbedFlags& flags,
+                  nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    return embed_by(flags, config_with(sources, flags, "embed", progress), progress).dump();
+  });
+}
+
+std::string report(const ConfigSources& sources, const pipeline::ReportFlags& flags,
+                   nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    check_flags(flags);
+    return report_by(flags, config_for(sources, "report", progress), progress).out.string();
+  });
+}
+
+std::string score_json(const pipeline::ScoreReport& report) {
+  return nlohmann::json{{"score", report.score},
+                        {"rows_read", report.rows_read},
+                        {"rows_written", report.rows_written},
+                        {"rows_unknown", report.rows_unknown}}
+      .dump();
+}
+
+// --- models ---
+
+/// A model beside its data set, opened for look-ups. One call at a time.
+class OpenModel {
+ public:
+  OpenModel(const ConfigSources& sources, const std::string& data, const std::string& model,
+            nb::object sink) {
+    without_lock(std::move(sink), [&](Progress&) {
+      loaded_ = std::make_unique<pipeline::Loaded>(
+          sources.config(), data, pipeline::model_folder(model), pipeline::DatasetUse::lookup);
+      return 0;
+    });
+  }
+
+  std::int64_t num_users() const { return loaded_->dataset.num_users(); }
+  std::int64_t num_items() const { return loaded_->dataset.num_items(); }
+  TableInMemory user_ids() const { return ids_of(loaded_->dataset.users); }
+  TableInMemory item_ids() const { return ids_of(loaded_->dataset.items); }
+  bool has_vectors() const { return loaded_->model.layout().width() > 0; }
+
+  /// Rows of [N x (D + R + P)] floats that the model holds: they live as long as `owner`.
+  nb::ndarray<nb::numpy, const float, nb::ndim<2>> vectors(bool of_users, nb::handle owner) {
+    require_vectors(loaded_->model, "vectors");
+    const std::lock_guard lock(mutex_);
+    kernels::Download<float>& copy = of_users ? user_copy_ : item_copy_;
+    const kernels::ConstFloatView view =
+        copy(of_users ? loaded_->model.users() : loaded_->model.items(), *loaded_->backend);
+    return {view.data,
+            {static_cast<std::size_t>(view.rows), static_cast<std::size_t>(view.cols)},
+            owner,
+            {view.stride, 1}};
+  }
+
+  TableInMemory recommend(const std::optional<std::vector<std::string>>& users, std::int64_t k,
+                          const std::string& seen, const std::string& ranking,
+                          const ConfigSources& sources, nb::object sink) {
+    return without_lock(std::move(sink), [&](Progress& progress) {
+      const Config config = config_for(sources, "recommend", progress);
+      const auto seen_items = seen_of(seen, config);
+      const auto by = pipeline::chosen_ranking(ranking, config);
+      const std::lock_guard lock(mutex_);
+      const pipeline::Dataset& dataset = loaded_->dataset;
+      const std::int64_t total =
+          users ? static_cast<std::int64_t>(users->size()) : dataset.num_users();
+      Lists lists(dataset);
+      progress.begin("recommend");
+      for (std::int64_t u = 0; u < total; ++u) {
+        const std::string_view user = users
+                                          ? std::string_view((*users)[static_cast<std::size_t>(u)])
+                                          : dataset.users.raw(static_cast<graph::NodeId>(u));
+        lists.add(user, loaded_->model.recommend(user, k, seen_items, by));
+        progress.update(u + 1, total, "users");
+        pipeline::stop_if_asked(progress);
+      }
+      progress.end(std::to_string(total) + " lists");
+      return lists.table(true);
+    });
+  }
+
+  TableInMemory recommend_for_history(const std::vector<std::string>& history, std::int64_t k,
+                                      const std::string& seen, const std::string& ranking,
+                                      const ConfigSources& sources, nb::object sink) {
+    return without_lock(std::move(sink), [&](Progress& progress) {
+      const Config config = config_for(sources, "recommend", progress);
+      // Someone new has no vector that was learned: all that the model knows ranks best.
+      const bool asked = !ranking.empty() || config.given.contains("evaluate.ranking");
+      const auto by = asked ? pipeline::chosen_ranking(ranking, config) : pipeline::Ranking::full;
+      const std::vector<std::string_view> items(history.begin(), history.end());
+      const std::lock_guard lock(mutex_);
+      Lists lists(loaded_->dataset);
+      lists.add("", loaded_->model.recommend_for_history(items, k, seen_of(seen, config), by));
+      return lists.table(false);
+    });
+  }
+
+  TableInMemory similar(const std::string& item, std::int64_t k) {
+    return without_lock(nb::none(), [&](Progress&) {
+      const std::lock_guard lock(mutex_);
+      Lists lists(loaded_->dataset);
+      lists.add("", loaded_->model.similar(item, k));
+      return lists.table(false);
+    });
+  }
+
+ private:
+  static pipeline::SeenItems seen_of(const std::string& text, const Config& config) {
+    return text.empty() ? config.evaluate.seen_items
+                        : parse_enum<pipeline::SeenItems>(text, "--seen");
+  }
+
+  std::mutex mutex_;
+  std::unique_ptr<pipeline::Loaded> loaded_;
+  kernels::Download<float> user_copy_, item_copy_;  ///< of vectors on another device
+};
+
+std::string score_to_file(const ConfigSources& sources, const pipeline::ScoreFlags& flags,
+                          const std::string& data, const std::string& model,
+                          const std::string& pairs, const GivenFrames& given,
+                          const std::string& out, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_for(sources, "score", progress);
+    auto options = score_options(flags, config);
+    options.text.frames = given.frames;
+    const pipeline::Loaded loaded(config, data, model, pipeline::DatasetUse::everything);
+    return score_json(score_table(loaded.model, pairs, out, options, progress));
+  });
+}
+
+std::pair<std::string, TableInMemory> score_in_memory(
+    const ConfigSources& sources, const pipeline::ScoreFlags& flags, const std::string& data,
+    const std::string& model, const std::string& pairs, const GivenFrames& given, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_for(sources, "score", progress);
+    auto options = score_options(flags, config);
+    options.text.frames = given.frames;
+    const pipeline::Loaded loaded(config, data, model, pipeline::DatasetUse::everything);
+    const auto scored = score_pairs(loaded.model, pairs, options, progress);
+    return std::pair(score_json(scored.report), TableInMemory{scored.rows});
+  });
+}
+
+// --- errors ---
+
+/// Our exceptions as Python's, with the texts of the command line (pipeline/command/failure.cc).
+void translate(const std::exception_ptr& error, void* types) {
+  const auto& [input_error, device_error] = *static_cast<std::pair<PyObject*, PyObject*>*>(types);
+  const auto raise = [](PyObject* type, const std::string& text) {
+    PyErr_SetString(type,
+                    pipeline::printable_message(pipeline::hide_environment(text), 8000).c_str());
+  };
+  try {
+    std::rethrow_exception(error);
+  } catch (const pipeline::Interrupted&) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+  } catch (const InputError& input) {
+    raise(input_error, input.what());
+  } catch (const DeviceError& device) {
+    raise(device_error, device.what());
+  } catch (const nlohmann::json::exception& json) {
+    raise(input_error, std::string("a JSON file of an artefact is damaged: ") + json.what());
+  } catch (const pipeline::NotEnoughMemory& memory) {
+    raise(PyExc_MemoryError, memory.what());
+  } catch (const std::bad_alloc&) {
+    raise(PyExc_MemoryError, "out of memory; docs/formats.md says how much each stage needs");
+  } catch (const std::length_error& length) {
+    raise(PyExc_MemoryError, std::string("out of memory: ") + length.what());
+  } catch (const std::system_error& system) {
+    const bool resources = system.code() == std::errc::resource_unavailable_try_again ||
+                           system.code() == std::errc::not_enough_memory;
+    raise(resources ? PyExc_MemoryError : PyExc_OSError, system.what());
+  }
+}
+
+}  // namespace
+
+}  // namespace penchant::python
+
+NB_MODULE(_core, module) {
+  using namespace penchant::
+      python;  // NOLINT(google-build-using-namespace): all of it is bound here
+  namespace pipeline = penchant::pipeline;
+  module.attr("__version__") = pipeline::kVersion;
+
+  static std::pair<PyObject*, PyObject*> types;  // as long as the module
+  const auto exception = [&](const char* name, PyObject* base, const char* text) {
+    PyObject* type =
+        PyErr_NewExceptionWithDoc((std::string("penchant.") + name).c_str(), text, base, nullptr);
+    if (type == nullptr) throw nb::python_error();
+    module.attr(name) = nb::handle(type);
+    return type;
+  };
+  types = {
+      exception(
+          "InputError", PyExc_ValueError,
+          "The input is wrong: the text names the file, row, column or key, what was found and "
+          "what was expected."),
+      exception("DeviceError", PyExc_RuntimeError,
+                "A device or a vendor's library failed, or the device asked for is not there.")};
+  nb::register_exception_translator(translate, &types);
+
+  nb::class_<TableInMemory>(module, "Table")
+      .def("__arrow_c_stream__", &TableInMemory::stream,
+           nb::arg("requested_schema").none() = nb::none());
+  nb::class_<GivenFrames>(module, "Frames")
+      .def(nb::init<>())
+      .def("add", &GivenFrames::add, nb::arg("name"), nb::arg("stream"));
+  nb::class_<ConfigSources>(module, "ConfigSources")
+      .def(nb::init<>())
+      .def_rw("config_file", &ConfigSources::config_file)
+      .def_rw("settings", &ConfigSources::settings)
+      .def_rw("tables", &ConfigSources::tables)
+      .def_rw("device", &ConfigSources::device)
+      .def_rw("threads", &ConfigSources::threads, nb::arg().none());
+
+#define PENCHANT_FIELD(member) .def_rw(#member, &Flags::member)
+#define PENCHANT_MAYBE(member) .def_rw(#member, &Flags::member, nb::arg().none())
+  {
+    using Flags = pipeline::IngestFlags;
+    nb::class_<Flags>(module, "IngestFlags")
+        .def(nb::init<>()) PENCHANT_MAYBE(out) PENCHANT_MAYBE(format) PENCHANT_MAYBE(sequences)
+            PENCHANT_MAYBE(attributes) PENCHANT_MAYBE(prefix) PENCHANT_MAYBE(separator)
+                PENCHANT_MAYBE(quote) PENCHANT_MAYBE(escape) PENCHANT_FIELD(log)
+                    PENCHANT_FIELD(train) PENCHANT_FIELD(validation) PENCHANT_FIELD(test)
+                        PENCHANT_FIELD(benchmark) PENCHANT_FIELD(item_table) PENCHANT_FIELD(filters)
+                            PENCHANT_MAYBE(user_column) PENCHANT_MAYBE(item_column)
+                                PENCHANT_MAYBE(time_column) PENCHANT_MAYBE(event_column)
+                                    PENCHANT_MAYBE(weight_column) PENCHANT_MAYBE(session_column)
+                                        PENCHANT_MAYBE(part_column) PENCHANT_FIELD(strict);
+  }
+  {
+    using Flags = pipeline::TrainFlags;
+    nb::class_<Flags>(module, "TrainFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(budget)
+            PENCHANT_MAYBE(seed) PENCHANT_FIELD(resume);
+  }
+  {
+    using Flags = pipeline::EvaluateFlags;
+    nb::class_<Flags>(module, "EvaluateFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(ranking)
+            PENCHANT_FIELD(part) PENCHANT_FIELD(widths) PENCHANT_FIELD(baselines);
+  }
+  {
+    using Flags = pipeline::EmbedFlags;
+    nb::class_<Flags>(module, "EmbedFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(out)
+            PENCHANT_FIELD(type) PENCHANT_FIELD(formats);
+  }
+  {
+    using Flags = pipeline::ScoreFlags;
+    nb::class_<Flags>(module, "ScoreFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(separator) PENCHANT_FIELD(quote) PENCHANT_FIELD(escape)
+            PENCHANT_FIELD(ranking) PENCHANT_FIELD(encoding) PENCHANT_FIELD(unknown)
+                PENCHANT_FIELD(user_column) PENCHANT_FIELD(item_column);
+  }
+  {
+    using Flags = pipeline::ReportFlags;
+    nb::class_<Flags>(module, "ReportFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(model) PENCHANT_FIELD(data) PENCHANT_FIELD(out)
+        .def_prop_rw(
+            "users", [](const Flags& f) { return f.options.max_users; },
+            [](Flags& f, std::int64_t n) { f.options.max_users = n; })
+        .def_prop_rw(
+            "map_items", [](const Flags& f) { return f.options.max_map_items; },
+            [](Flags& f, std::int64_t n) { f.options.max_map_items = n; });
+  }
+#undef PENCHANT_FIELD
+#undef PENCHANT_MAYBE
+
+  const auto progress = nb::arg("progress").none() = nb::none();
+  module.def("ingest", &ingest, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
+  module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("embed", &embed, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("report", &report, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("score_to_file", &score_to_file, nb::arg("sources"), nb::arg("flags"), nb::arg("data"),
+             nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), nb::arg("out"), progress);
+  module.def("score_in_memory", &score_in_memory, nb::arg("sources"), nb::arg("flags"),
+             nb::arg("data"), nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), progress);
+  module.def(
+      "manifest",
+      [](const std::string& directory, const std::string& kind) {
+        return pipeline::read_manifest(pipeline::model_folder(directory), kind).dump();
+      },
+      nb::arg("directory"), nb::arg("kind"));
+  module.def(
+      "find_data_of",
+      [](const std::string& model) {
+        return pipeline::find_data_of(pipeline::model_folder(model)).string();
+      },
+      nb::arg("model"));
+  module.def(
+      "effective_config",
+      [](const ConfigSources& sources) { return pipeline::effective_toml(sources.config()); },
+      nb::arg("sources"));
+
+  nb::class_<OpenModel>(module, "Model")
+      .def(nb::init<const ConfigSources&, const std::string&, const std::string&, nb::object>(),
+           nb::arg("sources"), nb::arg("data"), nb::arg("model"), progress)
+      .def_prop_ro("num_users", &OpenModel::num_users)
+      .def_prop_ro("num_items", &OpenModel::num_items)
+      .def_prop_ro("has_vectors", &OpenModel::has_vectors)
+      .def("user_ids", &OpenModel::user_ids)
+      .def("item_ids", &OpenModel::item_ids)
+      .def("user_vectors",
+           [](nb::handle self) { return nb::cast<OpenModel&>(self).vectors(true, self); })
+      .def("item_vectors",
+           [](nb::handle self) { return nb::cast<OpenModel&>(self).vectors(false, self); })
+      .def("recommend", &OpenModel::recommend, nb::arg("users").none(), nb::arg("k"),
+           nb::arg("seen"), nb::arg("ranking"), nb::arg("sources"), progress)
+      .def("recommend_for_history", &OpenModel::recommend_for_history, nb::arg("history"),
+           nb::arg("k"), nb::arg("seen"), nb::arg("ranking"), nb::arg("sources"), progress)
+      .def("similar", &OpenModel::similar, nb::arg("item"), nb::arg("k"));
+}

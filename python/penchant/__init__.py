@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Penchant learns what people are drawn to: from a behaviour log and an item table to embeddings of every item and user.
+
+The verbs of the command line are functions of the same names and options; settings are given as in a
+configuration file, by their dotted keys:
+
+>>> import penchant
+>>> penchant.train("shop.data", out="shop.model", budget=60, **{"train.seed": 7})  # doctest: +SKIP
+>>> penchant.train("shop.data", out="x.model", **{"model.knd": "auto"})
+Traceback (most recent call last):
+    ...
+penchant.InputError: --set model.knd=auto: unknown key 'model.knd'; did you mean 'model.kind'?
+
+Tables are files, or anything that speaks the Arrow C stream interface: pandas, Polars and PyArrow tables, DuckDB
+relations. docs/python.md is the guide.
+"""
+from ._calls import embed, evaluate, ingest, recommend, report, score, similar, train
+from ._core import DeviceError, InputError, __version__
+from ._objects import Dataset, Metrics, Model
+from ._progress import PenchantWarning
+from ._recommender import Recommender
+
+__all__ = [
+    "Dataset", "DeviceError", "InputError", "Metrics", "Model", "PenchantWarning", "Recommender", "__version__",
+    "embed", "evaluate", "ingest", "recommend", "report", "score", "similar", "train",
+]

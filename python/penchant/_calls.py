@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of the command line as functions.
+
+All of them take `config` (a TOML file), `device` (auto, cpu, cuda or cuda:N), `threads` (0: all cores), `progress` (True:
+a bar by tqdm; False: nothing, and no warnings; or an object with begin, update, end, warn and note) and settings by
+their keys (docs/configuration.md). They raise InputError, a ValueError, where the command line exits with 2, DeviceError
+where it exits with 3, MemoryError for 4, and KeyboardInterrupt at Ctrl-C.
+"""
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Optional, Sequence, Union
+
+from . import _core
+from ._frames import Given
+from ._progress import shown
+from ._settings import sources
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from ._objects import Dataset, Metrics, Model
+
+Path = Union[str, "os.PathLike[str]"]
+Text = Optional[str]
+Table = Any  # a path, a table that speaks the Arrow C stream interface, a dict of columns, or a list of these
+
+
+def _fill(flags, **values):
+    for name, value in values.items():
+        if value is not None:
+            setattr(flags, name, value)
+    return flags
+
+
+def _names(value):
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
+
+
+def _path(value):
+    return None if value is None else os.fspath(value)
+
+
+def ingest(log: Table = None, out: Optional[Path] = None, *, user_column: Text = None, item_column: Text = None,
+           time_column: Text = None, event_column: Text = None, weight_column: Text = None, session_column: Text = None,
+           part_column: Text = None, item_table: Table = None, validation: Table = None, test: Table = None,
+           filter: Union[str, Sequence[str], None] = None, format: Text = None, train: Table = None,
+           sequences: Optional[Path] = None, attributes: Optional[Path] = None, prefix: Optional[Path] = None,
+           benchmark: Union[str, Sequence[str], None] = None, separator: Text = None, quote: Text = None,
+           escape: Text = None, strict: bool = False, config: Optional[Path] = None, threads: Optional[int] = None,
+           progress: Any = True, **settings: Any) -> Dataset:
+    """Reads a behaviour log and an item table into a data set, `out` (X.data), and opens it.
+
+    `log`, `item_table`, `validation` and `test` are paths or tables in memory, or lists of these; `log` may also be a
+    SciPy matrix of users x items, whose entries are interactions with a weight. Returns a Dataset; its `report` says what
+    was kept and rejected. A bad table is an InputError that names it, the row and the column.
+
+    >>> import pyarrow as pa
+    >>> rows = {"who": ["a", "a", "b", "b", "c", "c"], "what": ["x", "y", "y", "z", "x", "z"]}
+    >>> data = penchant.ingest(pa.table(rows), tmp / "tiny.data", user_column="who", item_column="what", progress=False)
+    >>> data.num_users, data.num_items
+    (3, 3)
+    >>> penchant.ingest(pa.table(rows), tmp / "no.data", user_column="wo", item_column="what")
+    Traceback (most recent call last):
+        ...
+    penchant.InputError: <log>: no column 'wo', did you mean 'who'?; the columns are: who, what
+    """
+    from ._objects import Dataset
+
+    given = Given()
+    logs = given.take("log", log)
+    roles = {"user_column": user_column, "item_column": item_column, "weight_column": weight_column}
+    roles = {role: roles[role] if roles[role] is not None else given.columns.get(role) for role in roles}
+    flags = _fill(_core.IngestFlags(), out=_path(out), format=format, sequences=_path(sequences), attributes=_path(attributes),
+                  prefix=_path(prefix), separator=separator, quote=quote, escape=escape, log=logs,
+                  train=given.take("train", train), validation=given.take("validation", validation),
+                  test=given.take("test", test), benchmark=_names(benchmark), item_table=given.take("item_table", item_table),
+                  filters=_names(filter), time_column=time_column, event_column=event_column, session_column=session_column,
+                  part_column=part_column, strict=strict, **roles)
+    with shown(progress) as sink:
+        report = json.loads(_core.ingest(sources(settings, config, None, threads), flags, given.frames, sink))
+    return Dataset(report["out"], report=report)
+
+
+def train(data: Path, out: Optional[Path] = None, *, budget: Union[int, str, None] = None, seed: Optional[int] = None,
+          resume: bool = False, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
+          progress: Any = True, **settings: Any) -> Model:
+    """Trains a model on a data set, writes it to `out` (X.model), and opens it.
+
+    `budget`: time to plan for where model.kind is auto, in seconds or such as "5m". `resume` goes on from the checkpoint of
+    a training that was stopped: Ctrl-C raises KeyboardInterrupt once a checkpoint is written. Returns a Model; its `training`
+    says what was done: device, epochs_run, best_validation, chosen, seconds.
+    """
+    from ._objects import Model
+
+    flags = _fill(_core.TrainFlags(), data=os.fspath(data), out=_path(out), budget=None if budget is None else str(budget),
+                  seed=seed, resume=resume)
+    with shown(progress) as sink:
+        training = json.loads(_core.train(sources(settings, config, device, threads), flags, sink))
+    return Model(training["out"], data, device=device, threads=threads, training=training)
+
+
+def evaluate(data: Path, model: Path, *, split: str = "test", ranking: Text = None, baselines: bool = False,
+             widths: Optional[Sequence[int]] = None, config: Optional[Path] = None, device: Text = None,
+             threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Metrics:
+    """Ranks all items for all users with held-out items. Returns Metrics: a dict {metric: value} with the baselines beside it.
+
+    `split`: test or validation. `ranking`: "full" adds the full score of a model that has one. `baselines`: item-kNN and
+    repeat purchases as well as popularity. `widths`: quality against numbers a vector (docs/metrics.md).
+    """
+    from ._objects import Metrics
+
+    flags = _fill(_core.EvaluateFlags(), data=os.fspath(data), model=os.fspath(model), ranking=ranking, part=split,
+                  widths=None if widths is None else list(widths), baselines=baselines)
+    with shown(progress) as sink:
+        facts, text = _core.evaluate(sources(settings, config, device, threads), flags, sink)
+    return Metrics(json.loads(facts), text)
+
+
+def embed(data: Path, model: Path, out: Optional[Path] = None, *, format: Union[str, Sequence[str], None] = None,
+          type: Text = None, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
+          progress: Any = True, **settings: Any) -> dict[str, Any]:
+    """Writes the vectors of all items and users with their raw ids to `out` (X.embeddings), as npy, parquet or both.
+
+    Returns a dict with out, num_items, num_users and dimension. Model.item_vectors has the same vectors in memory.
+    """
+    flags = _fill(_core.EmbedFlags(), data=os.fspath(data), model=os.fspath(model), out=_path(out), type=type,
+                  formats=_names(format))
+    with shown(progress) as sink:
+        return json.loads(_core.embed(sources(settings, config, device, threads), flags, sink))
+
+
+def recommend(data: Path, model: Path, users: Any = None, k: int = 20, *, history: Optional[Sequence[Any]] = None,
+              seen: Text = None, ranking: Text = None, config: Optional[Path] = None, device: Text = None,
+              threads: Optional[int] = None, progress: Any = True, **settings: Any) -> pyarrow.Table:
+    """The k best items for users, or for someone new by what they had.
+
+    `users`: a raw id, a list of them, or None for all. `history`: instead, raw ids of items, oldest first. `seen`: mask, keep
+    or auto, for items that a user has. Returns a PyArrow table (user_id, item_id, score, rank), best first; without
+    user_id for a history. To ask a model more than once, open it: Model.recommend.
+    """
+    from ._objects import Model
+
+    return Model(model, data, device=device, threads=threads).recommend(users, k, history=history, seen=seen, ranking=ranking,
+                                                                        config=config, progress=progress, **settings)
+
+
+def similar(data: Path, model: Path, item: Any, k: int = 20, *, device: Text = None,
+            threads: Optional[int] = None) -> pyarrow.Table:
+    """The k items nearest to an item by cosine, as a PyArrow table (item_id, score, rank)."""
+    from ._objects import Model
+
+    return Model(model, data, device=device, threads=threads).similar(item, k)
+
+
+def score(data: Path, model: Path, pairs: Table, out: Optional[Path] = None, *, user_column: Text = None,
+          item_column: Text = None, ranking: Text = None, unknown: Text = None, separator: Text = None, quote: Text = None,
+          escape: Text = None, encoding: Text = None, config: Optional[Path] = None, device: Text = None,
+          threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
+    """Scores the (user, item) pairs of a table.
+
+    `pairs` is a path or a table in memory with raw ids. `unknown` says what becomes of ids that the data set does not have:
+    error, skip (left out) or zero. With `out`, a .csv or .parquet file is written and a dict returned, else a PyArrow table:
+    the rows of `pairs` and a column "score".
+    """
+    given = Given()
+    names = given.take("pairs", pairs)
+    flags = _fill(_core.ScoreFlags(), user_column=user_column, item_column=item_column, ranking=ranking, unknown=unknown,
+                  separator=separator, quote=quote, escape=escape, encoding=encoding)
+    if len(names) != 1:
+        raise TypeError(f"pairs is {len(names)} tables, expected one")
+    common = (sources(settings, config, device, threads), flags, os.fspath(data), os.fspath(model), names[0], given.frames)
+    with shown(progress) as sink:
+        if out is not None:
+            return {"out": os.fspath(out), **json.loads(_core.score_to_file(*common, os.fspath(out), sink))}
+        _, table = _core.score_in_memory(*common, sink)
+    import pyarrow
+
+    return pyarrow.table(table)
+
+
+def report(model: Path, out: Optional[Path] = None, *, data: Optional[Path] = None, users: Optional[int] = None,
+           map_items: Optional[int] = None, config: Optional[Path] = None, device: Text = None,
+           threads: Optional[int] = None, progress: Any = True, **settings: Any) -> str:
+    """Writes one HTML page about a model and its data, and returns its path (X.html beside the model)."""
+    flags = _fill(_core.ReportFlags(), model=os.fspath(model), data=_path(data), out=_path(out), users=users, map_items=map_items)
+    share = os.path.join(os.path.dirname(__file__), "share")
+    mine = "PENCHANT_SHARE" not in os.environ and os.path.isdir(share)
+    if mine:
+        os.environ["PENCHANT_SHARE"] = share
+    try:
+        with shown(progress) as sink:
+            return _core.report(sources(settings, config, device, threads), flags, sink)
+    finally:
+        if mine:
+            del os.environ["PENCHANT_SHARE"]

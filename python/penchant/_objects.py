@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets, models and metrics as objects. They are paths too: every function takes a Dataset for X.data, a Model for X.model."""
+import html
+import json
+import os
+
+from . import _calls, _core
+from ._progress import shown
+from ._settings import sources
+
+
+def _table_html(title, rows):
+    cells = "".join(f"<tr><th style='text-align:left'>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
+                    for name, value in rows)
+    return f"<table><caption>{html.escape(title)}</caption>{cells}</table>"
+
+
+class _Artefact:
+    _kind = ""
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        self.manifest = json.loads(_core.manifest(self.path, self._kind))
+
+    def __fspath__(self):
+        return self.path
+
+    def __repr__(self):
+        facts = ", ".join(f"{name}={value}" for name, value in self._facts())
+        return f"{type(self).__name__}({self.path!r}: {facts})"
+
+    def _repr_html_(self):
+        return _table_html(self.path, self._facts())
+
+
+class Dataset(_Artefact):
+    """X.data, opened by its path.
+
+    Attributes: path, manifest (a dict), num_users, num_items, num_train, num_validation, num_test, report (what ingest said,
+    where it made this one). Raises InputError where there is no whole data set.
+
+    >>> penchant.Dataset("nowhere.data")
+    Traceback (most recent call last):
+        ...
+    penchant.InputError: nowhere.data: no such directory, expected a data
+    """
+
+    _kind = "data"
+
+    def __init__(self, path, *, report=None):
+        super().__init__(path)
+        self.report = report
+
+    num_users = property(lambda self: self.manifest["num_users"])
+    num_items = property(lambda self: self.manifest["num_items"], doc="Of the catalogue, also those without interactions.")
+    num_train = property(lambda self: self.manifest["num_train"])
+    num_validation = property(lambda self: self.manifest["num_validation"])
+    num_test = property(lambda self: self.manifest["num_test"])
+
+    def _ids(self, name):
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(os.path.join(self.path, name), columns=["raw_id"])["raw_id"].combine_chunks()
+
+    @property
+    def user_ids(self):
+        """Raw ids of all users, [U] strings of PyArrow, in the order of a model's user_vectors."""
+        return self._ids("users.parquet")
+
+    @property
+    def item_ids(self):
+        """Raw ids of all items, [I] strings of PyArrow, in the order of a model's item_vectors."""
+        return self._ids("items.parquet")
+
+    def _facts(self):
+        return [("users", self.num_users), ("items", self.num_items),
+                ("train / validation / test", f"{self.num_train} / {self.num_validation} / {self.num_test}")]
+
+
+class Model(_Artefact):
+    """X.model beside the data set that it was trained on, opened by their paths; without `data`, the one beside it.
+
+    Attributes: path, data, manifest (a dict), training (what train said, where it made this one). Vectors and lists are read
+    when they are first asked for.
+    """
+
+    _kind = "model"
+
+    def __init__(self, path, data=None, *, device=None, threads=None, training=None):
+        super().__init__(path)
+        self.data = os.fspath(data) if data is not None else _core.find_data_of(self.path)
+        self.training = training
+        self._device, self._threads, self._opened = device, threads, None
+
+    @property
+    def _core(self):
+        if self._opened is None:
+            self._opened = _core.Model(sources({}, None, self._device, self._threads), self.data, self.path)
+        return self._opened
+
+    num_users = property(lambda self: self._core.num_users)
+    num_items = property(lambda self: self._core.num_items)
+
+    @property
+    def item_vectors(self):
+        """[I x D] float32, read-only: the vectors that embed writes, in the order of item_ids. Nothing is copied: they lie in
+        the model's file, which is mapped. Raises InputError for a model without vectors."""
+        return self._core.item_vectors()
+
+    @property
+    def user_vectors(self):
+        """[U x D] float32, read-only, in the order of user_ids; as item_vectors."""
+        return self._core.user_vectors()
+
+    @property
+    def item_ids(self):
+        """Raw ids of all items, [I] strings of PyArrow."""
+        return self._column(self._core.item_ids())
+
+    @property
+    def user_ids(self):
+        """Raw ids of all users, [U] strings of PyArrow."""
+        return self._column(self._core.user_ids())
+
+    @staticmethod
+    def _column(table):
+        import pyarrow
+
+        return pyarrow.table(table)["id"].combine_chunks()
+
+    def recommend(self, users=None, k=20, *, history=None, seen=None, ranking=None, config=None, progress=True, **settings):
+        """As penchant.recommend."""
+        import pyarrow
+
+        common = (k, seen or "", ranking or "", sources(settings, config, None, None))
+        if history is not None:
+            if users is not None:
+                raise _core.InputError("recommend: expected either --user or --history")
+            with shown(progress) as sink:
+                return pyarrow.table(self._core.recommend_for_history([str(item) for item in history], *common, sink))
+        if users is not None:
+            users = [users] if isinstance(users, str) else [str(user) for user in _plain(users)]
+        with shown(progress) as sink:
+            return pyarrow.table(self._core.recommend(users, *common, sink))
+
+    def similar(self, item, k=20):
+        """As penchant.similar."""
+        import pyarrow
+
+        return pyarrow.table(self._core.similar(str(item), k))
+
+    def score(self, pairs, out=None, **options):
+        """As penchant.score."""
+        return _calls.score(self.data, self, pairs, out, **self._with_device(options))
+
+    def evaluate(self, **options):
+        """As penchant.evaluate."""
+        return _calls.evaluate(self.data, self, **self._with_device(options))
+
+    def embed(self, out=None, **options):
+        """As penchant.embed."""
+        return _calls.embed(self.data, self, out, **self._with_device(options))
+
+    def report(self, out=None, **options):
+        """As penchant.report."""
+        return _calls.report(self, out, data=self.data, **self._with_device(options))
+
+    def _with_device(self, options):
+        return {"device": self._device, "threads": self._threads, **options}
+
+    def to_torch(self, freeze=True):
+        """The item table as torch.nn.Embedding of [I x D]: row i is the item item_ids[i]. A copy, which can be trained on with
+        freeze=False."""
+        import torch
+
+        return torch.nn.Embedding.from_pretrained(torch.tensor(self.item_vectors), freeze=freeze)
+
+    def to_keras(self, trainable=False):
+        """The item table as keras.layers.Embedding of [I x D]; as to_torch."""
+        import keras
+
+        vectors = self.item_vectors
+        layer = keras.layers.Embedding(*vectors.shape, trainable=trainable)
+        layer.build()
+        layer.set_weights([vectors])
+        return layer
+
+    def _facts(self):
+        facts = [("kind", self.manifest.get("model", {}).get("kind", "")), ("data", self.data)]
+        if self.manifest.get("layout"):
+            facts.append(("dimension", self.manifest["layout"].get("width")))
+        if self.manifest.get("best_validation") is not None:
+            facts.append((f"validation {self.manifest.get('validation_metric', '')}", f"{self.manifest['best_validation']:.4f}"))
+        return facts
+
+
+def _plain(values):
+    """Python's values of an array of NumPy or PyArrow."""
+    for method in ("to_pylist", "tolist"):
+        if hasattr(values, method):
+            return getattr(values, method)()
+    return values
+
+
+class Metrics(dict):
+    """{metric: value} by the model's vectors (where it has none by its full score), such as {"ndcg@20": 0.083}.
+
+    Attributes: full (the same by the full score, where it was asked for), baselines ({"popularity": {...}}), facts (all
+    that `evaluate --json` prints), and str() the table that the command line prints.
+    """
+
+    def __init__(self, facts, text):
+        super().__init__(facts.get("metrics") or facts.get("full") or {})
+        self.facts = facts
+        self.full = facts.get("full", {})
+        self.baselines = {name.removesuffix("_metrics"): values for name, values in facts.items() if name.endswith("_metrics")}
+        self._text = text
+
+    def __str__(self):
+        return self._text
+
+    def to_table(self):
+        """A PyArrow table with a row a metric: metric, model, full where there is one, and the baselines."""
+        import pyarrow
+
+        columns = {"metric": list(self), "model": list(self.values())}
+        if self.full and dict(self) != self.full:
+            columns["full"] = [self.full.get(name) for name in self]
+        columns |= {name: [values.get(metric) for metric in self] for name, values in self.baselines.items()}
+        return pyarrow.table(columns)
+
+    def _repr_html_(self):
+        columns = self.to_table().to_pydict()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+        rows = "".join("<tr>" + "".join(f"<td>{cell if isinstance(cell, str) else '' if cell is None else f'{cell:.4f}'}</td>"
+                                        for cell in row) + "</tr>" for row in zip(*columns.values()))
+        return f"<table><tr>{head}</tr>{rows}</table>"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A table in memory gives the data set of the same rows in a Parquet file, and the errors of that file."""
+import unittest
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse
+
+import penchant
+import shop
+
+
+def events():
+    frame = pd.read_csv(shop.files() / "events.csv", dtype={"user": str, "item": str})
+    frame["when"] = pd.to_datetime(frame.pop("time"), unit="ms", utc=True)
+    return frame
+
+
+COLUMNS = {**shop.COLUMNS, "time_column": "when"}
+
+
+class Frames(shop.Case):
+    def of_file(self, table, name, **options):
+        file = shop.FOLDER / f"{name}.parquet"
+        pq.write_table(table, file)
+        return penchant.ingest(file, shop.FOLDER / f"{name}.file.data", progress=False, **options)
+
+    def assert_same(self, one, other):
+        self.assertEqual(one.manifest["files"], other.manifest["files"])
+        self.assertEqual(one.manifest["hash"], other.manifest["hash"])
+        self.assertEqual(one.report["rows"]["kept"], other.report["rows"]["kept"])
+
+    def test_every_library_gives_the_data_set_of_the_file(self):
+        frame = events()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        want = self.of_file(table, "log", **COLUMNS)
+        frames = {"pandas": frame, "polars": pl.from_arrow(table), "pyarrow": table, "batches": table.to_reader(1000),
+                  "duckdb": duckdb.connect().from_arrow(table), "indexed": frame.set_index(np.arange(len(frame))[::-1]),
+                  "categories": frame.astype({"user": "category", "event": "category"}),
+                  "dict": {name: table[name] for name in table.column_names}}
+        for name, given in frames.items():
+            with self.subTest(name):
+                got = penchant.ingest(given, shop.FOLDER / f"{name}.data", progress=False, **COLUMNS)
+                self.assert_same(want, got)
+                self.assertEqual([{"file": "<log>", "role": "log", "rows": len(frame)}], got.manifest["provenance"]["inputs"])
+
+    def test_items_and_parts(self):
+        items = pl.read_csv(shop.files() / "items.csv")
+        attributes = [{"column": "name", "kind": "text"}, "category", {"column": "price", "kind": "numeric"}]
+        options = {**COLUMNS, "data.items.key": "item", "data.attributes": attributes}
+        items.write_parquet(shop.FOLDER / "items.parquet")
+        log = events()
+        table = pa.Table.from_pandas(log, preserve_index=False)
+        want = self.of_file(table, "with_items", item_table=shop.FOLDER / "items.parquet", **options)
+        got = penchant.ingest(log, shop.FOLDER / "with_items.data", item_table=items, progress=False, **options)
+        self.assert_same(want, got)
+        self.assertEqual(["name", "category", "price"], [attribute["name"] for attribute in got.manifest["attributes"]])
+        pq.write_table(table.slice(0, 5000), shop.FOLDER / "a.parquet")
+        pq.write_table(table.slice(5000), shop.FOLDER / "b.parquet")
+        weights = {"data.event_weights": {"view": 1, "cart": 3, "purchase": 9}}
+        want = penchant.ingest(shop.FOLDER / "a.parquet", shop.FOLDER / "ab.file.data", test=shop.FOLDER / "b.parquet",
+                               progress=False, **COLUMNS, **weights)
+        got = penchant.ingest([log[:2000], log[2000:5000]], shop.FOLDER / "ab.data", test=log[5000:], progress=False, **COLUMNS,
+                              **weights)
+        self.assert_same(want, got)
+
+    def test_errors_are_those_of_the_file(self):
+        good = pa.table({"user": ["a", None, "b"], "item": ["x", "y", "z"], "bag": [[{"a": 1}], [], []], "w": ["1", "2", "no"]})
+        for options in ({"user_column": "usr", "item_column": "item"}, {"user_column": "bag", "item_column": "item"},
+                        {"user_column": "user", "item_column": "item", "strict": True},
+                        {"user_column": "item", "item_column": "item", "weight_column": "w", "strict": True}):
+            with self.subTest(str(options)):
+                with self.assertRaises(penchant.InputError) as of_file:
+                    self.of_file(good, "bad", **options)
+                text = str(of_file.exception).replace(str(shop.FOLDER / "bad.parquet"), "<log>").replace("<element:", "<item:")
+                self.assertIn("<log>", text)
+                self.assert_error(text, lambda: penchant.ingest(good, shop.FOLDER / "bad.data", progress=False, **options))
+        self.assertFalse((shop.FOLDER / "bad.data" / "manifest.json").exists())
+
+    def test_what_is_no_table(self):
+        mixed = pd.DataFrame({"user": ["a", 1], "item": ["x", "y"]})
+        with self.assertRaisesRegex(penchant.InputError, "^<log>: column 'user' holds values that are not of one type"):
+            penchant.ingest(mixed, shop.FOLDER / "x.data", user_column="user", item_column="item", progress=False)
+        with self.assertRaisesRegex(TypeError, "^log is of type int, expected a path, a table"):
+            penchant.ingest(5, shop.FOLDER / "x.data")
+        empty = pa.table({"user": pa.array([], pa.string()), "item": pa.array([], pa.string())})
+        self.assert_error("ingest: no interaction is left of 0 rows read",
+                          lambda: penchant.ingest(empty, shop.FOLDER / "x.data", user_column="user", item_column="item",
+                                                  progress=False))
+
+    def test_a_reader_that_fails(self):
+        def batches():
+            yield pa.record_batch({"user": ["a"], "item": ["x"]})
+            raise RuntimeError("the disk is gone")
+
+        schema = pa.schema({"user": pa.string(), "item": pa.string()})
+        reader = pa.RecordBatchReader.from_batches(schema, batches())
+        with self.assertRaisesRegex(penchant.InputError, "^<log>: .*the disk is gone"):
+            penchant.ingest(reader, shop.FOLDER / "x.data", user_column="user", item_column="item", progress=False)
+
+    def test_a_sparse_matrix(self):
+        random = np.random.default_rng(1)
+        matrix = scipy.sparse.random(30, 20, 0.4, "csr", random_state=random, data_rvs=lambda n: random.integers(1, 5, n))
+        entries = matrix.tocoo()
+        table = pa.table({"user": entries.row, "item": entries.col, "weight": entries.data})
+        want = self.of_file(table, "matrix", user_column="user", item_column="item", weight_column="weight")
+        self.assert_same(want, penchant.ingest(matrix, shop.FOLDER / "matrix.data", progress=False))
+
+
+if __name__ == "__main__":
+    unittest.main()

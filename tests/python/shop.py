@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small shop, its data set and models, made once for all tests: files by `penchant generate`, the rest by the package."""
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import penchant
+
+PROGRAM = os.environ["PENCHANT_PROGRAM"]
+QUICK = {"model.kind": "lightgcn", "train.epochs": 2, "model.embedding_dim": 16}
+COLUMNS = {"user_column": "user", "item_column": "item", "time_column": "time", "event_column": "event"}
+_folder = tempfile.TemporaryDirectory(prefix="penchant_python_test_")
+FOLDER = pathlib.Path(_folder.name)
+
+
+def command_line(*arguments, code=0):
+    """What the program prints, or for another code what it says on stderr."""
+    child = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    assert child.returncode == code, f"{arguments}: {child.returncode} {child.stderr}"
+    return child.stdout if code == 0 else child.stderr.removeprefix("penchant: ").rstrip("\n")
+
+
+def as_json(*arguments):
+    return json.loads(command_line(*arguments, "--json", "--quiet"))
+
+
+@functools.cache
+def files():
+    command_line("generate", "--out", FOLDER / "shop", "--users", 300, "--items", 120, "--events", 6000, "--quiet")
+    return FOLDER / "shop"
+
+
+@functools.cache
+def dataset():
+    return penchant.ingest(files() / "events.csv", FOLDER / "shop.data", progress=False, **COLUMNS)
+
+
+@functools.cache
+def model():
+    return penchant.train(dataset(), FOLDER / "shop.model", progress=False, **QUICK)
+
+
+class Case(unittest.TestCase):
+    def assert_error(self, text, call):
+        with self.assertRaises(penchant.InputError) as raised:
+            call()
+        self.assertEqual(text, str(raised.exception))
