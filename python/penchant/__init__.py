@@ -14,6 +14,12 @@ penchant.InputError: --set model.knd=auto: unknown key 'model.knd'; did you mean
 Tables are files, or anything that speaks the Arrow C stream interface: pandas, Polars and PyArrow tables, DuckDB
 relations. docs/python.md is the guide.
 """
+try:
+    from . import _core
+except ImportError:  # pyarrow is not beside this package: once it is loaded its libraries are found
+    import pyarrow.parquet
+
+    from . import _core
 from ._calls import embed, evaluate, ingest, recommend, report, score, similar, train
 from ._core import DeviceError, InputError, __version__
 from ._objects import Dataset, Metrics, Model
