@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
-.PHONY: help demo test check build setup setup-tests check-cuda bench install format clean
+.PHONY: help wheel demo test check build setup setup-tests check-cuda bench install format clean
 
 help:
 	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
@@ -7,11 +7,13 @@ help:
 	@echo "make check    build and test what your changes touch (seconds)"
 	@echo "make build    set up and build build/release/penchant"
 	@echo "make bench    compare with peers (PyTorch, SciPy, pandas; installs them into build/peers)"
+	@echo "make wheel    build a wheel of the Python package into build/wheel (PYTHON=build/venv/bin/python)"
 	@echo "make install  install program, library and headers (PREFIX=/usr/local)"
 	@echo "make format   clang-format every source file"
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
+PYTHON ?= build/venv/bin/python
 # The CUDA module is built where there is a compiler for it, and cuDNN.
 CUDA = $(eval CUDA := $$(shell printf '\043include <cudnn.h>\n' | nvcc -E -x cu - > /dev/null 2>&1 && echo ON || echo OFF))$(CUDA)
 # What the module must pass before a change lands. The build folder keeps these, so that `make build` does not undo them.
@@ -58,6 +60,17 @@ check-cuda: setup
 bench: build
 	@cmake --build --preset release --parallel $(JOBS) --target benches
 	@bench/run.sh
+
+# Arrow's libraries stay out of it: pyarrow, which the package depends on, brings them.
+wheel:
+	@cmake/setup.sh wheel
+	@echo "==> Building the wheel (the first time the whole library)"
+	@rm -rf build/wheel
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PYTHON) -m pip wheel . --no-deps --quiet --disable-pip-version-check --wheel-dir build/wheel/plain
+	@PATH="$(CURDIR)/build/venv/bin:$$PATH" build/venv/bin/auditwheel repair build/wheel/plain/*.whl --wheel-dir build/wheel \
+	  --exclude 'libarrow.so.*' --exclude 'libparquet.so.*'
+	@rm -rf build/wheel/plain
+	@ls build/wheel
 
 install: build
 	@cmake --install build/release --prefix $(PREFIX)
