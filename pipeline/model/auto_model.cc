@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/model/auto_model.h"
-#include "pipeline/artifact/manifest.h"
-#include "pipeline/data/graph_stage.h"
-#include "pipeline/data/known_rows.h"
-#include "pipeline/model/filter_model.h"
-#include "pipeline/model/finished_vectors.h"
-#include "pipeline/model/model.h"
-#include "pipeline/model/model_manifest.h"
-#include "pipeline/model/vector_model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,6 +14,14 @@
 #include "graph/error.h"
 #include "kernels/transfer.h"
 #include "models/safetensors.h"
+#include "pipeline/artifact/manifest.h"
+#include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/model/filter_model.h"
+#include "pipeline/model/finished_vectors.h"
+#include "pipeline/model/model.h"
+#include "pipeline/model/model_manifest.h"
+#include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
 
