@@ -10,6 +10,7 @@
 
 #include "graph/degrees.h"
 #include "graph/error.h"
+#include "models/user_blocks.h"
 
 namespace penchant::models {
 
@@ -23,13 +24,6 @@ using kernels::Transpose;
 
 namespace {
 
-/// Users whose polynomials are computed together. The tables of a block have 4 vectors of AVX-512 a
-/// row, the width at which the product is fastest on Gowalla (two Sapphire Rapids cores, GFLOP/s of
-/// both products: 16 users 34, 32 users 34, 64 users 42, 128 users 27, 256 users 29).
-constexpr std::int64_t kBlockUsers = 64;
-/// Of a look-up of few users the tables are one vector wide: a row takes that much memory anyway,
-/// and the product sums its entries in the same order (kernels/cpu/spmm.cc, up to 4 vectors).
-constexpr std::int64_t kFewUsers = 16;
 constexpr std::int64_t kLargestOrder = 64;
 constexpr std::int64_t kLargestRank = 4096;
 

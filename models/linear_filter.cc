@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/linear_filter.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <fmt/core.h>
 
@@ -10,6 +13,7 @@
 #include "graph/error.h"
 #include "kernels/transfer.h"
 #include "models/sparse_scorer.h"
+#include "models/user_blocks.h"
 
 namespace penchant::models {
 
@@ -96,15 +100,34 @@ void LinearFilter::score(kernels::IdView users, Backend& backend, FloatView scor
 void LinearFilter::respond(Csr rows, Backend& backend, FloatView scores) {
   for (std::size_t e = 0; e < rows.columns.size(); ++e)
     rows.values[e] *= signal_scale_[static_cast<std::size_t>(rows.columns[e])];
-  const std::int64_t width = rows.num_rows;
+  const std::int64_t width = rows.num_rows <= kFewUsers ? kFewUsers : kBlockUsers;
   kernels::FloatMatrix signal = backend.matrix<float>(rows.num_cols, width);
   kernels::FloatMatrix hop = backend.matrix<float>(user_items_.num_rows, width);
-  write_columns(rows.view(), backend, signal.view());
-  kernels::SpmmOptions scaled;
-  scaled.row_scale = user_scale_.view();
-  backend.spmm(*user_matrix_, signal.view(), hop.view(), scaled);
-  scaled.row_scale = item_scale_.view();
-  backend.spmm(*item_matrix_, hop.view(), scores, scaled);
+  kernels::FloatMatrix last;  // of a block that is not full
+  for (std::int64_t first = 0; first < rows.num_rows; first += width) {
+    const std::int64_t count = std::min(width, rows.num_rows - first);
+    const graph::EdgeOffset base = rows.offsets[graph::at(first)];
+    std::vector<graph::EdgeOffset> offsets;
+    for (std::int64_t b = 0; b <= width; ++b)
+      offsets.push_back(rows.offsets[graph::at(first + std::min(b, count))] - base);
+    const auto entries = graph::at(offsets.back());
+    write_columns(
+        {width, rows.num_cols, offsets, std::span(rows.columns).subspan(graph::at(base), entries),
+         std::span(rows.values).subspan(graph::at(base), entries)},
+        backend, signal.view());
+    kernels::SpmmOptions scaled;
+    scaled.row_scale = user_scale_.view();
+    backend.spmm(*user_matrix_, signal.view(), hop.view(), scaled);
+    scaled.row_scale = item_scale_.view();
+    const bool whole = count == width;
+    if (!whole) last = backend.matrix<float>(scores.rows, width);
+    backend.spmm(*item_matrix_, hop.view(), whole ? scores.cols_of(first, width) : last.view(),
+                 scaled);
+    if (!whole) {
+      backend.copy(kernels::ConstFloatView(last.view().cols_of(0, count)),
+                   scores.cols_of(first, count));
+    }
+  }
 }
 
 }  // namespace penchant::models

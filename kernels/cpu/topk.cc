@@ -118,12 +118,16 @@ std::int64_t size_of_union(std::span<const NodeId> a, std::span<const NodeId> b)
 struct TileBuffers {
   std::vector<float> scores;
   std::vector<float> last_items;
+  std::vector<float> few_queries;
 };
 
 /// Scores <query, item>. The last tile is filled up with zero rows: BLAS rounds the edges of a
-/// ragged tile differently, and equal items would no longer tie.
+/// ragged tile differently, and equal items would no longer tie. So are few queries, for which BLAS
+/// has another product that adds up in another order: a query's scores have the same bits alone and
+/// among others.
 struct Products {
   static constexpr std::int64_t kTileQueries = 128;
+  static constexpr std::int64_t kFewQueries = 16;  ///< from here on oneDNN 2.6 takes the same one
   ConstFloatView queries;
   ConstFloatView items;
 
@@ -141,8 +145,19 @@ struct Products {
         std::copy_n(tile_items.row(i), items.cols, padded.row(i));
       tile_items = padded;
     }
-    gemm_tile(Transpose::no, Transpose::yes, 1.0F, queries.rows_of(first_query, scores.rows),
-              tile_items, 0.0F, scores);
+    ConstFloatView tile_queries = queries.rows_of(first_query, scores.rows);
+    if (scores.rows < kFewQueries) {  // the tile's memory has room for all kTileQueries
+      tile_queries = filled_up(tile_queries, buffers);
+      scores.rows = kFewQueries;
+    }
+    gemm_tile(Transpose::no, Transpose::yes, 1.0F, tile_queries, tile_items, 0.0F, scores);
+  }
+  static ConstFloatView filled_up(ConstFloatView few, TileBuffers& buffers) {
+    buffers.few_queries.assign(static_cast<std::size_t>(kFewQueries * few.cols), 0.0F);
+    const FloatView padded(buffers.few_queries.data(), kFewQueries, few.cols, few.cols,
+                           Device::cpu);
+    for (std::int64_t q = 0; q < few.rows; ++q) std::copy_n(few.row(q), few.cols, padded.row(q));
+    return padded;
   }
 };
 
@@ -192,8 +207,8 @@ void for_each_score_tile(const Source& source, std::int64_t first_query, std::in
 // Mapping     a thread owns a tile of 128 queries and walks the items in tiles of 768
 // Memory      2 D flops a score, 4 bytes a score written to and read from L2: bound by sgemm
 // Regime      D >= 16; K up to a few thousand (a binary heap a query)
-// Numerics    scores are sgemm's float32; strict comparison in ascending item order makes ties
-//             deterministic
+// Numerics    scores are sgemm's float32, the same bits whatever else is in the tile; strict
+//             comparison in ascending item order makes ties deterministic
 // Edge cases  fewer than K unmasked items: kNoNode and -infinity; a NaN score is never chosen
 // Source      own; blocks of 128 x 768 chosen so that the scan reads L2
 // Measured    docs/benchmarks.md#evaluation

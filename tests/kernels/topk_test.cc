@@ -100,6 +100,29 @@ TEST_P(Topk, OfAScoreTableIsTheOraclesOrder) {
   }
 }
 
+// Whoever looks at one list of many sees the same scores.
+TEST_P(Topk, AQueryHasTheSameBitsAloneAndAmongOthers) {
+  if (backend().device() != Device::cpu) GTEST_SKIP() << "promised of the CPU only";
+  for (const std::int64_t width : {5, 64, 130, 512}) {
+    const std::int64_t num_queries = 130;
+    const Dense queries = support::random_dense(num_queries, width, 3);
+    const Dense items = support::random_dense(1000, width, 4);
+    const Result all = topk(queries, items, {}, 20);
+    for (const std::int64_t count : {1, 2, 7, 15, 16, 17, 31, 127, 129}) {
+      Dense few = queries;
+      few.rows = count;
+      few.values.resize(static_cast<std::size_t>(count * width));
+      const Result some = topk(few, items, {}, 20);
+      for (std::int64_t q = 0; q < count; ++q) {
+        for (std::int64_t j = 0; j < 20; ++j) {
+          ASSERT_EQ(some.ids(q, j), all.ids(q, j)) << width << ", " << count << ", " << q;
+          ASSERT_EQ(some.scores(q, j), all.scores(q, j)) << width << ", " << count << ", " << q;
+        }
+      }
+    }
+  }
+}
+
 // With rounded scores near ties may swap: each place must hold a score as good as the oracle's, of
 // the item that it names, and the list must be in its own order without repeats or excluded items.
 TEST_P(Topk, OfRealNumbersIsAsGoodAsTheOracles) {
