@@ -78,7 +78,9 @@ int run_program(int argc, char** argv) {
   add_graph_verbs(program, invocation);
   add_train_verb(program, invocation);
   add_evaluate_verb(program, invocation);
-  add_embed_verbs(program, invocation);
+  add_embed_verb(program, invocation);
+  add_recommend_verb(program, invocation);
+  add_similar_verb(program, invocation);
   add_score_verb(program, invocation);
   add_upgrade_verb(program, invocation);
   add_ablate_verb(program, invocation);

@@ -8,11 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/exit_codes.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/benchmark/graph.h"
-#include "graph/enum_names.h"
 #include "pipeline/benchmark/output.h"
 #include "pipeline/benchmark/stages.h"
 #include "pipeline/benchmark/workloads.h"

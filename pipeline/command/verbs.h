@@ -41,7 +41,9 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation);
 void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);
-void add_embed_verbs(CLI::App& program, Invocation& invocation);  // embed, recommend, similar
+void add_embed_verb(CLI::App& program, Invocation& invocation);
+void add_recommend_verb(CLI::App& program, Invocation& invocation);
+void add_similar_verb(CLI::App& program, Invocation& invocation);
 void add_upgrade_verb(CLI::App& program, Invocation& invocation);
 void add_score_verb(CLI::App& program, Invocation& invocation);
 void add_ablate_verb(CLI::App& program, Invocation& invocation);

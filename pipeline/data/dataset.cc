@@ -319,6 +319,21 @@ void keep_label(graph::Catalog& catalog) {
   });
 }
 
+/// The attributes that a manifest names, without values.
+graph::Catalog named_attributes(const fs::path& directory, const json& manifest) {
+  graph::Catalog catalog;
+  for (const json& entry : manifest.at("attributes")) {
+    Attribute attribute;
+    attribute.name = entry.at("name").get<std::string>();
+    attribute.kind =
+        parse_enum<AttributeKind>(entry.at("kind").get<std::string>(),
+                                  (directory / kManifestName).string() + ": an attribute's kind");
+    attribute.is_path = entry.value("path", false);
+    catalog.attributes.push_back(std::move(attribute));
+  }
+  return catalog;
+}
+
 Dataset read_files(const fs::path& directory, DatasetUse use) {
   Dataset dataset;
   dataset.identity = manifest_identity(directory);
@@ -342,15 +357,7 @@ Dataset read_files(const fs::path& directory, DatasetUse use) {
     while (users.next(batch))
       read_entities(user_file, batch, dataset.users, dataset.user_statistics);
     EntityFile item_file{directory / "items.parquet", entity};
-    for (const json& entry : manifest.at("attributes")) {
-      Attribute attribute;
-      attribute.name = entry.at("name").get<std::string>();
-      attribute.kind =
-          parse_enum<AttributeKind>(entry.at("kind").get<std::string>(),
-                                    (directory / kManifestName).string() + ": an attribute's kind");
-      attribute.is_path = entry.value("path", false);
-      dataset.catalog.attributes.push_back(std::move(attribute));
-    }
+    dataset.catalog = named_attributes(directory, manifest);
     if (!everything) keep_label(dataset.catalog);
     for (const Attribute& attribute : dataset.catalog.attributes)
       item_file.columns.push_back(attribute.name);
@@ -399,6 +406,36 @@ void require_same(const Dataset& dataset) {
     throw InputError(
         fmt::format("{}: was replaced while it was in use", dataset.directory.string()));
   }
+}
+
+graph::Catalog read_catalog(const Dataset& dataset) {
+  const fs::path& directory = dataset.directory;
+  graph::Catalog catalog;
+  try {
+    catalog = named_attributes(directory, read_manifest(directory, kDataArtifact));
+  } catch (const json::exception& error) {
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
+  }
+  catalog.num_items = dataset.num_items();
+  EntityFile file{directory / "items.parquet", {}};
+  for (const Attribute& attribute : catalog.attributes) file.columns.push_back(attribute.name);
+  if (!file.columns.empty()) {
+    TextBatch batch;
+    TableReader items(file.path, {}, file.columns);
+    std::int64_t num_rows = 0;
+    for (; items.next(batch); num_rows += batch.num_rows) {
+      for (std::size_t a = 0; a < catalog.attributes.size(); ++a)
+        read_attribute(file, batch, a, num_rows, catalog.attributes[a]);
+    }
+    if (num_rows != catalog.num_items) {
+      throw InputError(fmt::format("{}: damaged: {} rows, expected {}", file.path.string(),
+                                   num_rows, catalog.num_items));
+    }
+  }
+  for (Attribute& attribute : catalog.attributes) finish_attribute(attribute, catalog.num_items);
+  require_same(dataset);
+  return catalog;
 }
 
 graph::SplitInteractions read_known_rows(const Dataset& dataset) {

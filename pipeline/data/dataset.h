@@ -92,6 +92,9 @@ Dataset read_dataset(const std::filesystem::path& directory,
 /// files are opened that belong to what was read before.
 void require_same(const Dataset& dataset);
 
+/// All attributes of the items of a data set that was read for look-ups.
+graph::Catalog read_catalog(const Dataset& dataset);
+
 /// The training and validation rows of a data set that was read for look-ups: users, items, weights
 /// and times, without hashes. Throws InputError for columns that are missing or of different
 /// lengths, and for rows that are out of order or of unknown users or items.

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <array>
+#include <memory>
+#include <span>
 #include <vector>
 
+#include "graph/csr.h"
 #include "graph/enum_names.h"
 #include "graph/split.h"
 #include "pipeline/data/dataset.h"
@@ -29,6 +32,21 @@ bool leaves_out_seen(const Dataset& dataset, SeenItems seen_items);
 /// set that was read for look-ups only these rows are read.
 std::vector<graph::NodeId> known_items(const Dataset& dataset, graph::NodeId user,
                                        KnownPart known = KnownPart::train_and_validation);
+
+/// The same for one block of users after another: of a data set that was read for look-ups the rows
+/// are mapped once. The data set must outlive it.
+class KnownItems {
+ public:
+  explicit KnownItems(const Dataset& dataset, KnownPart known = KnownPart::train_and_validation);
+  ~KnownItems();
+  /// [B x I] distinct items of each user, ascending, without values. Throws InputError for rows of
+  /// items that are not in the data set.
+  graph::Csr of(std::span<const graph::NodeId> users) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 /// Training rows plus validation rows, sorted: what a refit learns from. The type still keeps test
 /// rows out.

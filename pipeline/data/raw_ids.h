@@ -2,10 +2,15 @@
 // Raw ids that people give by hand.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/dictionary.h"
+#include "graph/enum_names.h"
 
 namespace penchant::pipeline {
 
@@ -14,5 +19,24 @@ namespace penchant::pipeline {
 std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw, const char* kind);
 /// The dense id. Throws InputError with that text.
 graph::NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const char* kind);
+
+/// What becomes of an id in a list of them that is not known.
+enum class UnknownRawIds { error, skip };
+constexpr auto enum_words(UnknownRawIds) {
+  return std::to_array<EnumWord<UnknownRawIds>>(
+      {{UnknownRawIds::error, "error"}, {UnknownRawIds::skip, "skip"}});
+}
+
+/// What a file of raw ids holds.
+struct IdFile {
+  std::vector<graph::NodeId> ids;   ///< distinct, in the order of the file
+  std::int64_t num_unknown = 0;     ///< left out
+  std::int64_t num_repeated = 0;    ///< lines whose id an earlier line has, left out
+  std::int64_t first_repeated = 0;  ///< line of the first of them, from 1
+};
+/// One raw id a line, gzip or zstd as well; empty lines say nothing. Throws InputError: no such
+/// file, no id in it, and with UnknownRawIds::error the line of an unknown one.
+IdFile read_id_file(const std::filesystem::path& path, const graph::Dictionary& dictionary,
+                    const char* kind, UnknownRawIds unknown);
 
 }  // namespace penchant::pipeline

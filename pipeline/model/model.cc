@@ -224,10 +224,7 @@ models::Scorer* Model::scorer_of(graph::NodeId user) const { return impl_->score
 
 InterestScorer* Model::interest() const { return impl_->made_interest(); }
 
-ConstFloatView Model::vector_of(graph::NodeId user) const {
-  impl_->require_finite(user);
-  return users().rows_of(user, 1);
-}
+void Model::require_finite_vector(graph::NodeId user) const { impl_->require_finite(user); }
 
 const Histories& Model::histories() const {
   if (!impl_->histories)

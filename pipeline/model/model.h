@@ -16,6 +16,7 @@
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/histories.h"
+#include "pipeline/data/item_filter.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/interest.h"
 #include "pipeline/model/ranking.h"
@@ -66,8 +67,8 @@ class Model {
   kernels::Backend& backend() const;
   const std::filesystem::path& directory() const;  ///< empty of a model in memory
   const std::string& name() const;
-  const std::string& hash() const;  ///< of all that a score depends on
-  bool saw_validation() const;      ///< it was trained on train + validation
+  const std::string& hash() const;            ///< of all that a score depends on
+  bool saw_validation() const;                ///< it was trained on train + validation
   const GraphOptions& graph_options() const;  ///< of the graphs that it was trained on
 
   const VectorLayout& layout() const;
@@ -84,18 +85,21 @@ class Model {
   InterestScorer* interest() const;
   bool has_interest() const;
 
-  /// The k best items of a user. Throws InputError: unknown raw id (with the nearest known ones), k
-  /// < 1, k > items, no vectors to rank by.
+  /// The k best items of a user, of those that `choice` allows; many users at once: lists.h. Throws
+  /// InputError: unknown raw id (with the nearest known ones), k < 1, k > items, no vectors to rank
+  /// by.
   std::vector<ScoredItem> recommend(std::string_view raw_user, std::int64_t k,
                                     SeenItems seen_items = SeenItems::automatic,
-                                    Ranking ranking = Ranking::vectors) const;
+                                    Ranking ranking = Ranking::vectors,
+                                    const ItemChoice& choice = {}) const;
   /// The k best items for someone who is not in the data set but had these items, oldest first;
   /// what the history holds is left out as `seen_items` says. Throws InputError: no item, an unknown
   /// one, more than kLongestHistory, no vectors to rank by, k as in `recommend`.
   std::vector<ScoredItem> recommend_for_history(std::span<const std::string_view> raw_items,
                                                 std::int64_t k,
                                                 SeenItems seen_items = SeenItems::automatic,
-                                                Ranking ranking = Ranking::full) const;
+                                                Ranking ranking = Ranking::full,
+                                                const ItemChoice& choice = {}) const;
   /// What has_scorer() stands for, [I x B] on the device, of people by what they had, whether or not
   /// they are in the data set; each has an event. But for the vectors it is what is said of a user
   /// of the data with the same rows.
@@ -106,7 +110,8 @@ class Model {
   /// lists that the mixture has for them.
   kernels::FloatMatrix history_vectors(const Histories& people) const;
   /// The k items nearest to an item by cosine, itself left out.
-  std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k) const;
+  std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k,
+                                  const ItemChoice& choice = {}) const;
 
   /// One score for each pair of dense ids, by what the model offers: probabilities or ratings of an
   /// interest model (users by their training and validation events), else what `ranking` says.
@@ -117,12 +122,14 @@ class Model {
   std::string score_meaning(Ranking ranking = Ranking::vectors) const;
 
  private:
+  friend class UserVectorLists;
+  friend class UserScoreLists;
   struct Impl;
   explicit Model(std::unique_ptr<Impl> impl);
   /// scorer(), of which only this user's scores are asked.
   models::Scorer* scorer_of(graph::NodeId user) const;
-  /// The user's row, once it is known to be finite.
-  kernels::ConstFloatView vector_of(graph::NodeId user) const;
+  /// Of a look-up: throws InputError if the user's row or one of an item is not finite.
+  void require_finite_vector(graph::NodeId user) const;
   /// The training and validation events of all users.
   const Histories& histories() const;
 

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/backend.h"
+#include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/config/config.h"
 #include "pipeline/data/known_rows.h"
@@ -38,6 +39,12 @@ struct Loaded {
   Loaded(Config given, const std::filesystem::path& data, const std::filesystem::path& directory,
          DatasetUse use, KnownPart known = KnownPart::train_and_validation);
 };
+
+/// An answer by one version of the data set and of the model, should these be exchanged meanwhile.
+template <typename Answering>
+auto answer_by_one_version(const std::string& data, const std::string& model, Answering answering) {
+  return read_whole(data, [&] { return read_whole(model, answering); });
+}
 
 /// `text`, of the option --ranking, or without it evaluate.ranking.
 Ranking chosen_ranking(const std::string& text, const Config& config);

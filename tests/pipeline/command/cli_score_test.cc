@@ -42,9 +42,10 @@ TEST_F(CliScore, PairsHistoriesAndBaselinesOfATrainedModel) {
   expect_input_error(run_penchant({"recommend", data, model, "--history", "i7,nothing"}),
                      {"unknown item 'nothing'"});
   expect_input_error(run_penchant({"recommend", data, model, "--history", ""}), {"--history"});
-  expect_input_error(run_penchant({"recommend", data, model}), {"either --user or --history"});
+  expect_input_error(run_penchant({"recommend", data, model}),
+                     {"expected either --user, --history, --users or --all-users"});
   expect_input_error(run_penchant({"recommend", data, model, "--user", "u3", "--history", "i7"}),
-                     {"either --user or --history"});
+                     {"expected either --user, --history, --users or --all-users"});
 
   const json evaluation = run_penchant({"evaluate", data, model, "--baselines", "--json"}).json();
   for (const char* name :

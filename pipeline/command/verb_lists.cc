@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// penchant recommend, similar: one list to look at, or the lists of many users or items as a file.
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/enum_names.h"
+#include "graph/error.h"
+#include "pipeline/artifact/memory.h"
+#include "pipeline/artifact/printable.h"
+#include "pipeline/artifact/version.h"
+#include "pipeline/command/single_list.h"
+#include "pipeline/command/verbs.h"
+#include "pipeline/data/item_filter.h"
+#include "pipeline/data/known_rows.h"
+#include "pipeline/export/lists.h"
+#include "pipeline/model/lists.h"
+#include "pipeline/model/model.h"
+#include "pipeline/workflow/verb_calls.h"
+
+namespace penchant::pipeline {
+
+using nlohmann::json;
+
+namespace {
+
+/// Options that both verbs have.
+struct ListFlags {
+  std::string data, model, owner, owners_file, out, only_items, exclude, unknown = "error";
+  bool all = false;
+  std::int64_t k = 20;
+  ItemFilterOptions filter;
+};
+
+/// `one`: "user" or "item".
+void add_list_options(CLI::App& verb, ListFlags& flags, const std::string& one) {
+  verb.add_option("data", flags.data, "Data set (X.data)")->required();
+  verb.add_option("model", flags.model, "Model (X.model)")->required();
+  verb.add_option("--" + one, flags.owner, fmt::format("Raw {} id", one));
+  verb.add_flag(
+      "--all-" + one + "s", flags.all,
+      fmt::format("Instead of --{}: a list for every {} of the data set, into --out", one, one));
+  verb.add_option(
+      "--" + one + "s", flags.owners_file,
+      fmt::format("Instead of --{}: a file with one raw {} id a line; lists into --out", one, one));
+  verb.add_option("--out", flags.out,
+                  "Of many lists: a .parquet, .arrow, .csv or .jsonl file, one row an item");
+  verb.add_option("--unknown", flags.unknown,
+                  "Ids in files that are not in the data set: error, or skip (leave out, count)")
+      ->capture_default_str();
+  verb.add_option("--k", flags.k, "How many items")->capture_default_str();
+  verb.add_option("--only-items", flags.only_items,
+                  "File with the raw ids, one a line, of the only items that may be listed");
+  verb.add_option("--exclude", flags.exclude,
+                  "File with the raw ids, one a line, of items that may not be listed");
+  verb.add_option(
+      "--where", flags.filter.where,
+      "Which items may be listed, by their attributes, such as 'category = \"Dairy\" and "
+      "not brand in (\"a\", \"b\") or price < 5'");
+  verb.add_option("--at-most", flags.filter.at_most,
+                  "Such as brand=2: at most so many items of one value of an attribute a list; may "
+                  "be given several times. Items without a value are not counted")
+      ->allow_extra_args(false);
+}
+
+void take_filter(ListFlags& flags) {
+  flags.filter.only_items = flags.only_items;
+  flags.filter.exclude = flags.exclude;
+  flags.filter.unknown = parse_enum<UnknownRawIds>(flags.unknown, "--unknown");
+}
+
+/// Whether the lists of many are asked for. Throws InputError for options that exclude each other;
+/// `others`: further options that say whose list it is.
+bool wants_many(const CLI::App& verb, const ListFlags& flags, const std::string& one,
+                const std::vector<std::string>& others = {}) {
+  std::vector<std::string> owners = {"--" + one};
+  owners.insert(owners.end(), others.begin(), others.end());
+  const std::size_t num_single = owners.size();
+  owners.insert(owners.end(), {"--" + one + "s", "--all-" + one + "s"});
+  std::size_t given = 0, which = 0;
+  std::string names;
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    names += fmt::format("{}{}", i == 0 ? "" : i + 1 == owners.size() ? " or " : ", ", owners[i]);
+    if (verb.get_option(owners[i])->empty()) continue;
+    ++given;
+    which = i;
+  }
+  if (given != 1) {
+    throw InputError(fmt::format("{}: expected either {}", verb.get_name(), names));
+  }
+  const bool many = which >= num_single;
+  if (many && flags.out.empty()) {
+    throw InputError(
+        fmt::format("{}: {} writes a file, expected --out with a name that ends in "
+                    ".parquet, .arrow, .csv or .jsonl",
+                    verb.get_name(), owners[which]));
+  }
+  if (many && !is_ranked_name(flags.out)) {
+    throw InputError(fmt::format(
+        "--out is '{}', expected a name that ends in .parquet, .arrow, .csv or .jsonl", flags.out));
+  }
+  if (!many && !flags.out.empty()) {
+    throw InputError(
+        fmt::format("{}: --out is for {}s or {}", verb.get_name(), "--" + one, owners.back()));
+  }
+  return many;
+}
+
+/// Lists that are about to be made.
+struct ManyLists {
+  std::unique_ptr<Loaded> loaded;
+  std::unique_ptr<ListMaker> lists;
+  IdFile owners;
+  RankedFacts facts = {};
+};
+
+IdFile owners_of(const ListFlags& flags, const graph::Dictionary& known, const char* one) {
+  if (!flags.all) {
+    return read_id_file(flags.owners_file, known, one, flags.filter.unknown);
+  }
+  IdFile all;
+  all.ids.resize(static_cast<std::size_t>(known.size()));
+  std::iota(all.ids.begin(), all.ids.end(), graph::NodeId{0});
+  return all;
+}
+
+RankedFacts facts_of(const ManyLists& made, const ListFlags& flags, const char* verb) {
+  const Model& model = made.loaded->model;
+  RankedFacts facts = {{"penchant.lists", verb},
+                       {"penchant.version", kVersion},
+                       {"penchant.score", made.lists->score()},
+                       {"penchant.k", fmt::format("{}", flags.k)},
+                       {"penchant.model", model.name()},
+                       {"penchant.model_hash", model.hash()},
+                       {"penchant.data_hash", made.loaded->dataset.hash}};
+  const auto add = [&](const char* key, const std::string& text) {
+    if (!text.empty()) facts.emplace_back(key, text);
+  };
+  add("penchant.only_items", flags.only_items);
+  add("penchant.exclude", flags.exclude);
+  add("penchant.where", flags.filter.where);
+  std::string limits;
+  for (const std::string& text : flags.filter.at_most) limits += (limits.empty() ? "" : " ") + text;
+  add("penchant.at_most", limits);
+  return facts;
+}
+
+void write_many(ManyLists& made, const ListFlags& flags, const std::string& one,
+                const char* owner_column, Invocation& invocation) {
+  TerminalProgress progress = invocation.progress();
+  progress.begin("lists");
+  const Dataset& dataset = made.loaded->dataset;
+  const IdFile& owners = made.owners;
+  if (owners.num_repeated > 0) {
+    progress.warn(fmt::format("{}:{}: {} line{} with an id of an earlier line left out",
+                              flags.owners_file, owners.first_repeated, owners.num_repeated,
+                              owners.num_repeated == 1 ? "" : "s"));
+  }
+  progress.note(fmt::format("lists of {} for {} {}s, up to {} at a time: about {} beside the model",
+                            flags.k, owners.ids.size(), one, made.lists->block_size(),
+                            bytes_text(made.lists->memory())));
+  const graph::Dictionary& raw_ids = one == "user" ? dataset.users : dataset.items;
+  const ListCounts counts = write_lists(*made.lists, {owner_column, raw_ids, owners.ids},
+                                        dataset.items, made.facts, flags.out, progress);
+  progress.end(fmt::format("{} lists, {} rows, in {}", counts.lists, counts.rows, flags.out));
+  if (invocation.json) {
+    print(json{{"out", flags.out},
+               {"score", made.lists->score()},
+               {"lists", counts.lists},
+               {"rows", counts.rows},
+               {"short_lists", counts.short_lists},
+               {"unknown", owners.num_unknown},
+               {"repeated", owners.num_repeated},
+               {"memory_bytes", made.lists->memory()}}
+              .dump(2) +
+          "\n");
+    return;
+  }
+  print_text(fmt::format("{}: {} lists, {} rows, score = {}\n", flags.out, counts.lists,
+                         counts.rows, made.lists->score()));
+  if (counts.short_lists > 0)
+    print(fmt::format("  {} lists have fewer than {} items\n", counts.short_lists, flags.k));
+  if (owners.num_unknown > 0) print(fmt::format("  {} unknown ids left out\n", owners.num_unknown));
+}
+
+struct RecommendFlags : ListFlags {
+  std::string seen, ranking;
+  std::vector<std::string> history;
+};
+
+void recommend_many(const Config& config, const RecommendFlags& flags, const ListOptions& options,
+                    Invocation& invocation) {
+  ManyLists made = answer_by_one_version(flags.data, flags.model, [&] {
+    ManyLists many;
+    many.loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
+    const Dataset& dataset = many.loaded->dataset;
+    many.owners = owners_of(flags, dataset.users, "user");
+    many.lists = user_lists(many.loaded->model, options, choose_items(dataset, flags.filter));
+    return many;
+  });
+  made.facts = facts_of(made, flags, "recommend");
+  made.facts.emplace_back("penchant.ranking", enum_name(options.ranking));
+  const bool masks = leaves_out_seen(made.loaded->dataset, options.seen_items);
+  made.facts.emplace_back("penchant.seen_items", masks ? "mask" : "keep");
+  write_many(made, flags, "user", "user_id", invocation);
+}
+
+void recommend_one(const Config& config, const RecommendFlags& flags, const ListOptions& options,
+                   bool by_history, Invocation& invocation) {
+  const auto answer = [&] {
+    auto loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
+    const Model& model = loaded->model;
+    const ItemChoice choice = choose_items(loaded->dataset, flags.filter);
+    const char* seen = leaves_out_seen(loaded->dataset, options.seen_items)
+                           ? "without what they have"
+                           : "with what they have";
+    if (!by_history) {
+      auto items =
+          model.recommend(flags.owner, options.k, options.seen_items, options.ranking, choice);
+      return Answer{std::move(loaded),
+                    fmt::format("for user {}, {}\n", printable(flags.owner, kWholeText), seen),
+                    std::move(items)};
+    }
+    const std::vector<std::string> ids = history_items(flags.history, loaded->dataset.items);
+    const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
+    auto items = model.recommend_for_history(raw_items, options.k, options.seen_items,
+                                             options.ranking, choice);
+    const std::string title = fmt::format(
+        "for a history of {} items, {}, by {}\n", raw_items.size(), seen,
+        options.ranking == Ranking::full && model.has_scorer() ? "the full score" : "vectors");
+    return Answer{std::move(loaded), title, std::move(items)};
+  };
+  print_answer(answer_by_one_version(flags.data, flags.model, answer), invocation.json);
+}
+
+}  // namespace
+
+void add_recommend_verb(CLI::App& program, Invocation& invocation) {
+  const auto flags = std::make_shared<RecommendFlags>();
+  auto* verb = program.add_subcommand("recommend",
+                                      "The best items for one user, for someone new by what they "
+                                      "had, or for many users, as a file");
+  add_common_options(*verb, invocation);
+  add_list_options(*verb, *flags, "user");
+  auto* history_option = verb->add_option(
+      "--history", flags->history,
+      "Instead of --user: raw item ids, oldest first, separated by commas; may be given several "
+      "times. An id that holds a comma is given as a --history of its own, or in quotes as in CSV. "
+      "Ranked by all that the model knows unless --ranking or a configuration's evaluate.ranking "
+      "says vectors");
+  history_option->allow_extra_args(false);
+  verb->add_option("--seen", flags->seen,
+                   "Items that the user has: mask, keep, or auto (keep where the data set repeats "
+                   "items); without it evaluate.seen_items");
+  add_ranking_option(*verb, flags->ranking);
+  verb->callback([flags, verb, history_option, &invocation] {
+    const bool many = wants_many(*verb, *flags, "user", {"--history"});
+    take_filter(*flags);
+    const Config config = invocation.config_for("recommend");
+    const bool by_history = !history_option->empty();
+    ListOptions options;
+    options.k = flags->k;
+    options.seen_items = flags->seen.empty() ? config.evaluate.seen_items
+                                             : parse_enum<SeenItems>(flags->seen, "--seen");
+    // Someone new has no vector that was learned: all that the model knows ranks best.
+    const bool asked = !flags->ranking.empty() || config.given.contains("evaluate.ranking");
+    options.ranking = by_history && !asked ? Ranking::full : chosen_ranking(flags->ranking, config);
+    if (many) return recommend_many(config, *flags, options, invocation);
+    recommend_one(config, *flags, options, by_history, invocation);
+  });
+}
+
+void add_similar_verb(CLI::App& program, Invocation& invocation) {
+  const auto flags = std::make_shared<ListFlags>();
+  auto* verb = program.add_subcommand(
+      "similar", "The items nearest to an item by cosine, or to many items, as a file");
+  add_common_options(*verb, invocation);
+  add_list_options(*verb, *flags, "item");
+  verb->callback([flags, verb, &invocation] {
+    const bool many = wants_many(*verb, *flags, "item");
+    take_filter(*flags);
+    const Config config = invocation.config_for("similar");
+    if (!many) {
+      const auto answer = [&] {
+        auto loaded =
+            std::make_unique<Loaded>(config, flags->data, flags->model, DatasetUse::lookup);
+        const Dataset& dataset = loaded->dataset;
+        const ItemChoice choice = choose_items(dataset, flags->filter);
+        auto items = loaded->model.similar(flags->owner, flags->k, choice);
+        const std::string title = fmt::format(
+            "near item {}  {}\n", printable(flags->owner, kWholeText),
+            printable(item_label(dataset, dataset.items.find(flags->owner)), kWholeText));
+        return Answer{std::move(loaded), title, std::move(items)};
+      };
+      return print_answer(answer_by_one_version(flags->data, flags->model, answer),
+                          invocation.json);
+    }
+    ManyLists made = answer_by_one_version(flags->data, flags->model, [&] {
+      ManyLists opened;
+      opened.loaded =
+          std::make_unique<Loaded>(config, flags->data, flags->model, DatasetUse::lookup);
+      const Dataset& dataset = opened.loaded->dataset;
+      opened.owners = owners_of(*flags, dataset.items, "item");
+      opened.lists =
+          similar_lists(opened.loaded->model, flags->k, choose_items(dataset, flags->filter));
+      return opened;
+    });
+    made.facts = facts_of(made, *flags, "similar");
+    write_many(made, *flags, "item", "target_item_id", invocation);
+  });
+}
+
+}  // namespace penchant::pipeline

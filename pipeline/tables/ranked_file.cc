@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/tables/ranked_file.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <optional>
+
+#include <arrow/api.h>
+#include <arrow/io/api.h>
+#include <arrow/ipc/writer.h>
+#include <fmt/core.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "graph/files.h"
+#include "pipeline/tables/arrow_status.h"
+#include "pipeline/tables/tables.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Rows as Arrow has them; repeated owners and items are stored once by what writes Parquet.
+class RankedBatches {
+ public:
+  RankedBatches(fs::path path, const std::string& owner_column, const RankedFacts& facts)
+      : path_(std::move(path)) {
+    std::vector<std::string> keys, values;
+    for (const auto& [key, value] : facts) {
+      keys.push_back(key);
+      values.push_back(value);
+    }
+    schema_ = arrow::schema({arrow::field(owner_column, arrow::utf8(), false),
+                             arrow::field("item_id", arrow::utf8(), false),
+                             arrow::field("score", arrow::float32(), false),
+                             arrow::field("rank", arrow::int32(), false)},
+                            arrow::key_value_metadata(keys, values));
+  }
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+  std::shared_ptr<arrow::RecordBatch> batch_of(const RankedRows& rows) const {
+    const auto count = static_cast<std::int64_t>(rows.owners.size());
+    return arrow::RecordBatch::Make(
+        schema_, count,
+        std::vector<std::shared_ptr<arrow::Array>>{texts(rows.owners), texts(rows.items),
+                                                   numbers<arrow::FloatBuilder>(rows.scores),
+                                                   numbers<arrow::Int32Builder>(rows.ranks)});
+  }
+
+ private:
+  std::shared_ptr<arrow::Array> texts(std::span<const std::string_view> values) const {
+    arrow::StringBuilder builder;
+    std::int64_t bytes = 0;
+    for (const std::string_view text : values) bytes += static_cast<std::int64_t>(text.size());
+    check(builder.Reserve(static_cast<std::int64_t>(values.size())), path_);
+    check(builder.ReserveData(bytes), path_);
+    for (const std::string_view text : values) builder.UnsafeAppend(text);
+    return take(builder.Finish(), path_);
+  }
+  template <typename Builder, typename Values>
+  std::shared_ptr<arrow::Array> numbers(Values values) const {
+    Builder builder;
+    check(builder.AppendValues(values.data(), static_cast<std::int64_t>(values.size())), path_);
+    return take(builder.Finish(), path_);
+  }
+
+  fs::path path_;
+  std::shared_ptr<arrow::Schema> schema_;
+};
+
+class RankedParquet final : public RankedFile {
+ public:
+  RankedParquet(const fs::path& path, const std::string& owner_column, const RankedFacts& facts)
+      : batches_(path, owner_column, facts), writer_(path) {}
+  void write(const RankedRows& rows) override {
+    writer_.write(batches_.batch_of(rows));
+    wrote_ = true;
+  }
+  void commit() override {
+    if (!wrote_) write({});
+    writer_.close();
+  }
+
+ private:
+  RankedBatches batches_;
+  ParquetWriter writer_;
+  bool wrote_ = false;
+};
+
+class RankedArrow final : public RankedFile {
+ public:
+  RankedArrow(const fs::path& path, const std::string& owner_column, const RankedFacts& facts)
+      : path_(path), batches_(path, owner_column, facts), target_(path) {
+    const int copy = fcntl(target_.descriptor(), F_DUPFD_CLOEXEC, 0);  // Arrow closes it
+    if (copy < 0)
+      throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+    file_ = take(arrow::io::FileOutputStream::Open(copy), path);
+    writer_ = take(arrow::ipc::MakeFileWriter(file_, batches_.schema()), path);
+  }
+  void write(const RankedRows& rows) override {
+    check(writer_->WriteRecordBatch(*batches_.batch_of(rows)), path_);
+  }
+  void commit() override {
+    check(writer_->Close(), path_);
+    check(file_->Close(), path_);
+    target_.commit();
+  }
+
+ private:
+  fs::path path_;
+  RankedBatches batches_;
+  graph::NewFile target_;
+  std::shared_ptr<arrow::io::FileOutputStream> file_;
+  std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
+};
+
+/// RFC 4180: quoted where the text holds a comma, a quote or a line break.
+void append_csv_cell(fmt::memory_buffer& out, std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return out.append(text);
+  out.push_back('"');
+  for (const char c : text) {
+    if (c == '"') out.push_back('"');
+    out.push_back(c);
+  }
+  out.push_back('"');
+}
+
+void append_json_text(fmt::memory_buffer& out, std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return c >= ' ' && c < 0x7F && c != '"' && c != '\\';
+  });
+  if (!plain) {
+    const std::string quoted = nlohmann::json(std::string(text))
+                                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return out.append(std::string_view(quoted));
+  }
+  out.push_back('"');
+  out.append(text);
+  out.push_back('"');
+}
+
+enum class RankedText { csv, jsonl };
+
+class RankedTextFile final : public RankedFile {
+ public:
+  RankedTextFile(const fs::path& path, std::string owner_column, RankedText format)
+      : owner_column_(std::move(owner_column)), format_(format), target_(path) {
+    if (format == RankedText::csv)
+      fmt::format_to(std::back_inserter(buffer_), "{},item_id,score,rank\n", owner_column_);
+  }
+  void write(const RankedRows& rows) override {
+    for (std::size_t i = 0; i < rows.owners.size(); ++i) {
+      format_ == RankedText::csv ? append_csv(rows, i) : append_json(rows, i);
+      if (buffer_.size() >= kFlushedBytes) flush();
+    }
+  }
+  void commit() override {
+    flush();
+    target_.commit();
+  }
+
+ private:
+  static constexpr std::size_t kFlushedBytes = std::size_t{1} << 20;
+
+  void append_csv(const RankedRows& rows, std::size_t i) {
+    append_csv_cell(buffer_, rows.owners[i]);
+    buffer_.push_back(',');
+    append_csv_cell(buffer_, rows.items[i]);
+    fmt::format_to(std::back_inserter(buffer_), ",{},{}\n", rows.scores[i], rows.ranks[i]);
+  }
+  void append_json(const RankedRows& rows, std::size_t i) {
+    fmt::format_to(std::back_inserter(buffer_), "{{\"{}\":", owner_column_);
+    append_json_text(buffer_, rows.owners[i]);
+    buffer_.append(std::string_view(",\"item_id\":"));
+    append_json_text(buffer_, rows.items[i]);
+    fmt::format_to(std::back_inserter(buffer_), ",\"score\":{},\"rank\":{}}}\n", rows.scores[i],
+                   rows.ranks[i]);
+  }
+  void flush() {
+    target_.stream().write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+    buffer_.clear();
+  }
+
+  std::string owner_column_;
+  RankedText format_;
+  graph::NewFile target_;
+  fmt::memory_buffer buffer_;
+};
+
+}  // namespace
+
+bool is_ranked_name(const fs::path& path) {
+  constexpr std::array kEndings = {".parquet", ".arrow", ".csv", ".jsonl"};
+  return std::find(kEndings.begin(), kEndings.end(), path.extension()) != kEndings.end();
+}
+
+std::unique_ptr<RankedFile> make_ranked_file(const fs::path& path, const std::string& owner_column,
+                                             const RankedFacts& facts) {
+  if (!is_ranked_name(path)) {
+    throw InputError(
+        fmt::format("--out is '{}', expected a name that ends in .parquet, .arrow, .csv or .jsonl",
+                    path.string()));
+  }
+  if (path.extension() == ".parquet")
+    return std::make_unique<RankedParquet>(path, owner_column, facts);
+  if (path.extension() == ".arrow") return std::make_unique<RankedArrow>(path, owner_column, facts);
+  return std::make_unique<RankedTextFile>(
+      path, owner_column, path.extension() == ".csv" ? RankedText::csv : RankedText::jsonl);
+}
+
+}  // namespace penchant::pipeline
