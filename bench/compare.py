@@ -12,6 +12,8 @@ time over ours (of rates and recall: ours over the peer's), so that more than 1 
   compare.py recommenders  RecBole's LightGCN, step by step; implicit's ALS, time to quality
   compare.py ingest    a 10-million-line CSV: pandas read_csv + factorize
   compare.py evaluate  all Gowalla users, top 20
+  compare.py lists     a list of 20 for all Gowalla users as a file, exact: Faiss, implicit, usearch, PyTorch with vectors and lists
+                       in memory; and the memory that lists of a million items take
   compare.py gowalla   the default recipe from raw text to test metrics, three seeds
   compare.py gowalla_vectors  vectors alone, for an index: examples/gowalla-vectors.toml, three seeds
   compare.py gowalla_auto  model.kind = "auto" on Gowalla, raw text to test metrics, three seeds
@@ -28,6 +30,7 @@ time over ours (of rates and recall: ours over the peer's), so that more than 1 
 Needs PENCHANT_DATA (folder with gowalla/ and beauty/), a release build, and the packages of bench/peers/requirements.txt.
 """
 import argparse
+import contextlib
 import datetime
 import functools
 import json
@@ -56,6 +59,24 @@ def run(command, **options):
             sys.exit(f"compare: failed: {' '.join(map(str, command))}")
         out.seek(0)
         return out.read(), seconds, usage.ru_maxrss * 1024
+
+
+def run_watched(command):
+    """Output, seconds and peak anonymous bytes of one child: what it holds beside the files that it maps. Looked at every 10 ms."""
+    start, peak = time.perf_counter(), 0
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen([str(word) for word in command], stdout=out)
+        while child.poll() is None:
+            with contextlib.suppress(OSError):
+                status = pathlib.Path(f"/proc/{child.pid}/status").read_text()
+                found = re.search(r"RssAnon:\s+(\d+) kB", status)
+                peak = max(peak, int(found[1]) * 1024 if found else 0)
+            time.sleep(0.01)
+        seconds = time.perf_counter() - start
+        if child.returncode != 0:
+            sys.exit(f"compare: failed: {' '.join(map(str, command))}")
+        out.seek(0)
+        return out.read(), seconds, peak
 
 
 def peer(name, *arguments, python=sys.executable, **environment):
@@ -377,6 +398,49 @@ class Bench:
         return {"unit": "s", "users": json.loads(output)["num_users"],
                 "times": {name: summary(values) for name, values in times.items()}}
 
+    def lists(self):
+        """From the model's files to a file of lists, the whole program; the peers' calls alone."""
+        data = self.gowalla()
+        model = self.work / "lists.model"
+        run([self.penchant, "train", data, "--out", model, "--quiet", "--set", "model.kind=lightgcn", "--set", "train.epochs=1",
+             "--set", "train.refit=false", "--set", "train.blend_filter=false", "--set", "train.calibrate_popularity=false"])
+        run([self.penchant, "embed", data, model, "--out", self.work / "lists.embeddings", "--format", "npy", "--quiet"])
+        times, anonymous, peers = {"penchant_parquet": [], "penchant_csv": []}, [], []
+        for _ in range(self.options.rounds):
+            for name in times:
+                out = self.work / f"lists.{name.split('_')[1]}"
+                _, seconds, peak = run_watched([self.penchant, "recommend", data, model, "--all-users", "--k", 20, "--out", out, "--quiet",
+                                                "--threads", self.options.threads])
+                times[name].append(seconds * 1e3)
+                anonymous.append(peak)
+            peers.append(peer("lists", self.work / "lists.embeddings", data, 20, self.options.threads))
+        found = {name: summary([one["times_ms"][name] for one in peers if name in one["times_ms"]])
+                 for name in peers[0]["times_ms"]}
+        result = {name: summary(values) for name, values in times.items()} | found
+        ours = result["penchant_parquet"]["median"]
+        return {"unit": "ms", "times": result, "ratios": {name: one["median"] / ours for name, one in found.items()},
+                "anonymous_bytes": max(anonymous), "same_items": peers[0].get("same_items"), "missing": peers[0]["missing"],
+                "versions": peers[0]["versions"], "million_items": self.lists_of_a_million()}
+
+    def lists_of_a_million(self, asked=4096):
+        """Lists for some users of a shop of a million users and a million items; what they take does not depend on how many."""
+        shop, data, model = self.work / "shop", self.work / "million.data", self.work / "million.model"
+        run([self.penchant, "generate", "--out", shop, "--users", 1_000_000, "--items", 1_000_000, "--events", 3_000_000, "--quiet"])
+        run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", data, "--quiet"])
+        sizes = json.loads((data / "manifest.json").read_text())
+        cheap = {"model.kind": "lightgcn", "model.num_layers": 1, "train.epochs": 1, "train.batch_size": 1_000_000, "train.validate_every": 0,
+                 "train.refit": "false", "train.blend_filter": "false", "train.calibrate_popularity": "false",
+                 "graph.cooccurrence": "false", "graph.use_attributes": "false"}
+        run([self.penchant, "train", data, "--out", model, "--quiet", *(word for key, value in cheap.items() for word in ("--set", f"{key}={value}"))])
+        users = self.work / "users.txt"
+        import pyarrow.parquet as pq
+        ids = pq.read_table(data / "users.parquet", columns=["raw_id"])["raw_id"].to_pylist()
+        users.write_text("\n".join(ids[:: max(1, len(ids) // asked)]) + "\n")
+        _, seconds, peak = run_watched([self.penchant, "recommend", data, model, "--users", users, "--k", 20, "--out",
+                                        self.work / "million.parquet", "--quiet", "--threads", self.options.threads])
+        return {"users": sizes["num_users"], "items": sizes["num_items"], "lists": len(users.read_text().split()), "seconds": seconds,
+                "anonymous_bytes": peak}
+
     def interest(self):
         data = self.beauty()
         epochs, events = 2, 1024
@@ -517,7 +581,7 @@ class Bench:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "recommenders", "ingest",
-                                          "evaluate", "gowalla", "gowalla_vectors", "gowalla_auto", "interest",
+                                          "evaluate", "lists", "gowalla", "gowalla_vectors", "gowalla_auto", "interest",
                                           "beauty", "hidden_items", "shops", "ablation", "locality", "overhead", "report"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
