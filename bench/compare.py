@@ -429,7 +429,6 @@ class Bench:
         run([self.penchant, "ingest", "--config", shop / "shop.toml", "--out", data, "--quiet"])
         sizes = json.loads((data / "manifest.json").read_text())
         cheap = {"model.kind": "lightgcn", "model.num_layers": 1, "train.epochs": 1, "train.batch_size": 1_000_000, "train.validate_every": 0,
-                 "train.refit": "false", "train.blend_filter": "false", "train.calibrate_popularity": "false",
                  "graph.cooccurrence": "false", "graph.use_attributes": "false"}
         run([self.penchant, "train", data, "--out", model, "--quiet", *(word for key, value in cheap.items() for word in ("--set", f"{key}={value}"))])
         users = self.work / "users.txt"

@@ -2,6 +2,8 @@
 #include "pipeline/export/lists.h"
 
 #include <algorithm>
+#include <future>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -76,13 +78,47 @@ ListCounts make_lists(ListMaker& lists, std::span<const NodeId> owners, const Li
   return counts;
 }
 
+namespace {
+
+/// A block that is written while the next one is made.
+class BlockCopy {
+ public:
+  explicit BlockCopy(const ListBlock& block)
+      : owners_(block.owners.begin(), block.owners.end()), k_(block.items.cols) {
+    for (std::int64_t row = 0; row < block.items.rows; ++row) {
+      items_.insert(items_.end(), block.items.row(row), block.items.row(row) + k_);
+      scores_.insert(scores_.end(), block.scores.row(row), block.scores.row(row) + k_);
+    }
+  }
+  ListBlock view() const {
+    const auto rows = static_cast<std::int64_t>(owners_.size());
+    return {owners_,
+            {items_.data(), rows, k_, k_, kernels::Device::cpu},
+            {scores_.data(), rows, k_, k_, kernels::Device::cpu}};
+  }
+
+ private:
+  std::vector<NodeId> owners_, items_;
+  std::vector<float> scores_;
+  std::int64_t k_;
+};
+
+}  // namespace
+
 ListCounts write_lists(ListMaker& lists, const ListOwners& owners, const graph::Dictionary& items,
                        const RankedFacts& facts, const std::filesystem::path& out,
                        Progress& progress) {
   const auto file = make_ranked_file(out, owners.column, facts);
   RankedRowWriter writer(*file, owners.raw_ids, items);
-  const ListCounts counts = make_lists(
-      lists, owners.ids, [&](const ListBlock& block) { writer.add(block); }, progress);
+  std::future<void>
+      written;  // one block at a time, so that rows stay in order; its end is waited for
+  const auto write = [&](const ListBlock& block) {
+    auto copy = std::make_shared<const BlockCopy>(block);
+    if (written.valid()) written.get();
+    written = std::async(std::launch::async, [&writer, copy] { writer.add(copy->view()); });
+  };
+  const ListCounts counts = make_lists(lists, owners.ids, write, progress);
+  if (written.valid()) written.get();
   writer.flush();
   file->commit();
   return counts;

@@ -305,6 +305,17 @@ TEST_F(ListFiles, Csv) {
   EXPECT_EQ(read_text(at("lists.csv")), want);
 }
 
+TEST_F(ListFiles, BlocksFollowOneAnother) {
+  users_asked_.clear();
+  for (std::int64_t i = 0; i < 1000; ++i)
+    users_asked_.push_back(static_cast<NodeId>(i * 37 % dataset().num_users()));
+  EXPECT_EQ(write("lists.csv").lists, 1000);
+  std::string want = "user_id,item_id,score,rank\n";
+  for (const auto& row : expected_)
+    want += fmt::format("{},{},{},{}\n", row[0], row[1], row[2], row[3]);
+  EXPECT_EQ(read_text(at("lists.csv")), want);
+}
+
 TEST_F(ListFiles, JsonLines) {
   write("lists.jsonl");
   std::istringstream lines(read_text(at("lists.jsonl")));
