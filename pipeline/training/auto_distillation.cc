@@ -54,7 +54,7 @@ std::vector<NodeId> distilled_users(const std::vector<NodeId>& of_task, std::int
 
 std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
                                                const Dataset& dataset, const Graphs& graphs,
-                                               std::vector<NodeId> users,
+                                               std::vector<NodeId> users, std::int64_t most_epochs,
                                                const TrainOptions& options, Backend& backend,
                                                Progress& progress) {
   const Mixture& mixture = *state.mixture;
@@ -76,6 +76,7 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
       mixed_scorer(trained, mixture, filter, *state.repeats, graphs.user_item, histories, backend);
   DistillationOptions distillation;
   distillation.seed = options.seed;
+  distillation.most_epochs = most_epochs;
   if (parts.trained != nullptr && parts.trained->network)
     distillation.list_temperature = kNetworkListTemperature;
   std::optional<TaughtLists> taught =

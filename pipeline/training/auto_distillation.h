@@ -49,11 +49,13 @@ struct DistilledVectors {
 Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::int64_t width,
                       kernels::Backend& backend);
 
-/// Of the mixture in `state`: its first_vectors, which learn its ranking if it says so. It is more than its vectors, for these users; nothing if
+/// Of the mixture in `state`, which is more than its vectors: its first_vectors, which learn its
+/// ranking if it says so, for these users, at most so many epochs where they are few. Nothing if
 /// interrupted. `graphs`: of what the parts were made of.
 std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
                                                const Dataset& dataset, const Graphs& graphs,
                                                std::vector<graph::NodeId> users,
+                                               std::int64_t most_epochs,
                                                const TrainOptions& options,
                                                kernels::Backend& backend, Progress& progress);
 

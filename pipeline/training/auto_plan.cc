@@ -43,13 +43,26 @@ constexpr double kDistillationCost = 2.0;
 /// Operations of a sparse product that a number of a moved item's vector costs a step of it: cleared,
 /// and moved by Adam with both moments.
 constexpr double kAdamCost = 30.0;
+/// The same where rows of a large table are gathered and scattered for it: of the grocer's whole log a
+/// step takes some 9 ms on two cores.
+constexpr double kGatheredAdamCost = 240.0;
 /// From the largest to the smallest: what people carry away comes first, so that vectors learn the
 /// filter's ranking before vectors of the graph are trained that nothing improves.
-constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192}, {8, 512, 3000, 8192}, {8, 256, 2000, 8192},
-                               {6, 256, 1500, 4096},  {4, 256, 1000, 4096}, {3, 128, 1000, 4096},
-                               {2, 64, 500, 1024},    {0, 256, 1000, 4096}, {0, 128, 500, 1024},
-                               {3, 128, 1000},        {0, 512, 2000},       {0, 256, 1000},
-                               {0, 128, 500},         {0, 64, 200}};
+constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192, 320},
+                               {8, 512, 3000, 8192, 320},
+                               {8, 256, 2000, 8192, 320},
+                               {6, 256, 1500, 4096, 320},
+                               {4, 256, 1000, 4096, 160},
+                               {3, 128, 1000, 4096, 160},
+                               {2, 64, 500, 1024, 160},
+                               {0, 256, 1000, 4096, 160},
+                               {0, 128, 500, 1024, 160},
+                               {0, 64, 500, 512, 160},
+                               {3, 128, 1000},
+                               {0, 512, 2000},
+                               {0, 256, 1000},
+                               {0, 128, 500},
+                               {0, 64, 200}};
 /// The same of a network of sequences, whose softmax over thousands of items is most of it: an epoch
 /// of Beauty (153,776 events) takes 3.4 s on two cores of a slow machine, half of that on others.
 constexpr double kNetworkRate = 80e9;
@@ -91,15 +104,17 @@ double cost(const PlanSizes& sizes, const AutoPlan& plan) {
     dense += kMixtures * 2.0 * real(sizes.num_items) * width * users;
   }
   if (plan.distilled_users > 0) {
-    const DistillationOptions options;
+    DistillationOptions options;
+    options.most_epochs = plan.distilled_epochs;
     // Once for those that it is judged with and others, once for all.
     const double taught = real(std::min(plan.distilled_users, sizes.num_users) + sizes.num_users);
     sparse += kFilterProducts * 2.0 * real(sizes.num_entries) * taught;
     dense += 2.0 * real(sizes.num_items) * (rank + width) * taught;
     for (const std::int64_t learners :
          {std::min(plan.distilled_users, sizes.num_users), sizes.num_users}) {
-      sparse += kAdamCost * real(distillation_steps(options, learners)) *
-                real(moved_items(options, learners, sizes.num_items)) * width;
+      const std::int64_t moved = moved_items(options, learners, sizes.num_items);
+      sparse += (moved < sizes.num_items ? kGatheredAdamCost : kAdamCost) *
+                real(distillation_steps(options, learners)) * real(moved) * width;
     }
     dense += kDistillationCost * 3.0 * 2.0 * real(distillation_epochs(options, sizes.num_users)) *
              real(options.num_negatives + options.list_size) * width * taught;

@@ -36,16 +36,17 @@ PlanSizes plan_sizes(const Dataset& dataset, const graph::UserItemGraph& graph,
                      const TrainOptions& options);
 
 struct AutoPlan {
-  std::int64_t epochs = 0;           ///< of vectors of the graph; 0: none are trained
-  std::int64_t rank = 0;             ///< singular vectors of the filter
-  std::int64_t selection_users = 0;  ///< of the validation part that choices are made on
-  std::int64_t distilled_users = 0;  ///< that vectors learn the ranking of before that is judged;
-                                     ///< in the end all do. 0: vectors do not learn it
-  std::int64_t networks = 0;         ///< of sequences, that differ by their seed: one is trained
-                                     ///< for selection, and all of them in the end
-  std::int64_t network_epochs = 0;   ///< of each, at most
-  bool ridge = false;                ///< vectors of a ridge regression, too
-  double seconds = 0.0;              ///< expected for all of it
+  std::int64_t epochs = 0;             ///< of vectors of the graph; 0: none are trained
+  std::int64_t rank = 0;               ///< singular vectors of the filter
+  std::int64_t selection_users = 0;    ///< of the validation part that choices are made on
+  std::int64_t distilled_users = 0;    ///< that vectors learn the ranking of before that is judged;
+                                       ///< in the end all do. 0: vectors do not learn it
+  std::int64_t distilled_epochs = 320;  ///< of theirs, at most, where they are few
+  std::int64_t networks = 0;           ///< of sequences, that differ by their seed: one is trained
+                                       ///< for selection, and all of them in the end
+  std::int64_t network_epochs = 0;     ///< of each, at most
+  bool ridge = false;                  ///< vectors of a ridge regression, too
+  double seconds = 0.0;                ///< expected for all of it
 };
 
 /// The largest plan of a fixed list that is expected to take at most `budget_seconds`; the smallest

@@ -162,6 +162,7 @@ class AutoTrainer {
             {"rank", *options_.filter.rank},
             {"selection_users", plan_.selection_users},
             {"distilled_users", plan_.distilled_users},
+            {"distilled_epochs", plan_.distilled_epochs},
             {"networks", plan_.networks},
             {"network_epochs", plan_.network_epochs},
             {"ridge", plan_.ridge},
@@ -434,7 +435,7 @@ class AutoTrainer {
       std::optional<DistilledVectors> distilled =
           distil_mixture(parts, state_, dataset_, graphs_,
                          distilled_users(judges, plan_.distilled_users, dataset_, options_.seed),
-                         options_, backend_, progress_);
+                         plan_.distilled_epochs, options_, backend_, progress_);
       if (!distilled) return false;
       const double learnt = judge_taught(distilled->vectors, distilled->new_items, "distil");
       state_.learns = learnt >= factors;
@@ -528,8 +529,8 @@ class AutoTrainer {
     }
     const std::optional<DistilledVectors> distilled =
         distil_mixture({trained ? &*trained : nullptr, graph_, known}, state_, dataset_, graphs,
-                       distilled_users({}, dataset_.num_users(), dataset_, options_.seed), options_,
-                       backend_, progress_);
+                       distilled_users({}, dataset_.num_users(), dataset_, options_.seed),
+                       plan_.distilled_epochs, options_, backend_, progress_);
     if (!distilled) return false;
     const Vectors& vectors = distilled->vectors;
     write_distilled(directory_ / kDistilledWeights, vectors.users.view(), vectors.items.view(),
@@ -573,6 +574,7 @@ class AutoTrainer {
                     {"rank", *options_.filter.rank},
                     {"selection_users", plan_.selection_users},
                     {"distilled_users", plan_.distilled_users},
+                    {"distilled_epochs", plan_.distilled_epochs},
                     {"networks", plan_.networks},
                     {"network_epochs", plan_.network_epochs},
                     {"ridge", plan_.ridge},

@@ -36,9 +36,8 @@ constexpr std::int64_t kSmallestBatch = 64;
 constexpr std::int64_t kLargestBatch = 1024;
 constexpr std::int64_t kFewestSteps = 640;
 /// Few users move their items rarely: fewer than these come more often, with the square of their
-/// share of them, and at most so many times.
+/// share of them.
 constexpr std::int64_t kUsualUsers = 16'384;
-constexpr std::int64_t kMostEpochs = 320;
 
 std::int64_t batch_size(std::int64_t num_users) {
   return std::clamp(num_users / kStepsPerEpoch, kSmallestBatch, kLargestBatch);
@@ -224,9 +223,11 @@ class Distillation {
       host_.gather_rows(matrices[k]->view(), ids(rows), gathered[k]);
     }
     host_.adam_step(adam, gradient, gathered[0], gathered[1], gathered[2]);
-    for (std::size_t k = 0; k < 3; ++k) {
-      for (std::int64_t i = 0; i < count; ++i)
-        std::copy_n(gathered[k].row(i), width, matrices[k]->view().row(rows[at(i)]));
+    const FloatView back[] = {side.value.view(), side.first.view(), side.second.view()};
+#pragma omp parallel for schedule(static)
+    for (std::int64_t i = 0; i < count; ++i) {
+      for (std::size_t k = 0; k < 3; ++k)
+        std::copy_n(gathered[k].row(i), width, back[k].row(rows[at(i)]));
     }
   }
 
@@ -281,7 +282,7 @@ std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_
   const std::int64_t steps = std::max<std::int64_t>(1, steps_of(num_users));
   const std::int64_t squared = std::max<std::int64_t>(1, num_users * num_users);
   const std::int64_t visits =
-      std::min(kMostEpochs, options.epochs * kUsualUsers * kUsualUsers / squared);
+      std::min(options.most_epochs, options.epochs * kUsualUsers * kUsualUsers / squared);
   return std::max({options.epochs, visits, (kFewestSteps + steps - 1) / steps});
 }
 

@@ -24,6 +24,7 @@ namespace penchant::pipeline {
 
 struct DistillationOptions {
   std::int64_t epochs = 20;            ///< over all users; more where there are few of them
+  std::int64_t most_epochs = 320;      ///< of these
   std::int64_t list_size = kListSize;  ///< K
   std::int64_t num_negatives = 1024;
   double negative_power = 0.75;  ///< of an item's number of users

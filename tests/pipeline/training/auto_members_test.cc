@@ -186,7 +186,7 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
   state.repeats = RepeatBlend{};
   const RankingTask task = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
   const auto learnt = distil_mixture({&trained, nullptr, KnownPart::train}, state, dataset, graphs,
-                                     task.users, usual(), *backend, silent_progress());
+                                     task.users, 320, usual(), *backend, silent_progress());
   ASSERT_TRUE(learnt.has_value());
   // Two that say the same have no more directions than one: the start is the first's own.
   const Vectors start = first_vectors({&trained, nullptr, KnownPart::train}, state,
@@ -194,7 +194,7 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
   EXPECT_EQ(start.items.cols(), first.layout.embedding_dim);
   state.learns = false;
   const auto factors = distil_mixture({&trained, nullptr, KnownPart::train}, state, dataset, graphs,
-                                      task.users, usual(), *backend, silent_progress());
+                                      task.users, 320, usual(), *backend, silent_progress());
   ASSERT_TRUE(factors.has_value());
   EXPECT_FALSE(factors->new_items);
   EXPECT_EQ(factors->vectors.items.view()(3, 0), start.items.view()(3, 0)) << "nothing is learnt";
