@@ -32,6 +32,8 @@
 #include "pipeline/config/ingest_flags.h"
 #include "pipeline/config/setting_uses.h"
 #include "pipeline/tables/frames.h"
+#include "pipeline/tables/ranked_file.h"
+#include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/verb_calls.h"
 #include "python/python_progress.h"
 
@@ -84,34 +86,6 @@ struct GivenFrames {
     const nb::gil_scoped_release released;  // its producer may need the lock
     frames->add(name, stream);
   }
-};
-
-/// Rows (user_id, item_id, score, rank) of lists, or without the users those of one.
-class Lists {
- public:
-  explicit Lists(const pipeline::Dataset& dataset) : dataset_(dataset) {}
-  void add(std::string_view user, const std::vector<ScoredItem>& items) {
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      users_.push_back(user);
-      items_.push_back(dataset_.items.raw(items[i].item));
-      scores_.push_back(items[i].score);
-      ranks_.push_back(static_cast<std::int64_t>(i) + 1);
-    }
-  }
-  TableInMemory table(bool with_users) const {
-    std::vector<OutputColumn> columns;
-    if (with_users) columns.push_back({"user_id", users_});
-    columns.push_back({"item_id", items_});
-    columns.push_back({"score", scores_});
-    columns.push_back({"rank", pipeline::Int64Column{ranks_, 0}});
-    return table_of(static_cast<std::int64_t>(items_.size()), columns);
-  }
-
- private:
-  const pipeline::Dataset& dataset_;
-  std::vector<std::string_view> users_, items_;
-  std::vector<float> scores_;
-  std::vector<std::int64_t> ranks_;
 };
 
 TableInMemory ids_of(const graph::Dictionary& dictionary) {
@@ -193,6 +167,27 @@ std::string score_json(const pipeline::ScoreReport& report) {
 
 // --- models ---
 
+/// What lists are asked for.
+struct ListFlags {
+  std::int64_t k = 20;
+  std::string seen, ranking, only_items, exclude, where, out, unknown = "error";
+  std::vector<std::string> at_most;
+  std::optional<std::vector<std::string>> only_ids, exclude_ids;  ///< instead of files of them
+
+  pipeline::ItemFilterOptions filter() const {
+    return {.only_items = only_items,
+            .exclude = exclude,
+            .where = where,
+            .at_most = at_most,
+            .only_ids = only_ids,
+            .exclude_ids = exclude_ids,
+            .unknown = parse_enum<pipeline::UnknownRawIds>(unknown, "--unknown")};
+  }
+};
+
+/// Facts as JSON, and the table unless it went into a file.
+using ListsMade = std::pair<std::string, std::optional<TableInMemory>>;
+
 /// A model beside its data set, opened for look-ups. One call at a time.
 class OpenModel {
  public:
@@ -224,54 +219,61 @@ class OpenModel {
             {view.stride, 1}};
   }
 
-  TableInMemory recommend(const std::optional<std::vector<std::string>>& users, std::int64_t k,
-                          const std::string& seen, const std::string& ranking,
-                          const ConfigSources& sources, nb::object sink) {
+  /// Lists of these users, or of all: a table (user_id, item_id, score, rank), or with flags.out what
+  /// the file holds, as JSON.
+  ListsMade recommend(const std::optional<std::vector<std::string>>& users, const ListFlags& flags,
+                      const ConfigSources& sources, nb::object sink) {
     return without_lock(std::move(sink), [&](Progress& progress) {
       const Config config = config_for(sources, "recommend", progress);
-      const auto seen_items = seen_of(seen, config);
-      const auto by = pipeline::chosen_ranking(ranking, config);
+      const pipeline::ListOptions options = {flags.k, seen_of(flags.seen, config),
+                                             pipeline::chosen_ranking(flags.ranking, config)};
       const std::lock_guard lock(mutex_);
-      const pipeline::Dataset& dataset = loaded_->dataset;
-      const std::int64_t total =
-          users ? static_cast<std::int64_t>(users->size()) : dataset.num_users();
-      Lists lists(dataset);
-      progress.begin("recommend");
-      for (std::int64_t u = 0; u < total; ++u) {
-        const std::string_view user = users
-                                          ? std::string_view((*users)[static_cast<std::size_t>(u)])
-                                          : dataset.users.raw(static_cast<graph::NodeId>(u));
-        lists.add(user, loaded_->model.recommend(user, k, seen_items, by));
-        progress.update(u + 1, total, "users");
-        pipeline::stop_if_asked(progress);
-      }
-      progress.end(std::to_string(total) + " lists");
-      return lists.table(true);
+      auto many =
+          lists_of_users(loaded_->model, options, flags.filter(), owners_of(users, "user", flags));
+      return made(many, flags, progress);
     });
   }
 
-  TableInMemory recommend_for_history(const std::vector<std::string>& history, std::int64_t k,
-                                      const std::string& seen, const std::string& ranking,
-                                      const ConfigSources& sources, nb::object sink) {
+  /// Rows of someone's list who is new: user_id is empty.
+  TableInMemory recommend_for_history(const std::vector<std::string>& history,
+                                      const ListFlags& flags, const ConfigSources& sources,
+                                      nb::object sink) {
     return without_lock(std::move(sink), [&](Progress& progress) {
       const Config config = config_for(sources, "recommend", progress);
       // Someone new has no vector that was learned: all that the model knows ranks best.
-      const bool asked = !ranking.empty() || config.given.contains("evaluate.ranking");
-      const auto by = asked ? pipeline::chosen_ranking(ranking, config) : pipeline::Ranking::full;
-      const std::vector<std::string_view> items(history.begin(), history.end());
+      const bool asked = !flags.ranking.empty() || config.given.contains("evaluate.ranking");
+      const auto by =
+          asked ? pipeline::chosen_ranking(flags.ranking, config) : pipeline::Ranking::full;
+      const std::vector<std::string_view> raw(history.begin(), history.end());
       const std::lock_guard lock(mutex_);
-      Lists lists(loaded_->dataset);
-      lists.add("", loaded_->model.recommend_for_history(items, k, seen_of(seen, config), by));
-      return lists.table(false);
+      const pipeline::ItemChoice choice = choose_items(loaded_->dataset, flags.filter());
+      const auto list = loaded_->model.recommend_for_history(
+          raw, flags.k, seen_of(flags.seen, config), by, choice);
+      const std::vector<std::string_view> owners(list.size());
+      std::vector<std::string_view> items;
+      std::vector<float> scores;
+      std::vector<std::int32_t> ranks;
+      for (const ScoredItem& scored : list) {
+        items.push_back(loaded_->dataset.items.raw(scored.item));
+        scores.push_back(scored.score);
+        ranks.push_back(static_cast<std::int32_t>(ranks.size()) + 1);
+      }
+      auto frame = std::make_shared<Frame>();
+      const auto rows = pipeline::make_ranked_frame(*frame, "user_id", {});
+      rows->write({owners, items, scores, ranks});
+      rows->commit();
+      return TableInMemory{frame};
     });
   }
 
-  TableInMemory similar(const std::string& item, std::int64_t k) {
-    return without_lock(nb::none(), [&](Progress&) {
+  /// Lists near these items, or near all: as recommend, with target_item_id.
+  ListsMade similar(const std::optional<std::vector<std::string>>& items, const ListFlags& flags,
+                    nb::object sink) {
+    return without_lock(std::move(sink), [&](Progress& progress) {
       const std::lock_guard lock(mutex_);
-      Lists lists(loaded_->dataset);
-      lists.add("", loaded_->model.similar(item, k));
-      return lists.table(false);
+      auto many = lists_near_items(loaded_->model, flags.k, flags.filter(),
+                                   owners_of(items, "item", flags));
+      return made(many, flags, progress);
     });
   }
 
@@ -279,6 +281,24 @@ class OpenModel {
   static pipeline::SeenItems seen_of(const std::string& text, const Config& config) {
     return text.empty() ? config.evaluate.seen_items
                         : parse_enum<pipeline::SeenItems>(text, "--seen");
+  }
+
+  pipeline::IdFile owners_of(const std::optional<std::vector<std::string>>& given,
+                             const std::string& kind, const ListFlags& flags) const {
+    const pipeline::Dataset& dataset = loaded_->dataset;
+    const graph::Dictionary& ids = kind == "user" ? dataset.users : dataset.items;
+    return given ? find_raw_ids(*given, ids, kind.c_str(), flags.filter().unknown, kind + "s")
+                 : pipeline::all_ids(ids);
+  }
+
+  ListsMade made(pipeline::ManyLists& many, const ListFlags& flags, Progress& progress) const {
+    if (!flags.out.empty()) {
+      const auto counts = write_many(many, loaded_->dataset, flags.out, progress);
+      return {many_json(many, counts, flags.out).dump(), std::nullopt};
+    }
+    auto frame = std::make_shared<Frame>();
+    const auto counts = write_many(many, loaded_->dataset, *frame, progress);
+    return {many_json(many, counts, {}).dump(), TableInMemory{frame}};
   }
 
   std::mutex mutex_;
@@ -436,6 +456,14 @@ NB_MODULE(_core, module) {
             "map_items", [](const Flags& f) { return f.options.max_map_items; },
             [](Flags& f, std::int64_t n) { f.options.max_map_items = n; });
   }
+  {
+    using Flags = ListFlags;
+    nb::class_<Flags>(module, "ListFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(k) PENCHANT_FIELD(seen) PENCHANT_FIELD(ranking)
+            PENCHANT_FIELD(only_items) PENCHANT_FIELD(exclude) PENCHANT_FIELD(where)
+                PENCHANT_FIELD(out) PENCHANT_FIELD(unknown) PENCHANT_FIELD(at_most)
+                    PENCHANT_MAYBE(only_ids) PENCHANT_MAYBE(exclude_ids);
+  }
 #undef PENCHANT_FIELD
 #undef PENCHANT_MAYBE
 
@@ -478,9 +506,9 @@ NB_MODULE(_core, module) {
            [](nb::handle self) { return nb::cast<OpenModel&>(self).vectors(true, self); })
       .def("item_vectors",
            [](nb::handle self) { return nb::cast<OpenModel&>(self).vectors(false, self); })
-      .def("recommend", &OpenModel::recommend, nb::arg("users").none(), nb::arg("k"),
-           nb::arg("seen"), nb::arg("ranking"), nb::arg("sources"), progress)
+      .def("recommend", &OpenModel::recommend, nb::arg("users").none(), nb::arg("flags"),
+           nb::arg("sources"), progress)
       .def("recommend_for_history", &OpenModel::recommend_for_history, nb::arg("history"),
-           nb::arg("k"), nb::arg("seen"), nb::arg("ranking"), nb::arg("sources"), progress)
-      .def("similar", &OpenModel::similar, nb::arg("item"), nb::arg("k"));
+           nb::arg("flags"), nb::arg("sources"), progress)
+      .def("similar", &OpenModel::similar, nb::arg("items").none(), nb::arg("flags"), progress);
 }

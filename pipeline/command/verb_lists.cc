@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // penchant recommend, similar: one list to look at, or the lists of many users or items as a file.
 #include <memory>
-#include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
-#include "pipeline/artifact/memory.h"
 #include "pipeline/artifact/printable.h"
-#include "pipeline/artifact/version.h"
 #include "pipeline/command/single_list.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/data/item_filter.h"
 #include "pipeline/data/known_rows.h"
-#include "pipeline/export/lists.h"
 #include "pipeline/model/lists.h"
 #include "pipeline/model/model.h"
+#include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/verb_calls.h"
 
 namespace penchant::pipeline {
-
-using nlohmann::json;
 
 namespace {
 
@@ -110,81 +105,28 @@ bool wants_many(const CLI::App& verb, const ListFlags& flags, const std::string&
   return many;
 }
 
-/// Lists that are about to be made.
-struct ManyLists {
+/// Lists that are about to be made, beside what they are made of.
+struct OpenedLists {
   std::unique_ptr<Loaded> loaded;
-  std::unique_ptr<ListMaker> lists;
-  IdFile owners;
-  RankedFacts facts = {};
+  ManyLists many;
 };
 
 IdFile owners_of(const ListFlags& flags, const graph::Dictionary& known, const char* one) {
-  if (!flags.all) {
-    return read_id_file(flags.owners_file, known, one, flags.filter.unknown);
-  }
-  IdFile all;
-  all.ids.resize(static_cast<std::size_t>(known.size()));
-  std::iota(all.ids.begin(), all.ids.end(), graph::NodeId{0});
-  return all;
+  return flags.all ? all_ids(known)
+                   : read_id_file(flags.owners_file, known, one, flags.filter.unknown);
 }
 
-RankedFacts facts_of(const ManyLists& made, const ListFlags& flags, const char* verb) {
-  const Model& model = made.loaded->model;
-  RankedFacts facts = {{"penchant.lists", verb},
-                       {"penchant.version", kVersion},
-                       {"penchant.score", made.lists->score()},
-                       {"penchant.k", fmt::format("{}", flags.k)},
-                       {"penchant.model", model.name()},
-                       {"penchant.model_hash", model.hash()},
-                       {"penchant.data_hash", made.loaded->dataset.hash}};
-  const auto add = [&](const char* key, const std::string& text) {
-    if (!text.empty()) facts.emplace_back(key, text);
-  };
-  add("penchant.only_items", flags.only_items);
-  add("penchant.exclude", flags.exclude);
-  add("penchant.where", flags.filter.where);
-  std::string limits;
-  for (const std::string& text : flags.filter.at_most) limits += (limits.empty() ? "" : " ") + text;
-  add("penchant.at_most", limits);
-  return facts;
-}
-
-void write_many(ManyLists& made, const ListFlags& flags, const std::string& one,
-                const char* owner_column, Invocation& invocation) {
+void write_and_say(OpenedLists& opened, const ListFlags& flags, Invocation& invocation) {
   TerminalProgress progress = invocation.progress();
-  progress.begin("lists");
-  const Dataset& dataset = made.loaded->dataset;
-  const IdFile& owners = made.owners;
-  if (owners.num_repeated > 0) {
-    progress.warn(fmt::format("{}:{}: {} line{} with an id of an earlier line left out",
-                              flags.owners_file, owners.first_repeated, owners.num_repeated,
-                              owners.num_repeated == 1 ? "" : "s"));
-  }
-  progress.note(fmt::format("lists of {} for {} {}s, up to {} at a time: about {} beside the model",
-                            flags.k, owners.ids.size(), one, made.lists->block_size(),
-                            bytes_text(made.lists->memory())));
-  const graph::Dictionary& raw_ids = one == "user" ? dataset.users : dataset.items;
-  const ListCounts counts = write_lists(*made.lists, {owner_column, raw_ids, owners.ids},
-                                        dataset.items, made.facts, flags.out, progress);
-  progress.end(fmt::format("{} lists, {} rows, in {}", counts.lists, counts.rows, flags.out));
-  if (invocation.json) {
-    print(json{{"out", flags.out},
-               {"score", made.lists->score()},
-               {"lists", counts.lists},
-               {"rows", counts.rows},
-               {"short_lists", counts.short_lists},
-               {"unknown", owners.num_unknown},
-               {"repeated", owners.num_repeated},
-               {"memory_bytes", made.lists->memory()}}
-              .dump(2) +
-          "\n");
-    return;
-  }
+  ManyLists& many = opened.many;
+  const ListCounts counts = write_many(many, opened.loaded->dataset, flags.out, progress);
+  if (invocation.json) return print(many_json(many, counts, flags.out).dump(2) + "\n");
   print_text(fmt::format("{}: {} lists, {} rows, score = {}\n", flags.out, counts.lists,
-                         counts.rows, made.lists->score()));
+                         counts.rows, many.lists->score()));
   if (counts.short_lists > 0)
     print(fmt::format("  {} lists have fewer than {} items\n", counts.short_lists, flags.k));
-  if (owners.num_unknown > 0) print(fmt::format("  {} unknown ids left out\n", owners.num_unknown));
+  if (many.owners.num_unknown > 0)
+    print(fmt::format("  {} unknown ids left out\n", many.owners.num_unknown));
 }
 
 struct RecommendFlags : ListFlags {
@@ -194,19 +136,13 @@ struct RecommendFlags : ListFlags {
 
 void recommend_many(const Config& config, const RecommendFlags& flags, const ListOptions& options,
                     Invocation& invocation) {
-  ManyLists made = answer_by_one_version(flags.data, flags.model, [&] {
-    ManyLists many;
-    many.loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
-    const Dataset& dataset = many.loaded->dataset;
-    many.owners = owners_of(flags, dataset.users, "user");
-    many.lists = user_lists(many.loaded->model, options, choose_items(dataset, flags.filter));
-    return many;
+  OpenedLists opened = answer_by_one_version(flags.data, flags.model, [&] {
+    auto loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
+    IdFile users = owners_of(flags, loaded->dataset.users, "user");
+    ManyLists many = lists_of_users(loaded->model, options, flags.filter, std::move(users));
+    return OpenedLists{std::move(loaded), std::move(many)};
   });
-  made.facts = facts_of(made, flags, "recommend");
-  made.facts.emplace_back("penchant.ranking", enum_name(options.ranking));
-  const bool masks = leaves_out_seen(made.loaded->dataset, options.seen_items);
-  made.facts.emplace_back("penchant.seen_items", masks ? "mask" : "keep");
-  write_many(made, flags, "user", "user_id", invocation);
+  write_and_say(opened, flags, invocation);
 }
 
 void recommend_one(const Config& config, const RecommendFlags& flags, const ListOptions& options,
@@ -299,18 +235,13 @@ void add_similar_verb(CLI::App& program, Invocation& invocation) {
       return print_answer(answer_by_one_version(flags->data, flags->model, answer),
                           invocation.json);
     }
-    ManyLists made = answer_by_one_version(flags->data, flags->model, [&] {
-      ManyLists opened;
-      opened.loaded =
-          std::make_unique<Loaded>(config, flags->data, flags->model, DatasetUse::lookup);
-      const Dataset& dataset = opened.loaded->dataset;
-      opened.owners = owners_of(*flags, dataset.items, "item");
-      opened.lists =
-          similar_lists(opened.loaded->model, flags->k, choose_items(dataset, flags->filter));
-      return opened;
+    OpenedLists opened = answer_by_one_version(flags->data, flags->model, [&] {
+      auto loaded = std::make_unique<Loaded>(config, flags->data, flags->model, DatasetUse::lookup);
+      IdFile items = owners_of(*flags, loaded->dataset.items, "item");
+      ManyLists near = lists_near_items(loaded->model, flags->k, flags->filter, std::move(items));
+      return OpenedLists{std::move(loaded), std::move(near)};
     });
-    made.facts = facts_of(made, *flags, "similar");
-    write_many(made, *flags, "item", "target_item_id", invocation);
+    write_and_say(opened, *flags, invocation);
   });
 }
 

@@ -307,14 +307,18 @@ std::vector<std::uint8_t> where_holds(const Catalog& catalog, std::string_view w
 ItemChoice choose_items(const Dataset& dataset, const ItemFilterOptions& options) {
   ItemChoice choice;
   if (options.empty()) return choice;
-  Mask mask(static_cast<std::size_t>(dataset.num_items()), options.only_items.empty() ? 1 : 0);
-  const auto set = [&](const std::filesystem::path& file, std::uint8_t value) {
-    if (file.empty()) return;
-    for (const NodeId item : read_id_file(file, dataset.items, "item", options.unknown).ids)
-      mask[static_cast<std::size_t>(item)] = value;
+  const bool chosen_alone = options.only_ids || !options.only_items.empty();
+  Mask mask(static_cast<std::size_t>(dataset.num_items()), chosen_alone ? 0 : 1);
+  const auto set = [&](const std::filesystem::path& file,
+                       const std::optional<std::vector<std::string>>& ids, const char* name,
+                       std::uint8_t value) {
+    if (file.empty() && !ids) return;
+    const IdFile found = ids ? find_raw_ids(*ids, dataset.items, "item", options.unknown, name)
+                             : read_id_file(file, dataset.items, "item", options.unknown);
+    for (const NodeId item : found.ids) mask[static_cast<std::size_t>(item)] = value;
   };
-  set(options.only_items, 1);
-  set(options.exclude, 0);
+  set(options.only_items, options.only_ids, "only_items", 1);
+  set(options.exclude, options.exclude_ids, "exclude", 0);
   if (!options.where.empty() || !options.at_most.empty()) {
     std::optional<Catalog> read;
     if (dataset.use == DatasetUse::lookup) read = read_catalog(dataset);
@@ -326,7 +330,7 @@ ItemChoice choose_items(const Dataset& dataset, const ItemFilterOptions& options
     for (const std::string& text : options.at_most)
       choice.limits.push_back(parse_limit(catalog, text));
   }
-  if (options.only_items.empty() && options.exclude.empty() && options.where.empty()) return choice;
+  if (options.chooses_all()) return choice;
   choice.allowed.emplace();
   for (std::size_t item = 0; item < mask.size(); ++item) {
     if (mask[item] != 0) choice.allowed->push_back(static_cast<NodeId>(item));

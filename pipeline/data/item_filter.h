@@ -41,10 +41,14 @@ struct ItemFilterOptions {
   std::filesystem::path exclude;     ///< raw ids, one a line
   std::string where;
   std::vector<std::string> at_most;  ///< "brand=2"
+  /// Raw ids in memory instead of a file's; none of only_ids leaves no item.
+  std::optional<std::vector<std::string>> only_ids, exclude_ids;
   UnknownRawIds unknown = UnknownRawIds::error;
 
-  bool empty() const {
-    return only_items.empty() && exclude.empty() && where.empty() && at_most.empty();
+  bool empty() const { return chooses_all() && at_most.empty(); }
+  /// Whether every item may be listed.
+  bool chooses_all() const {
+    return only_items.empty() && exclude.empty() && where.empty() && !only_ids && !exclude_ids;
   }
 };
 

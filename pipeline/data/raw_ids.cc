@@ -2,6 +2,8 @@
 #include "pipeline/data/raw_ids.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -35,10 +37,34 @@ NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const
   return id;
 }
 
+namespace {
+
+/// Ids one after another, without those that came before.
+class DistinctIds {
+ public:
+  explicit DistinctIds(const graph::Dictionary& dictionary)
+      : is_there_(static_cast<std::size_t>(dictionary.size()), false) {}
+  /// `place`: where it stands, for the warning.
+  void add(NodeId id, std::int64_t place) {
+    if (is_there_[static_cast<std::size_t>(id)]) {
+      if (found.num_repeated++ == 0) found.first_repeated = place;
+      return;
+    }
+    is_there_[static_cast<std::size_t>(id)] = true;
+    found.ids.push_back(id);
+  }
+  IdFile found;
+
+ private:
+  std::vector<bool> is_there_;
+};
+
+}  // namespace
+
 IdFile read_id_file(const std::filesystem::path& path, const graph::Dictionary& dictionary,
                     const char* kind, UnknownRawIds unknown) {
-  IdFile file;
-  std::vector<bool> is_there(static_cast<std::size_t>(dictionary.size()), false);
+  DistinctIds distinct(dictionary);
+  IdFile& file = distinct.found;
   TextLines lines(path);
   std::string_view raw;
   for (std::int64_t line = 1; lines.next(raw); ++line) {
@@ -52,18 +78,50 @@ IdFile read_id_file(const std::filesystem::path& path, const graph::Dictionary& 
       ++file.num_unknown;
       continue;
     }
-    if (is_there[static_cast<std::size_t>(id)]) {
-      if (file.num_repeated++ == 0) file.first_repeated = line;
-      continue;
-    }
-    is_there[static_cast<std::size_t>(id)] = true;
-    file.ids.push_back(id);
+    distinct.add(id, line);
   }
   if (file.ids.empty() && file.num_unknown == 0) {
     throw InputError(
         fmt::format("{}: holds no id, expected one raw {} id a line", path.string(), kind));
   }
-  return file;
+  if (file.num_repeated > 0) {
+    file.repeated =
+        fmt::format("{}:{}: {} line{} with an id of an earlier line left out", path.string(),
+                    file.first_repeated, file.num_repeated, file.num_repeated == 1 ? "" : "s");
+  }
+  return std::move(file);
+}
+
+IdFile find_raw_ids(std::span<const std::string> raw, const graph::Dictionary& dictionary,
+                    const char* kind, UnknownRawIds unknown, std::string_view name) {
+  DistinctIds distinct(dictionary);
+  IdFile& list = distinct.found;
+  for (std::size_t place = 0; place < raw.size(); ++place) {
+    const NodeId id = dictionary.find(raw[place]);
+    if (id != graph::kNoNode) {
+      distinct.add(id, static_cast<std::int64_t>(place));
+    } else if (unknown == UnknownRawIds::skip) {
+      ++list.num_unknown;
+    } else {
+      const std::string wrong = unknown_id(dictionary, raw[place], kind);
+      throw InputError(raw.size() == 1 ? wrong
+                                       : fmt::format("{}[{}]: {}; unknown skip leaves such ids out",
+                                                     name, place, wrong));
+    }
+  }
+  if (list.num_repeated > 0) {
+    list.repeated =
+        fmt::format("{}[{}]: {} id{} that came before left out", name, list.first_repeated,
+                    list.num_repeated, list.num_repeated == 1 ? "" : "s");
+  }
+  return std::move(list);
+}
+
+IdFile all_ids(const graph::Dictionary& dictionary) {
+  IdFile all;
+  all.ids.resize(static_cast<std::size_t>(dictionary.size()));
+  std::iota(all.ids.begin(), all.ids.end(), NodeId{0});
+  return all;
 }
 
 }  // namespace penchant::pipeline

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,16 +28,23 @@ constexpr auto enum_words(UnknownRawIds) {
       {{UnknownRawIds::error, "error"}, {UnknownRawIds::skip, "skip"}});
 }
 
-/// What a file of raw ids holds.
+/// What a file or a list of raw ids holds.
 struct IdFile {
-  std::vector<graph::NodeId> ids;   ///< distinct, in the order of the file
+  std::vector<graph::NodeId> ids;   ///< distinct, in their order
   std::int64_t num_unknown = 0;     ///< left out
   std::int64_t num_repeated = 0;    ///< lines whose id an earlier line has, left out
   std::int64_t first_repeated = 0;  ///< line of the first of them, from 1
+  std::string repeated;             ///< what to warn of; empty: nothing came twice
 };
 /// One raw id a line, gzip or zstd as well; empty lines say nothing. Throws InputError: no such
 /// file, no id in it, and with UnknownRawIds::error the line of an unknown one.
 IdFile read_id_file(const std::filesystem::path& path, const graph::Dictionary& dictionary,
                     const char* kind, UnknownRawIds unknown);
+/// The same of raw ids in memory, which may be none; errors and warnings say `name`[place], places
+/// from 0, and of a single id only what is wrong with it.
+IdFile find_raw_ids(std::span<const std::string> raw, const graph::Dictionary& dictionary,
+                    const char* kind, UnknownRawIds unknown, std::string_view name);
+/// All ids of a dictionary.
+IdFile all_ids(const graph::Dictionary& dictionary);
 
 }  // namespace penchant::pipeline

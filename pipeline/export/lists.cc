@@ -106,10 +106,8 @@ class BlockCopy {
 }  // namespace
 
 ListCounts write_lists(ListMaker& lists, const ListOwners& owners, const graph::Dictionary& items,
-                       const RankedFacts& facts, const std::filesystem::path& out,
-                       Progress& progress) {
-  const auto file = make_ranked_file(out, owners.column, facts);
-  RankedRowWriter writer(*file, owners.raw_ids, items);
+                       RankedFile& file, Progress& progress) {
+  RankedRowWriter writer(file, owners.raw_ids, items);
   std::future<void>
       written;  // one block at a time, so that rows stay in order; its end is waited for
   const auto write = [&](const ListBlock& block) {
@@ -120,7 +118,7 @@ ListCounts write_lists(ListMaker& lists, const ListOwners& owners, const graph::
   const ListCounts counts = make_lists(lists, owners.ids, write, progress);
   if (written.valid()) written.get();
   writer.flush();
-  file->commit();
+  file.commit();
   return counts;
 }
 

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <span>
-#include <string>
 
 #include "graph/dictionary.h"
 #include "pipeline/artifact/progress.h"
@@ -29,17 +27,15 @@ using ListSink = std::function<void(const ListBlock&)>;
 ListCounts make_lists(ListMaker& lists, std::span<const graph::NodeId> owners, const ListSink& sink,
                       Progress& progress);
 
-/// Whose lists a file holds: "user_id" by the users' dictionary, or "target_item_id" by the items'.
+/// Whose lists a file holds, by their dictionary.
 struct ListOwners {
-  std::string column;
   const graph::Dictionary& raw_ids;
   std::span<const graph::NodeId> ids;
 };
 
-/// Writes the lists with raw ids, one row an item (docs/formats.md); the file appears whole or not
-/// at all. Throws InputError that names it.
+/// Writes the lists with raw ids, one row an item (docs/formats.md), and commits. Throws InputError
+/// that names the file.
 ListCounts write_lists(ListMaker& lists, const ListOwners& owners, const graph::Dictionary& items,
-                       const RankedFacts& facts, const std::filesystem::path& out,
-                       Progress& progress);
+                       RankedFile& file, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -121,6 +121,25 @@ class RankedArrow final : public RankedFile {
   std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
 };
 
+class RankedFrame final : public RankedFile {
+ public:
+  RankedFrame(Frame& frame, const std::string& owner_column, const RankedFacts& facts)
+      : frame_(frame), batches_("table", owner_column, facts) {
+    frame_ = {};
+  }
+  void write(const RankedRows& rows) override {
+    frame_.batches.push_back(batches_.batch_of(rows));
+    frame_.num_rows += static_cast<std::int64_t>(rows.owners.size());
+  }
+  void commit() override {
+    if (frame_.batches.empty()) write({});
+  }
+
+ private:
+  Frame& frame_;
+  RankedBatches batches_;
+};
+
 /// RFC 4180: quoted where the text holds a comma, a quote or a line break.
 void append_csv_cell(fmt::memory_buffer& out, std::string_view text) {
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) return out.append(text);
@@ -213,6 +232,11 @@ std::unique_ptr<RankedFile> make_ranked_file(const fs::path& path, const std::st
   if (path.extension() == ".arrow") return std::make_unique<RankedArrow>(path, owner_column, facts);
   return std::make_unique<RankedTextFile>(
       path, owner_column, path.extension() == ".csv" ? RankedText::csv : RankedText::jsonl);
+}
+
+std::unique_ptr<RankedFile> make_ranked_frame(Frame& frame, const std::string& owner_column,
+                                              const RankedFacts& facts) {
+  return std::make_unique<RankedFrame>(frame, owner_column, facts);
 }
 
 }  // namespace penchant::pipeline

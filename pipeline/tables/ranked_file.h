@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/tables/frames.h"
+
 namespace penchant::pipeline {
 
 /// Rows of one block; all four have as many.
@@ -42,5 +44,9 @@ bool is_ranked_name(const std::filesystem::path& path);
 std::unique_ptr<RankedFile> make_ranked_file(const std::filesystem::path& path,
                                              const std::string& owner_column,
                                              const RankedFacts& facts);
+/// Rows that stay in memory, as .arrow has them: `frame`, which must outlive what is returned, is
+/// whole after commit().
+std::unique_ptr<RankedFile> make_ranked_frame(Frame& frame, const std::string& owner_column,
+                                              const RankedFacts& facts);
 
 }  // namespace penchant::pipeline

@@ -132,26 +132,40 @@ def embed(data: Path, model: Path, out: Optional[Path] = None, *, format: Union[
 
 
 def recommend(data: Path, model: Path, users: Any = None, k: int = 20, *, history: Optional[Sequence[Any]] = None,
-              seen: Text = None, ranking: Text = None, config: Optional[Path] = None, device: Text = None,
-              threads: Optional[int] = None, progress: Any = True, **settings: Any) -> pyarrow.Table:
+              seen: Text = None, ranking: Text = None, only_items: Any = None, exclude: Any = None, where: Text = None,
+              at_most: Any = None, unknown: Text = None, out: Optional[Path] = None, config: Optional[Path] = None,
+              device: Text = None, threads: Optional[int] = None, progress: Any = True,
+              **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
     """The k best items for users, or for someone new by what they had.
 
     `users`: a raw id, a list of them, or None for all. `history`: instead, raw ids of items, oldest first. `seen`: mask, keep
-    or auto, for items that a user has. Returns a PyArrow table (user_id, item_id, score, rank), best first; without
-    user_id for a history. To ask a model more than once, open it: Model.recommend.
+    or auto, for items that a user has. Which items may be listed: `only_items` and `exclude` (lists of raw ids, or a file with
+    one a line), `where` (such as 'category = "Dairy" and price < 5'), `at_most` (such as {"brand": 2}: so many of one value
+    a list). `unknown`: error or skip, for ids in lists that the data set does not have. Returns a PyArrow table (user_id,
+    item_id, score, rank), the users in their order, each once, best first; without user_id for a history. With `out`, a
+    .parquet, .arrow, .csv or .jsonl file is written and a dict returned. To ask a model more than once, open it:
+    Model.recommend.
     """
     from ._objects import Model
 
-    return Model(model, data, device=device, threads=threads).recommend(users, k, history=history, seen=seen, ranking=ranking,
-                                                                        config=config, progress=progress, **settings)
+    return Model(model, data, device=device, threads=threads).recommend(
+        users, k, history=history, seen=seen, ranking=ranking, only_items=only_items, exclude=exclude, where=where,
+        at_most=at_most, unknown=unknown, out=out, config=config, progress=progress, **settings)
 
 
-def similar(data: Path, model: Path, item: Any, k: int = 20, *, device: Text = None,
-            threads: Optional[int] = None) -> pyarrow.Table:
-    """The k items nearest to an item by cosine, as a PyArrow table (item_id, score, rank)."""
+def similar(data: Path, model: Path, items: Any = None, k: int = 20, *, only_items: Any = None, exclude: Any = None,
+            where: Text = None, at_most: Any = None, unknown: Text = None, out: Optional[Path] = None, device: Text = None,
+            threads: Optional[int] = None, progress: Any = True) -> Union[pyarrow.Table, dict[str, Any]]:
+    """The k items nearest to items by cosine; filters and `out` as in recommend.
+
+    `items`: a raw id, a list of them, or None for all. Returns a PyArrow table (target_item_id, item_id, score, rank); of one
+    item without target_item_id.
+    """
     from ._objects import Model
 
-    return Model(model, data, device=device, threads=threads).similar(item, k)
+    return Model(model, data, device=device, threads=threads).similar(
+        items, k, only_items=only_items, exclude=exclude, where=where, at_most=at_most, unknown=unknown, out=out,
+        progress=progress)
 
 
 def score(data: Path, model: Path, pairs: Table, out: Optional[Path] = None, *, user_column: Text = None,

@@ -128,26 +128,32 @@ class Model(_Artefact):
 
         return pyarrow.table(table)["id"].combine_chunks()
 
-    def recommend(self, users=None, k=20, *, history=None, seen=None, ranking=None, config=None, progress=True, **settings):
+    def recommend(self, users=None, k=20, *, history=None, seen=None, ranking=None, only_items=None, exclude=None, where=None,
+                  at_most=None, unknown=None, out=None, config=None, progress=True, **settings):
         """As penchant.recommend."""
         import pyarrow
 
-        common = (k, seen or "", ranking or "", sources(settings, config, None, None))
-        if history is not None:
+        flags = _list_flags(k, only_items, exclude, where, at_most, unknown, out)
+        flags.seen, flags.ranking = seen or "", ranking or ""
+        given = sources(settings, config, None, None)
+        with shown(progress) as sink:
+            if history is None:
+                return _lists(*self._core.recommend(None if users is None else _ids(users), flags, given, sink))
             if users is not None:
                 raise _core.InputError("recommend: expected either --user or --history")
-            with shown(progress) as sink:
-                return pyarrow.table(self._core.recommend_for_history([str(item) for item in history], *common, sink))
-        if users is not None:
-            users = [users] if isinstance(users, str) else [str(user) for user in _plain(users)]
-        with shown(progress) as sink:
-            return pyarrow.table(self._core.recommend(users, *common, sink))
+            if out is not None:
+                raise _core.InputError("recommend: out is for users, not for a history")
+            table = pyarrow.table(self._core.recommend_for_history(_ids(history), flags, given, sink))
+            return table.drop_columns("user_id").replace_schema_metadata()
 
-    def similar(self, item, k=20):
+    def similar(self, items=None, k=20, *, only_items=None, exclude=None, where=None, at_most=None, unknown=None, out=None,
+                progress=True):
         """As penchant.similar."""
-        import pyarrow
-
-        return pyarrow.table(self._core.similar(str(item), k))
+        flags = _list_flags(k, only_items, exclude, where, at_most, unknown, out)
+        single = items is not None and (isinstance(items, str) or not hasattr(_plain(items), "__iter__"))
+        with shown(progress) as sink:
+            table = _lists(*self._core.similar(None if items is None else _ids(items), flags, sink))
+        return table.drop_columns("target_item_id") if single and out is None else table
 
     def score(self, pairs, out=None, **options):
         """As penchant.score."""
@@ -192,6 +198,36 @@ class Model(_Artefact):
         if self.manifest.get("best_validation") is not None:
             facts.append((f"validation {self.manifest.get('validation_metric', '')}", f"{self.manifest['best_validation']:.4f}"))
         return facts
+
+
+def _ids(values):
+    """Raw ids of one, or of some."""
+    values = _plain(values)
+    return [values] if isinstance(values, str) else [str(value) for value in (values if hasattr(values, "__iter__") else [values])]
+
+
+def _list_flags(k, only_items, exclude, where, at_most, unknown, out):
+    flags = _core.ListFlags()
+    flags.k = k
+    for value, of_file, in_memory in ((only_items, "only_items", "only_ids"), (exclude, "exclude", "exclude_ids")):
+        if isinstance(value, (str, os.PathLike)):
+            setattr(flags, of_file, os.fspath(value))
+        elif value is not None:
+            setattr(flags, in_memory, _ids(value))
+    flags.where = where or ""
+    if isinstance(at_most, dict):
+        at_most = [f"{attribute}={most}" for attribute, most in at_most.items()]
+    flags.at_most = [at_most] if isinstance(at_most, str) else list(at_most or [])
+    flags.unknown = unknown or "error"
+    flags.out = os.fspath(out) if out is not None else ""
+    return flags
+
+
+def _lists(facts, table):
+    """The table, or what was said of the file."""
+    import pyarrow
+
+    return json.loads(facts) if table is None else pyarrow.table(table)
 
 
 def _plain(values):

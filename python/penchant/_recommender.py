@@ -93,10 +93,7 @@ class Recommender:
         users = [userid] if single else list(userid)
         seen = "mask" if filter_already_liked_items else "keep"
         if user_items is None:
-            table = self.model_.recommend([str(user) for user in users], N, seen=seen, progress=False)
-            lists = {}
-            for user, item, score in zip(*(table[name].to_pylist() for name in ("user_id", "item_id", "score"))):
-                lists.setdefault(user, []).append((item, score))
+            lists = self._lists(self.model_.recommend([str(user) for user in users], N, seen=seen, progress=False), "user_id")
             found = [lists.get(str(user), []) for user in users]
         else:
             rows = user_items.tocsr()
@@ -114,11 +111,16 @@ class Recommender:
         import numpy
 
         single = numpy.ndim(itemid) == 0
-        found = []
-        for item in [itemid] if single else list(itemid):
-            table = self.model_.similar(item, N)
-            found.append(list(zip(table["item_id"].to_pylist(), table["score"].to_pylist())))
-        return self._arrays(found, N, single)
+        items = [itemid] if single else list(itemid)
+        lists = self._lists(self.model_.similar([str(item) for item in items], N, progress=False), "target_item_id")
+        return self._arrays([lists.get(str(item), []) for item in items], N, single)
+
+    @staticmethod
+    def _lists(table, owner):
+        lists = {}
+        for name, item, score in zip(*(table[column].to_pylist() for column in (owner, "item_id", "score"))):
+            lists.setdefault(name, []).append((item, score))
+        return lists
 
     def _arrays(self, found, count, single):
         import numpy

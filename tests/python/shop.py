@@ -44,6 +44,14 @@ def model():
     return penchant.train(dataset(), FOLDER / "shop.model", progress=False, **QUICK)
 
 
+@functools.cache
+def model_with_attributes():
+    """Of items with a category and a brand."""
+    data = penchant.ingest(files() / "events.csv", FOLDER / "attributes.data", progress=False, item_table=files() / "items.csv",
+                           **{"data.items.key": "item", "data.attributes": ["category", "brand"]}, **COLUMNS)
+    return penchant.train(data, FOLDER / "attributes.model", progress=False, **QUICK)
+
+
 class Case(unittest.TestCase):
     def assert_error(self, text, call):
         with self.assertRaises(penchant.InputError) as raised:

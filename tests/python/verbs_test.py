@@ -61,6 +61,58 @@ class Verbs(shop.Case):
             for item, row in zip(want, rows):
                 self.assertEqual(np.float32(item["score"]), np.float32(row["score"]))
 
+    def test_lists_for_many_are_the_files_of_the_command_line(self):
+        import pyarrow.ipc
+
+        items = shop.dataset().item_ids.to_pylist()
+        (shop.FOLDER / "only.txt").write_text("".join(f"{item}\n" for item in items[:60]))
+        (shop.FOLDER / "not.txt").write_text("".join(f"{item}\n" for item in items[:5]))
+        options = ["--only-items", shop.FOLDER / "only.txt", "--exclude", shop.FOLDER / "not.txt"]
+        files = {"only_items": shop.FOLDER / "only.txt", "exclude": str(shop.FOLDER / "not.txt")}
+        memory = {"only_items": items[:60], "exclude": shop.dataset().item_ids[:5]}
+        attributes = (["--where", "category != category1", "--at-most", "brand=2"], {"where": "category != category1", "at_most": {"brand": 2}})
+        for verb, call, owner, more, keywords in (
+                ("recommend", "users", "user_id", ["--seen", "mask", "--ranking", "full"], {"seen": "mask", "ranking": "full"}),
+                ("recommend", "users", "user_id", ["--seen", "keep", *attributes[0]], {"seen": "keep", **attributes[1]}),
+                ("similar", "items", "target_item_id", [], {}), ("similar", "items", "target_item_id", *attributes)):
+            model = shop.model_with_attributes()
+            ask = getattr(model, verb)
+            want = shop.FOLDER / f"{verb}.arrow"
+            shop.command_line(verb, model.data, model.path, f"--all-{call}", "--k", 7, "--out", want, "--quiet", *options, *more)
+            table = pyarrow.ipc.open_file(want).read_all()
+            self.assertEqual([owner, "item_id", "score", "rank"], table.column_names)
+            self.assertGreater(table.num_rows, 1000 if verb == "recommend" else 300)
+            got = ask(k=7, progress=False, **memory, **keywords)
+            self.assertTrue(table.equals(got))
+            self.assertEqual(b"60 ids", got.schema.metadata[b"penchant.only_items"])
+            self.assertTrue(ask(k=7, progress=False, **files, **keywords).equals(table, check_metadata=True))
+            for ending in ("parquet", "arrow", "csv", "jsonl"):
+                want, out = shop.FOLDER / f"cli.{ending}", shop.FOLDER / f"python.{ending}"
+                said = shop.as_json(verb, model.data, model.path, f"--all-{call}", "--k", 7, "--out", want, *options, *more)
+                facts = ask(k=7, out=out, progress=False, **files, **keywords)
+                self.assertEqual(said | {"out": str(out)}, facts)
+                self.assertEqual(want.read_bytes(), out.read_bytes())
+
+    def test_lists_for_some(self):
+        users = shop.dataset().user_ids.to_pylist()
+        all_of_them = shop.model().recommend(k=3, progress=False).to_pylist()
+        with self.assertWarnsRegex(penchant.PenchantWarning, r"^users\[2\]: 1 id that came before left out$"):
+            some = shop.model().recommend([users[4], users[2], users[4], "nobody"], k=3, unknown="skip")
+        self.assertEqual([row for user in (users[4], users[2]) for row in all_of_them if row["user_id"] == user], some.to_pylist())
+        self.assertEqual(0, shop.model().recommend([], progress=False).num_rows)
+        with self.assertRaisesRegex(penchant.InputError, r"^users\[1\]: unknown user 'nobody'"):
+            shop.model().recommend([users[0], "nobody"], progress=False)
+        item = shop.dataset().item_ids[3].as_py()
+        near = shop.model().similar([item, shop.dataset().item_ids[1].as_py()], 4, progress=False)
+        self.assertEqual(shop.model().similar(item, 4, progress=False), near.slice(0, 4).drop_columns("target_item_id"))
+        other = near["item_id"][0].as_py()
+        history = shop.model().recommend(history=[item], k=2, exclude=[item], only_items=[item, other], seen="keep", progress=False)
+        self.assertEqual([other], history["item_id"].to_pylist())
+        self.assert_error("recommend: out is for users, not for a history",
+                          lambda: shop.model().recommend(history=[item], out="x.csv", progress=False))
+        self.assert_error(shop.command_line("recommend", shop.dataset().path, shop.model().path, "--all-users", "--out", "x.xlsx", code=2),
+                          lambda: shop.model().recommend(out="x.xlsx", progress=False))
+
     def test_recommend_for_all_and_for_a_history(self):
         table = penchant.recommend(shop.dataset(), shop.model(), k=2, progress=False)
         self.assertEqual(2 * shop.dataset().num_users, table.num_rows)

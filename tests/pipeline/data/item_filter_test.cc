@@ -173,6 +173,26 @@ TEST_F(ItemFilterFiles, UnknownIdsAreNamedOrLeftOut) {
   EXPECT_THAT(input_error_of([&] { choose_items(dataset_, options); }), HasSubstr("holds no id"));
 }
 
+TEST_F(ItemFilterFiles, IdsInMemoryAreThoseOfAFile) {
+  ItemFilterOptions options;
+  options.only_ids = {"c", "b", "c", "a"};
+  EXPECT_THAT(*choose_items(dataset_, options).allowed, ElementsAre(0, 1, 2));
+  options.exclude_ids = {"b"};
+  EXPECT_THAT(*choose_items(dataset_, options).allowed, ElementsAre(0, 2));
+  options.exclude_ids = {"b", "zz"};
+  EXPECT_THAT(input_error_of([&] { choose_items(dataset_, options); }),
+              AllOf(HasSubstr("exclude[1]: unknown item 'zz'"), HasSubstr("unknown skip")));
+  options.unknown = UnknownRawIds::skip;
+  EXPECT_THAT(*choose_items(dataset_, options).allowed, ElementsAre(0, 2));
+  options.only_ids->clear();
+  EXPECT_THAT(input_error_of([&] { choose_items(dataset_, options); }),
+              HasSubstr("no item of the catalogue passes"));
+  const std::vector<std::string> repeated = {"a", "b", "a", "b"};
+  const IdFile list = find_raw_ids(repeated, dataset_.items, "item", UnknownRawIds::error, "items");
+  EXPECT_THAT(list.ids, ElementsAre(0, 1));
+  EXPECT_EQ(list.repeated, "items[2]: 2 ids that came before left out");
+}
+
 TEST_F(ItemFilterFiles, LimitsNeedAnAttributeWithValuesAndANumber) {
   ItemFilterOptions options;
   options.at_most = {"brand=2"};

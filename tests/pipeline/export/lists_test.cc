@@ -287,9 +287,9 @@ class ListFiles : public ManyLists {
                              fmt::format("{}", entry.score), fmt::format("{}", ++rank)});
       }
     }
-    return write_lists(*lists, {"user_id", dataset().users, users_asked_}, dataset().items,
-                       {{"penchant.score", "inner product"}, {"penchant.model_hash", "00"}},
-                       at(name), progress);
+    const auto file = make_ranked_file(
+        at(name), "user_id", {{"penchant.score", "inner product"}, {"penchant.model_hash", "00"}});
+    return write_lists(*lists, {dataset().users, users_asked_}, dataset().items, *file, progress);
   }
   std::vector<NodeId> users_asked_ = {5, 2};
   std::vector<std::vector<std::string>> expected_;  ///< rows

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/workflow/many_lists.h"
+
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "graph/enum_names.h"
+#include "pipeline/artifact/memory.h"
+#include "pipeline/artifact/version.h"
+#include "pipeline/data/known_rows.h"
+
+namespace penchant::pipeline {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void add_facts(ManyLists& many, const Model& model, const ItemFilterOptions& filter,
+               const char* verb) {
+  many.facts = {{"penchant.lists", verb},
+                {"penchant.version", kVersion},
+                {"penchant.score", many.lists->score()},
+                {"penchant.k", fmt::format("{}", many.k)},
+                {"penchant.model", model.name()},
+                {"penchant.model_hash", model.hash()},
+                {"penchant.data_hash", model.dataset().hash}};
+  const auto add = [&](const char* key, const std::string& text) {
+    if (!text.empty()) many.facts.emplace_back(key, text);
+  };
+  const auto ids = [](const fs::path& file, const auto& given) {
+    return given ? fmt::format("{} ids", given->size()) : file.string();
+  };
+  add("penchant.only_items", ids(filter.only_items, filter.only_ids));
+  add("penchant.exclude", ids(filter.exclude, filter.exclude_ids));
+  add("penchant.where", filter.where);
+  std::string limits;
+  for (const std::string& text : filter.at_most) limits += (limits.empty() ? "" : " ") + text;
+  add("penchant.at_most", limits);
+}
+
+ListCounts write_owners(ManyLists& many, const Dataset& dataset, RankedFile& file,
+                        Progress& progress) {
+  if (!many.owners.repeated.empty()) progress.warn(many.owners.repeated);
+  progress.note(fmt::format("lists of {} for {} {}s, up to {} at a time: about {} beside the model",
+                            many.k, many.owners.ids.size(), many.kind, many.lists->block_size(),
+                            bytes_text(many.lists->memory())));
+  const graph::Dictionary& raw_ids = many.kind == "user" ? dataset.users : dataset.items;
+  return write_lists(*many.lists, {raw_ids, many.owners.ids}, dataset.items, file, progress);
+}
+
+const char* owner_column(const ManyLists& many) {
+  return many.kind == "user" ? "user_id" : "target_item_id";
+}
+
+}  // namespace
+
+ManyLists lists_of_users(const Model& model, const ListOptions& options,
+                         const ItemFilterOptions& filter, IdFile users) {
+  ManyLists many = {user_lists(model, options, choose_items(model.dataset(), filter)),
+                    std::move(users),
+                    "user",
+                    options.k,
+                    {}};
+  add_facts(many, model, filter, "recommend");
+  many.facts.emplace_back("penchant.ranking", enum_name(options.ranking));
+  const bool masks = leaves_out_seen(model.dataset(), options.seen_items);
+  many.facts.emplace_back("penchant.seen_items", masks ? "mask" : "keep");
+  return many;
+}
+
+ManyLists lists_near_items(const Model& model, std::int64_t k, const ItemFilterOptions& filter,
+                           IdFile items) {
+  ManyLists many = {similar_lists(model, k, choose_items(model.dataset(), filter)),
+                    std::move(items),
+                    "item",
+                    k,
+                    {}};
+  add_facts(many, model, filter, "similar");
+  return many;
+}
+
+ListCounts write_many(ManyLists& many, const Dataset& dataset, const fs::path& out,
+                      Progress& progress) {
+  progress.begin("lists");
+  const auto file = make_ranked_file(out, owner_column(many), many.facts);
+  const ListCounts counts = write_owners(many, dataset, *file, progress);
+  progress.end(fmt::format("{} lists, {} rows, in {}", counts.lists, counts.rows, out.string()));
+  return counts;
+}
+
+ListCounts write_many(ManyLists& many, const Dataset& dataset, Frame& out, Progress& progress) {
+  progress.begin("lists");
+  const auto file = make_ranked_frame(out, owner_column(many), many.facts);
+  const ListCounts counts = write_owners(many, dataset, *file, progress);
+  progress.end(fmt::format("{} lists, {} rows", counts.lists, counts.rows));
+  return counts;
+}
+
+nlohmann::json many_json(const ManyLists& many, const ListCounts& counts, const fs::path& out) {
+  return {{"out", out.string()},
+          {"score", many.lists->score()},
+          {"lists", counts.lists},
+          {"rows", counts.rows},
+          {"short_lists", counts.short_lists},
+          {"unknown", many.owners.num_unknown},
+          {"repeated", many.owners.num_repeated},
+          {"memory_bytes", many.lists->memory()}};
+}
+
+}  // namespace penchant::pipeline
