@@ -20,6 +20,7 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/tables/arrow_status.h"
+#include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {

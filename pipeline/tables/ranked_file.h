@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/tables/frames.h"
-
 namespace penchant::pipeline {
+
+struct Frame;  // pipeline/tables/frames.h
 
 /// Rows of one block; all four have as many.
 struct RankedRows {

@@ -9,6 +9,7 @@
 #include "pipeline/artifact/memory.h"
 #include "pipeline/artifact/version.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/tables/frames.h"
 
 namespace penchant::pipeline {
 

@@ -16,10 +16,11 @@
 #include "pipeline/export/lists.h"
 #include "pipeline/model/lists.h"
 #include "pipeline/model/model.h"
-#include "pipeline/tables/frames.h"
 #include "pipeline/tables/ranked_file.h"
 
 namespace penchant::pipeline {
+
+struct Frame;  // pipeline/tables/frames.h
 
 /// Lists that are about to be made of a model, which must outlive them.
 struct ManyLists {
