@@ -97,8 +97,7 @@ double largest_singular_value(const CsrView& rows) {
   constexpr int kPowers = 20;
   const auto num_items = static_cast<std::size_t>(rows.num_cols);
   std::vector<double> x(num_items, 1.0);
-  double bound = 0.0;
-  for (int step = 0; step < kPowers; ++step) {
+  for (int step = 0;; ++step) {
     std::vector<double> next(num_items, 0.0);
     for (std::int64_t user = 0; user < rows.num_rows; ++user) {
       const auto begin = rows.offsets[static_cast<std::size_t>(user)];
@@ -111,14 +110,14 @@ double largest_singular_value(const CsrView& rows) {
     }
     const double size = *std::max_element(next.begin(), next.end());
     if (!(size > 0.0)) return 1.0;
-    bound = 0.0;
-    for (std::size_t i = 0; i < num_items; ++i) {
-      if (next[i] > 0.0) bound = std::max(bound, next[i] / x[i]);
-      // Small parts of the graph fade; a floor keeps their quotients finite.
-      x[i] = std::max(next[i] / size, 1e-12);
+    if (step == kPowers) {
+      double bound = 0.0;
+      for (std::size_t i = 0; i < num_items; ++i) bound = std::max(bound, next[i] / x[i]);
+      return std::sqrt(bound);
     }
+    // Small parts of the graph fade; a floor keeps their quotients finite.
+    for (std::size_t i = 0; i < num_items; ++i) x[i] = std::max(next[i] / size, 1e-12);
   }
-  return std::sqrt(bound);
 }
 
 /// Of all; each of the small whole degrees, which most are, is computed once.

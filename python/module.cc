@@ -240,10 +240,7 @@ class OpenModel {
                                       nb::object sink) {
     return without_lock(std::move(sink), [&](Progress& progress) {
       const Config config = config_for(sources, "recommend", progress);
-      // Someone new has no vector that was learned: all that the model knows ranks best.
-      const bool asked = !flags.ranking.empty() || config.given.contains("evaluate.ranking");
-      const auto by =
-          asked ? pipeline::chosen_ranking(flags.ranking, config) : pipeline::Ranking::full;
+      const auto by = pipeline::chosen_history_ranking(flags.ranking, config);
       const std::vector<std::string_view> raw(history.begin(), history.end());
       const std::lock_guard lock(mutex_);
       const pipeline::ItemChoice choice = choose_items(loaded_->dataset, flags.filter());

@@ -14,6 +14,7 @@
 #include "pipeline/artifact/library_versions.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/artifact/version.h"
+#include "pipeline/tables/csv_cell.h"
 #include "pipeline/training/train_options.h"
 
 namespace penchant::pipeline {
@@ -79,11 +80,10 @@ ordered_json row_json(const BenchRow& row) {
 
 std::string csv_cell(const ordered_json& value) {
   if (!value.is_string()) return value.dump();
-  std::string text = value.get<std::string>();
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  for (std::size_t place = 0; (place = text.find('"', place)) != std::string::npos; place += 2)
-    text.insert(place, 1, '"');
-  return fmt::format("\"{}\"", text);
+  std::string cell;
+  append_csv_cell(value.get_ref<const std::string&>(),
+                  [&](std::string_view piece) { cell += piece; });
+  return cell;
 }
 
 std::string time_text(double seconds) {

@@ -202,9 +202,8 @@ void add_recommend_verb(CLI::App& program, Invocation& invocation) {
     options.k = flags->k;
     options.seen_items = flags->seen.empty() ? config.evaluate.seen_items
                                              : parse_enum<SeenItems>(flags->seen, "--seen");
-    // Someone new has no vector that was learned: all that the model knows ranks best.
-    const bool asked = !flags->ranking.empty() || config.given.contains("evaluate.ranking");
-    options.ranking = by_history && !asked ? Ranking::full : chosen_ranking(flags->ranking, config);
+    options.ranking = by_history ? chosen_history_ranking(flags->ranking, config)
+                                 : chosen_ranking(flags->ranking, config);
     if (many) return recommend_many(config, *flags, options, invocation);
     recommend_one(config, *flags, options, by_history, invocation);
   });

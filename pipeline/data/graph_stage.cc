@@ -210,6 +210,14 @@ graph::UserItemGraph make_user_item_graph(const graph::TrainingPart& train, cons
   return graph;
 }
 
+Graphs weighed(const Graphs& graphs, graph::EdgeWeight weight, const Dataset& dataset,
+               KnownPart known) {
+  GraphOptions options = graphs.options;
+  options.user_item.weight = weight;
+  graph::UserItemGraph user_item = make_known_links(dataset, known, options);
+  return {std::move(options), std::move(user_item), graphs.item, {}};
+}
+
 graph::UserItemGraph make_known_links(const Dataset& dataset, KnownPart known,
                                       const GraphOptions& options) {
   const bool both = known == KnownPart::train_and_validation;

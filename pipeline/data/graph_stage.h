@@ -44,6 +44,10 @@ graph::UserItemGraph make_known_links(const Dataset& dataset, KnownPart known,
 Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
                    const GraphOptions& options);
 
+/// The same graphs with repeated rows weighed in another way; `known` is what they are of.
+Graphs weighed(const Graphs& graphs, graph::EdgeWeight weight, const Dataset& dataset,
+               KnownPart known);
+
 /// Builds, writes X.data/graph (with statistics) and returns both graphs. `stamp`: what `penchant
 /// run` made them from (artifact.h).
 Graphs build_graphs(const std::filesystem::path& data_directory, const Dataset& dataset,

@@ -15,6 +15,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/data/raw_ids.h"
+#include "pipeline/tables/csv_cell.h"
 #include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/typed_rows.h"
@@ -38,20 +39,11 @@ struct ScoredRows {
 };
 using WriteRows = std::function<void(const ScoredRows&)>;
 
-/// RFC 4180: quoted where the text holds a comma, a quote or a line break. Null is nothing; with
-/// `quote_empty`, a text without letters is "".
+/// Null is nothing; with `quote_empty`, a text without letters is "".
 void write_cell(std::ostream& out, std::string_view text, bool quote_empty = false) {
-  const bool plain = text.find_first_of(",\"\r\n") == std::string_view::npos;
-  if (plain && !(quote_empty && text.empty() && text.data() != nullptr)) {
-    out << text;
-    return;
-  }
-  out << '"';
-  for (const char c : text) {
-    if (c == '"') out << '"';
-    out << c;
-  }
-  out << '"';
+  append_csv_cell(
+      text, [&](std::string_view piece) { out << piece; },
+      quote_empty && text.empty() && text.data() != nullptr);
 }
 
 void write_csv_rows(std::ostream& out, const ScoredRows& scored) {

@@ -17,6 +17,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model.h"
@@ -216,21 +217,6 @@ void write_distilled(const fs::path& file, ConstFloatView users, ConstFloatView 
   });
 }
 
-namespace {
-
-/// Whose graphs are its own: what they weigh is not what those of the others weigh.
-FinishedVectors member_filter_vectors(const fs::path& folder, const json& manifest,
-                                      const Dataset& dataset, Backend& backend) {
-  const bool saw_validation = manifest.at("trained_on") == "train+validation";
-  const Graphs own =
-      make_graphs(saw_validation ? train_and_validation(dataset) : dataset.split.train, dataset,
-                  graph_options_from_json(manifest.at("graph_options")));
-  const json& model = manifest.at("model");
-  return filter_vectors(*load_filter(folder, model, own.user_item, backend), model, own, backend);
-}
-
-}  // namespace
-
 FinishedVectors auto_vectors(const fs::path& model_directory, const json& manifest,
                              const Dataset& dataset, const Graphs& graphs, Backend& backend,
                              KnownPart known) {
@@ -260,10 +246,18 @@ FinishedVectors auto_vectors(const fs::path& model_directory, const json& manife
   }
   const fs::path folder = model_directory / members_of(model).front().folder;
   const json trained = read_manifest(folder, kModelArtifact);
+  // A member's graphs may be weighed in another way.
+  const bool saw_validation = trained.at("trained_on") == "train+validation";
+  const graph::EdgeWeight weight =
+      graph_options_from_json(trained.at("graph_options")).user_item.weight;
   FinishedVectors vectors =
-      trained.at("model").at("kind") == enum_name(models::ModelKind::graph_filter)
-          ? member_filter_vectors(folder, trained, dataset, backend)
-          : trained_vectors(folder, trained, dataset, graphs, backend, known);
+      weight == graphs.options.user_item.weight
+          ? derive_vectors(folder, trained, dataset, graphs, backend, known)
+          : derive_vectors(
+                folder, trained, dataset,
+                weighed(graphs, weight, dataset,
+                        saw_validation ? KnownPart::train_and_validation : KnownPart::train),
+                backend, known);
   append_popularity(graphs.user_item, mixture.popularity_weight, backend, vectors.users,
                     vectors.items);
   vectors.layout.popularity_column = mixture.popularity_weight != 0.0;

@@ -32,15 +32,16 @@ void require_data(const fs::path& model_directory, const json& manifest, const D
 }
 
 FinishedVectors derive_vectors(const fs::path& model_directory, const json& manifest,
-                               const Dataset& dataset, const Graphs& graphs, Backend& backend) {
+                               const Dataset& dataset, const Graphs& graphs, Backend& backend,
+                               KnownPart known) {
   const json& model = manifest.at("model");
   if (model.at("kind") == enum_name(models::ModelKind::graph_filter)) {
     return filter_vectors(*load_filter(model_directory, model, graphs.user_item, backend), model,
                           graphs, backend);
   }
   if (model.at("kind") == enum_name(models::ModelKind::automatic))
-    return auto_vectors(model_directory, manifest, dataset, graphs, backend);
-  return trained_vectors(model_directory, manifest, dataset, graphs, backend);
+    return auto_vectors(model_directory, manifest, dataset, graphs, backend, known);
+  return trained_vectors(model_directory, manifest, dataset, graphs, backend, known);
 }
 
 void finish_model(ArtifactWriter& writer, json manifest, const Dataset& dataset,

@@ -11,6 +11,7 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
@@ -19,10 +20,12 @@ namespace penchant::pipeline {
 void require_data(const std::filesystem::path& model_directory, const nlohmann::json& manifest,
                   const Dataset& dataset);
 
-/// The vectors by the weights in the folder and the manifest. `graphs`: what it was trained on.
+/// The vectors by the weights in the folder and the manifest. `graphs`: what it was trained on;
+/// `known` is what a network knows of users.
 FinishedVectors derive_vectors(const std::filesystem::path& model_directory,
                                const nlohmann::json& manifest, const Dataset& dataset,
-                               const Graphs& graphs, kernels::Backend& backend);
+                               const Graphs& graphs, kernels::Backend& backend,
+                               KnownPart known = KnownPart::train_and_validation);
 
 /// Stores the vectors beside the weights that have been written and finishes the model.
 void finish_model(ArtifactWriter& writer, nlohmann::json manifest, const Dataset& dataset,

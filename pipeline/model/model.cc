@@ -166,9 +166,7 @@ void Model::Impl::own_users() {
   if (is_taught()) return;
   const Dataset& data = all_of_it();
   const Graphs graphs = make_graphs_of(data);
-  users.own((is_automatic() ? auto_vectors(directory, manifest, data, graphs, backend, known)
-                            : trained_vectors(directory, manifest, data, graphs, backend, known))
-                .users);
+  users.own(derive_vectors(directory, manifest, data, graphs, backend, known).users);
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

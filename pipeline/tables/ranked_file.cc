@@ -20,6 +20,7 @@
 #include "graph/error.h"
 #include "graph/files.h"
 #include "pipeline/tables/arrow_status.h"
+#include "pipeline/tables/csv_cell.h"
 #include "pipeline/tables/frames.h"
 #include "pipeline/tables/tables.h"
 
@@ -141,17 +142,6 @@ class RankedFrame final : public RankedFile {
   RankedBatches batches_;
 };
 
-/// RFC 4180: quoted where the text holds a comma, a quote or a line break.
-void append_csv_cell(fmt::memory_buffer& out, std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return out.append(text);
-  out.push_back('"');
-  for (const char c : text) {
-    if (c == '"') out.push_back('"');
-    out.push_back(c);
-  }
-  out.push_back('"');
-}
-
 void append_json_text(fmt::memory_buffer& out, std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
     return c >= ' ' && c < 0x7F && c != '"' && c != '\\';
@@ -190,9 +180,10 @@ class RankedTextFile final : public RankedFile {
   static constexpr std::size_t kFlushedBytes = std::size_t{1} << 20;
 
   void append_csv(const RankedRows& rows, std::size_t i) {
-    append_csv_cell(buffer_, rows.owners[i]);
+    const auto append = [this](std::string_view piece) { buffer_.append(piece); };
+    append_csv_cell(rows.owners[i], append);
     buffer_.push_back(',');
-    append_csv_cell(buffer_, rows.items[i]);
+    append_csv_cell(rows.items[i], append);
     fmt::format_to(std::back_inserter(buffer_), ",{},{}\n", rows.scores[i], rows.ranks[i]);
   }
   void append_json(const RankedRows& rows, std::size_t i) {

@@ -62,13 +62,9 @@ TrainReport AutoMembers::make(const TrainOptions& options, const Graphs& graphs,
                               const fs::path& folder, const std::optional<Refit>& refit) {
   if (!is_filter(options))
     return train_vectors(dataset_, graphs, options, "", folder, backend_, progress_, refit);
-  // How often a user had an item says more than whether.
-  GraphOptions counts = graphs.options;
-  counts.user_item.weight = graph::EdgeWeight::log_sum;
-  const Graphs counted =
-      make_graphs(part == KnownPart::train ? dataset_.split.train : train_and_validation(dataset_),
-                  dataset_, counts);
   progress_.update(0, 0, "vectors of a ridge regression");
+  // How often a user had an item says more than whether.
+  const Graphs counted = weighed(graphs, graph::EdgeWeight::log_sum, dataset_, part);
   return make_filter(dataset_, counted, part, options, folder, backend_, progress_);
 }
 

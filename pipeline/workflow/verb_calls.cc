@@ -31,6 +31,11 @@ Ranking chosen_ranking(const std::string& text, const Config& config) {
   return text.empty() ? config.evaluate.ranking : parse_enum<Ranking>(text, "--ranking");
 }
 
+Ranking chosen_history_ranking(const std::string& text, const Config& config) {
+  const bool asked = !text.empty() || config.given.contains("evaluate.ranking");
+  return asked ? chosen_ranking(text, config) : Ranking::full;
+}
+
 json ingest_json(const IngestReport& report, const fs::path& out) {
   return {{"out", out.string()},
           {"rows", to_json(report.rows)},

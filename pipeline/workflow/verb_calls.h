@@ -48,6 +48,9 @@ auto answer_by_one_version(const std::string& data, const std::string& model, An
 
 /// `text`, of the option --ranking, or without it evaluate.ranking.
 Ranking chosen_ranking(const std::string& text, const Config& config);
+/// The same for someone new, who has no vector that was learned: without either, all that the model
+/// knows ranks best.
+Ranking chosen_history_ranking(const std::string& text, const Config& config);
 
 /// What ingest says as JSON.
 nlohmann::json ingest_json(const IngestReport& report, const std::filesystem::path& out);

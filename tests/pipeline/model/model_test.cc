@@ -89,7 +89,6 @@ class Models : public penchant::testing::SmallShopTest {
     return model.saw_validation() ? KnownPart::train_and_validation : KnownPart::train;
   }
   Model open(const std::string& name) { return Model::open(at(name), dataset(), backend()); }
-  json manifest(const std::string& name) const { return read_manifest(at(name), kModelArtifact); }
   FinishedVectors derived(const std::string& name) {
     const Graphs merged = make_graphs(train_and_validation(dataset()), dataset(), graphs().options);
     return derive_vectors(at(name), manifest(name), dataset(),

@@ -51,6 +51,10 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
+nlohmann::json manifest_of(const fs::path& artefact) {
+  return nlohmann::json::parse(read_text(artefact / "manifest.json"));
+}
+
 void write_text(const fs::path& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary);
   file << text;

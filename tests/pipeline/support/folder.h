@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <nlohmann/json.hpp>
+
 namespace penchant::testing {
 
 /// A fresh folder that is removed with everything in it.
@@ -22,6 +24,8 @@ class TemporaryFolder {
 };
 
 std::string read_text(const std::filesystem::path& path);
+/// manifest.json of an artefact.
+nlohmann::json manifest_of(const std::filesystem::path& artefact);
 void write_text(const std::filesystem::path& path, std::string_view text);
 
 /// `text` as a gzip or zstd file: stored, not packed, which every reader of the formats must take.

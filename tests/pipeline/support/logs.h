@@ -33,6 +33,7 @@ pipeline::IngestOptions everything_in_train();
 class IngestTest : public ::testing::Test {
  protected:
   std::filesystem::path at(const std::string& name) const { return folder_.path() / name; }
+  nlohmann::json manifest(const std::string& name) const { return manifest_of(at(name)); }
   std::filesystem::path write(const std::string& name, std::string_view text) const;
   /// Ingests and reads the artefact back. The report stays in `report_`, what was warned of in
   /// `warnings_`.

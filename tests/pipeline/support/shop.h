@@ -25,6 +25,7 @@ class SmallShopTest : public ::testing::Test {
   /// The artefact.
   static std::filesystem::path data_path() { return shop_->folder.path() / "shop.data"; }
   std::filesystem::path at(const std::string& name) const { return folder_.path() / name; }
+  nlohmann::json manifest(const std::string& name) const { return manifest_of(at(name)); }
 
   /// A recipe of a few short epochs with several steps each.
   static pipeline::TrainOptions recipe();

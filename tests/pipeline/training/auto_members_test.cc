@@ -62,9 +62,6 @@ class Walks : public penchant::testing::IngestTest {
     options.validation_metric = "ndcg@10";
     return options;
   }
-  json manifest(const std::string& name) const {
-    return json::parse(read_text(at(name) / "manifest.json"));
-  }
 };
 
 /// By a mixture of networks, and by the vectors that learnt it.

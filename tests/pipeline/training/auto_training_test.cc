@@ -57,9 +57,6 @@ class AutoTraining : public penchant::testing::SmallShopTest {
     options.distil = true;
     return options;
   }
-  json manifest(const std::string& name) const {
-    return json::parse(read_text(at(name) / "manifest.json"));
-  }
   std::vector<json> lines(const std::string& name, const std::string& phase) const {
     std::vector<json> found;
     std::ifstream file(at(name) / "metrics.jsonl");

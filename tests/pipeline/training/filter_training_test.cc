@@ -33,9 +33,6 @@ class FilterTraining : public penchant::testing::SmallShopTest {
     options.model.embedding_dim = 12;
     return options;
   }
-  json manifest(const std::string& name) const {
-    return json::parse(read_text(at(name) / "manifest.json"));
-  }
   std::vector<json> trials(const std::string& name) const {
     std::vector<json> lines;
     std::ifstream file(at(name) / "metrics.jsonl");
@@ -157,6 +154,28 @@ TEST_F(FilterTraining, RecommendationsAreTheScorersBest) {
     EXPECT_EQ(best[j].score, scores.view()(best[j].item, 0));
     EXPECT_GE(best[j - (j > 0 ? 1 : 0)].score, best[j].score);
   }
+}
+
+TEST_F(FilterTraining, ARidgeRegressionChoosesItsLambdaAndHasVectors) {
+  TrainOptions options = filter_recipe();
+  options.filter.kind = models::FilterKind::ridge;
+  const TrainReport report = train(options, "m");
+  EXPECT_THAT(report.chosen, HasSubstr("ridge, lambda "));
+  EXPECT_GT(trials("m").size(), 1U) << "lambda is chosen";
+  EXPECT_EQ(manifest("m")["model"]["filter"]["rank"], 12);
+  EvaluateOptions evaluation;
+  evaluation.ranking = Ranking::full;
+  const EvaluateReport evaluated = evaluate(load("m"), evaluation, silent_progress());
+  EXPECT_GT(evaluated.metrics.at("ndcg@20"), 0.9 * evaluated.full.at("ndcg@20"));
+
+  // Beside vectors, where somebody asks for it.
+  options.model.kind = models::ModelKind::automatic;
+  options.filter.ridge = 30.0F;
+  options.filter.rank = 16;
+  options.distil = false;
+  train(options, "auto");
+  EXPECT_EQ(manifest("auto")["model"]["filter"]["kind"], "ridge");
+  EXPECT_EQ(load("auto").recommend("u3", 5, SeenItems::automatic, Ranking::full).size(), 5U);
 }
 
 TEST_F(FilterTraining, ALinearFilterHasVectorsUnlessToldOtherwise) {

@@ -51,9 +51,6 @@ class Trainer : public penchant::testing::SmallShopTest {
   std::string weights(const std::string& name) const {
     return read_text(at(name) / "weights.safetensors");
   }
-  json manifest(const std::string& name) const {
-    return json::parse(read_text(at(name) / "manifest.json"));
-  }
   double validation_of(const std::string& name, Ranking ranking = Ranking::full) {
     EvaluateOptions options;
     options.part = HeldOut::validation;
