@@ -54,9 +54,6 @@ namespace {
 /// vectors that learn the sum keep 4 (docs/decisions/0038-networks-in-the-mixture.md).
 constexpr double kFurtherNetworks = 0.02;
 
-/// Budgets after which vectors no longer begin to learn the mixture's ranking.
-constexpr double kLatestDistillation = 1.5;
-
 std::string describe_plan(const AutoPlan& plan) {
   std::string text;
   if (plan.networks > 0) {
@@ -382,9 +379,9 @@ class AutoTrainer {
     return std::make_shared<ScoreTable>(mixed, selection().task, backend_);
   }
 
-  /// Validation can judge it, the budget allows it, there are vectors to start from, and the
-  /// ranking is no inner product of these already. Columns of new items would have to be learnt
-  /// too.
+  /// Validation can judge it, it is planned, there are vectors to start from, and the ranking is no
+  /// inner product of these already. Columns of new items would have to be learnt too. A machine
+  /// slower than the plan's is no reason: what people carry away would be far worse for a few seconds.
   bool can_distil() {
     if (!validates_ || plan_.distilled_users == 0 || options_.model.new_item_columns > 0)
       return false;
@@ -392,13 +389,7 @@ class AutoTrainer {
     if (!mixture.vectors && state_.filter->rank == 0) return false;
     const bool inner_product =
         mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F;
-    if (inner_product && state_.members->size() == 1 && !adds_networks()) return false;
-    // Members are trained once more in any case, which takes longer than learning their ranking: a
-    // machine slower than the plan's must not end in vectors that are far worse for a few seconds.
-    const bool far_behind =
-        elapsed() > kLatestDistillation * static_cast<double>(options_.budget.seconds);
-    if (far_behind) state_.cut_short = true;
-    return !far_behind;
+    return !inner_product || state_.members->size() > 1 || adds_networks();
   }
 
   /// Further networks join the sum in the end: what vectors learn then is better than what they can

@@ -518,6 +518,21 @@ TEST(AutoPlan, VectorsLearnTheMixtureOfALargeCatalogueOfFewUsersInAMinute) {
   EXPECT_LE(plan.seconds, 60.0);
 }
 
+/// A quarter of it, products sold ten times: what is left of 30 s is too little for 160 epochs.
+TEST(AutoPlan, VectorsLearnTheMixtureForFewerEpochsWhereThereIsLessTime) {
+  PlanSizes sizes = gowalla();
+  sizes.num_users = 2'310;
+  sizes.num_items = 8'616;
+  sizes.num_entries = 158'712;
+  sizes.propagated = 2 * sizes.num_entries;
+  sizes.steps_per_epoch = 78;
+  sizes.repeats = true;
+  const AutoPlan plan = plan_auto(sizes, 30.0);
+  EXPECT_GT(plan.distilled_users, 0);
+  EXPECT_LT(plan.distilled_epochs, 160);
+  EXPECT_LE(plan.seconds, 30.0);
+}
+
 TEST(AutoPlan, CountsWhatIsTriedBesideTheMixture) {
   PlanSizes sizes = gowalla();
   const AutoPlan without = plan_auto(sizes, 1e6);
