@@ -30,3 +30,11 @@ __all__ = [
     "Dataset", "DeviceError", "InputError", "Metrics", "Model", "PenchantWarning", "Recommender", "__version__",
     "embed", "evaluate", "ingest", "recommend", "report", "score", "similar", "train",
 ]
+
+
+def __getattr__(name):
+    if name == "handoff":  # imports NumPy, as nothing else here does
+        import importlib
+
+        return importlib.import_module(".handoff", __name__)
+    raise AttributeError(f"module 'penchant' has no attribute {name!r}")

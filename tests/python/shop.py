@@ -52,6 +52,14 @@ def model_with_attributes():
     return penchant.train(data, FOLDER / "attributes.model", progress=False, **QUICK)
 
 
+@functools.cache
+def wide_model():
+    """Of more users and items, for indexes."""
+    command_line("generate", "--out", FOLDER / "wide", "--users", 300, "--items", 1500, "--events", 12000, "--quiet")
+    data = penchant.ingest(FOLDER / "wide" / "events.csv", FOLDER / "wide.data", progress=False, **COLUMNS)
+    return penchant.train(data, FOLDER / "wide.model", progress=False, **{**QUICK, "model.embedding_dim": 32})
+
+
 class Case(unittest.TestCase):
     def assert_error(self, text, call):
         with self.assertRaises(penchant.InputError) as raised:
