@@ -12,7 +12,6 @@
 #include "graph/enum_names.h"
 #include "graph/error.h"
 #include "graph/files.h"
-#include "graph/random.h"
 #include "kernels/transfer.h"
 #include "partition/partition.h"
 #include "pipeline/artifact/interrupt.h"
@@ -24,6 +23,7 @@
 #include "pipeline/model/model.h"
 #include "pipeline/report/item_map.h"
 #include "pipeline/report/report.h"
+#include "pipeline/report/sample.h"
 
 namespace penchant::pipeline {
 
@@ -41,18 +41,6 @@ constexpr std::size_t kMostNameBytes = 80;
 constexpr std::uint64_t kMostTextBytes = std::uint64_t{64} << 20;  ///< config.toml, metrics.jsonl
 
 using graph::at;
-
-/// `count` of [0, size), drawn without repetition, ascending.
-std::vector<std::int64_t> sample(std::int64_t size, std::int64_t count, std::uint64_t substream) {
-  std::vector<std::int64_t> chosen;
-  if (size <= 0) return chosen;
-  const graph::Permutation shuffled(graph::Seed{42}, graph::Stream::validation, substream,
-                                    static_cast<std::uint64_t>(size));
-  for (std::int64_t k = 0; k < std::min(size, count); ++k)
-    chosen.push_back(static_cast<std::int64_t>(shuffled(static_cast<std::uint64_t>(k))));
-  std::sort(chosen.begin(), chosen.end());
-  return chosen;
-}
 
 /// Nodes by degree in bins [2^k, 2^(k + 1)), and those of degree 0.
 json degree_bins(const graph::CsrView& matrix) {
@@ -146,11 +134,7 @@ json json_lines(const fs::path& path) {
 }
 
 std::string short_name(const Dataset& dataset, NodeId item) {
-  std::string name = item_label(dataset, item);
-  if (name.size() <= kMostNameBytes) return name;
-  std::size_t end = kMostNameBytes;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // whole UTF-8
-  return name.substr(0, end) + "...";
+  return shortened(item_label(dataset, item), kMostNameBytes);
 }
 
 /// The attribute that colours the map: one that is called category, else the first with values.
@@ -174,9 +158,9 @@ json map_facts(const Model& model, const ReportOptions& options) {
   if (dim == 0) return map;
   kernels::Download<float> download;
   const kernels::ConstFloatView items = download(model.items().cols_of(0, dim), model.backend());
-  const std::vector<std::int64_t> shown = sample(items.rows, options.max_map_items, 102);
+  const std::vector<std::int64_t> shown = draw_sample(items.rows, options.max_map_items, 102);
   const ItemMap places =
-      map_items(items, shown, sample(items.rows, kMostOfCovariance, 101), model.backend());
+      map_items(items, shown, draw_sample(items.rows, kMostOfCovariance, 101), model.backend());
   map["variance_share"] = places.variance_share;
   map["umap"] = !places.umap.empty();
   map["num_items"] = items.rows;
@@ -234,15 +218,9 @@ json neighbour_facts(const Model& model, const ReportOptions& options) {
   const std::int64_t num_items = dataset.num_items();
   if (model.layout().width() == 0 || num_items <= options.num_neighbours) return result;
   const std::vector<std::int64_t>& counts = dataset.item_statistics.count;
-  std::vector<NodeId> by_count(at(num_items));
-  std::iota(by_count.begin(), by_count.end(), 0);
   const std::int64_t popular = std::min(num_items, options.num_neighbour_items / 2);
-  std::partial_sort(by_count.begin(), by_count.begin() + popular, by_count.end(),
-                    [&](NodeId a, NodeId b) {
-                      return counts[at(a)] != counts[at(b)] ? counts[at(a)] > counts[at(b)] : a < b;
-                    });
-  std::vector<NodeId> chosen(by_count.begin(), by_count.begin() + popular);
-  for (const std::int64_t item : sample(num_items, options.num_neighbour_items - popular, 103))
+  std::vector<NodeId> chosen = most_frequent(counts, popular);
+  for (const std::int64_t item : draw_sample(num_items, options.num_neighbour_items - popular, 103))
     chosen.push_back(static_cast<NodeId>(item));
   for (const NodeId item : chosen) {
     json neighbours = json::array();
@@ -278,7 +256,7 @@ json bias_facts(const Model& model) {
   for (std::int64_t item = 0; item < num_items; ++item)
     rows[at(group[at(item)])] += static_cast<double>(counts[at(item)]);
   std::vector<std::uint8_t> reached(at(num_items), 0);
-  const std::vector<std::int64_t> users = sample(dataset.num_users(), kMostUsersOfBias, 104);
+  const std::vector<std::int64_t> users = draw_sample(dataset.num_users(), kMostUsersOfBias, 104);
   for (const std::int64_t user : users) {
     for (const ScoredItem& item :
          model.recommend(dataset.users.raw(static_cast<NodeId>(user)), length, SeenItems::automatic,
