@@ -81,6 +81,8 @@ constexpr Entry kTable[] = {
     {"train.patience", from(0, 1'000'000)},
     {"train.checkpoint_every", from(1, 1'000'000)},
     {"evaluate.cutoffs", from(1, kIds)},
+    {"report.lookup_items", from(0, kIds)},
+    {"report.lookup_users", from(0, kIds)},
     {"run.device_index", from(0, 1023)},
     {"run.threads", from(0, kThreads)},
 };

@@ -10,7 +10,9 @@ namespace penchant::pipeline {
 void add_report_verb(CLI::App& program, Invocation& invocation) {
   const auto flags = std::make_shared<ReportFlags>();
   auto* verb = program.add_subcommand(
-      "report", "Write one HTML page about a model and its data: charts, metrics, a map of items");
+      "report",
+      "Write one HTML page about a model and its data: a look-up of items and users with their "
+      "lists, charts, metrics, a map of items");
   add_common_options(*verb, invocation);
   verb->add_option("model", flags->model, "Model (X.model)")->required();
   verb->add_option("--data", flags->data,
@@ -21,9 +23,16 @@ void add_report_verb(CLI::App& program, Invocation& invocation) {
       ->capture_default_str();
   verb->add_option("--map-items", flags->options.max_map_items, "Items on the map")
       ->capture_default_str();
+  verb->add_option("--lookup-items", flags->lookup_items,
+                   "Items that the page's look-up has lists of; 0: none; without it "
+                   "report.lookup_items (5000)");
+  verb->add_option("--lookup-users", flags->lookup_users,
+                   "Users that it has lists of; 0: none; without it report.lookup_users (2000)");
   verb->callback([flags, &invocation] {
     check_flags(*flags);
-    const Config config = invocation.config_for("report");
+    Config config = invocation.config();
+    apply_flags(*flags, config);
+    invocation.check(config, "report");
     TerminalProgress progress = invocation.progress();
     const WrittenReport page = report_by(*flags, config, progress);
     if (invocation.json) {

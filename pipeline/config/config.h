@@ -18,6 +18,7 @@
 #include "pipeline/export/embed.h"
 #include "pipeline/ingest/ingest.h"
 #include "pipeline/ingest/row_filter.h"
+#include "pipeline/report/lookup.h"
 #include "pipeline/training/recipes.h"
 #include "pipeline/training/train.h"
 
@@ -31,6 +32,7 @@ struct Config {
   TrainOptions train;
   EvaluateOptions evaluate;
   EmbedOptions embed;
+  LookupOptions lookup;
   std::vector<std::string> embed_formats = {"npy"};
   kernels::BackendOptions backend;
   /// TOML of the values that name environment variables, by key (data.attributes.0.column for a

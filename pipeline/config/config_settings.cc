@@ -350,18 +350,23 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("train.seed", train.seed, "seed of initial values and sampling"),
       PENCHANT_SETTING("evaluate.cutoffs", evaluate.cutoffs, "cut-offs K of the ranking metrics"),
       PENCHANT_SETTING("evaluate.seen_items", evaluate.seen_items,
-                       "evaluate and recommend: items a user already has: mask, keep, or auto "
-                       "(keep where 5 % of "
-                       "the held-out rows repeat some)"),
+                       "evaluate, recommend and report: items a user already has: mask, keep, or "
+                       "auto (keep where 5 % of the held-out rows repeat some)"),
       PENCHANT_SETTING("evaluate.ranking", evaluate.ranking,
-                       "evaluate, recommend and score: vectors (inner products of what embed "
-                       "writes), or full (with the filter, repeats or mixture that the model adds; "
-                       "evaluate shows both; recommend --history takes full unless this is given)"),
+                       "evaluate, recommend, score and report: vectors (inner products of what "
+                       "embed writes), or full (with the filter, repeats or mixture that the model "
+                       "adds; evaluate shows both; recommend --history takes full unless this is "
+                       "given)"),
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,
                        "AUC, MRR and mean rank, a second pass over all scores"),
       PENCHANT_SETTING("embeddings.out", embeddings_out, "where embed writes"),
       PENCHANT_SETTING("embeddings.formats", embed_formats, "list of npy and parquet, or both"),
       PENCHANT_SETTING("embeddings.type", embed.type, "float32 or float16"),
+      PENCHANT_SETTING("report.lookup_items", lookup.max_items,
+                       "items in the page's look-up, half of them the most popular, the others "
+                       "drawn at random, as many as find room (docs/bench.md); 0: none"),
+      PENCHANT_SETTING("report.lookup_users", lookup.max_users,
+                       "users in the page's look-up, likewise; 0: none"),
       PENCHANT_SETTING("run.device", backend.device, "auto, cpu or cuda"),
       PENCHANT_SETTING("run.device_index", backend.device_index,
                        "which GPU, in the driver's order; as --device cuda:1"),

@@ -258,7 +258,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"similar", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},
       {"upgrade", {"run."}, {}},
-      {"report", {"run."}, {}},
+      {"report", {"run.", "report.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"info", {"run."}, {}},
       {"generate", {"run.threads"}, {}},
       {"ablate",

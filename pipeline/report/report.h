@@ -11,7 +11,10 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "pipeline/artifact/progress.h"
+#include "pipeline/data/known_rows.h"
 #include "pipeline/model/model.h"
+#include "pipeline/model/ranking.h"
+#include "pipeline/report/lookup.h"
 
 namespace penchant::pipeline {
 
@@ -20,6 +23,9 @@ struct ReportOptions {
   std::int64_t max_map_items = 3000;     ///< shown on the map, drawn at random
   std::int64_t num_neighbour_items = 8;  ///< items whose nearest neighbours are listed
   std::int64_t num_neighbours = 5;
+  LookupOptions lookup;
+  SeenItems seen_items = SeenItems::automatic;
+  Ranking ranking = Ranking::vectors;  ///< full of a model without vectors
 };
 
 /// Everything that the page shows, as JSON: counts, distributions, curves, metrics, coordinates.

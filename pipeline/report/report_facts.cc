@@ -206,9 +206,10 @@ json map_facts(const Model& model, const ReportOptions& options) {
   return map;
 }
 
-/// A filter may have no vectors.
-Ranking shown_ranking(const Model& model) {
-  return model.layout().width() > 0 ? Ranking::vectors : Ranking::full;
+/// A filter may have no vectors, and a model nothing beside them.
+Ranking shown_ranking(const Model& model, const ReportOptions& options) {
+  if (model.layout().width() == 0) return Ranking::full;
+  return model.has_scorer() ? options.ranking : Ranking::vectors;
 }
 
 /// Half of the items among the most popular, half from the whole catalogue.
@@ -238,7 +239,7 @@ json neighbour_facts(const Model& model, const ReportOptions& options) {
 
 /// Items in ten groups of equal number, the most popular first: their share of the training rows
 /// and of the recommendations to a sample of users.
-json bias_facts(const Model& model) {
+json bias_facts(const Model& model, const ReportOptions& options) {
   const Dataset& dataset = model.dataset();
   constexpr std::int64_t kGroups = 10;
   const std::int64_t num_items = dataset.num_items();
@@ -259,8 +260,8 @@ json bias_facts(const Model& model) {
   const std::vector<std::int64_t> users = draw_sample(dataset.num_users(), kMostUsersOfBias, 104);
   for (const std::int64_t user : users) {
     for (const ScoredItem& item :
-         model.recommend(dataset.users.raw(static_cast<NodeId>(user)), length, SeenItems::automatic,
-                         shown_ranking(model))) {
+         model.recommend(dataset.users.raw(static_cast<NodeId>(user)), length, options.seen_items,
+                         shown_ranking(model, options))) {
       if (item.item == graph::kNoNode) continue;
       lists[at(group[at(item.item)])] += 1;
       reached[at(item.item)] = 1;
@@ -281,7 +282,8 @@ json metric_facts(const Model& model, const ReportOptions& options, Progress& pr
   if (dataset.split.test.empty()) return json::object();
   EvaluateOptions evaluation;
   evaluation.max_users = options.max_users;
-  evaluation.ranking = shown_ranking(model);
+  evaluation.seen_items = options.seen_items;
+  evaluation.ranking = shown_ranking(model, options);
   evaluation = evaluation.fitted(dataset.num_items(), progress);
   const EvaluateReport report = evaluate(model, evaluation, progress);
   const EvaluateReport popularity =
@@ -302,6 +304,14 @@ std::string score_text(std::span<const ScoreTerm> terms) {
     if (term.weight != 1.0) text += fmt::format("{:.4g} ", term.weight);
     text += enum_name(term.kind);
   }
+  return text;
+}
+
+std::string lookup_summary(const json& lookup) {
+  if (lookup.is_null()) return "none";
+  std::string text = fmt::format("{} items", lookup["items"]["shown"].get<std::int64_t>());
+  if (lookup.contains("users"))
+    text += fmt::format(", {} users", lookup["users"]["shown"].get<std::int64_t>());
   return text;
 }
 
@@ -336,6 +346,7 @@ json report_facts(const Model& model, const ReportOptions& options, Progress& pr
     statistics = value_of(data_directory / "graph", kGraphArtifact, "statistics");
   json facts;
   facts["title"] = model_directory.filename().string();
+  facts["data"] = (data_directory / "").parent_path().filename().string();  // also of "shop.data/"
   facts["rows"] = value_of(data_directory, kDataArtifact, "rows");
   facts["files"] = data_manifest.value("files_read", json::array());  // older programs wrote none
   facts["sizes"] = {{"users", dataset.num_users()},
@@ -351,20 +362,25 @@ json report_facts(const Model& model, const ReportOptions& options, Progress& pr
     facts["graph"] = graph_facts(graph, adjacency.view(), statistics);
     facts["partition"] = partition_facts(data_directory, adjacency.view());
   }
-  progress.update(1, 6, "graph");
+  progress.update(1, 5, "graph");
   stop_if_asked(progress);
   facts["training"] = json_lines(model_directory / kMetricsName);
   facts["stages"] = stage_facts(data_directory, data_manifest, model_manifest);
   facts["map"] = map_facts(model, options);
-  progress.update(2, 6, "map");
+  progress.update(2, 5, "map");
   stop_if_asked(progress);
   facts["neighbours"] = neighbour_facts(model, options);
-  progress.update(3, 6, "neighbours");
+  progress.update(3, 5, "neighbours");
   stop_if_asked(progress);
-  facts["bias"] = bias_facts(model);
-  progress.update(4, 6, "recommendations");
+  facts["bias"] = bias_facts(model, options);
+  progress.update(4, 5, "recommendations");
   stop_if_asked(progress);
   progress.end("data, graph and vectors");
+  progress.begin("look-up");
+  facts["lookup"] =
+      lookup_facts(model, options.lookup,
+                   {kListLength, options.seen_items, shown_ranking(model, options)}, progress);
+  progress.end(lookup_summary(facts["lookup"]));
   facts["metrics"] = metric_facts(model, options, progress);
   facts["configuration"] = text_of(model_directory / "config.toml");
   facts["versions"] = {{"penchant, data", data_manifest.at("penchant_version")},

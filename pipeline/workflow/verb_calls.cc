@@ -7,6 +7,7 @@
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
+#include "pipeline/artifact/bounds.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
@@ -136,7 +137,8 @@ json evaluated_json(const Evaluated& evaluated) {
 std::string evaluated_text(const Evaluated& evaluated) {
   std::string text = evaluation_table(evaluated.report, evaluated.baselines, evaluated.part);
   if (!evaluated.widths.empty())
-    text += "\n" + width_curve_table(evaluated.widths, evaluated.report, evaluated.part);
+    text.append(1, '\n').append(
+        width_curve_table(evaluated.widths, evaluated.report, evaluated.part));
   return text;
 }
 
@@ -191,6 +193,18 @@ void check_flags(const ReportFlags& flags) {
         fmt::format("report: --map-items is {}, expected 1 to 20000", flags.options.max_map_items));
 }
 
+void apply_flags(const ReportFlags& flags, Config& config) {
+  const auto apply = [&](const std::optional<std::int64_t>& flag, const char* key, const char* name,
+                         std::int64_t& member) {
+    if (!flag) return;
+    check_option(name, key, *flag);
+    mark_given(config, key, name);
+    member = *flag;
+  };
+  apply(flags.lookup_items, "report.lookup_items", "--lookup-items", config.lookup.max_items);
+  apply(flags.lookup_users, "report.lookup_users", "--lookup-users", config.lookup.max_users);
+}
+
 WrittenReport report_by(const ReportFlags& flags, const Config& config, Progress& progress) {
   const fs::path directory = model_folder(flags.model);
   read_manifest(directory, "model");
@@ -198,7 +212,11 @@ WrittenReport report_by(const ReportFlags& flags, const Config& config, Progress
   fs::path out = flags.out;
   if (out.empty()) out = fs::path(directory).replace_extension(".html");
   const Loaded loaded(config, data, directory, DatasetUse::everything);
-  const json facts = report_facts(loaded.model, flags.options, progress);
+  ReportOptions options = flags.options;
+  options.lookup = config.lookup;
+  options.seen_items = config.evaluate.seen_items;
+  options.ranking = config.evaluate.ranking;
+  const json facts = report_facts(loaded.model, options, progress);
   const std::string page = report_page(facts);
   write_file_atomically(out, page);
   return {out, page.size()};

@@ -102,13 +102,15 @@ ScoreOptions score_options(const ScoreFlags& flags, const Config& config);
 
 struct ReportFlags {
   std::string model, data, out;
-  ReportOptions options;
+  std::optional<std::int64_t> lookup_items, lookup_users;  ///< in place of the settings
+  ReportOptions options;  ///< but for the look-up and what ranks, which are settings
 };
 struct WrittenReport {
   std::filesystem::path out;
   std::size_t bytes = 0;
 };
 void check_flags(const ReportFlags& flags);
+void apply_flags(const ReportFlags& flags, Config& config);
 WrittenReport report_by(const ReportFlags& flags, const Config& config, Progress& progress);
 
 /// A model's folder as it is given, without a slash at its end.

@@ -77,6 +77,68 @@ TEST_F(CliReport, PageHoldsTheFacts) {
   EXPECT_NEAR(recommended, 1.0, 1e-9);
 }
 
+/// Raw ids of what a list verb says with --json.
+std::vector<std::string> listed(const json& answer) {
+  std::vector<std::string> list;
+  for (const json& entry : answer["items"]) list.push_back(entry["item"].get<std::string>());
+  return list;
+}
+std::vector<std::string> ids_at(const json& facts, const json& places) {
+  std::vector<std::string> list;
+  for (const json& place : places)
+    list.push_back(facts["lookup"]["items"]["id"][place.get<std::size_t>()].get<std::string>());
+  return list;
+}
+
+TEST_F(CliReport, LookupHasTheListsOfTheOtherVerbs) {
+  ingest();
+  train();
+  const auto facts_with = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"report", at("shop.model"), "--users",
+                                          "20",     "--map-items",    "20"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    EXPECT_EQ(run_penchant(arguments).exit_code, 0);
+    return facts_of(read_text(at("shop.html")));
+  };
+  json facts = facts_with({"--lookup-items", "6", "--set", "report.lookup_users=4"});
+  const json& lookup = facts["lookup"];
+  EXPECT_EQ(lookup["items"]["shown"], 6);
+  EXPECT_EQ(lookup["items"]["all"], facts["sizes"]["items"]);
+  EXPECT_EQ(lookup["users"]["shown"], 4);
+  EXPECT_EQ(lookup["attributes"], json({"name", "category", "brand", "price"}));
+  EXPECT_EQ(facts["data"], "shop.data");
+  for (const std::size_t k : {0U, 5U}) {
+    const std::string item = lookup["items"]["id"][lookup["items"]["known"][k].get<std::size_t>()];
+    EXPECT_EQ(ids_at(facts, lookup["items"]["near"][k]),
+              listed(run_penchant({"similar", at("shop.data"), at("shop.model"), "--item", item,
+                                   "--k", "10", "--json"})
+                         .json()));
+  }
+  const auto recommended = [&](const json& user, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"recommend", at("shop.data"), at("shop.model"),
+                                          "--json",    "--user",        user.get<std::string>()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return listed(run_penchant(arguments).json());
+  };
+  for (const std::size_t k : {0U, 3U}) {
+    EXPECT_EQ(ids_at(facts, lookup["users"]["items"][k]),
+              recommended(lookup["users"]["id"][k], {}));
+  }
+  // As the settings of recommend say.
+  const std::vector<std::string> kept = {"--set", "evaluate.seen_items=keep"};
+  facts = facts_with({"--lookup-items", "0", "--lookup-users", "3", kept[0], kept[1]});
+  EXPECT_EQ(facts["lookup"]["items"]["shown"], 0);
+  EXPECT_EQ(ids_at(facts, facts["lookup"]["users"]["items"][1]),
+            recommended(facts["lookup"]["users"]["id"][1], kept));
+  EXPECT_EQ(facts["metrics"]["seen_items_masked"], false);
+  EXPECT_TRUE(facts_with({"--lookup-items", "0", "--lookup-users", "0"})["lookup"].is_null());
+  expect_input_error(run_penchant({"report", at("shop.model"), "--lookup-items", "-1"}),
+                     {"--lookup-items", "0 to"});
+  expect_input_error(run_penchant({"recommend", at("shop.data"), at("shop.model"), "--user", "u1",
+                                   "--set", "report.lookup_users=3"}),
+                     {"report.lookup_users", "it is for report"});
+}
+
 TEST_F(CliReport, NamesCannotEndTheScript) {
   write_text(folder_.path() / "log.csv", [] {
     std::string text = "user,item,time\n";

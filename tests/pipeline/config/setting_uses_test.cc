@@ -108,6 +108,14 @@ TEST(SettingUses, EveryKindOfKeyIsChecked) {
     EXPECT_THAT(refusal(settings), HasSubstr(std::string(key) + " has no effect")) << key;
 }
 
+TEST(SettingUses, APageIsMadeByTheSettingsOfItsListsAndItsOwn) {
+  EXPECT_EQ(refusal({"report.lookup_items=9", "evaluate.seen_items=keep", "evaluate.ranking=full"},
+                    "report"),
+            "nothing");
+  EXPECT_THAT(refusal({"report.lookup_users=9"}), HasSubstr("it is for report"));
+  EXPECT_THAT(refusal({"evaluate.cutoffs=[9]"}, "report"), HasSubstr("it is for evaluate"));
+}
+
 TEST(SettingUses, WhatHasAnEffectIsAccepted) {
   const Lines kCases[] = {
       {"data.format=lightgcn", "data.train=a", "data.test=b", "data.split.validation_fraction=0"},
@@ -193,8 +201,9 @@ TEST(SettingUses, EveryConditionNamesAKey) {
   for (const Setting& setting : all_settings()) {
     Config config = with({});
     mark_given(config, setting.key, "--it");
+    const char* verb = setting.key.starts_with("report.") ? "report" : "run";
     try {
-      check_settings(config, "run", silent_progress());
+      check_settings(config, verb, silent_progress());
     } catch (const InputError& error) {
       EXPECT_THAT(error.what(), HasSubstr(setting.key + " has no effect"));
       EXPECT_NE(goes_with(setting.key), "");
