@@ -16,6 +16,23 @@ using kernels::Backend;
 using kernels::ConstFloatView;
 using kernels::FloatMatrix;
 
+void rank_shares(std::span<const float> scores, float temperature, std::span<float> shares) {
+  const std::size_t length = scores.size();
+  PENCHANT_ASSERT(shares.size() == length);
+  const double power = -1.0 / static_cast<double>(temperature);
+  double sum = 0.0;
+  for (std::size_t first = 0, last = 0; first < length; first = last) {
+    double equal = 0.0;
+    for (; last < length && scores[last] == scores[first]; ++last)
+      equal += std::pow(static_cast<double>(last + 1), power);
+    std::fill(shares.begin() + static_cast<std::ptrdiff_t>(first),
+              shares.begin() + static_cast<std::ptrdiff_t>(last),
+              static_cast<float>(equal / static_cast<double>(last - first)));
+    sum += equal;
+  }
+  for (float& share : shares) share = static_cast<float>(static_cast<double>(share) / sum);
+}
+
 void list_shares(std::span<const float> scores, float temperature, std::span<float> shares) {
   const std::size_t length = scores.size();
   PENCHANT_ASSERT(shares.size() == length);
@@ -51,7 +68,7 @@ graph::Csr shares_of_lists(ConstFloatView scores, const graph::CsrView& excluded
     const std::int64_t length =
         std::find(ids.row(b), ids.row(b) + size, graph::kNoNode) - ids.row(b);
     const std::span<float> list(shares.data(), at(length));
-    list_shares({values.row(b), at(length)}, temperature, list);
+    rank_shares({values.row(b), at(length)}, temperature, list);
     for (std::int64_t k = 0; k < length; ++k)
       entries.push_back({static_cast<NodeId>(b), ids(b, k), list[at(k)]});
   }

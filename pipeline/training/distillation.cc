@@ -335,7 +335,7 @@ std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::User
       std::copy_n(found.row(i), list_size, taught.lists.view().row(first + i));
       const auto length =
           at(std::find(found.row(i), found.row(i) + list_size, graph::kNoNode) - found.row(i));
-      list_shares({values.row(i), length}, options.list_temperature,
+      rank_shares({values.row(i), length}, options.list_temperature,
                   {taught.shares.view().row(first + i), length});
     }
   }

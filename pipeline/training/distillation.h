@@ -28,7 +28,7 @@ struct DistillationOptions {
   std::int64_t list_size = kListSize;  ///< K
   std::int64_t num_negatives = 1024;
   double negative_power = 0.75;  ///< of an item's number of users
-  /// Of the scores of a list, in their standard deviations.
+  /// Of rank_shares.
   float list_temperature = kListTemperature;
   /// Of the inner products; vectors have length 1 at the start.
   float temperature = kTaughtTemperature;

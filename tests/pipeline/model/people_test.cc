@@ -123,6 +123,20 @@ TEST(AutoScores, AreMoreThanStoredInnerProductsWhereAnythingStandsBeside) {
   EXPECT_TRUE(has(0.0, 0.0F, false)) << "stored are the vectors of the first";
 }
 
+TEST(RankShares, FallWithTheRankHoweverFarTheFirstStandsOut) {
+  std::vector<float> shares(4);
+  rank_shares(std::vector<float>{500.0F, 3.0F, 1.0F, -2.0F}, 0.5F, shares);
+  EXPECT_NEAR(shares[0] + shares[1] + shares[2] + shares[3], 1.0, 1e-6);
+  for (std::size_t k = 1; k < 4; ++k)
+    EXPECT_NEAR(shares[0] / shares[k], std::pow(static_cast<double>(k + 1), 2.0), 1e-4);
+  std::vector<float> other(4);
+  rank_shares(std::vector<float>{4.0F, 3.0F, 3.0F, 1.0F}, 0.5F, other);
+  EXPECT_EQ(other[0], shares[0]);
+  EXPECT_EQ(other[1], other[2]) << "equal scores";
+  EXPECT_NEAR(other[1] + other[2], shares[1] + shares[2], 1e-6);
+  rank_shares({}, 0.5F, {});
+}
+
 TEST(ListShares, AddUpToOneAndFallWithTheScore) {
   const std::vector<float> scores = {5.0F, 3.0F, 1.0F};
   std::vector<float> shares(3);

@@ -491,6 +491,19 @@ PlanSizes gowalla() {
   return sizes;
 }
 
+TEST(AutoPlan, LeavesVectorsOfTheGraphAMinuteByAShorterTrialWhereUsersAreMany) {
+  const AutoPlan plan = plan_auto(gowalla(), 60.0);
+  EXPECT_GT(plan.epochs, 0);
+  EXPECT_GT(plan.distilled_users, 0);
+  PlanSizes few = gowalla();
+  few.num_users = 10'000;
+  for (const double budget : {30.0, 60.0, 90.0}) {
+    const AutoPlan of_few = plan_auto(few, budget);
+    EXPECT_TRUE(of_few.epochs == 0 || of_few.distilled_epochs >= 160)
+        << "few users have to come often: " << budget;
+  }
+}
+
 TEST(AutoPlan, GrowsWithTheBudgetAndKeepsIt) {
   AutoPlan last;
   for (const double budget : {5.0, 20.0, 60.0, 120.0, 300.0, 1000.0}) {
