@@ -199,5 +199,6 @@ template std::vector<float> read_npy(const std::filesystem::path&);
 template class MappedNpy<NodeId>;
 template class MappedNpy<std::int64_t>;
 template class MappedNpy<float>;
+template class MappedNpy<std::uint16_t>;
 
 }  // namespace penchant::graph

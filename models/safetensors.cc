@@ -18,6 +18,7 @@
 
 #include "graph/error.h"
 #include "graph/files.h"
+#include "graph/half.h"
 
 namespace penchant::models {
 
@@ -34,28 +35,57 @@ std::string finish(XXH3_state_t& state) {
 
 }  // namespace
 
+namespace {
+
+/// Calls `take(bytes)` for each row of a tensor as it is written.
+template <typename Take>
+void for_each_row(const NamedTensor& tensor, const TensorWriting& writing, Take take) {
+  constexpr std::int64_t kRowsPerBlock = 16384;
+  const auto cols = static_cast<std::size_t>(tensor.value.cols);
+  std::vector<std::uint16_t> halves(writing.half ? cols : 0);
+  for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
+    const float* const row = tensor.row(i);
+    if (writing.half) {
+      std::transform(row, row + cols, halves.begin(), graph::to_half);
+      take(std::string_view(reinterpret_cast<const char*>(halves.data()),
+                            cols * sizeof(std::uint16_t)));
+    } else {
+      take(std::string_view(reinterpret_cast<const char*>(row), cols * sizeof(float)));
+    }
+    if (writing.watch && i % kRowsPerBlock == 0) writing.watch(i);
+  }
+}
+
+}  // namespace
+
 void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
+  write_safetensors(out, tensors, metadata, {});
+}
+
+void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata,
+                       const TensorWriting& writing) {
   json header = json::object();
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
                                                                        &XXH3_freeState);
   if (state == nullptr) throw std::bad_alloc();
   XXH3_64bits_reset(state.get());
+  const std::size_t size = writing.half ? sizeof(std::uint16_t) : sizeof(float);
   std::int64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
     PENCHANT_ASSERT(tensor.value.device == kernels::Device::cpu);
     PENCHANT_ASSERT(tensor.rows.empty() ||
                     static_cast<std::int64_t>(tensor.rows.size()) == tensor.value.rows);
     const std::int64_t bytes =
-        tensor.value.rows * tensor.value.cols * static_cast<std::int64_t>(sizeof(float));
-    header[tensor.name] = {{"dtype", "F32"},
+        tensor.value.rows * tensor.value.cols * static_cast<std::int64_t>(size);
+    header[tensor.name] = {{"dtype", writing.half ? "F16" : "F32"},
                            {"shape", {tensor.value.rows, tensor.value.cols}},
                            {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
-    for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
-      XXH3_64bits_update(state.get(), tensor.row(i),
-                         static_cast<std::size_t>(tensor.value.cols) * sizeof(float));
-    }
+    for_each_row(tensor, writing, [&](std::string_view row) {
+      XXH3_64bits_update(state.get(), row.data(), row.size());
+    });
   }
   header["__metadata__"] = metadata;
   header["__metadata__"][kHashKey] = finish(*state);
@@ -65,11 +95,9 @@ void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
   out.write(reinterpret_cast<const char*>(&length), sizeof(length));
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
   for (const NamedTensor& tensor : tensors) {
-    for (std::int64_t i = 0; i < tensor.value.rows; ++i) {
-      out.write(reinterpret_cast<const char*>(tensor.row(i)),
-                static_cast<std::streamsize>(tensor.value.cols *
-                                             static_cast<std::int64_t>(sizeof(float))));
-    }
+    for_each_row(tensor, writing, [&](std::string_view row) {
+      out.write(row.data(), static_cast<std::streamsize>(row.size()));
+    });
   }
 }
 
@@ -174,6 +202,30 @@ TensorFile map_safetensors(const std::filesystem::path& path) {
     next += tensor.rows * tensor.cols;
   }
   result.file = file;
+  return result;
+}
+
+PlainTensorFile map_any_safetensors(const std::filesystem::path& path) {
+  PlainTensorFile result{std::make_shared<const graph::MappedFile>(path), {}};
+  const std::string_view bytes = result.file->bytes();
+  constexpr std::size_t kStart = sizeof(std::uint64_t);
+  if (bytes.size() < kStart) throw damaged(path, "not a safetensors file");
+  const std::size_t length = header_length(bytes.data(), bytes.size(), path);
+  const std::string_view data = bytes.substr(kStart + length);
+  try {
+    const json header = json::parse(bytes.substr(kStart, length));
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__") continue;
+      const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>();
+      const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
+      if (begin > end || end > data.size()) throw damaged(path, "the data is cut off");
+      result.tensors.push_back({name, entry.at("dtype").get<std::string>(),
+                                entry.at("shape").get<std::vector<std::int64_t>>(),
+                                data.substr(begin, end - begin)});
+    }
+  } catch (const json::exception&) {
+    throw damaged(path, "the header is not the JSON of a safetensors file");
+  }
   return result;
 }
 

@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/ids.h"
@@ -33,6 +35,15 @@ struct NamedTensor {
 
 void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata);
+
+struct TensorWriting {
+  bool half = false;  ///< as float16, rounded to nearest even
+  /// Called between blocks of rows, with how many rows of a tensor are done; may throw.
+  std::function<void(std::int64_t)> watch = {};
+};
+void write_safetensors(std::ostream& out, std::span<const NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata,
+                       const TensorWriting& writing);
 
 struct LoadedTensor {
   std::string name;
@@ -63,5 +74,19 @@ struct TensorFile {
 TensorFile read_safetensors(const std::filesystem::path& path);
 /// The same, mapped, without a look at the data: for look-ups, which need little of it.
 TensorFile map_safetensors(const std::filesystem::path& path);
+
+/// A tensor of any type and shape as it lies in a mapped file.
+struct PlainTensor {
+  std::string name, dtype;  ///< dtype as the format has it, such as "F32"
+  std::vector<std::int64_t> shape;
+  std::string_view bytes;
+};
+struct PlainTensorFile {
+  std::shared_ptr<const graph::MappedFile> file;
+  std::vector<PlainTensor> tensors;
+};
+/// A file that anybody wrote: without metadata and hash too. Throws InputError: cannot be read, not
+/// safetensors, cut off.
+PlainTensorFile map_any_safetensors(const std::filesystem::path& path);
 
 }  // namespace penchant::models

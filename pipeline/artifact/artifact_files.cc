@@ -32,8 +32,12 @@ const std::map<std::string_view, std::map<FileRole, Names>>& names_of_kinds() {
         {FileRole::record, {"evaluation.json"}}}},
       {"embeddings",
        {{FileRole::content,
-         {"items.npy", "users.npy", "items.ids.jsonl", "users.ids.jsonl", "items.parquet",
-          "users.parquet"}}}}};
+         {"items.npy",         "users.npy",         "items.ids.jsonl", "users.ids.jsonl",
+          "items.parquet",     "users.parquet",     "items.arrow",     "users.arrow",
+          "items.safetensors", "users.safetensors", "items.fbin",      "users.fbin",
+          "items.hbin",        "users.hbin",        "items.jsonl",     "users.jsonl",
+          "items.csv",         "users.csv",         "items.pgcopy",    "users.pgcopy",
+          "items.pgvector",    "users.pgvector"}}}}};
   return kNames;
 }
 

@@ -12,6 +12,7 @@
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/export/embed.h"
 #include "pipeline/model/model.h"
 #include "pipeline/workflow/verb_calls.h"
 
@@ -102,7 +103,12 @@ void add_embed_verb(CLI::App& program, Invocation& invocation) {
   embed_verb->add_option("data", flags->data, "Data set (X.data)")->required();
   embed_verb->add_option("model", flags->model, "Model (X.model)")->required();
   embed_verb->add_option("--out", flags->out, "Where to write, such as shop.embeddings");
-  embed_verb->add_option("--format", flags->formats, "npy, parquet or both")->delimiter(',');
+  embed_verb
+      ->add_option("--format", flags->formats,
+                   fmt::format("{}, or both (npy and parquet); several with commas, or given "
+                               "several times",
+                               all_enum_names<EmbeddingFormat>()))
+      ->delimiter(',');
   embed_verb->add_option("--type", flags->type, "float32 or float16");
   embed_verb->callback([flags, &invocation] {
     Config config = invocation.config();

@@ -271,9 +271,7 @@ void finish(Config& config, const std::string& place) {
     if (config.given.contains(fmt::format("data.columns.{}", role)))
       config.ingest.columns_given.insert(role);
   }
-  config.embed.npy = config.embed.parquet = false;
-  for (const std::string& format : config.embed_formats)
-    add_embedding_format(config.embed, format, place + ": embeddings.formats");
+  config.embed.formats = embedding_formats(config.embed_formats, place + ": embeddings.formats");
 }
 
 }  // namespace

@@ -360,7 +360,9 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("evaluate.rank_metrics", evaluate.rank_metrics,
                        "AUC, MRR and mean rank, a second pass over all scores"),
       PENCHANT_SETTING("embeddings.out", embeddings_out, "where embed writes"),
-      PENCHANT_SETTING("embeddings.formats", embed_formats, "list of npy and parquet, or both"),
+      PENCHANT_SETTING("embeddings.formats", embed_formats,
+                       "list of npy, parquet, arrow, safetensors, fbin, jsonl, csv, pgcopy and "
+                       "pgvector; both: npy and parquet"),
       PENCHANT_SETTING("embeddings.type", embed.type, "float32 or float16"),
       PENCHANT_SETTING("report.lookup_items", lookup.max_items,
                        "items in the page's look-up, half of them the most popular, the others "

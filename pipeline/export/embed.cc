@@ -2,9 +2,7 @@
 #include "pipeline/export/embed.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
-#include <string>
+#include <filesystem>
 #include <utility>
 
 #include <fmt/core.h>
@@ -12,107 +10,73 @@
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
-#include "graph/npy.h"
 #include "kernels/transfer.h"
 #include "pipeline/artifact/artifact.h"
-#include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
-#include "pipeline/tables/tables.h"
+#include "pipeline/artifact/version.h"
+#include "pipeline/export/vector_files.h"
 
 namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
-using graph::NodeId;
 using kernels::ConstFloatView;
 using nlohmann::json;
 
+std::vector<EmbeddingFormat> embedding_formats(std::span<const std::string> names,
+                                               std::string_view key) {
+  std::vector<EmbeddingFormat> formats;
+  const auto add = [&](EmbeddingFormat format) {
+    if (std::find(formats.begin(), formats.end(), format) == formats.end())
+      formats.push_back(format);
+  };
+  for (const std::string& name : names) {
+    if (name == "both") {
+      add(EmbeddingFormat::npy);
+      add(EmbeddingFormat::parquet);
+      continue;
+    }
+    const auto words = enum_words(EmbeddingFormat{});
+    const auto* const known = std::find_if(words.begin(), words.end(),
+                                           [&](const auto& word) { return word.second == name; });
+    if (known == words.end()) {
+      throw InputError(fmt::format("{}: '{}', expected {}, or both (npy and parquet)", key, name,
+                                   all_enum_names<EmbeddingFormat>()));
+    }
+    add(known->first);
+  }
+  return formats;
+}
+
 namespace {
 
-constexpr std::int64_t kRowsPerBlock = 16384;
-
-/// IEEE 754 half precision, round to nearest even.
-std::uint16_t to_half(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000U);
-  const float magnitude = std::abs(value);
-  if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7E00U);
-  if (magnitude >= 65520.0F) return static_cast<std::uint16_t>(sign | 0x7C00U);
-  if (magnitude < 6.103515625e-5F) {  // subnormal halves are multiples of 2^-24
-    return static_cast<std::uint16_t>(
-        sign | static_cast<std::uint16_t>(std::nearbyint(magnitude * 16777216.0F)));
-  }
-  const std::uint32_t rebased = (bits & 0x7FFFFFFFU) - (112U << 23);
-  return static_cast<std::uint16_t>(sign | ((rebased + 0xFFFU + ((rebased >> 13) & 1U)) >> 13));
-}
-
-void write_npy_matrix(const fs::path& path, ConstFloatView matrix, EmbeddingType type,
-                      Progress& progress) {
-  const std::int64_t shape[] = {matrix.rows, matrix.cols};
-  const bool half = type == EmbeddingType::float16;
-  write_file_atomically(path, [&](std::ostream& out) {
-    const std::string header = graph::npy_header(half ? "<f2" : "<f4", shape);
-    out.write(header.data(), static_cast<std::streamsize>(header.size()));
-    std::vector<std::uint16_t> halves(static_cast<std::size_t>(matrix.cols));
-    for (std::int64_t i = 0; i < matrix.rows; ++i) {
-      if (half) {
-        std::transform(matrix.row(i), matrix.row(i) + matrix.cols, halves.begin(), to_half);
-        out.write(reinterpret_cast<const char*>(halves.data()),
-                  static_cast<std::streamsize>(halves.size() * sizeof(std::uint16_t)));
-      } else {
-        out.write(
-            reinterpret_cast<const char*>(matrix.row(i)),
-            static_cast<std::streamsize>(static_cast<std::size_t>(matrix.cols) * sizeof(float)));
-      }
-      if (i % kRowsPerBlock == 0) {
-        progress.update(i, matrix.rows, path.filename().string());
-        stop_if_asked(progress);
-      }
-    }
-  });
-}
-
-/// One JSON string a line: raw ids may hold commas, quotes and line breaks.
-void write_ids(const fs::path& path, const graph::Dictionary& dictionary) {
-  write_file_atomically(path, [&](std::ostream& out) {
-    for (std::int64_t id = 0; id < dictionary.size(); ++id)
-      out << json(std::string(dictionary.raw(static_cast<NodeId>(id)))).dump() << '\n';
-  });
-}
-
-void write_parquet(const fs::path& path, const graph::Dictionary& dictionary, ConstFloatView matrix,
-                   EmbeddingType type, Progress& progress) {
-  ParquetWriter writer(path);
-  std::int64_t first = 0;
-  do {
-    const std::int64_t count = std::min(kRowsPerBlock, matrix.rows - first);
-    std::vector<std::string_view> raws;
-    for (std::int64_t id = first; id < first + count; ++id)
-      raws.push_back(dictionary.raw(static_cast<NodeId>(id)));
-    writer.write(count, {{"raw_id", raws},
-                         {"vector", VectorColumn{matrix.row(first), matrix.cols, matrix.stride,
-                                                 type == EmbeddingType::float16}}});
-    first += count;
-    progress.update(first, matrix.rows, path.filename().string());
-    stop_if_asked(progress);
-  } while (first < matrix.rows);
-  writer.close();
+/// What a file with a place for it says of its vectors, with the keys of lists (many_lists.cc).
+VectorFacts facts_of(const Model& model, const char* entity, EmbeddingType type) {
+  const VectorLayout& layout = model.layout();
+  const auto word = [](bool value) { return value ? "true" : "false"; };
+  return {{"penchant.vectors", entity},
+          {"penchant.version", kVersion},
+          {"penchant.score", "inner product"},
+          {"penchant.metric", kEmbeddingMetric},
+          {"penchant.width", fmt::format("{}", layout.width())},
+          {"penchant.dtype", enum_name(type)},
+          {"penchant.normalized", word(layout.normalized)},
+          {"penchant.new_item_columns", fmt::format("{}", layout.new_item_columns)},
+          {"penchant.popularity_column", word(layout.popularity_column)},
+          {"penchant.model", model.name()},
+          {"penchant.model_hash", model.hash()},
+          {"penchant.data_hash", model.dataset().hash}};
 }
 
 }  // namespace
-
-void add_embedding_format(EmbedOptions& options, std::string_view name, std::string_view key) {
-  if (name != "npy" && name != "parquet" && name != "both")
-    throw InputError(fmt::format("{}: '{}', expected npy or parquet, or both", key, name));
-  options.npy = options.npy || name != "parquet";
-  options.parquet = options.parquet || name != "npy";
-}
 
 void embed(const Model& model, const EmbedOptions& options, const Destination& destination,
            Progress& progress) {
   progress.begin("embed");
   require_vectors(model, "embed");
-  if (!options.npy && !options.parquet)
-    throw InputError("embed: no format chosen, expected npy, parquet or both");
+  if (options.formats.empty()) {
+    throw InputError(fmt::format("embed: no format chosen, expected {}, or both (npy and parquet)",
+                                 all_enum_names<EmbeddingFormat>()));
+  }
   ArtifactWriter writer(destination, kEmbeddingsArtifact);
   writer.clear();
   const fs::path& out = writer.folder();
@@ -124,18 +88,25 @@ void embed(const Model& model, const EmbedOptions& options, const Destination& d
     ConstFloatView vectors;
   };
   kernels::Download<float> download;
-  for (Entity entity : {Entity{"items", &dataset.items, model.items()},
-                        Entity{"users", &dataset.users, model.users()}}) {
-    const std::string name = entity.name;
-    entity.vectors = download(entity.vectors, model.backend());
-    if (options.npy) {
-      write_npy_matrix(out / (name + ".npy"), entity.vectors, options.type, progress);
-      write_ids(out / (name + ".ids.jsonl"), *entity.dictionary);
+  json contents = json::array();
+  for (const Entity& entity : {Entity{"items", &dataset.items, model.items()},
+                               Entity{"users", &dataset.users, model.users()}}) {
+    const NamedVectors vectors{entity.name, *entity.dictionary,
+                               download(entity.vectors, model.backend()), options.type,
+                               facts_of(model, entity.name, options.type)};
+    for (const EmbeddingFormat format : options.formats) {
+      const std::string file = vector_file_name(entity.name, format, options.type);
+      write_vectors(out / file, format, vectors, progress);
+      contents.push_back({{"file", file},
+                          {"entity", entity.name},
+                          {"format", enum_name(format)},
+                          {"metric", kEmbeddingMetric},
+                          {"dtype", enum_name(options.type)},
+                          {"shape", {vectors.vectors.rows, vectors.vectors.cols}}});
+      if (has_ids_beside(format)) contents.back()["ids"] = ids_file_name(entity.name);
     }
-    if (options.parquet) {
-      write_parquet(out / (name + ".parquet"), *entity.dictionary, entity.vectors, options.type,
-                    progress);
-    }
+    if (std::any_of(options.formats.begin(), options.formats.end(), has_ids_beside))
+      write_ids(out / ids_file_name(entity.name), *entity.dictionary);
   }
   json manifest = {{"num_items", dataset.num_items()},
                    {"num_users", dataset.num_users()},
@@ -145,6 +116,8 @@ void embed(const Model& model, const EmbedOptions& options, const Destination& d
                    {"new_item_columns", layout.new_item_columns},
                    {"popularity_column", layout.popularity_column},
                    {"score", "inner product"},
+                   {"metric", kEmbeddingMetric},
+                   {"contents", std::move(contents)},
                    {"model_hash", model.hash()},
                    {"model", model.name()},
                    {"data_hash", dataset.hash}};

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,17 +21,35 @@ constexpr auto enum_words(EmbeddingType) {
       {{EmbeddingType::float32, "float32"}, {EmbeddingType::float16, "float16"}});
 }
 
+/// docs/formats.md says what each holds.
+enum class EmbeddingFormat { npy, parquet, arrow, safetensors, fbin, jsonl, csv, pgcopy, pgvector };
+constexpr auto enum_words(EmbeddingFormat) {
+  return std::to_array<EnumWord<EmbeddingFormat>>({{EmbeddingFormat::npy, "npy"},
+                                                   {EmbeddingFormat::parquet, "parquet"},
+                                                   {EmbeddingFormat::arrow, "arrow"},
+                                                   {EmbeddingFormat::safetensors, "safetensors"},
+                                                   {EmbeddingFormat::fbin, "fbin"},
+                                                   {EmbeddingFormat::jsonl, "jsonl"},
+                                                   {EmbeddingFormat::csv, "csv"},
+                                                   {EmbeddingFormat::pgcopy, "pgcopy"},
+                                                   {EmbeddingFormat::pgvector, "pgvector"}});
+}
+
+/// By which a user's vector finds items, in the word that stores have for it.
+inline constexpr const char* kEmbeddingMetric = "inner_product";
+
 struct EmbedOptions {
-  bool npy = true;
-  bool parquet = false;
+  std::vector<EmbeddingFormat> formats = {EmbeddingFormat::npy};
   EmbeddingType type = EmbeddingType::float32;
 };
 
-/// Adds a format by its name: npy, parquet or both. `key` is what messages call it.
-void add_embedding_format(EmbedOptions& options, std::string_view name, std::string_view key);
+/// Formats by their names, each once; `both` is npy and parquet. `key` is what messages call them.
+/// Throws InputError: an unknown name, or none.
+std::vector<EmbeddingFormat> embedding_formats(std::span<const std::string> names,
+                                               std::string_view key);
 
-/// Writes items.npy and users.npy with items.ids.jsonl and users.ids.jsonl, or items.parquet and
-/// users.parquet, or both, in blocks of rows (docs/formats.md).
+/// Writes the files of each format for the items and the users, in blocks of rows
+/// (docs/formats.md).
 void embed(const Model& model, const EmbedOptions& options, const Destination& destination,
            Progress& progress);
 

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/tables/ranked_file.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 #include <optional>
 
 #include <arrow/api.h>
-#include <arrow/io/api.h>
-#include <arrow/ipc/writer.h>
 #include <fmt/core.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
 #include "graph/files.h"
+#include "pipeline/tables/arrow_file.h"
 #include "pipeline/tables/arrow_status.h"
 #include "pipeline/tables/csv_cell.h"
 #include "pipeline/tables/frames.h"
@@ -99,28 +94,13 @@ class RankedParquet final : public RankedFile {
 class RankedArrow final : public RankedFile {
  public:
   RankedArrow(const fs::path& path, const std::string& owner_column, const RankedFacts& facts)
-      : path_(path), batches_(path, owner_column, facts), target_(path) {
-    const int copy = fcntl(target_.descriptor(), F_DUPFD_CLOEXEC, 0);  // Arrow closes it
-    if (copy < 0)
-      throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
-    file_ = take(arrow::io::FileOutputStream::Open(copy), path);
-    writer_ = take(arrow::ipc::MakeFileWriter(file_, batches_.schema()), path);
-  }
-  void write(const RankedRows& rows) override {
-    check(writer_->WriteRecordBatch(*batches_.batch_of(rows)), path_);
-  }
-  void commit() override {
-    check(writer_->Close(), path_);
-    check(file_->Close(), path_);
-    target_.commit();
-  }
+      : batches_(path, owner_column, facts), writer_(path, batches_.schema()) {}
+  void write(const RankedRows& rows) override { writer_.write(*batches_.batch_of(rows)); }
+  void commit() override { writer_.commit(); }
 
  private:
-  fs::path path_;
   RankedBatches batches_;
-  graph::NewFile target_;
-  std::shared_ptr<arrow::io::FileOutputStream> file_;
-  std::shared_ptr<arrow::ipc::RecordBatchWriter> writer_;
+  ArrowFileWriter writer_;
 };
 
 class RankedFrame final : public RankedFile {

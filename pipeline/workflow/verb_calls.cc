@@ -156,11 +156,7 @@ json embed_by(const EmbedFlags& flags, Config config, Progress& progress) {
     throw InputError(
         "embed: no output given (--out X.embeddings, or embeddings.out in the configuration)");
   if (!flags.type.empty()) options.type = parse_enum<EmbeddingType>(flags.type, "--type");
-  if (!flags.formats.empty()) {
-    options.npy = options.parquet = false;
-    for (const std::string& format : flags.formats)
-      add_embedding_format(options, format, "--format");
-  }
+  if (!flags.formats.empty()) options.formats = embedding_formats(flags.formats, "--format");
   embed(loaded.model, options, out, progress);
   return {{"out", out},
           {"num_items", loaded.dataset.num_items()},

@@ -121,9 +121,11 @@ def evaluate(data: Path, model: Path, *, split: str = "test", ranking: Text = No
 def embed(data: Path, model: Path, out: Optional[Path] = None, *, format: Union[str, Sequence[str], None] = None,
           type: Text = None, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
           progress: Any = True, **settings: Any) -> dict[str, Any]:
-    """Writes the vectors of all items and users with their raw ids to `out` (X.embeddings), as npy, parquet or both.
+    """Writes the vectors of all items and users with their raw ids to `out` (X.embeddings).
 
-    Returns a dict with out, num_items, num_users and dimension. Model.item_vectors has the same vectors in memory.
+    `format`: one or several of npy, parquet, arrow, safetensors, fbin, jsonl, csv, pgcopy, pgvector, or both (npy and parquet);
+    docs/formats.md has what each holds. Returns a dict with out, num_items, num_users and dimension. Model.item_vectors has the
+    same vectors in memory.
     """
     flags = _fill(_core.EmbedFlags(), data=os.fspath(data), model=os.fspath(model), out=_path(out), type=type,
                   formats=_names(format))

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -271,14 +272,24 @@ TEST_F(CliTwoWriters, TrainsOnADataSetThatCannotBeWritten) {
 
 TEST_F(CliTwoWriters, AnotherFormatLeavesNoFileOfTheLast) {
   train();
-  for (const std::string format : {"npy,parquet", "npy", "parquet"}) {
+  for (const std::string format :
+       {"npy,parquet", "npy", "parquet", "arrow,safetensors,fbin,jsonl,csv,pgcopy,pgvector"}) {
     ASSERT_EQ(run_penchant({"embed", at("shop.data"), at("shop.model"), "--out", at("e"),
                             "--format", format})
                   .exit_code,
               0);
-    EXPECT_EQ(fs::exists(at("e/items.npy")), format != "parquet");
-    EXPECT_EQ(fs::exists(at("e/items.parquet")), format != "npy");
+    EXPECT_EQ(fs::exists(at("e/items.npy")), format.starts_with("npy"));
+    EXPECT_EQ(fs::exists(at("e/items.parquet")), format.ends_with("parquet"));
   }
+  ASSERT_EQ(run_penchant({"embed", at("shop.data"), at("shop.model"), "--out", at("e"), "--format",
+                          "fbin", "--type", "float16"})
+                .exit_code,
+            0);
+  std::set<std::string> left;
+  for (const fs::directory_entry& entry : fs::directory_iterator(at("e")))
+    left.insert(entry.path().filename());
+  EXPECT_EQ(left, (std::set<std::string>{"items.hbin", "items.ids.jsonl", "manifest.json",
+                                         "users.hbin", "users.ids.jsonl"}));
 }
 
 TEST_F(CliTwoWriters, TemporaryFilesFollowNoLinksAndOverwriteNothing) {

@@ -121,8 +121,7 @@ TEST(Config, EveryKeyCanBeSet) {
   EXPECT_EQ(changed.ingest.item_table->text.separator, '\t');
   ASSERT_EQ(changed.ingest.filters.size(), 2U);
   EXPECT_EQ(changed.ingest.filters[1].values, (std::vector<std::string>{"a", "b"}));
-  EXPECT_TRUE(changed.embed.parquet);
-  EXPECT_FALSE(changed.embed.npy);
+  EXPECT_EQ(changed.embed.formats, std::vector{EmbeddingFormat::parquet});
 }
 
 TEST(Config, EveryKeyReadsBackFromAFile) {
@@ -291,8 +290,8 @@ TEST(Config, WrongTypesAreRefused) {
                   "train.l2: expected a number");
   EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "model.out=3"); }),
                   "model.out: expected a string");
-  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "embeddings.formats=csv"); }),
-                  "expected npy or parquet");
+  EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "embeddings.formats=hdf5"); }),
+                  "expected npy, parquet, arrow, safetensors");
   EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "data.separator=ab"); }),
                   "expected one character");
   EXPECT_MENTIONS(input_error_of([&] { apply_setting(config, "run.threads=99999999999"); }),

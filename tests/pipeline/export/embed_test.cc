@@ -195,8 +195,7 @@ TEST_F(Embed, HalvesAreRoundedToNearestEven) {
 
 TEST_F(Embed, ParquetHoldsTheIds) {
   EmbedOptions options;
-  options.npy = false;
-  options.parquet = true;
+  options.formats = {EmbeddingFormat::parquet};
   embed_as(trained(), options);
   EXPECT_FALSE(std::filesystem::exists(at("e") / "items.npy"));
   EXPECT_THAT(table_columns(at("e") / "items.parquet", {}), ElementsAre("raw_id", "vector"));
@@ -212,9 +211,8 @@ TEST_F(Embed, ParquetHoldsTheIds) {
 }
 
 TEST_F(Embed, NoFormatIsRefused) {
-  EXPECT_THAT(
-      input_error_of([&] { embed_as(made_of({1.0F}, 2), {.npy = false, .parquet = false}); }),
-      HasSubstr("no format chosen"));
+  EXPECT_THAT(input_error_of([&] { embed_as(made_of({1.0F}, 2), {.formats = {}}); }),
+              HasSubstr("no format chosen"));
   EXPECT_FALSE(std::filesystem::exists(at("e") / "manifest.json"));
 }
 
