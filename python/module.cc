@@ -149,6 +149,17 @@ std::string embed(const ConfigSources& sources, const pipeline::EmbedFlags& flag
   });
 }
 
+/// The report, and what is wrong in one message: empty if it all agrees.
+std::pair<std::string, std::string> verify(const ConfigSources& sources,
+                                           const pipeline::VerifyFlags& flags, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const auto checked = verify_by(flags, config_for(sources, "embed", progress), progress);
+    const bool agrees = checked.problems().empty();
+    return std::pair(verify_json(checked).dump(),
+                     agrees ? std::string() : verify_failure(checked, flags.path));
+  });
+}
+
 std::string report(const ConfigSources& sources, const pipeline::ReportFlags& flags,
                    nb::object sink) {
   return without_lock(std::move(sink), [&](Progress& progress) {
@@ -436,6 +447,12 @@ NB_MODULE(_core, module) {
             PENCHANT_FIELD(type) PENCHANT_FIELD(formats);
   }
   {
+    using Flags = pipeline::VerifyFlags;
+    nb::class_<Flags>(module, "VerifyFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(path)
+            PENCHANT_FIELD(sample);
+  }
+  {
     using Flags = pipeline::ScoreFlags;
     nb::class_<Flags>(module, "ScoreFlags")
         .def(nb::init<>()) PENCHANT_FIELD(separator) PENCHANT_FIELD(quote) PENCHANT_FIELD(escape)
@@ -469,6 +486,7 @@ NB_MODULE(_core, module) {
   module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("embed", &embed, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("verify", &verify, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("report", &report, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("score_to_file", &score_to_file, nb::arg("sources"), nb::arg("flags"), nb::arg("data"),
              nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), nb::arg("out"), progress);

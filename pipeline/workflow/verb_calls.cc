@@ -164,6 +164,11 @@ json embed_by(const EmbedFlags& flags, Config config, Progress& progress) {
           {"dimension", loaded.model.layout().width()}};
 }
 
+VerifyReport verify_by(const VerifyFlags& flags, Config config, Progress& progress) {
+  const Loaded loaded(std::move(config), flags.data, flags.model, DatasetUse::lookup);
+  return verify_vectors(loaded.model, flags.path, {.sample = flags.sample}, progress);
+}
+
 ScoreOptions score_options(const ScoreFlags& flags, const Config& config) {
   ScoreOptions options;
   options.user_column = flags.user_column;

@@ -21,6 +21,7 @@
 #include "pipeline/evaluation/baselines.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/score.h"
+#include "pipeline/export/verify.h"
 #include "pipeline/model/model.h"
 #include "pipeline/report/report.h"
 #include "pipeline/training/train.h"
@@ -93,6 +94,12 @@ struct EmbedFlags {
 void apply_flags(const EmbedFlags& flags, Config& config);
 /// Writes the vectors to embeddings.out of a complete configuration.
 nlohmann::json embed_by(const EmbedFlags& flags, Config config, Progress& progress);
+
+struct VerifyFlags {
+  std::string data, model, path;
+  std::int64_t sample = VerifyOptions().sample;
+};
+VerifyReport verify_by(const VerifyFlags& flags, Config config, Progress& progress);
 
 struct ScoreFlags {
   std::string separator, quote, escape, ranking, encoding = "utf-8", unknown = "error";

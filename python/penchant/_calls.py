@@ -133,6 +133,25 @@ def embed(data: Path, model: Path, out: Optional[Path] = None, *, format: Union[
         return json.loads(_core.embed(sources(settings, config, device, threads), flags, sink))
 
 
+def verify(data: Path, model: Path, path: Path, *, sample: Optional[int] = None, config: Optional[Path] = None,
+           device: Text = None, threads: Optional[int] = None, progress: Any = True, **settings: Any) -> dict[str, Any]:
+    """Compares vectors that were handed over with the model's: `path` is an X.embeddings, or a folder with items.* and users.* in
+    these formats that somebody fetched back from a store.
+
+    Rows are matched by raw id; the top 20 by inner product are compared for `sample` users (200). Returns what `embed --verify
+    --json` prints. Raises InputError where they are not the model's vectors; its `report` is that dict.
+    """
+    flags = _fill(_core.VerifyFlags(), data=os.fspath(data), model=os.fspath(model), path=os.fspath(path), sample=sample)
+    with shown(progress) as sink:
+        facts, failure = _core.verify(sources(settings, config, device, threads), flags, sink)
+    report = json.loads(facts)
+    if failure:
+        error = _core.InputError(failure)
+        error.report = report
+        raise error
+    return report
+
+
 def recommend(data: Path, model: Path, users: Any = None, k: int = 20, *, history: Optional[Sequence[Any]] = None,
               seen: Text = None, ranking: Text = None, only_items: Any = None, exclude: Any = None, where: Text = None,
               at_most: Any = None, unknown: Text = None, out: Optional[Path] = None, config: Optional[Path] = None,

@@ -167,6 +167,10 @@ class Model(_Artefact):
         """As penchant.embed."""
         return _calls.embed(self.data, self, out, **self._with_device(options))
 
+    def verify(self, path, **options):
+        """As penchant.verify."""
+        return _calls.verify(self.data, self, path, **self._with_device(options))
+
     def report(self, out=None, **options):
         """As penchant.report."""
         return _calls.report(self, out, data=self.data, **self._with_device(options))

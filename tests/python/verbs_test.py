@@ -41,6 +41,24 @@ class Verbs(shop.Case):
         self.assertEqual(facts["num_items"], model.num_items)
         self.assertEqual(model.item_ids.to_pylist(), shop.dataset().item_ids.to_pylist())
 
+    def test_verify_finds_what_a_store_lost(self):
+        model = shop.model()
+        out = shop.FOLDER / "checked.embeddings"
+        model.embed(out, format=["jsonl", "parquet"], progress=False)
+        report = model.verify(out, sample=50, progress=False)
+        self.assertEqual((True, 50, "inner_product"), (report["agrees"], report["users"], report["metric"]))
+        told = shop.as_json("embed", shop.dataset().path, model.path, "--verify", out, "--sample", 50)
+        self.assertEqual(told, report)
+        lines = (out / "items.jsonl").read_text().splitlines(keepends=True)
+        (out / "items.jsonl").write_text("".join(lines[1:]))
+        with self.assertRaises(penchant.InputError) as raised:
+            penchant.verify(shop.dataset(), model, out, progress=False)
+        lost = json.loads(lines[0])["raw_id"]
+        self.assertIn(f"items.jsonl: 1 id is missing, such as '{lost}'", str(raised.exception))
+        formats = {each["format"]: each for each in raised.exception.report["formats"]}
+        self.assertEqual((True, False), (formats["parquet"]["agrees"], formats["jsonl"]["agrees"]))
+        self.assertEqual(1, formats["jsonl"]["files"][0]["missing"])
+
     def test_vectors_are_not_copied_and_outlive_the_model(self):
         first = shop.model().item_vectors
         self.assertEqual(first.__array_interface__["data"], shop.model().item_vectors.__array_interface__["data"])

@@ -299,6 +299,44 @@ TEST_F(CliVerbs, NoAnimationAndNoColourWithoutTerminal) {
   EXPECT_EQ(result.err.find('\033'), std::string::npos);
 }
 
+TEST_F(CliVerbs, VerifyComparesFilesWithTheModelAndEndsWithItsVerdict) {
+  train();
+  const std::vector<std::string> embed = {"embed", at("shop.data"), at("shop.model")};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = embed;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_penchant(arguments);
+  };
+  ASSERT_EQ(with({"--out", at("e"), "--format", "pgcopy,arrow", "--format", "npy"}).exit_code, 0);
+  const ProgramResult good = with({"--verify", at("e"), "--quiet"});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_EQ(good.err, "");
+  for (const char* word : {"npy", "arrow", "items.pgcopy", "1.0000", "top 20"})
+    EXPECT_NE(good.out.find(word), std::string::npos) << word << "\n" << good.out;
+  const json report = with({"--verify", at("e"), "--sample", "7", "--json"}).json();
+  EXPECT_EQ(report["agrees"], true);
+  EXPECT_EQ(report["users"], 7);
+  ASSERT_EQ(report["formats"].size(), 3U);
+  EXPECT_EQ(report["formats"][2]["files"][0]["rows"], 150);
+
+  const std::string text = read_text(at("e/items.pgcopy"));
+  write_text(at("e/items.pgcopy"), text.substr(text.find('\n') + 1));
+  const std::string id = text.substr(0, text.find('\t'));
+  const ProgramResult bad = with({"--verify", at("e"), "--json", "--quiet"});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_EQ(json::parse(bad.out)["agrees"], false);
+  EXPECT_NE(bad.err.find("items.pgcopy: 1 id is missing, such as '" + id + "'"), std::string::npos)
+      << bad.err;
+
+  expect_input_error(with({"--verify", at("e"), "--out", at("f")}), {"--out has no effect"});
+  expect_input_error(with({"--verify", at("e"), "--format", "npy"}), {"--format has no effect"});
+  expect_input_error(with({"--out", at("f"), "--sample", "7"}), {"--sample goes with --verify"});
+  expect_input_error(with({"--verify", at("nowhere")}), {"nowhere: no such folder"});
+  expect_input_error(with({"--verify", at("e"), "--sample", "0"}), {"--sample is 0"});
+  expect_input_error(with({"--out", at("f"), "--format", "npy,hdf5"}),
+                     {"--format: 'hdf5'", "pgvector, or both (npy and parquet)"});
+}
+
 TEST_F(CliVerbs, EmbeddingsCoverTheWholeCatalogue) {
   train();
   ASSERT_EQ(run_penchant({"embed", at("shop.data"), at("shop.model"), "--out", at("e"), "--format",
