@@ -21,6 +21,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
     as_root=(sudo)
   fi
   say "Installing Debian packages: ${missing[*]}"
+  # PostgreSQL's package would make a database and start it; the tests start their own, so here it makes none.
+  no_cluster=/etc/postgresql-common/createcluster.conf
+  if [[ " ${missing[*]} " == *" postgresql "* ]] && [ ! -e "$no_cluster" ]; then
+    "${as_root[@]}" mkdir -p "$(dirname "$no_cluster")"
+    echo "create_main_cluster = false" | "${as_root[@]}" tee "$no_cluster" >/dev/null
+    trap '"${as_root[@]}" rm -f "$no_cluster"' EXIT  # another version may have one again
+  fi
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
