@@ -66,7 +66,7 @@ class Store(shop.Case):
 
     def check_exact(self, **options):
         users, ids, scores = truth()
-        made = self.to(shop.wide_model(), "exact", **options)
+        made = self.to(shop.wide_model(), "exact", **{"overwrite": True, **options})
         self.assertEqual(made, self.same(made))
         self.assertEqual(len(shop.wide_model().item_ids), made.rows)
         got = numpy.array(self.ask(made, made.queries(users), K))
@@ -93,7 +93,7 @@ class Store(shop.Case):
     def check_odd(self, k=10, **options):
         """All raw ids survive, and an item of zeros stands where its score 0 belongs."""
         ids, vectors = odd()
-        made = self.to((ids, vectors), "odd", **options)
+        made = self.to((ids, vectors), "odd", **{"overwrite": True, **options})
         self.assertEqual(2, made.zero_rows)
         self.assertIn("zero_rows 2 (score 0 with everything)", str(made))
         users = numpy.random.default_rng(6).standard_normal((8, vectors.shape[1])).astype(numpy.float32)
@@ -211,11 +211,11 @@ class Faiss(File):
         made = self.check_exact()
         self.assertEqual((33, 33, 0, "METRIC_INNER_PRODUCT"), (made.dimension, made.width, made.padded, made.metric))
         self.check_odd()
-        self.check_recall(0.99, dtype="float16", overwrite=True)
+        self.check_recall(0.99, dtype="float16")
 
     def test_hnsw(self):
         self.check_recall(0.97, index="hnsw")
-        self.check_recall(0.97, index="hnsw", dtype="float16", overwrite=True)
+        self.check_recall(0.97, index="hnsw", dtype="float16")
         self.check_odd(index="hnsw")
 
     def test_ivfpq(self):
@@ -309,7 +309,7 @@ class Usearch(File):
 
     def test_all(self):
         self.check_exact()
-        self.check_recall(0.99, dtype="float16", overwrite=True)
+        self.check_recall(0.99, dtype="float16")
         self.check_odd()
         self.check_target()
         self.check_disk()

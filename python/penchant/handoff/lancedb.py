@@ -19,6 +19,7 @@ def to_lancedb(source, database, table=None, *, entity="items", score="inner pro
     if dtype not in ("float32", "float16") or index not in (None, "ivfpq"):
         raise _core.InputError(f"dtype is {dtype!r} and index {index!r}, expected float32 or float16, and None or 'ivfpq'")
     lancedb = _target.library("lancedb", "lancedb")
+    _target.library("lancedb.index", "lancedb")
     import pyarrow
 
     given = _given.take(source, entity, score)
@@ -28,11 +29,9 @@ def to_lancedb(source, database, table=None, *, entity="items", score="inner pro
     of_path = isinstance(database, (str, os.PathLike))
     connection = lancedb.connect(os.fspath(database)) if of_path else database
     name = table or entity
-    before = None
-    if name in connection.list_tables().tables:
-        if not overwrite:
-            _target.refuse(f"LanceDB's table {name}")
-        before = connection.open_table(name).version
+    before = _version(connection, name)
+    if before is not None and not overwrite:
+        _target.refuse(f"LanceDB's table {name}")
 
     schema = pyarrow.schema([("raw_id", pyarrow.string()), ("vector", pyarrow.list_(pyarrow.from_numpy_dtype(dtype), written.width))])
 
@@ -42,7 +41,7 @@ def to_lancedb(source, database, table=None, *, entity="items", score="inner pro
             yield pyarrow.record_batch([pyarrow.array(ids, pyarrow.string()), vectors], schema=schema)
 
     def undo():
-        if before is None:  # a table whose rows failed to come is listed all the same, and cannot be opened (lancedb 0.40)
+        if before is None:
             connection.drop_table(name, ignore_missing=True)
         elif connection.open_table(name).version != before:
             connection.open_table(name).restore(before)
@@ -54,8 +53,8 @@ def to_lancedb(source, database, table=None, *, entity="items", score="inner pro
         if index:
             partitions = max(1, min(int(len(written) ** 0.5), len(written) // 256))
             probes = probes or max(min(partitions, 8), partitions // 4)
-            made.create_index(metric="dot", index_type="IVF_PQ", vector_column_name="vector", num_partitions=partitions,
-                              num_sub_vectors=written.width // 4)
+            made.create_index("vector", config=lancedb.index.IvfPq(distance_type="dot", num_partitions=partitions,
+                                                                   num_sub_vectors=written.width // 4))
             more = f".nprobes({probes}).refine_factor(10)"
             note = f"nprobes {probes} of {partitions} partitions, refine_factor 10; more is more exact"
         if made.count_rows() != len(written):
@@ -64,3 +63,14 @@ def to_lancedb(source, database, table=None, *, entity="items", score="inner pro
              f"table.search(handoff.queries(user_vector)[0]).distance_type('dot'){more}.limit(k).to_list()"
              "    # distance = 1 - inner product")
     return _result.describe(written, f"LanceDB {lancedb.__version__}", name, "dot", "column raw_id", query, note)
+
+
+def _version(connection, name):
+    """Of the table as it stands, None where there is none. (What is left of one whose rows failed to come is listed, and cannot be
+    opened: lancedb 0.40.)"""
+    try:
+        return connection.open_table(name).version
+    except ValueError as error:
+        if "was not found" in str(error):
+            return None
+        raise
