@@ -47,9 +47,9 @@ if [ "${1:-}" = tests ]; then
   for part in stores feast; do
     list=cmake/requirements_$part.txt
     cmp -s "$list" "build/$part/requirements.txt" && continue
-    say "Installing in build/$part (two of them are compiled): $(grep -v '^#' "$list" | tr '\n' ' ')"
+    say "Installing in build/$part: $(grep -vc '^#' "$list") packages of $list"
     rm -rf "build/$part"
-    "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check --target "build/$part" -r "$list"
+    "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check --retries 10 --target "build/$part" -r "$list"
     cp "$list" "build/$part/requirements.txt"
   done
 fi
