@@ -26,8 +26,10 @@ void add_report_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--lookup-items", flags->lookup_items,
                    "Items that the page's look-up has lists of; 0: none; without it "
                    "report.lookup_items (5000)");
-  verb->add_option("--lookup-users", flags->lookup_users,
-                   "Users that it has lists of; 0: none; without it report.lookup_users (2000)");
+  verb->add_option(
+      "--lookup-users", flags->lookup_users,
+      "Users that it has lists and the latest rows of; 0: none of their ids are in the "
+      "page; without it report.lookup_users (2000)");
   verb->callback([flags, &invocation] {
     check_flags(*flags);
     Config config = invocation.config();

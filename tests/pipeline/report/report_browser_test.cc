@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string chromium() {
   for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
@@ -205,6 +206,42 @@ TEST_F(ReportInBrowser, TypingAnIdShowsTheModelsLists) {
   EXPECT_LT(listed.back(), user.find("History"));
   EXPECT_TRUE(std::is_sorted(listed.begin(), listed.end())) << "in the order of recommend";
   EXPECT_THAT(user, ContainsRegex("20[0-9][0-9]-[0-9][0-9]-[0-9][0-9] ")) << "times of the log";
+}
+
+// A filter without vectors, of data that have neither times nor attributes.
+TEST_F(ReportInBrowser, LookupSaysWhatIsMissing) {
+  const std::string browser = chromium();
+  if (browser.empty()) GTEST_SKIP() << "no Chromium on PATH (apt install chromium)";
+  std::string log = "user,item\n";
+  for (int k = 0; k < 400; ++k) log += fmt::format("u{},i{}\n", k % 20, (k + k / 60) * 7 % 30);
+  write_text(at("log.csv"), log);
+  ASSERT_EQ(run_penchant({"ingest", "--log", at("log.csv"), "--user-column", "user",
+                          "--item-column", "item", "--out", at("x.data")})
+                .exit_code,
+            0);
+  ASSERT_EQ(run_penchant({"train", at("x.data"), "--out", at("x.model"), "--set",
+                          "model.kind=graph_filter", "--set", "filter.kind=linear", "--set",
+                          "filter.rank=0"})
+                .exit_code,
+            0);
+  ASSERT_EQ(run_penchant({"report", at("x.model"), "--lookup-items", "20"}).exit_code, 0);
+  const std::string dom = dom_after(browser, at("x.html"), R"(
+    const known = facts.lookup.items.known.map(place => facts.lookup.items.id[place]);
+    const steps = [
+      () => { location.hash = '#item=' + known[0]; },
+      () => keep('item'),
+      () => { location.hash = '#item=' + facts.lookup.items.id.find(id => !known.includes(id)); },
+      () => keep('other'),
+      () => { location.hash = '#user=u1'; },
+      () => keep('user')];
+    steps.forEach((step, k) => setTimeout(step, 200 * k));)");
+  EXPECT_THAT(answer_of(dom, "item"), HasSubstr("The data have no attributes of items."));
+  EXPECT_THAT(answer_of(dom, "item"), HasSubstr("The model has no vectors of items to compare."));
+  EXPECT_THAT(answer_of(dom, "other"), HasSubstr("The model has no vectors of items to compare."));
+  EXPECT_THAT(answer_of(dom, "other"), Not(HasSubstr("penchant similar")));
+  EXPECT_THAT(answer_of(dom, "user"), HasSubstr("By the model's full score"));
+  EXPECT_THAT(answer_of(dom, "user"), HasSubstr("the data have no times"));
+  EXPECT_GE(count(answer_of(dom, "user"), {"href=\"#item="}), 20);
 }
 
 TEST_F(ReportInBrowser, AnyIdCanBeLookedUp) {
