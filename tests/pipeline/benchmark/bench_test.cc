@@ -532,11 +532,11 @@ TEST(BenchOutput, FormatsSayTheSame) {
     const std::string second = output.add(row);
     return first + second + output.finish({"a reason"});
   };
-  const nlohmann::json json = nlohmann::json::parse(all(BenchFormat::json));
-  EXPECT_EQ(json["rows"].size(), 2U);
-  EXPECT_EQ(json["rows"][0]["median_s"], 0.25);
-  EXPECT_EQ(json["triad_gb_s"], 20.0);
-  EXPECT_EQ(json["skipped"][0], "a reason");
+  const nlohmann::json whole = nlohmann::json::parse(all(BenchFormat::json));
+  EXPECT_EQ(whole["rows"].size(), 2U);
+  EXPECT_EQ(whole["rows"][0]["median_s"], 0.25);
+  EXPECT_EQ(whole["triad_gb_s"], 20.0);
+  EXPECT_EQ(whole["skipped"][0], "a reason");
   const std::string lines = all(BenchFormat::jsonl);
   const nlohmann::json line = nlohmann::json::parse(lines.substr(0, lines.find('\n')));
   EXPECT_EQ(line["graph"], row.what.graph);
@@ -596,12 +596,12 @@ TEST(BenchOutput, PlanNamesDeviceVariantAndParts) {
   const std::string text = plan_text(cases, 1 << 30, BenchFormat::table);
   EXPECT_THAT(text, HasSubstr("f32 64, device cuda, variant cusparse: "));
   EXPECT_THAT(text, HasSubstr("partition on rmat 2^16 x 16, order none, 8 parts, device cpu: "));
-  const nlohmann::json json =
+  const nlohmann::json planned =
       nlohmann::json::parse(plan_text(cases, 1 << 30, BenchFormat::json))["cases"];
-  EXPECT_EQ(json[0]["device"], "cuda");
-  EXPECT_EQ(json[0]["variant"], "cusparse");
-  EXPECT_EQ(json[1]["device"], "cpu");
-  EXPECT_EQ(json[1]["parts"], 8);
+  EXPECT_EQ(planned[0]["device"], "cuda");
+  EXPECT_EQ(planned[0]["variant"], "cusparse");
+  EXPECT_EQ(planned[1]["device"], "cpu");
+  EXPECT_EQ(planned[1]["parts"], 8);
   for (const BenchFormat format : {BenchFormat::csv, BenchFormat::md})
     EXPECT_THROW(plan_text(cases, 1 << 30, format), InputError);
 }
