@@ -42,9 +42,10 @@ for list in cmake/requirements.txt ${1:+cmake/requirements_$1.txt}; do
   "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check -r "$list"
   cp "$list" "$venv/"
 done
-# The stores that penchant.handoff is tested with lie beside the environment: Feast wants another pandas, nobody wants all of them.
+# What else the package is tested with lies beside the environment: stores for penchant.handoff (Feast wants another pandas, nobody
+# wants all of them) and what runs notebooks.
 if [ "${1:-}" = tests ]; then
-  for part in stores feast; do
+  for part in stores feast notebooks; do
     list=cmake/requirements_$part.txt
     cmp -s "$list" "build/$part/requirements.txt" && continue
     say "Installing in build/$part: $(grep -vc '^#' "$list") packages of $list"
