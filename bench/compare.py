@@ -11,6 +11,9 @@ time over ours (of rates and recall: ours over the peer's), so that more than 1 
   compare.py epoch     LightGCN steps, BPR, batch 2048, three layers, exact propagation at each step: PyTorch
   compare.py recommenders  RecBole's LightGCN, step by step; implicit's ALS, time to quality
   compare.py ingest    a 10-million-line CSV: pandas read_csv + factorize
+  compare.py frames    the same lines as an Arrow table in memory, by the Python package: beside their CSV, and pandas' factorize of
+                       users and items and the order by user and time (which merges, splits and writes nothing)
+  compare.py package_calls  train and embed of Gowalla by the Python package beside the command line
   compare.py evaluate  all Gowalla users, top 20
   compare.py lists     a list of 20 for all Gowalla users as a file, exact: Faiss, implicit, usearch, PyTorch with vectors and lists
                        in memory; and the memory that lists of a million items take
@@ -384,6 +387,55 @@ class Bench:
                 "peak_over_output": statistics.median(peaks["penchant"]) / size, "versions": versions,
                 "ratios": {name: result[name]["median"] / result["penchant"]["median"] for name in peers}}
 
+    def package(self):
+        """The environment in which the package of this build is found."""
+        return {"PYTHONPATH": str(self.options.build / "python"), "OMP_NUM_THREADS": str(self.options.threads)}
+
+    def frames(self):
+        import pyarrow as pa
+        import pyarrow.csv
+        shop, table = self.work / "shop", self.work / "events.arrow"
+        run([self.penchant, "generate", "--out", shop, "--users", 1_000_000, "--items", 200_000, "--events", self.options.lines, "--quiet"])
+        log = pyarrow.csv.read_csv(shop / "events.csv").select(["user", "item", "event", "time"])
+        with pa.OSFile(str(table), "wb") as file, pa.ipc.new_file(file, log.schema) as writer:
+            writer.write_table(log)
+        rows = len(log)
+        del log
+        columns = ["--user-column", "user", "--item-column", "item", "--event-column", "event", "--time-column", "time"]
+        times = {name: [] for name in ("penchant_frame", "penchant_csv", "pandas")}
+        peaks, versions = {name: [] for name in times}, {}
+        for _ in range(self.options.rounds):
+            frame = peer("frames", table, "penchant", self.work / "frame.data", **self.package())
+            shutil.rmtree(self.work / "csv.data", ignore_errors=True)
+            _, seconds, peak = run([self.penchant, "ingest", shop / "events.csv", *columns, "--out", self.work / "csv.data", "--quiet"])
+            other = peer("frames", table, "pandas")
+            for name, taken, bytes_ in (("penchant_frame", frame["seconds"], frame["peak_bytes"]), ("penchant_csv", seconds, peak),
+                                        ("pandas", other["seconds"], other["peak_bytes"])):
+                times[name].append(taken)
+                peaks[name].append(bytes_)
+            versions = frame["versions"] | other["versions"]
+        result = {name: summary(values) for name, values in times.items()}
+        ours = result["penchant_frame"]["median"]
+        return {"unit": "s", "rows": rows, "times": result, "peak_bytes": {name: summary(values) for name, values in peaks.items()},
+                "versions": versions, "ratios": {name: result[name]["median"] / ours for name in ("penchant_csv", "pandas")}}
+
+    def package_calls(self, epochs=4):
+        data = self.gowalla()
+        times = {name: [] for name in ("package", "command_line", "import")}
+        for number in range(self.options.rounds):
+            model, out = self.work / f"{number}.model", self.work / f"{number}.embeddings"
+            calls = peer("package_calls", data, model, out, epochs, **self.package())
+            times["package"].append(calls["train"] + calls["embed"])
+            times["import"].append(calls["import"])
+            command = [self.penchant, "train", data, "--out", f"{model}2", "--quiet", "--threads", self.options.threads]
+            for setting in ("model.kind=lightgcn", f"train.epochs={epochs}", "train.refit=false"):
+                command += ["--set", setting]
+            trained = run(command)[1]
+            times["command_line"].append(trained + run([self.penchant, "embed", data, f"{model}2", "--out", f"{out}2", "--quiet"])[1])
+        result = {name: summary(values) for name, values in times.items()}
+        return {"unit": "s", "epochs": epochs, "times": result,
+                "package_over_command_line": result["package"]["median"] / result["command_line"]["median"]}
+
     def evaluate(self):
         data = self.gowalla()
         model = self.work / "gowalla.model"
@@ -579,7 +631,7 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "recommenders", "ingest",
+    parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "recommenders", "ingest", "frames", "package_calls",
                                           "evaluate", "lists", "gowalla", "gowalla_vectors", "gowalla_auto", "interest",
                                           "beauty", "hidden_items", "shops", "ablation", "locality", "overhead", "report"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")

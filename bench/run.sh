@@ -20,7 +20,7 @@ fi
 : "${PENCHANT_DATA:=$(cd ../shared/data 2>/dev/null && pwd || true)}"
 export PENCHANT_DATA
 failed=()
-for bench in spmm gnn graph_build orders epoch recommenders evaluate ingest gowalla gowalla_vectors gowalla_auto interest beauty hidden_items shops ablation locality overhead report; do
+for bench in spmm gnn graph_build orders epoch recommenders evaluate lists ingest frames package_calls gowalla gowalla_vectors gowalla_auto interest beauty hidden_items shops ablation locality overhead report; do
   echo "==> $bench"
   "$peers/bin/python" bench/compare.py "$bench" "$@" || failed+=("$bench")
 done
