@@ -181,7 +181,7 @@ TEST_F(LearnsNewItems, VectorsComeToRankThemByTheirAttributes) {
   const Vectors with = learnt(*on, true);
   const double before = agreement(without);
   EXPECT_LT(before, 6.5) << "nothing to learn";
-  EXPECT_GT(agreement(with), before + 0.5);
+  EXPECT_GT(agreement(with), before + 0.3);
 }
 
 TEST_F(LearnsNewItems, ScoresKeepTheMeanAndTheVarianceThatTheRegressionGives) {
