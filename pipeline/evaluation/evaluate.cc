@@ -11,7 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "graph/error.h"
-#include "graph/random.h"
+#include "graph/sample.h"
 #include "kernels/transfer.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/evaluation/metrics.h"
@@ -280,13 +280,9 @@ EvaluateReport evaluate_scorer(models::Scorer& scorer, const RankingTask& task,
 
 RankingTask sample_task(const RankingTask& task, std::int64_t count, graph::Seed seed) {
   const auto num_users = static_cast<std::int64_t>(task.users.size());
-  std::vector<NodeId> rows;
-  if (count == 0 || count >= num_users) count = num_users;
-  const graph::Permutation shuffled(seed, graph::Stream::validation, 0,
-                                    static_cast<std::uint64_t>(num_users));
-  for (std::int64_t i = 0; i < count; ++i)
-    rows.push_back(static_cast<NodeId>(shuffled(static_cast<std::uint64_t>(i))));
-  std::sort(rows.begin(), rows.end());
+  if (count == 0) count = num_users;
+  const auto rows =
+      graph::draw_sample<NodeId>(seed, graph::Stream::validation, 0, num_users, count);
   RankingTask sample;
   for (const NodeId row : rows) sample.users.push_back(task.users[static_cast<std::size_t>(row)]);
   sample.targets = graph::select_rows(task.targets.view(), rows);

@@ -16,7 +16,7 @@
 #include "graph/error.h"
 #include "graph/half.h"
 #include "graph/parallel.h"
-#include "graph/random.h"
+#include "graph/sample.h"
 #include "kernels/transfer.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
@@ -118,16 +118,6 @@ struct Reference {
 
   std::int64_t cols() const { return sides[0].vectors.cols; }
 };
-
-std::vector<NodeId> sample_of(std::int64_t num_users, std::int64_t size) {
-  const graph::Permutation order(kSampleSeed, graph::Stream::validation, kSampleSubstream,
-                                 static_cast<std::uint64_t>(num_users));
-  std::vector<NodeId> sample;
-  for (std::int64_t i = 0; i < std::min(size, num_users); ++i)
-    sample.push_back(static_cast<NodeId>(order(static_cast<std::uint64_t>(i))));
-  std::sort(sample.begin(), sample.end());
-  return sample;
-}
 
 std::vector<NodeId> ids_of(const std::vector<RankedItem>& ranking, std::int64_t k) {
   std::vector<NodeId> items;
@@ -236,16 +226,13 @@ class FileCheck {
   void compare(NodeId id, const std::string& raw, const float* got) {
     const float* const want = side_.vectors.row(id);
     for (std::int64_t j = 0; j < side_.vectors.cols; ++j) {
-      if (got[j] == want[j]) {
-        all_halves_ = all_halves_ && is_a_half(got[j]);
-        continue;
-      }
+      all_halves_ = all_halves_ && is_a_half(got[j]);
+      if (got[j] == want[j]) continue;
       const double difference =
           std::abs(static_cast<double>(got[j]) - static_cast<double>(want[j]));
       found_.largest_difference =
           std::max(found_.largest_difference,
                    std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference);
-      all_halves_ = all_halves_ && is_a_half(got[j]);
       count(exact_, raw, j, got[j], want[j]);
       const float nearest = graph::from_half(graph::to_half(want[j]));
       if (got[j] != nearest) count(rounded_, raw, j, got[j], nearest);
@@ -425,7 +412,9 @@ VerifyReport verify_vectors(const Model& model, const fs::path& folder,
   Reference reference;
   reference.sides = {Reference::Side{&dataset.items, items(model.items(), model.backend())},
                      Reference::Side{&dataset.users, users(model.users(), model.backend())}};
-  reference.sample = sample_of(dataset.num_users(), options.sample);
+  reference.sample =
+      graph::draw_sample<NodeId>(kSampleSeed, graph::Stream::validation, kSampleSubstream,
+                                 dataset.num_users(), options.sample);
   reference.k = std::min(kRanked, dataset.num_items());
   for (const NodeId user : reference.sample) {
     const float* const row = reference.sides[1].vectors.row(user);

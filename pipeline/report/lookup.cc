@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <memory>
 #include <span>
@@ -20,6 +19,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/data/known_rows.h"
 #include "pipeline/report/sample.h"
+#include "pipeline/tables/base64.h"
 
 namespace penchant::pipeline {
 
@@ -41,26 +41,6 @@ std::size_t script_bytes(const json& value) {
   const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   const auto angles = std::count(text.begin(), text.end(), '<');
   return text.size() + 5 * static_cast<std::size_t>(angles) + 1;
-}
-
-std::string base64_of(std::span<const float> values) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<std::uint8_t> bytes;
-  for (const float value : values) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    for (int shift = 0; shift < 32; shift += 8)
-      bytes.push_back(static_cast<std::uint8_t>(bits >> shift));
-  }
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? bytes[i + k] : std::uint32_t{0});
-    for (std::size_t k = 0; k < 4; ++k)
-      text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63];
-  }
-  return text;
 }
 
 /// Columns of a table, a record at a time.
@@ -390,7 +370,9 @@ class Lookup {
       record[items].push_back(items_.place(item));
       values.push_back(block.scores(row, static_cast<std::int64_t>(values.size())));
     }
-    record[scores] = base64_of(values);
+    // The bytes of the numbers, little-endian as on every machine that this runs on.
+    record[scores] =
+        base64_of({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
   }
 
   void add_test(NodeId user, const ListBlock& block, std::int64_t row, json& record) const {

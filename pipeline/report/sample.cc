@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "graph/random.h"
+#include "graph/sample.h"
 
 namespace penchant::pipeline {
 
@@ -13,21 +13,13 @@ using graph::NodeId;
 
 namespace {
 
-graph::Permutation shuffled_ids(std::int64_t size, std::uint64_t substream) {
-  return {graph::Seed{42}, graph::Stream::validation, substream, static_cast<std::uint64_t>(size)};
-}
+constexpr graph::Seed kSeed{42};
 
 }  // namespace
 
 std::vector<std::int64_t> draw_sample(std::int64_t size, std::int64_t count,
                                       std::uint64_t substream) {
-  std::vector<std::int64_t> chosen;
-  if (size <= 0) return chosen;
-  const graph::Permutation shuffled = shuffled_ids(size, substream);
-  for (std::int64_t k = 0; k < std::min(size, count); ++k)
-    chosen.push_back(static_cast<std::int64_t>(shuffled(static_cast<std::uint64_t>(k))));
-  std::sort(chosen.begin(), chosen.end());
-  return chosen;
+  return graph::draw_sample<std::int64_t>(kSeed, graph::Stream::validation, substream, size, count);
 }
 
 std::vector<NodeId> most_frequent(std::span<const std::int64_t> rows, std::int64_t count) {
@@ -49,7 +41,8 @@ std::vector<NodeId> frequent_and_drawn(std::span<const std::int64_t> rows, std::
   const std::vector<NodeId> frequent = most_frequent(rows, (count + 1) / 2);
   std::vector<bool> taken(rows.size());
   for (const NodeId id : frequent) taken[at(id)] = true;
-  const graph::Permutation shuffled = shuffled_ids(size, substream);
+  const graph::Permutation shuffled(kSeed, graph::Stream::validation, substream,
+                                    static_cast<std::uint64_t>(size));
   std::uint64_t position = 0;
   std::vector<NodeId> chosen;
   for (const NodeId id : frequent) {

@@ -66,8 +66,8 @@ constexpr AutoPlan kPlans[] = {{12, 512, 4000, 8192, 320},
                                {0, 256, 1000},
                                {0, 128, 500},
                                {0, 64, 200}};
+/// Fewer are for many users, or where nothing else fits.
 constexpr std::int64_t kFewEpochs = 160;
-constexpr std::int64_t kManyUsers = 16384;
 /// The same of a network of sequences, whose softmax over thousands of items is most of it: an epoch
 /// of Beauty (153,776 events) takes 3.4 s on two cores of a slow machine, half of that on others.
 constexpr double kNetworkRate = 80e9;
@@ -267,7 +267,7 @@ AutoPlan plan_auto(const PlanSizes& sizes, double budget_seconds) {
   for (const AutoPlan& step : kPlans) {
     // The trial alone is shorter where all users are enough to learn from in few epochs.
     const bool short_trial = step.epochs > 0 && step.distilled_epochs < kFewEpochs;
-    if (short_trial && sizes.num_users < kManyUsers) continue;
+    if (short_trial && sizes.num_users < kUsualUsers) continue;
     plan = step;
     plan.networks = networks.networks;
     plan.network_epochs = networks.network_epochs;

@@ -35,9 +35,6 @@ constexpr std::int64_t kStepsPerEpoch = 32;
 constexpr std::int64_t kSmallestBatch = 64;
 constexpr std::int64_t kLargestBatch = 1024;
 constexpr std::int64_t kFewestSteps = 640;
-/// Few users move their items rarely: where there are fewer than these, they come
-/// (kUsualUsers / users)^2 times as often.
-constexpr std::int64_t kUsualUsers = 16'384;
 
 std::int64_t batch_size(std::int64_t num_users) {
   return std::clamp(num_users / kStepsPerEpoch, kSmallestBatch, kLargestBatch);

@@ -22,6 +22,10 @@
 
 namespace penchant::pipeline {
 
+/// Few users move their items rarely: where there are fewer than these, they come
+/// (kUsualUsers / users)^2 times as often.
+inline constexpr std::int64_t kUsualUsers = 16'384;
+
 struct DistillationOptions {
   std::int64_t epochs = 20;            ///< over all users; more where there are few of them
   std::int64_t most_epochs = 320;      ///< of these

@@ -491,6 +491,19 @@ PlanSizes gowalla() {
   return sizes;
 }
 
+/// Of a shop whose users have the same things again.
+PlanSizes shop_of(std::int64_t users, std::int64_t items, std::int64_t entries,
+                  std::int64_t steps_per_epoch) {
+  PlanSizes sizes = gowalla();
+  sizes.num_users = users;
+  sizes.num_items = items;
+  sizes.num_entries = entries;
+  sizes.propagated = 2 * entries;
+  sizes.steps_per_epoch = steps_per_epoch;
+  sizes.repeats = true;
+  return sizes;
+}
+
 TEST(AutoPlan, LeavesVectorsOfTheGraphAMinuteByAShorterTrialWhereUsersAreMany) {
   const AutoPlan plan = plan_auto(gowalla(), 60.0);
   EXPECT_GT(plan.epochs, 0);
@@ -519,28 +532,14 @@ TEST(AutoPlan, GrowsWithTheBudgetAndKeepsIt) {
 
 /// The whole log behind `make demo`: a step of all items would cost more than all else.
 TEST(AutoPlan, VectorsLearnTheMixtureOfALargeCatalogueOfFewUsersInAMinute) {
-  PlanSizes sizes = gowalla();
-  sizes.num_users = 2'469;
-  sizes.num_items = 92'332;
-  sizes.num_entries = 800'000;
-  sizes.propagated = 2 * sizes.num_entries;
-  sizes.steps_per_epoch = 98;
-  sizes.repeats = true;
-  const AutoPlan plan = plan_auto(sizes, 60.0);
+  const AutoPlan plan = plan_auto(shop_of(2'469, 92'332, 800'000, 98), 60.0);
   EXPECT_GT(plan.distilled_users, 0);
   EXPECT_LE(plan.seconds, 60.0);
 }
 
 /// A quarter of it, products sold ten times: what is left of 30 s is too little for 160 epochs.
 TEST(AutoPlan, VectorsLearnTheMixtureForFewerEpochsWhereThereIsLessTime) {
-  PlanSizes sizes = gowalla();
-  sizes.num_users = 2'310;
-  sizes.num_items = 8'616;
-  sizes.num_entries = 158'712;
-  sizes.propagated = 2 * sizes.num_entries;
-  sizes.steps_per_epoch = 78;
-  sizes.repeats = true;
-  const AutoPlan plan = plan_auto(sizes, 30.0);
+  const AutoPlan plan = plan_auto(shop_of(2'310, 8'616, 158'712, 78), 30.0);
   EXPECT_GT(plan.distilled_users, 0);
   EXPECT_LT(plan.distilled_epochs, 160);
   EXPECT_LE(plan.seconds, 30.0);
