@@ -403,21 +403,19 @@ class Bench:
         del log
         columns = ["--user-column", "user", "--item-column", "item", "--event-column", "event", "--time-column", "time"]
         times = {name: [] for name in ("penchant_frame", "penchant_csv", "pandas")}
-        peaks, versions = {name: [] for name in times}, {}
+        versions = {}
         for _ in range(self.options.rounds):
             frame = peer("frames", table, "penchant", self.work / "frame.data", **self.package())
             shutil.rmtree(self.work / "csv.data", ignore_errors=True)
-            _, seconds, peak = run([self.penchant, "ingest", shop / "events.csv", *columns, "--out", self.work / "csv.data", "--quiet"])
+            _, seconds, _ = run([self.penchant, "ingest", "--log", shop / "events.csv", *columns, "--out", self.work / "csv.data", "--quiet"])
             other = peer("frames", table, "pandas")
-            for name, taken, bytes_ in (("penchant_frame", frame["seconds"], frame["peak_bytes"]), ("penchant_csv", seconds, peak),
-                                        ("pandas", other["seconds"], other["peak_bytes"])):
+            for name, taken in (("penchant_frame", frame["seconds"]), ("penchant_csv", seconds), ("pandas", other["seconds"])):
                 times[name].append(taken)
-                peaks[name].append(bytes_)
             versions = frame["versions"] | other["versions"]
         result = {name: summary(values) for name, values in times.items()}
         ours = result["penchant_frame"]["median"]
-        return {"unit": "s", "rows": rows, "times": result, "peak_bytes": {name: summary(values) for name, values in peaks.items()},
-                "versions": versions, "ratios": {name: result[name]["median"] / ours for name in ("penchant_csv", "pandas")}}
+        return {"unit": "s", "rows": rows, "times": result, "versions": versions,
+                "ratios": {name: result[name]["median"] / ours for name in ("penchant_csv", "pandas")}}
 
     def package_calls(self, epochs=4):
         data = self.gowalla()
