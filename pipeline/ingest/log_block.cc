@@ -86,6 +86,14 @@ LogRoles::LogRoles(const IngestOptions& options) {
     attributes.push_back(add_column(columns, attribute.column));
 }
 
+bool LogRoles::time_alone() const {
+  if (!time || user == *time || item == *time) return false;
+  if (event == time || weight == time || session == time || part == time) return false;
+  return std::find(attributes.begin(), attributes.end(), *time) == attributes.end() &&
+         std::none_of(filters.begin(), filters.end(),
+                      [&](const FilterRule& rule) { return rule.column() == *time; });
+}
+
 LogEncoder::LogEncoder(const IngestOptions& options, const LogRoles& roles,
                        const TimeParser& parse_time)
     : options_(options), roles_(roles), missing_(options.missing), parse_time_(parse_time) {}
@@ -94,6 +102,8 @@ LogEncoder::LogEncoder(const IngestOptions& options, const LogRoles& roles,
 struct LogEncoder::Row {
   explicit Row(const TimeParser& parse) : parse_time(parse) {}
   const TimeParser& parse_time;
+  /// The row's time to last_time and last_unit; false if it is none.
+  bool read_time(const TextBatch& batch, std::size_t row, std::size_t column, const TimeZone& zone);
   std::string_view last_text;  ///< logs come in time order: the same second many times
   std::int64_t last_time = 0;
   TimeUnit last_unit = TimeUnit::text;
@@ -101,6 +111,30 @@ struct LogEncoder::Row {
   bool times_are_local = false;  ///< and they are of no zone
   std::vector<char> decimals;    ///< decimal sign of each column
 };
+
+bool LogEncoder::Row::read_time(const TextBatch& batch, std::size_t row, std::size_t column,
+                                const TimeZone& zone) {
+  std::optional<std::int64_t> time;
+  if (batch.times.empty()) {
+    const std::string_view text = batch.columns[column][row];
+    if (text == last_text && !text.empty()) return true;
+    time = parse_time(text, last_unit);
+    last_text = text;
+  } else if (batch.times[row] != kNoTimeNumber) {
+    time = parse_time.of_number(batch.times[row], last_unit);
+  }
+  if (time && times_are_local) {
+    time = zone.to_utc_ms(*time);
+    if (*time < 0) time.reset();
+  }
+  if (!time) {
+    last_text = {};
+    return false;
+  }
+  if (times_are_ms) last_unit = TimeUnit::text;  // typed, so nothing was guessed
+  last_time = *time;
+  return true;
+}
 
 void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& block) const {
   block.user.clear();
@@ -188,23 +222,15 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
     });
   }
   if (roles_.time) {
-    const std::string_view text = cell(*roles_.time);
-    if (text != state.last_text || text.empty()) {
-      std::optional<std::int64_t> time = state.parse_time(text, state.last_unit);
-      if (time && state.times_are_local) {
-        time = parse_time_.zone().to_utc_ms(*time);
-        if (*time < 0) time.reset();
-      }
-      if (!time) {
-        state.last_text = {};
-        return refuse("bad time", [&] {
-          return is_not_a_number(options_.columns.time, text, parse_time_.expectation().c_str()) +
-                 parse_time_.hint(text);
-        });
-      }
-      if (state.times_are_ms) state.last_unit = TimeUnit::text;  // typed, so nothing was guessed
-      state.last_text = text;
-      state.last_time = *time;
+    if (!state.read_time(batch, row, *roles_.time, parse_time_.zone())) {
+      return refuse("bad time", [&] {
+        const std::string text = batch.times.empty() ? std::string(cell(*roles_.time))
+                                 : batch.times[row] == kNoTimeNumber
+                                     ? std::string()
+                                     : std::to_string(batch.times[row]);
+        return is_not_a_number(options_.columns.time, text, parse_time_.expectation().c_str()) +
+               parse_time_.hint(text);
+      });
     }
   }
   double weight = 1.0;

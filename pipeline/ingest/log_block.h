@@ -48,6 +48,8 @@ struct LogRoles {
 
   /// Throws InputError: no user or item column, a bad filter.
   explicit LogRoles(const IngestOptions& options);
+  /// Whether the column of times has no other role, so that nothing needs its text.
+  bool time_alone() const;
 };
 
 /// Rows of one block that were accepted, in order, and counts of the others. Text is a view into

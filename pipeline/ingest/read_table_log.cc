@@ -39,8 +39,11 @@ class LogReader {
         parse_time_(options.time_format, options.time_zone),
         encoder_(options, roles_, parse_time_) {
     if (!has_item_table(options)) {
-      for (const AttributeColumn& attribute : options.attributes)
-        catalog.attributes.push_back({attribute, {}, {}, false, options.decimal});
+      for (const AttributeColumn& attribute : options.attributes) {
+        RawAttribute& raw = catalog.attributes.emplace_back();
+        raw.column = attribute;
+        raw.decimal = options.decimal;
+      }
     }
     for (const auto& [name, weight] : options.event_weights) {
       if (!(weight >= 1e-9 && weight <= 1e9)) {
@@ -62,6 +65,7 @@ class LogReader {
     account.first_row = result_.log.rows.weight.size();
     TableReadOptions read = options_.log.text;
     read.time_column = options_.columns.time;
+    read.times_as_numbers = roles_.time_alone();
     TableReader reader(path, read, roles_.columns);
     const bool timestamps = roles_.time && reader.is_timestamp(*roles_.time);
     for (std::size_t a = 0; a < roles_.attributes.size(); ++a) {

@@ -62,9 +62,11 @@ std::vector<std::string> settle_times(std::span<std::int64_t> times_ms, const Ti
     const auto date = [&](std::int64_t ms) {
       return ms % shape.scale == 0 ? date_of_number(ms / shape.scale, shape.parts) : -1;
     };
-    const auto dates = std::count_if(times_ms.begin(), times_ms.end(),
-                                     [&](std::int64_t ms) { return date(ms) >= 0; });
     const auto all = static_cast<std::int64_t>(times_ms.size());
+    std::int64_t dates = 0;
+#pragma omp parallel for reduction(+ : dates) schedule(static)
+    for (std::int64_t row = 0; row < all; ++row)
+      dates += static_cast<std::int64_t>(date(times_ms[static_cast<std::size_t>(row)]) >= 0);
     if (parse.is_automatic() && dates == all) {
       for (std::int64_t& ms : times_ms)
         ms = std::max<std::int64_t>(0, parse.zone().to_utc_ms(date(ms)));

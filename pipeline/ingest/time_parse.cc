@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <fmt/format.h>
 
 namespace penchant::pipeline {
 
@@ -135,15 +136,19 @@ std::int64_t parse_common_unix(std::string_view text, TimeUnit& unit) {
   return digits;
 }
 
+/// The unit by the number's size.
+std::optional<std::int64_t> unix_time(const Count& count, const TimeZone& zone, TimeUnit& unit) {
+  unit = unit_of(count);
+  if (unit != TimeUnit::date_time) return to_milliseconds(count, unit);
+  const std::int64_t local = count.whole ? date_of_number(count.number, 6) : -1;
+  if (local < 0) return std::nullopt;
+  return zone.to_utc_ms(local);
+}
+
 std::optional<std::int64_t> parse_unix(std::string_view text, const TimeZone& zone,
                                        TimeUnit& unit) {
   const auto count = parse_count(text);
-  if (!count) return std::nullopt;
-  unit = unit_of(*count);
-  if (unit != TimeUnit::date_time) return to_milliseconds(*count, unit);
-  const std::int64_t local = count->whole ? date_of_number(count->number, 6) : -1;
-  if (local < 0) return std::nullopt;
-  return zone.to_utc_ms(local);
+  return count ? unix_time(*count, zone, unit) : std::nullopt;
 }
 
 /// YYYY-MM-DD hh:mm:ss, with 'T' for the space or not, and nothing, Z or UTC behind it: the layout
@@ -284,6 +289,21 @@ std::optional<std::int64_t> TimeParser::operator()(std::string_view text, TimeUn
       unit = TimeUnit::text;
       ms = pattern_(text, zone_);
       break;
+  }
+  if (ms && (*ms < 0 || *ms >= kLatest)) return std::nullopt;
+  return ms;
+}
+
+std::optional<std::int64_t> TimeParser::of_number(std::int64_t number, TimeUnit& unit) const {
+  const Count count{true, number, 0.0};
+  std::optional<std::int64_t> ms;
+  if (kind_ == Kind::automatic) {
+    ms = unix_time(count, zone_, unit);
+  } else if (kind_ == Kind::unix_time) {
+    unit = unit_;
+    ms = to_milliseconds(count, unit_);
+  } else {
+    return (*this)(fmt::format_int(number).c_str(), unit);
   }
   if (ms && (*ms < 0 || *ms >= kLatest)) return std::nullopt;
   return ms;

@@ -34,6 +34,8 @@ class TimeParser {
   }
   /// `unit` is what the text was written in.
   std::optional<std::int64_t> operator()(std::string_view text, TimeUnit& unit) const;
+  /// As of the number's digits.
+  std::optional<std::int64_t> of_number(std::int64_t number, TimeUnit& unit) const;
   /// What is accepted, for messages: "a Unix time or ISO-8601 between 1970 and 2100".
   std::string expectation() const;
   /// Why this text is none, where that can be said, for behind the expectation; or empty.

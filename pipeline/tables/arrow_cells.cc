@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <arrow/api.h>
 #include <arrow/extension_type.h>
@@ -21,6 +22,20 @@ namespace {
 template <typename ArrayType>
 void text_cells(const arrow::Array& array, std::vector<std::string_view>& cells) {
   const auto& strings = static_cast<const ArrayType&>(array);
+  if constexpr (requires { strings.raw_value_offsets(); }) {
+    if (array.null_count() == 0 && strings.value_data() != nullptr &&
+        strings.value_data()->data() != nullptr) {
+      const auto* const offsets = strings.raw_value_offsets();
+      const auto* const bytes = reinterpret_cast<const char*>(strings.value_data()->data());
+      const std::size_t first = cells.size();
+      cells.resize(first + static_cast<std::size_t>(array.length()));
+      for (std::int64_t i = 0; i < array.length(); ++i) {
+        cells[first + static_cast<std::size_t>(i)] = {
+            bytes + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])};
+      }
+      return;
+    }
+  }
   for (std::int64_t i = 0; i < array.length(); ++i) {
     cells.push_back(strings.IsNull(i) ? std::string_view{} : std::string_view(strings.GetView(i)));
     if (!strings.IsNull(i) && cells.back().data() == nullptr)
@@ -52,15 +67,19 @@ template <typename ArrayType>
 void list_cells(const arrow::Array& array, const fs::path& path,
                 std::vector<std::string_view>& cells, CellStore& store) {
   const auto& lists = static_cast<const ArrayType&>(array);
-  std::vector<std::string_view> elements;
-  append_cells(*lists.values(), path, elements, store, {});
+  const std::int64_t num_lists = array.length();
+  const std::int64_t first = num_lists == 0 ? 0 : lists.value_offset(0);
+  const std::int64_t last =
+      num_lists == 0 ? 0 : lists.value_offset(num_lists - 1) + lists.value_length(num_lists - 1);
+  std::vector<std::string_view> elements;  // of these lists alone: the array may be a slice
+  append_cells(*lists.values()->Slice(first, last - first), path, elements, store, {});
   std::string joined;
   for (std::int64_t i = 0; i < array.length(); ++i) {
     joined.clear();
     if (!lists.IsNull(i)) {
       for (std::int64_t e = lists.value_offset(i);
            e < lists.value_offset(i) + lists.value_length(i); ++e) {
-        const std::string_view element = elements[static_cast<std::size_t>(e)];
+        const std::string_view element = elements[static_cast<std::size_t>(e - first)];
         if (element.empty()) continue;  // null or nothing
         joined += kListSeparator;  // before each element, so that a list of one is known as a list
         joined += element;
@@ -116,6 +135,54 @@ ColumnType column_type(const arrow::DataType& type) {
   return {kind_of(type), type.ToString(), has_zone};
 }
 
+bool read_time_numbers(const arrow::Array& array, std::vector<std::int64_t>& numbers) {
+  const auto read = [&](const auto& value) {
+    numbers.resize(static_cast<std::size_t>(array.length()));
+    for (std::int64_t i = 0; i < array.length(); ++i)
+      numbers[static_cast<std::size_t>(i)] = array.IsNull(i) ? kNoTimeNumber : value(i);
+    return true;
+  };
+  const auto plain = [&]<typename ArrayType>(const ArrayType& values) {
+    return read([&](std::int64_t i) { return static_cast<std::int64_t>(values.Value(i)); });
+  };
+  switch (array.type_id()) {
+    case arrow::Type::INT32:
+      return plain(static_cast<const arrow::Int32Array&>(array));
+    case arrow::Type::UINT32:
+      return plain(static_cast<const arrow::UInt32Array&>(array));
+    case arrow::Type::INT64:
+      return plain(static_cast<const arrow::Int64Array&>(array));
+    case arrow::Type::DATE32:
+    case arrow::Type::DATE64:
+    case arrow::Type::TIMESTAMP:
+      return read([&](std::int64_t i) { return milliseconds_of(array, i); });
+    default:
+      return false;
+  }
+}
+
+std::shared_ptr<const DictionaryCells> DictionaryCache::find(const arrow::DictionaryArray& coded,
+                                                             const fs::path& path,
+                                                             CellStyle style) {
+  const std::lock_guard lock(mutex_);
+  if (last_ == nullptr || last_->dictionary != coded.data()->dictionary) {
+    auto cells = std::make_shared<DictionaryCells>();
+    cells->dictionary = coded.data()->dictionary;
+    append_cells(*coded.dictionary(), path, cells->values, cells->store, style);
+    last_ = std::move(cells);
+  }
+  return last_;
+}
+
+void append_coded_cells(const arrow::DictionaryArray& coded,
+                        const std::vector<std::string_view>& values,
+                        std::vector<std::string_view>& cells) {
+  for (std::int64_t i = 0; i < coded.length(); ++i) {
+    cells.push_back(coded.IsNull(i) ? std::string_view{}
+                                    : values[static_cast<std::size_t>(coded.GetValueIndex(i))]);
+  }
+}
+
 void append_cells(const arrow::Array& array, const fs::path& path,
                   std::vector<std::string_view>& cells, CellStore& store, CellStyle style) {
   switch (array.type_id()) {
@@ -169,10 +236,7 @@ void append_cells(const arrow::Array& array, const fs::path& path,
       const auto& coded = static_cast<const arrow::DictionaryArray&>(array);
       std::vector<std::string_view> values;
       append_cells(*coded.dictionary(), path, values, store, style);
-      for (std::int64_t i = 0; i < array.length(); ++i) {
-        cells.push_back(coded.IsNull(i) ? std::string_view{}
-                                        : values[static_cast<std::size_t>(coded.GetValueIndex(i))]);
-      }
+      append_coded_cells(coded, values, cells);
       return;
     }
     default:

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
 #include <arrow/array.h>
+#include <arrow/array/array_dict.h>
 
 #include "pipeline/tables/tables.h"
 
@@ -51,6 +54,34 @@ struct CellStyle {
 /// their digits, structs and maps are JSON.
 void append_cells(const arrow::Array& array, const std::filesystem::path& path,
                   std::vector<std::string_view>& cells, CellStore& store, CellStyle style);
+
+/// Whole numbers of up to 64 bits with a sign, and dates and timestamps as milliseconds since 1970,
+/// without a way through text; kNoTimeNumber: null. False for an array of another type.
+bool read_time_numbers(const arrow::Array& array, std::vector<std::int64_t>& numbers);
+
+/// The values of a dictionary as text, made once for all arrays that are coded by it.
+struct DictionaryCells {
+  std::shared_ptr<arrow::ArrayData> dictionary;  ///< kept, so that no other has its address
+  CellStore store;
+  std::vector<std::string_view> values;
+};
+
+/// The dictionary of a column, in which other blocks may have another; threads may ask at once.
+class DictionaryCache {
+ public:
+  /// append_cells() of a block's dictionary.
+  std::shared_ptr<const DictionaryCells> find(const arrow::DictionaryArray& coded,
+                                              const std::filesystem::path& path, CellStyle style);
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const DictionaryCells> last_;
+};
+
+/// Appends the cells of an array whose dictionary is known as text.
+void append_coded_cells(const arrow::DictionaryArray& coded,
+                        const std::vector<std::string_view>& values,
+                        std::vector<std::string_view>& cells);
 
 /// What the cells of a column of this type are.
 ColumnType column_type(const arrow::DataType& type);

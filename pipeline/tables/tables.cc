@@ -82,9 +82,11 @@ std::string explain(const OpenQuote& quote) {
 
 struct TableBlock::Impl {
   TextBlock text;
-  std::shared_ptr<arrow::RecordBatch> batch;  ///< of Parquet
-  bool taken = false;
+  std::shared_ptr<arrow::RecordBatch> batch;  ///< of a typed table
+  std::int64_t next_row = 0;                  ///< of it, the first that is not split yet
+  bool all_split = false;
   std::vector<CellStore> stores;
+  std::vector<std::shared_ptr<const DictionaryCells>> dictionaries;  ///< what cells view
   std::vector<std::uint32_t> ends;
 };
 
@@ -101,17 +103,20 @@ struct TableReader::Impl {
   std::shared_ptr<arrow::RecordBatchReader> reader;
   std::unique_ptr<parquet::arrow::FileReader> parquet_reader;  // owns what `reader` reads from
   std::vector<ColumnType> types;                               ///< of the columns asked for
+  mutable std::vector<DictionaryCache> dictionaries;           ///< of the columns asked for
   TableReadOptions options;
   std::int64_t next_line = 1;  ///< next(): of the next batch
   TableBlock block;            ///< next(): where the batch lies
+  std::size_t num_blocks = 0;  ///< of a table in memory
   mutable std::mutex mutex;
   TextCounts counts;
   std::future<arrow::Result<std::shared_ptr<arrow::RecordBatch>>>
       ahead;  ///< last member: its destructor waits
 
-  /// The next block, null at the end; the block behind it is read meanwhile.
-  std::shared_ptr<arrow::RecordBatch> read_ahead() {
+  /// The next block, null at the end; of a file the block behind it is read meanwhile.
+  std::shared_ptr<arrow::RecordBatch> next_block() {
     const auto read = [this] { return reader->Next(); };
+    if (num_blocks > 0) return take(read(), path);
     if (!ahead.valid()) ahead = std::async(std::launch::async, read);
     std::shared_ptr<arrow::RecordBatch> batch = take(ahead.get(), path);
     if (batch != nullptr) ahead = std::async(std::launch::async, read);
@@ -126,10 +131,43 @@ struct TableReader::Impl {
       for (std::int64_t first = 0; first < batch->num_rows(); first += kRows)
         blocks.push_back(batch->Slice(first, kRows));
     }
+    num_blocks = blocks.size();
     const auto schema = frame.batches.front()->schema();
     order = find_columns(path, schema->field_names(), columns);
     for (const int field : order) types.push_back(column_type(*schema->field(field)->type()));
     reader = take(arrow::RecordBatchReader::Make(std::move(blocks), schema), path);
+  }
+
+  /// The next rows of a block, few enough that their cells stay in the processor's cache.
+  void split_typed(TableBlock::Impl& from, std::size_t most_bytes, TextBatch& batch) const {
+    constexpr std::size_t kCellBytes = 2 * sizeof(std::string_view);  // a view and a short text
+    constexpr std::size_t kFewest = 64;
+    const std::int64_t first = from.next_row;
+    const std::int64_t left = from.batch->num_rows() - first;
+    const std::size_t most = most_bytes / (kCellBytes * std::max<std::size_t>(columns.size(), 1));
+    const std::int64_t num_rows = static_cast<std::int64_t>(
+        std::min(static_cast<std::size_t>(left), std::max(most, kFewest)));
+    from.next_row = first + num_rows;
+    from.all_split = num_rows == left;
+    from.stores.resize(columns.size());
+    from.dictionaries.resize(columns.size());
+    batch.first_line = first;
+    batch.num_rows = batch.counts.lines = batch.counts.rows = num_rows;
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+      if (first == 0) from.stores[c].clear();  // views live as long as the block
+      batch.columns[c].clear();
+      const bool is_time = columns[c] == options.time_column;
+      const CellStyle style = {.times_as_milliseconds = is_time};
+      const auto rows = from.batch->column(order[c])->Slice(first, num_rows);
+      if (is_time && options.times_as_numbers && read_time_numbers(*rows, batch.times)) continue;
+      if (rows->type_id() == arrow::Type::DICTIONARY) {
+        const auto& coded = static_cast<const arrow::DictionaryArray&>(*rows);
+        from.dictionaries[c] = dictionaries[c].find(coded, path, style);
+        append_coded_cells(coded, from.dictionaries[c]->values, batch.columns[c]);
+      } else {
+        append_cells(*rows, path, batch.columns[c], from.stores[c], style);
+      }
+    }
   }
 
   void open_parquet() {
@@ -168,6 +206,7 @@ TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
   impl_->path = path;
   impl_->options = options;
   impl_->columns.assign(columns.begin(), columns.end());
+  impl_->dictionaries = std::vector<DictionaryCache>(columns.size());
   if (const Frame* frame = frame_of(path, options)) {
     impl_->open_frame(*frame);
     return;
@@ -192,9 +231,10 @@ bool TableReader::fetch(TableBlock& block) {
   Impl& impl = *impl_;
   TableBlock::Impl& to = *block.impl_;
   if (impl.text != nullptr) return impl.text->fetch(to.text);
-  to.taken = false;
+  to.next_row = 0;
+  to.all_split = false;
   try {
-    to.batch = impl.read_ahead();
+    to.batch = impl.next_block();
   } catch (const parquet::ParquetException& error) {
     throw InputError(fmt::format("{}: damaged Parquet file: {}", impl.path.string(), error.what()));
   }
@@ -208,19 +248,8 @@ bool TableReader::split(TableBlock& block, TextBatch& batch, std::size_t most_by
   if (impl.text != nullptr) {
     if (!impl.text->split(from.text, impl.order, most_bytes, from.ends, batch)) return false;
   } else {
-    if (from.taken) return false;
-    from.taken = true;
-    from.stores.resize(impl.columns.size());
-    batch.first_line = 0;
-    batch.num_rows = from.batch->num_rows();
-    batch.counts.lines = batch.counts.rows = batch.num_rows;
-    for (std::size_t c = 0; c < batch.columns.size(); ++c) {
-      from.stores[c].clear();
-      batch.columns[c].clear();
-      batch.columns[c].reserve(static_cast<std::size_t>(batch.num_rows));
-      append_cells(*from.batch->column(impl.order[c]), impl.path, batch.columns[c], from.stores[c],
-                   {.times_as_milliseconds = impl.columns[c] == impl.options.time_column});
-    }
+    if (from.all_split) return false;
+    impl.split_typed(from, most_bytes, batch);
   }
   const std::lock_guard lock(impl.mutex);
   impl_->counts += batch.counts;
@@ -244,7 +273,7 @@ bool TableReader::next(TextBatch& batch) {
 }
 
 std::size_t TableReader::expected_blocks() const {
-  return impl_->text == nullptr ? 0 : impl_->text->expected_blocks();
+  return impl_->text == nullptr ? impl_->num_blocks : impl_->text->expected_blocks();
 }
 
 std::int64_t TableReader::first_line() const {

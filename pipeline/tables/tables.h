@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -53,6 +54,9 @@ struct OpenQuote {
 inline constexpr const char* kOpenQuote = "quote that does not close, read as text";
 std::string explain(const OpenQuote& quote);
 
+/// In the place of a number that is not there.
+inline constexpr std::int64_t kNoTimeNumber = std::numeric_limits<std::int64_t>::min();
+
 /// A batch of rows. Cells are views into buffers that live until the next call of
 /// TableReader::next, or as long as the block from which TableReader::split made the batch.
 struct TextBatch {
@@ -61,6 +65,8 @@ struct TextBatch {
       0;  ///< of the batch; from 1 (split(): from 0 at the start of the block)
   std::vector<std::vector<std::string_view>>
       columns;                           ///< in the order asked for; data() == nullptr: null
+  std::vector<std::int64_t> times;       ///< TableReadOptions::times_as_numbers, in place of that
+                                         ///< column's cells; kNoTimeNumber: null
   std::vector<std::uint32_t> row_lines;  ///< behind first_line; empty: 0, 1, 2, ...
   std::vector<MalformedRow> malformed;   ///< left out
   std::vector<OpenQuote> open_quotes;    ///< of rows that are not left out
@@ -73,6 +79,7 @@ struct TextBatch {
   void clear(std::size_t num_columns) {
     num_rows = 0;
     columns.resize(num_columns);
+    times.clear();
     row_lines.clear();
     malformed.clear();
     open_quotes.clear();

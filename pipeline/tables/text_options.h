@@ -47,8 +47,10 @@ struct TableReadOptions {
   TextMark quote = {};   ///< around cells; dialect.h says how it is found
   TextMark escape = {};  ///< takes the meaning of the character behind it
   TextEncoding encoding = TextEncoding::utf8;
-  bool all_columns = false;      ///< of Parquet, for TableReader::arrow_batch()
-  std::string time_column = {};  ///< where Parquet types it as times: milliseconds since 1970
+  bool all_columns = false;       ///< of Parquet, for TableReader::arrow_batch()
+  std::string time_column = {};   ///< where Parquet types it as times: milliseconds since 1970
+  bool times_as_numbers = false;  ///< whole numbers and typed times of `time_column` become
+                                  ///< TextBatch::times, not cells
   std::size_t block_bytes = kTextBlock;  ///< less only in tests, which then need no large files
   std::shared_ptr<const Frames> frames = {};  ///< tables in memory, whose names stand for paths
 };

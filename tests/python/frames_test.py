@@ -68,6 +68,43 @@ class Frames(shop.Case):
                               **weights)
         self.assert_same(want, got)
 
+    def test_many_blocks_are_the_rows_of_the_csv(self):
+        """Several blocks, a slice of a larger table, a dictionary that changes between batches, lists, and rows without a time."""
+        random = np.random.default_rng(3)
+        rows = 150_000
+        item = random.integers(0, 900, rows)
+        when = pd.Series(1.7e12 + random.integers(0, 10**9, rows)).astype("Int64")
+        when[random.random(rows) < 0.01] = pd.NA
+        when[rows - 7] = 4102444800000  # beyond 2100
+        tags = [["red", "tall"] if one % 3 == 0 else [] if one % 3 == 1 else ["blue"] for one in item]
+        log = pd.DataFrame({"user": [f"u{one}" for one in random.integers(0, 4000, rows)], "item": item, "when": when,
+                            "tags": tags})
+        options = {"user_column": "user", "item_column": "item", "time_column": "when", "progress": False,
+                   "data.attributes": [{"column": "tags", "kind": "list"}]}
+        text = shop.FOLDER / "blocks.csv"
+        log.assign(tags=["|".join(one) for one in tags]).to_csv(text, index=False)
+        want = penchant.ingest(text, shop.FOLDER / "blocks.file.data", **options)
+
+        def coded(part):
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            return table.set_column(0, "user", table["user"].dictionary_encode())
+
+        whole = pa.concat_tables([coded(log[:10]), coded(log[:70_000]), coded(log[70_000:])])
+        frames = {"numbers": whole.slice(10), "timestamps": log.assign(when=pd.to_datetime(log["when"], unit="ms", utc=True))}
+        for name, given in frames.items():
+            with self.subTest(name):
+                got = penchant.ingest(given, shop.FOLDER / "blocks.data", **options)
+                self.assertEqual(want.manifest["files"], got.manifest["files"])
+                found = [[(one["reason"], one["rows"]) for one in data.report["rows"]["rejected"]] for data in (want, got)]
+                self.assertEqual(found[0], found[1])
+        self.assertEqual(["bad time"], [reason for reason, _ in found[1]])
+        # The times' text is there where a filter asks for it.
+        recent = {**options, "data.filters": ["when >= 1700500000000"]}
+        want = penchant.ingest(text, shop.FOLDER / "blocks.file.data", **recent)
+        got = penchant.ingest(frames["numbers"], shop.FOLDER / "blocks.data", **recent)
+        self.assertEqual(want.manifest["files"], got.manifest["files"])
+        self.assertGreater(rows - 20_000, want.report["rows"]["kept"])
+
     def test_errors_are_those_of_the_file(self):
         good = pa.table({"user": ["a", None, "b"], "item": ["x", "y", "z"], "bag": [[{"a": 1}], [], []], "w": ["1", "2", "no"]})
         for options in ({"user_column": "usr", "item_column": "item"}, {"user_column": "bag", "item_column": "item"},

@@ -171,6 +171,41 @@ TEST(TimeParseShortCuts, AgreeWithTheGeneralRulesOnRandomTexts) {
   EXPECT_GT(accepted, 20000);
 }
 
+// Columns of numbers are read without a way through text.
+TEST(TimeParseNumbers, AreReadAsTheirDigits) {
+  std::mt19937_64 random(12);
+  std::vector<std::int64_t> numbers = {0,
+                                       1,
+                                       -1,
+                                       20240501,
+                                       202405,
+                                       20240501101112,
+                                       4102444799999,
+                                       4102444800000,
+                                       std::numeric_limits<std::int64_t>::max(),
+                                       std::numeric_limits<std::int64_t>::min() + 1};
+  for (std::int64_t edge = 1; edge < 1000000000000000000; edge *= 10) {
+    for (const std::int64_t near : {-1, 0, 1}) numbers.push_back(edge + near);
+  }
+  for (int round = 0; round < 20000; ++round)
+    numbers.push_back(static_cast<std::int64_t>(random() >> 1) >> random() % 62);
+  int accepted = 0;
+  for (const char* format : {"auto", "s", "ms", "us", "ns", "iso8601", "%Y%m%d", "%Y%m"}) {
+    const TimeParser parse(format, "+02:00");
+    for (const std::int64_t number : numbers) {
+      TimeUnit of_text = TimeUnit::seconds;
+      TimeUnit of_number = TimeUnit::seconds;
+      const auto text = parse(std::to_string(number), of_text);
+      EXPECT_EQ(text, parse.of_number(number, of_number)) << format << ' ' << number;
+      if (text) {
+        EXPECT_EQ(of_text, of_number) << format << ' ' << number;
+      }
+      accepted += text.has_value();
+    }
+  }
+  EXPECT_GT(accepted, 20000);
+}
+
 // The machine's zone has no say; that of the setting is for times that name none.
 TEST(TimeParseZone, IsThatOfTimesWithoutTheirOwn) {
   setenv("TZ", "America/New_York", 1);
