@@ -25,6 +25,7 @@ enum class Stream : std::uint32_t {
   partition = 7,
   validation = 8,
   distillation = 9,
+  later_rows = 10,
 };
 
 /// Random access into one stream.

@@ -120,8 +120,17 @@ std::string ingest(const ConfigSources& sources, const pipeline::IngestFlags& fl
       throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
     config.ingest.log.text.frames = given.frames;
     if (config.ingest.item_table) config.ingest.item_table->text.frames = given.frames;
-    const auto report = pipeline::ingest(config.ingest, config.data_out, progress);
+    const auto report =
+        pipeline::ingest(pipeline::ingest_options(config), config.data_out, progress);
     return ingest_json(report, config.data_out).dump();
+  });
+}
+
+std::string append(const ConfigSources& sources, const pipeline::AppendFlags& flags,
+                   const GivenFrames& given, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    config_for(sources, "append", progress);
+    return append_json(append_by(flags, given.frames, progress), flags).dump();
   });
 }
 
@@ -429,6 +438,12 @@ NB_MODULE(_core, module) {
                                         PENCHANT_MAYBE(part_column) PENCHANT_FIELD(strict);
   }
   {
+    using Flags = pipeline::AppendFlags;
+    nb::class_<Flags>(module, "AppendFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(log)
+            PENCHANT_FIELD(item_table) PENCHANT_FIELD(strict);
+  }
+  {
     using Flags = pipeline::TrainFlags;
     nb::class_<Flags>(module, "TrainFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(budget)
@@ -482,6 +497,7 @@ NB_MODULE(_core, module) {
 #undef PENCHANT_MAYBE
 
   const auto progress = nb::arg("progress").none() = nb::none();
+  module.def("append", &append, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("ingest", &ingest, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);

@@ -75,6 +75,7 @@ int run_program(int argc, char** argv) {
       "A first run: penchant generate --out shop && penchant run shop/shop.toml");
   Invocation invocation;
   add_ingest_verb(program, invocation);
+  add_append_verb(program, invocation);
   add_graph_verbs(program, invocation);
   add_train_verb(program, invocation);
   add_evaluate_verb(program, invocation);

@@ -82,7 +82,7 @@ void add_ablate_verb(CLI::App& program, Invocation& invocation) {
     VerbSettings reads = settings_of("ablate");
     if (configured) reads.prefixes.emplace_back(ingests ? "data." : "data.out");
     check_variants(config, variants, reads, progress);
-    if (ingests) ingest(config.ingest, data, progress);
+    if (ingests) ingest(ingest_options(config), data, progress);
     const AblationReport report = ablate(data, config, variants, flags->out, progress);
     print(invocation.json ? ablation_to_json(report).dump(2) + "\n" : ablation_table(report));
     if (report.interrupted) invocation.exit_code = kExitInterrupted;

@@ -4,27 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
+#include "pipeline/command/rows_table.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/config/ingest_flags.h"
 
 namespace penchant::pipeline {
 
 namespace {
-
-std::string rows_table(const char* name, const RowCounts& rows) {
-  std::string text = fmt::format("{:<28}{:>12}\n{:<28}{:>12}\n", std::string(name) + " rows read",
-                                 rows.read, "  kept", rows.kept);
-  for (const auto& reason : rows.rejected) {
-    text += fmt::format(
-        "  {:<26}{:>12}{}\n", reason.is_error ? "rejected" : "left out", reason.rows,
-        "  " + reason.reason + (reason.example.empty() ? "" : " (first: " + reason.example + ")"));
-  }
-  for (const auto& reason : rows.remarks)
-    text += fmt::format("  {:<26}{:>12}  {} (first: {})\n", "of those read", reason.rows,
-                        reason.reason, reason.example);
-  for (const std::string& note : rows.notes) text += fmt::format("  {}\n", note);
-  return text;
-}
 
 /// One line a file of the log, where there are several.
 std::string files_table(const std::vector<FileAccount>& files) {
@@ -49,7 +35,7 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
   if (config.data_out.empty())
     throw InputError("ingest: no output given (--out X.data, or data.out in the configuration)");
   TerminalProgress progress = invocation.progress();
-  const IngestReport report = ingest(config.ingest, config.data_out, progress);
+  const IngestReport report = ingest(ingest_options(config), config.data_out, progress);
   if (invocation.json) {
     print(ingest_json(report, config.data_out).dump(2) + "\n");
     return;

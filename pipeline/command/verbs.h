@@ -38,6 +38,7 @@ void add_common_options(CLI::App& verb, Invocation& invocation,
                         UsesDevice uses_device = UsesDevice::yes);
 
 void add_ingest_verb(CLI::App& program, Invocation& invocation);
+void add_append_verb(CLI::App& program, Invocation& invocation);
 void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);

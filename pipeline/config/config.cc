@@ -2,6 +2,8 @@
 #include "pipeline/config/config.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <sstream>
 
 #include <fmt/core.h>
@@ -333,10 +335,14 @@ void mark_given(Config& config, const std::string& key, const std::string& flag)
   finish(config, flag);
 }
 
-std::string effective_toml(const Config& config) {
+namespace {
+
+/// TOML of the settings that `wanted` is true for, with the tables of the log.
+std::string toml_of(const Config& config, const std::function<bool(const std::string&)>& wanted) {
   std::string text;
   std::string section;
   for (const Setting& known : all_settings()) {
+    if (!wanted(known.key)) continue;
     const std::size_t dot = known.key.rfind('.');
     if (known.key.substr(0, dot) != section) {
       section = known.key.substr(0, dot);
@@ -361,6 +367,40 @@ std::string effective_toml(const Config& config) {
                           stored_text(config, attribute_key(i, field), write_value(value)));
   }
   return text;
+}
+
+}  // namespace
+
+std::string effective_toml(const Config& config) {
+  return toml_of(config, [](const std::string&) { return true; });
+}
+
+std::string log_settings(const Config& config) {
+  static const std::set<std::string> kFiles = {
+      "data.out",       "data.log",        "data.train",           "data.validation",
+      "data.test",      "data.sequences",  "data.attributes_file", "data.prefix",
+      "data.benchmark", "data.items.table"};
+  return toml_of(config, [](const std::string& key) {
+    return key.starts_with("data.") && !kFiles.contains(key);
+  });
+}
+
+IngestOptions ingest_options(const Config& config) {
+  IngestOptions options = config.ingest;
+  options.settings = log_settings(config);
+  return options;
+}
+
+Config config_of_log(const std::string& log_settings, const std::string& place) {
+  Config config;
+  check_toml_depth(log_settings, place);
+  try {
+    apply_table(config, toml::parse(log_settings, place), "", {place, {}});
+  } catch (const toml::parse_error& error) {
+    throw InputError(fmt::format("{}: not valid TOML: {}", place, error.description()));
+  }
+  finish(config, place);
+  return config;
 }
 
 std::string settings_json(const Config& config, const std::vector<std::string>& prefixes) {

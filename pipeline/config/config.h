@@ -65,6 +65,12 @@ void mark_given(Config& config, const std::string& key, const std::string& flag)
 
 /// Complete TOML with every value and what it means.
 std::string effective_toml(const Config& config);
+/// How a log is read, as TOML of the section data without its files: what ingest keeps in the
+/// manifest, and a configuration of that again.
+std::string log_settings(const Config& config);
+Config config_of_log(const std::string& log_settings, const std::string& place);
+/// `config.ingest` with what ingest is to keep of it.
+IngestOptions ingest_options(const Config& config);
 /// One JSON object {key: value as TOML text} of all keys that start with one of `prefixes`: what a
 /// stage depends on.
 std::string settings_json(const Config& config, const std::vector<std::string>& prefixes);

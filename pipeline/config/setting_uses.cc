@@ -249,6 +249,7 @@ bool has_default(const Config& config, const std::string& key) {
 const std::vector<VerbSettings>& all_verbs() {
   static const std::vector<VerbSettings> verbs = {
       {"ingest", {"data.", "run.threads"}, {}},
+      {"append", {"run.threads"}, {}},
       {"graph", {"graph.", "run.threads"}, {}},
       {"partition", {"graph.", "partition.", "run.threads"}, {}},
       {"train", {"graph.", "partition.", "model.", "filter.", "train.", "run."}, {}},

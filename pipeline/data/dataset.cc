@@ -235,7 +235,8 @@ EntityStatistics count_entities(const std::vector<NodeId>& ids,
 }
 
 void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
-                   const RowCounts& rows, const std::vector<FileAccount>& accounts) {
+                   const RowCounts& rows, const std::vector<FileAccount>& accounts,
+                   const std::string& earlier_files_json) {
   writer.clear();
   const fs::path& directory = writer.folder();
   const graph::Interactions& train = dataset.split.train.interactions;
@@ -284,7 +285,8 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
                    {"attributes", attributes},
                    {"provenance", json::parse(provenance_json)},
                    {"rows", to_json(rows)},
-                   {"files_read", to_json(accounts)}};
+                   {"files_read", json::parse(earlier_files_json)}};
+  for (json& account : to_json(accounts)) manifest["files_read"].push_back(std::move(account));
   json hashes = json::object();
   for (const OutputFile& file : files) hashes[file.name] = file.hash;
   dataset.hash = hash_bytes(hashes.dump() + attributes.dump());

@@ -79,9 +79,11 @@ EntityStatistics count_entities(const std::vector<graph::NodeId>& ids,
                                 const std::vector<std::int64_t>& times, std::int64_t size);
 
 /// Writes the artefact and finishes it; sets `dataset.hash` and the statistics. `provenance_json`:
-/// inputs with hashes, options. `files`: their accounts.
+/// inputs with hashes, options. `files`: their accounts, which come behind those of
+/// `earlier_files_json`.
 void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& provenance_json,
-                   const RowCounts& rows, const std::vector<FileAccount>& files);
+                   const RowCounts& rows, const std::vector<FileAccount>& files,
+                   const std::string& earlier_files_json = "[]");
 
 /// Reads it back. For everything, checks hashes, and by check_dataset.h that its files agree with
 /// each other. Throws InputError for an unfinished or damaged artefact.

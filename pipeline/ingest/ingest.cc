@@ -23,6 +23,7 @@
 #include "pipeline/ingest/build_catalog.h"
 #include "pipeline/ingest/check_ingest_options.h"
 #include "pipeline/ingest/column_roles.h"
+#include "pipeline/ingest/ingest_steps.h"
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_rows.h"
@@ -55,72 +56,6 @@ void take_given_parts(const ReadResult& read, OrderedLog& log) {
   }
   const std::vector<graph::Part>& parts = read.given_parts.empty() ? of_file : read.given_parts;
   for (std::size_t i = 0; i < log.parts.size(); ++i) log.parts[i] = parts[log.row_of(i)];
-}
-
-/// Says once which of several files have no rows.
-void tell_empty(const std::vector<FileAccount>& files, Progress& progress) {
-  std::vector<std::string> empty;
-  constexpr std::size_t kShown = 5;
-  for (const FileAccount& file : files) {
-    if (file.rows.read == 0) empty.push_back(file.path.string());
-  }
-  if (empty.empty() || files.size() == 1) return;
-  const std::size_t more = empty.size() - std::min(empty.size(), kShown);
-  empty.resize(empty.size() - more);
-  progress.warn(fmt::format("{} of {} files have no rows: {}{}", empty.size() + more, files.size(),
-                            fmt::join(empty, ", "),
-                            more > 0 ? fmt::format(" and {} more", more) : std::string()));
-}
-
-/// Checks the parts for leaks, and whether people come back to the same things often enough for own
-/// items to be ranked: a stray repeat must not unmask everyone's (docs/decisions/0022-repeats.md).
-void judge_repeats(Dataset& dataset, const IngestOptions& options) {
-  constexpr double kShareThatCounts = 0.05;
-  const auto raw_ids = [](const graph::Dictionary& dictionary) {
-    return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
-  };
-  const bool may_repeat =
-      options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn;
-  dataset.repeated_share = graph::check_no_leak(
-      dataset.split, may_repeat ? graph::Repeats::allowed : graph::Repeats::forbidden,
-      raw_ids(dataset.users), raw_ids(dataset.items));
-  dataset.repeats_allowed = dataset.repeated_share >= kShareThatCounts;
-}
-
-nlohmann::json provenance(const std::vector<InputFile>& files, const ReadResult& read,
-                          const IngestOptions& options) {
-  nlohmann::json inputs = nlohmann::json::array();
-  for (const auto& [file, role, frame] : files) {
-    if (frame != nullptr) {
-      inputs.push_back({{"file", file.string()},
-                        {"role", kInputRoles[static_cast<std::size_t>(role)]},
-                        {"rows", frame->num_rows}});
-      continue;
-    }
-    const auto known = read.input_hashes.find(file.string());
-    const bool hashed = known != read.input_hashes.end() && !known->second.empty();
-    inputs.push_back({{"file", hide_environment(file.filename().string())},
-                      {"role", kInputRoles[static_cast<std::size_t>(role)]},
-                      {"bytes", fs::file_size(file)},
-                      {"hash", hashed ? known->second : hash_file(file)}});
-  }
-  return {{"inputs", inputs}, {"seed", static_cast<std::uint64_t>(options.seed)}};
-}
-
-/// The parts hold what the accounts of the files say.
-void check_parts(const std::vector<FileAccount>& files, const graph::SplitInteractions& split) {
-  std::array<std::int64_t, 3> kept{};
-  for (const FileAccount& file : files) {
-    for (std::size_t part = 0; part < kept.size(); ++part) kept[part] += file.kept_in[part];
-  }
-  const std::array<std::int64_t, 3> sizes = {split.train.interactions.size(),
-                                             split.validation.size(), split.test.size()};
-  if (kept != sizes) {
-    throw InputError(
-        fmt::format("ingest: internal error: the parts have {} rows, but {} are accounted for; "
-                    "nothing was written. Please report this",
-                    fmt::join(sizes, ", "), fmt::join(kept, ", ")));
-  }
 }
 
 }  // namespace
@@ -229,18 +164,12 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.files = std::move(read.files);
   report.files.insert(report.files.end(), std::make_move_iterator(read.item_files.begin()),
                       std::make_move_iterator(read.item_files.end()));
-  for (FileAccount& file : report.files) {
-    check_account(file);
-    for (RowCounts::Reason& reason : file.rows.rejected)
-      reason.example = hide_environment(reason.example);  // it has the file's path
-  }
-  for (RowCounts* rows : {&report.rows, &report.item_rows}) {
-    for (RowCounts::Reason& reason : rows->rejected)
-      reason.example = hide_environment(reason.example);
-  }
+  close_accounts(report.files, {&report.rows, &report.item_rows});
   check_parts(report.files, dataset.split);
 
-  nlohmann::json source = provenance(files, read, options);
+  nlohmann::json source = {{"inputs", inputs_to_json(files, read)},
+                           {"seed", static_cast<std::uint64_t>(options.seed)}};
+  if (!options.settings.empty()) source["settings"] = options.settings;
   if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
   write_dataset(writer, dataset, source.dump(), report.rows, report.files);
@@ -255,17 +184,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.num_test = dataset.split.test.size();
   report.repeated_share = dataset.repeated_share;
   report.repeats_allowed = dataset.repeats_allowed;
-  for (const auto* rows : {&report.rows, &report.item_rows}) {
-    for (const auto& reason : rows->rejected) {
-      if (reason.is_error)
-        progress.warn(fmt::format("{} rows rejected: {} (first: {})", reason.rows, reason.reason,
-                                  reason.example));
-    }
-    for (const std::string& note : rows->notes) progress.note(note);
-    for (const auto& reason : rows->remarks)
-      progress.warn(
-          fmt::format("{} rows: {} (first: {})", reason.rows, reason.reason, reason.example));
-  }
+  tell_rejections({&report.rows, &report.item_rows}, progress);
   progress.end(
       fmt::format("{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test",
                   report.rows.kept, report.rows.read, report.num_users, report.num_items,

@@ -142,6 +142,8 @@ struct IngestOptions {
   double test_fraction = 0.2;
   graph::Seed seed{42};
   bool strict = false;  ///< a malformed row is an error instead of being counted
+  std::string settings = {};  ///< kept in the manifest, so that later rows are read in the same way:
+                              ///< kept_settings() of append.h
 };
 
 /// Whether items come with a table of their own.

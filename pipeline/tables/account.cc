@@ -174,6 +174,29 @@ json to_json(const RowCounts& rows) {
           {"notes", rows.notes}};
 }
 
+void add_earlier(const json& earlier, RowCounts& rows) {
+  rows.read += earlier.at("read").get<std::int64_t>();
+  rows.kept += earlier.at("kept").get<std::int64_t>();
+  const auto add = [&](const char* name, std::vector<RowCounts::Reason>& reasons) {
+    std::vector<RowCounts::Reason> sum;
+    for (const json& entry : earlier.value(name, json::array())) {
+      const auto fate =
+          std::find(kRowFates.begin(), kRowFates.end(), entry.at("kind").get<std::string>());
+      if (fate == kRowFates.end()) throw InputError("an account of rows names an unknown kind");
+      sum.push_back({entry.at("reason").get<std::string>(), entry.at("rows").get<std::int64_t>(),
+                     entry.at("example").get<std::string>(), entry.at("malformed").get<bool>(),
+                     static_cast<RowFate>(fate - kRowFates.begin())});
+    }
+    for (const RowCounts::Reason& reason : reasons) find_reason(sum, reason).rows += reason.rows;
+    reasons = std::move(sum);
+  };
+  add("rejected", rows.rejected);
+  add("remarks", rows.remarks);
+  auto notes = earlier.value("notes", std::vector<std::string>());
+  notes.insert(notes.end(), rows.notes.begin(), rows.notes.end());
+  rows.notes = std::move(notes);
+}
+
 json to_json(const std::vector<FileAccount>& files) {
   std::map<std::string, int> uses;
   for (const FileAccount& file : files) ++uses[file.path.filename().string()];

@@ -99,6 +99,8 @@ RowCounts add_up(const std::vector<FileAccount>& files, bool cells = false);
 
 /// {"read", "kept", "rejected": [{"reason", "rows", "example", "malformed", "kind"}]}.
 nlohmann::json to_json(const RowCounts& rows);
+/// Adds what to_json() wrote of rows that came before.
+void add_earlier(const nlohmann::json& earlier, RowCounts& rows);
 /// One object a file. Files go by their names, by their paths where two have the same name.
 nlohmann::json to_json(const std::vector<FileAccount>& files);
 

@@ -118,7 +118,7 @@ RunReport run_all(Config config, Progress& progress) {
       {{"settings", settings(config, {"data."})},
        {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
   stage("ingest", ingested, report, progress,
-        [&] { ingest(config.ingest, ingested.destination(), progress); });
+        [&] { ingest(ingest_options(config), ingested.destination(), progress); });
   const Dataset dataset = read_dataset(config.data_out);
   // Before hours of training: what cannot be evaluated is found here.
   const EvaluateOptions evaluation = dataset.split.test.empty()

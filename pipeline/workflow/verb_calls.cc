@@ -53,6 +53,39 @@ json ingest_json(const IngestReport& report, const fs::path& out) {
           {"files", to_json(report.files)}};
 }
 
+AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
+                       Progress& progress) {
+  if (flags.log.empty() && flags.item_table.empty())
+    throw InputError("append: nothing to append was given (--log FILE, --item-table FILE)");
+  Config config = config_of_log(kept_settings(flags.data), flags.data + ": settings of its log");
+  IngestOptions& options = config.ingest;
+  options.log.files.assign(flags.log.begin(), flags.log.end());
+  options.log.text.frames = frames;
+  if (!flags.item_table.empty()) {
+    if (!options.item_table) options.item_table.emplace();
+    options.item_table->files.assign(flags.item_table.begin(), flags.item_table.end());
+    options.item_table->text.frames = frames;
+  }
+  options.strict = flags.strict;
+  return append(options, flags.data, flags.out.empty() ? flags.data : flags.out, progress);
+}
+
+json append_json(const AppendReport& report, const AppendFlags& flags) {
+  return {{"out", flags.out.empty() ? flags.data : flags.out},
+          {"rows", to_json(report.rows)},
+          {"item_rows", to_json(report.item_rows)},
+          {"files", to_json(report.files)},
+          {"known_files", report.known_files},
+          {"num_new_users", report.num_new_users},
+          {"num_new_items", report.num_new_items},
+          {"num_users", report.num_users},
+          {"num_items", report.num_items},
+          {"new_train", report.new_train},
+          {"new_validation", report.new_validation},
+          {"new_test", report.new_test},
+          {"num_older_rows", report.num_older_rows}};
+}
+
 void apply_flags(const TrainFlags& flags, Config& config) {
   const auto given = [&](bool is_given, const char* key, const char* flag) {
     if (is_given) mark_given(config, key, flag);

@@ -22,6 +22,7 @@
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/export/score.h"
 #include "pipeline/export/verify.h"
+#include "pipeline/ingest/append.h"
 #include "pipeline/model/model.h"
 #include "pipeline/report/report.h"
 #include "pipeline/training/train.h"
@@ -55,6 +56,16 @@ Ranking chosen_history_ranking(const std::string& text, const Config& config);
 
 /// What ingest says as JSON.
 nlohmann::json ingest_json(const IngestReport& report, const std::filesystem::path& out);
+
+struct AppendFlags {
+  std::string data, out;  ///< out: empty for data
+  std::vector<std::string> log, item_table;
+  bool strict = false;
+};
+/// Reads later rows as those of the data set were read. `frames`: tables in memory, or null.
+AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
+                       Progress& progress);
+nlohmann::json append_json(const AppendReport& report, const AppendFlags& flags);
 
 struct TrainFlags {
   std::string data, out, budget;

@@ -72,6 +72,14 @@ class Dataset(_Artefact):
         """Raw ids of all items, [I] strings of PyArrow, in the order of a model's item_vectors."""
         return self._ids("items.parquet")
 
+    def append(self, log=None, *, item_table=None, out=None, strict=False, threads=None, progress=True):
+        """As penchant.append. Without `out` this data set itself grows, and is returned."""
+        grown = _calls.append(self, log, item_table=item_table, out=out, strict=strict, threads=threads, progress=progress)
+        if out is not None:
+            return grown
+        self.manifest, self.report = grown.manifest, grown.report
+        return self
+
     def _facts(self):
         return [("users", self.num_users), ("items", self.num_items),
                 ("train / validation / test", f"{self.num_train} / {self.num_validation} / {self.num_test}")]

@@ -105,6 +105,29 @@ class Frames(shop.Case):
         self.assertEqual(want.manifest["files"], got.manifest["files"])
         self.assertGreater(rows - 20_000, want.report["rows"]["kept"])
 
+    def test_rows_that_come_later(self):
+        items = pl.read_csv(shop.files() / "items.csv")
+        options = {**COLUMNS, "item_table": items, "data.items.key": "item", "progress": False,
+                   "data.attributes": [{"column": "name", "kind": "text"}, "category"]}
+        log = events()
+        first = penchant.ingest(log[:5000], shop.FOLDER / "first.data", **options)
+        users, item_ids = first.user_ids, first.item_ids
+        grown = first.append(log[4000:].assign(user=log["user"].where(log.index < len(log) - 1, "late")), progress=False,
+                             item_table=pl.DataFrame({"item": ["fresh"], "name": ["Fresh"], "category": [None]}),
+                             out=shop.FOLDER / "grown.data")
+        self.assertEqual(users, grown.user_ids[:len(users)])
+        self.assertEqual(item_ids, grown.item_ids[:len(item_ids)])
+        self.assertEqual("fresh", grown.item_ids[-1].as_py())
+        self.assertEqual(len(log) - 5000, grown.report["rows"]["kept"])
+        self.assertEqual(1000, grown.report["rows"]["read"] - grown.report["rows"]["kept"])
+        self.assertEqual(len(log), grown.num_train + grown.num_validation + grown.num_test)
+        self.assertEqual(5000, penchant.Dataset(first).manifest["rows"]["kept"])
+        again = first.append(log, progress=False)
+        self.assertIs(first, again)
+        self.assert_error("append: nothing to append was given (--log FILE, --item-table FILE)", lambda: first.append(progress=False))
+        with self.assertRaisesRegex(penchant.InputError, "no column 'when'"):
+            first.append(log.drop(columns="when"), progress=False)
+
     def test_errors_are_those_of_the_file(self):
         good = pa.table({"user": ["a", None, "b"], "item": ["x", "y", "z"], "bag": [[{"a": 1}], [], []], "w": ["1", "2", "no"]})
         for options in ({"user_column": "usr", "item_column": "item"}, {"user_column": "bag", "item_column": "item"},

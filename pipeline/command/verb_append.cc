@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// penchant append: rows that came later into X.data.
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/command/rows_table.h"
+#include "pipeline/command/verbs.h"
+#include "pipeline/workflow/verb_calls.h"
+
+namespace penchant::pipeline {
+
+namespace {
+
+void run_append(const AppendFlags& flags, const Invocation& invocation) {
+  invocation.config_for("append");
+  TerminalProgress progress = invocation.progress();
+  const AppendReport report = append_by(flags, nullptr, progress);
+  const nlohmann::json facts = append_json(report, flags);
+  if (invocation.json) {
+    print(facts.dump(2) + "\n");
+    return;
+  }
+  std::string text = rows_table("log", report.rows);
+  if (report.item_rows.read > 0 || !report.item_rows.rejected.empty())
+    text += rows_table("item table", report.item_rows);
+  for (const std::string& name : report.known_files)
+    text += fmt::format("  {:<26}  {}\n", "taken in before", name);
+  text += fmt::format(
+      "{:<28}{:>12}  ({} new)\n{:<28}{:>12}  ({} new)\n{:<28}{:>12} / {} / {}\n{:<28}{}\n", "users",
+      report.num_users, report.num_new_users, "items", report.num_items, report.num_new_items,
+      "new in train / validation / test", report.new_train, report.new_validation, report.new_test,
+      "data set", facts["out"].get<std::string>());
+  print_text(text);
+}
+
+}  // namespace
+
+void add_append_verb(CLI::App& program, Invocation& invocation) {
+  auto* verb = program.add_subcommand(
+      "append", "Add rows that came later to a data set: ids and parts of its rows stay");
+  add_common_options(*verb, invocation, UsesDevice::no);
+  const auto flags = std::make_shared<AppendFlags>();
+  verb->add_option("data", flags->data, "Data set (X.data), read from tables by `penchant ingest`")
+      ->required();
+  verb->add_option("--log", flags->log,
+                   "Log file, folder or pattern, written as the data set's; may be given several "
+                   "times; files that were taken in before and rows that are there change nothing");
+  verb->add_option(
+      "--item-table", flags->item_table,
+      "Item table, written as the data set's; of items that are there it fills in what "
+      "they lack");
+  verb->add_option("--out", flags->out, "Data set to write; without it X.data is replaced");
+  verb->add_flag("--strict", flags->strict, "A malformed row is an error instead of being counted");
+  verb->callback([flags, &invocation] { run_append(*flags, invocation); });
+}
+
+}  // namespace penchant::pipeline

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows that came later, into a data set that is there: ids, parts and rows of what it holds stay.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pipeline/artifact/progress.h"
+#include "pipeline/ingest/ingest.h"
+
+namespace penchant::pipeline {
+
+struct AppendReport {
+  RowCounts rows, item_rows;             ///< of the new files
+  std::vector<FileAccount> files;        ///< the new ones
+  std::vector<std::string> known_files;  ///< that the data set had taken in before: left out
+  std::int64_t num_new_users = 0, num_new_items = 0;
+  std::int64_t num_users = 0, num_items = 0;
+  std::int64_t new_train = 0, new_validation = 0, new_test = 0;
+  std::int64_t num_older_rows = 0;  ///< new ones from before the latest row of the data set
+};
+
+/// How the log of a data set was read, as ingest kept it in the manifest: TOML of the section
+/// data. Throws InputError for one that holds none, as those of earlier programs do.
+std::string kept_settings(const std::filesystem::path& data);
+
+/// Reads `options.log` and the item table, if there is one, as the log of `data` was read, and writes
+/// `out`, which may be `data`, with their rows behind what `data` holds:
+/// - Dense ids of users and items stay; new ones follow.
+/// - A file whose bytes were taken in before is left out, and where the log has times every row that
+///   equals one of the data set in user, item, time, event and weight: a file delivered twice, or
+///   one that has grown, changes nothing that was there.
+/// - Of logs that are split by time or by last events the latest `validation_fraction` of the new
+///   rows are for validation and none for test, for a model is to learn what is new. Of logs split
+///   at random each event's part is drawn by a hash of its user and time (without times its item).
+///   Logs whose parts were given by files get training rows.
+/// - Of an item that was there, attributes that it lacked are filled in; one that differs stays as
+///   it is and is counted.
+/// Throws InputError: another format than a table, settings by which rows that are there would have
+/// to change (data.repeats other than keep_all, limits of counts), other event types.
+AppendReport append(const IngestOptions& options, const std::filesystem::path& data,
+                    const Destination& out, Progress& progress);
+
+}  // namespace penchant::pipeline
