@@ -9,6 +9,8 @@
 #include <vector>
 
 #include <dlfcn.h>
+#include <link.h>
+
 #include <fmt/core.h>
 
 #include "kernels/cuda_interface.h"
@@ -23,16 +25,35 @@ constexpr const char* kFile = "libpenchant_cuda.so";
 constexpr const char* kDriver = "libcuda.so.1";
 constexpr const char* kVariable = "PENCHANT_CUDA_MODULE";
 
-/// Where the module may lie beside the program that runs: in its folder, in an installation's lib
-/// beside bin, or at the top of the build tree that a test was built in. Not in any other folder
-/// above it: who unpacks the program in a place such as /tmp must not load what others put there.
-std::vector<fs::path> candidates() {
+/// The file that holds this code: the program that runs, or a library in another's process, such as
+/// the Python package's extension module.
+struct Holder {
+  fs::path file;
+  bool is_program = true;
+};
+
+Holder holder() {
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (program.empty()) return {};
-  const fs::path folder = program.parent_path();
+  Dl_info address;
+  void* entry = nullptr;
+  if (dladdr1(reinterpret_cast<void*>(&holder), &address, &entry, RTLD_DL_LINKMAP) != 0) {
+    const fs::path library = static_cast<const link_map*>(entry)->l_name;  // none of the program
+    if (!library.empty()) return {fs::absolute(library, ignored), false};
+  }
+  return {fs::read_symlink("/proc/self/exe", ignored), true};
+}
+
+/// Where the module may lie: in the folder of what holds this code, and beside a program also in an
+/// installation's lib beside bin, or at the top of the build tree that a test was built in. Not in
+/// any other folder above it: who unpacks the program in a place such as /tmp must not load what
+/// others put there.
+std::vector<fs::path> candidates(const Holder& beside) {
+  if (beside.file.empty()) return {};
+  std::error_code ignored;
+  const fs::path folder = beside.file.parent_path();
   const fs::path above = folder.parent_path();
   std::vector<fs::path> files = {folder / kFile};
+  if (!beside.is_program) return files;
   if (folder.filename() == "bin") files.push_back(above / PENCHANT_PRIVATE_LIBDIR / kFile);
   if (folder.filename() == "tests" && fs::exists(above / "CMakeCache.txt") &&
       (fs::status(above, ignored).permissions() & fs::perms::others_write) == fs::perms::none)
@@ -62,7 +83,7 @@ LoadedCudaModule load(const fs::path& file) {
                               interface == nullptr ? kCudaInterfaceSymbol : kCudaModuleSymbol));
   if (std::string_view(interface()) != kCudaInterface) {
     return refuse(
-        fmt::format("{} is of another build: its interface is {}, this program's is {}; build or "
+        fmt::format("{} is of another build: its interface is {}, expected {}; build or "
                     "install both together",
                     file.string(), interface(), kCudaInterface));
   }
@@ -78,7 +99,8 @@ LoadedCudaModule load_cuda_module() {
       return {nullptr, fmt::format("{} names {}, which does not exist", kVariable, named)};
     return load(named);
   }
-  const std::vector<fs::path> files = candidates();
+  const Holder beside = holder();
+  const std::vector<fs::path> files = candidates(beside);
   for (const fs::path& file : files) {
     if (!fs::exists(file)) continue;
     void* driver = dlopen(kDriver, RTLD_LAZY | RTLD_LOCAL);
@@ -88,8 +110,9 @@ LoadedCudaModule load_cuda_module() {
     return load(file);
   }
   return {nullptr,
-          fmt::format("this build has no CUDA module: there is no {} beside the program ({})",
-                      kFile, files.empty() ? "?" : files.front().parent_path().string())};
+          fmt::format("this build has no CUDA module: there is no {} beside {} ({})", kFile,
+                      beside.is_program ? "the program" : beside.file.filename().string(),
+                      files.empty() ? "?" : files.front().parent_path().string())};
 }
 
 }  // namespace penchant::kernels

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds and loads the CUDA module: PENCHANT_CUDA_MODULE (a file) if it is set, else
-// libpenchant_cuda.so beside the program, in the folder above it, or in ../lib/penchant. Without
-// PENCHANT_CUDA_MODULE the driver is looked for first: the module's libraries (cuBLAS, cuSPARSE,
-// cuDNN) are a gigabyte that a machine without a GPU need not map.
+// libpenchant_cuda.so beside the program or in ../lib/penchant, in Python beside the package's
+// extension module. Without PENCHANT_CUDA_MODULE the driver is looked for first: the module's
+// libraries (cuBLAS, cuSPARSE, cuDNN) are a gigabyte that a machine without a GPU need not map.
 #pragma once
 
 #include <string>

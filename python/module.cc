@@ -177,6 +177,12 @@ std::string report(const ConfigSources& sources, const pipeline::ReportFlags& fl
   });
 }
 
+std::string info(const ConfigSources& sources, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    return installation_json(installation_for(config_for(sources, "info", progress))).dump();
+  });
+}
+
 std::string score_json(const pipeline::ScoreReport& report) {
   return nlohmann::json{{"score", report.score},
                         {"rows_read", report.rows_read},
@@ -504,6 +510,7 @@ NB_MODULE(_core, module) {
   module.def("embed", &embed, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("verify", &verify, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("report", &report, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("info", &info, nb::arg("sources"), progress);
   module.def("score_to_file", &score_to_file, nb::arg("sources"), nb::arg("flags"), nb::arg("data"),
              nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), nb::arg("out"), progress);
   module.def("score_in_memory", &score_in_memory, nb::arg("sources"), nb::arg("flags"),

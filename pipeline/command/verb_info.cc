@@ -3,10 +3,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/artifact/library_versions.h"
-#include "pipeline/artifact/version.h"
 #include "pipeline/command/verbs.h"
-#include "pipeline/tables/tables.h"
+#include "pipeline/workflow/verb_calls.h"
 
 namespace penchant::pipeline {
 
@@ -15,25 +13,12 @@ void add_info_verbs(CLI::App& program, Invocation& invocation) {
       "info", "Version, device, libraries, and why the GPU is or is not used");
   add_common_options(*info, invocation);
   info->callback([&invocation] {
-    const Config config = invocation.config_for("info");
-    const auto backend = kernels::make_backend(config.backend);
-    std::vector<std::pair<std::string, std::string>> facts = {{"penchant", kVersion},
-                                                              {"compiler", kCompilerVersion},
-                                                              {"device", backend->description()},
-                                                              {"cuda", kernels::cuda_status()},
-                                                              {"arrow", arrow_version()},
-                                                              {"openblas", kOpenblasVersion},
-                                                              {"metis", kMetisVersion},
-                                                              {"boost", kBoostVersion},
-                                                              {"highway", kHighwayVersion}};
-    const std::vector<std::string> gpus = kernels::cuda_devices();
+    Installation installation = installation_for(invocation.config_for("info"));
     if (invocation.json) {
-      nlohmann::json output;
-      for (const auto& [name, value] : facts) output[name] = value;
-      output["gpus"] = gpus;
-      print(output.dump(2) + "\n");
+      print(installation_json(installation).dump(2) + "\n");
       return;
     }
+    auto& [facts, gpus] = installation;
     for (std::size_t gpu = 0; gpu < gpus.size(); ++gpu)
       facts.emplace_back(fmt::format("gpu {}", gpu), gpus[gpu]);
     std::string text;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/workflow/verb_calls.h"
 
-#include <utility>
-
 #include <fmt/core.h>
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
 #include "pipeline/artifact/bounds.h"
+#include "pipeline/artifact/library_versions.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/version.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/tables/account.h"
+#include "pipeline/tables/tables.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/node_order.h"
 
@@ -213,6 +214,27 @@ ScoreOptions score_options(const ScoreFlags& flags, const Config& config) {
   options.text.encoding = parse_enum<TextEncoding>(flags.encoding, "--encoding");
   options.ranking = chosen_ranking(flags.ranking, config);
   return options;
+}
+
+Installation installation_for(const Config& config) {
+  const auto backend = kernels::make_backend(config.backend);
+  return {{{"penchant", kVersion},
+           {"compiler", kCompilerVersion},
+           {"device", backend->description()},
+           {"cuda", kernels::cuda_status()},
+           {"arrow", arrow_version()},
+           {"openblas", kOpenblasVersion},
+           {"metis", kMetisVersion},
+           {"boost", kBoostVersion},
+           {"highway", kHighwayVersion}},
+          kernels::cuda_devices()};
+}
+
+json installation_json(const Installation& installation) {
+  json output;
+  for (const auto& [name, value] : installation.facts) output[name] = value;
+  output["gpus"] = installation.gpus;
+  return output;
 }
 
 fs::path model_folder(const fs::path& given) {

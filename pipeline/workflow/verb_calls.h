@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -130,6 +131,15 @@ struct WrittenReport {
 void check_flags(const ReportFlags& flags);
 void apply_flags(const ReportFlags& flags, Config& config);
 WrittenReport report_by(const ReportFlags& flags, const Config& config, Progress& progress);
+
+/// What `penchant info` says, in the order in which people read it.
+struct Installation {
+  std::vector<std::pair<std::string, std::string>> facts;  ///< name, value
+  std::vector<std::string> gpus;                           ///< that can be used
+};
+/// Throws DeviceError where the configuration asks for a device that cannot be used.
+Installation installation_for(const Config& config);
+nlohmann::json installation_json(const Installation& installation);
 
 /// A model's folder as it is given, without a slash at its end.
 std::filesystem::path model_folder(const std::filesystem::path& given);

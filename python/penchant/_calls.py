@@ -256,3 +256,15 @@ def report(model: Path, out: Optional[Path] = None, *, data: Optional[Path] = No
     finally:
         if mine:
             del os.environ["PENCHANT_SHARE"]
+
+
+def info(*, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None, progress: Any = True,
+         **settings: Any) -> dict:
+    """What `penchant info --json` says of the package: versions, the `device` that is used, under `cuda` why a GPU is or is
+    not used, and the `gpus` (a list, empty without a CUDA module or a device). DeviceError where `device` cannot be used.
+
+    >>> penchant.info(device="cpu", progress=False)["device"].startswith("CPU")
+    True
+    """
+    with shown(progress) as sink:
+        return json.loads(_core.info(sources(settings, config, device, threads), sink))
