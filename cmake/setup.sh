@@ -43,9 +43,9 @@ for list in cmake/requirements.txt ${1:+cmake/requirements_$1.txt}; do
   cp "$list" "$venv/"
 done
 # What else the package is tested with lies beside the environment: stores for penchant.handoff (Feast wants another pandas, nobody
-# wants all of them) and what runs notebooks.
+# wants all of them), Keras and what runs notebooks.
 if [ "${1:-}" = tests ]; then
-  for part in stores feast notebooks; do
+  for part in stores feast keras notebooks; do
     list=cmake/requirements_$part.txt
     cmp -s "$list" "build/$part/requirements.txt" && continue
     say "Installing in build/$part: $(grep -vc '^#' "$list") packages of $list"

@@ -186,22 +186,57 @@ class Model(_Artefact):
     def _with_device(self, options):
         return {"device": self._device, "threads": self._threads, **options}
 
-    def to_torch(self, freeze=True):
-        """The item table as torch.nn.Embedding of [I x D]: row i is the item item_ids[i]. A copy, which can be trained on with
-        freeze=False."""
+    def item_rows(self, ids, padding=False):
+        """The rows of one raw id or of some in item_vectors and in to_torch() and to_keras(), [N] int64 (NumPy).
+
+        An id that the model does not know is an InputError. With padding=True, for layers made with it, item i is row i + 1
+        and an unknown id row 0.
+
+        >>> penchant.Model(tmp / "tiny.model").item_rows(["z", "x"])  # doctest: +SKIP
+        array([2, 0])
+        """
+        import numpy
+        import pyarrow
+        import pyarrow.compute
+
+        ids = _ids(ids)
+        rows = pyarrow.compute.index_in(pyarrow.array(ids, pyarrow.string()), value_set=self.item_ids)
+        if not padding and rows.null_count:
+            unknown = rows.to_pylist().index(None)
+            raise _core.InputError(f"item_rows: item {ids[unknown]!r}, element {unknown}, is not in the data set; padding=True makes it row 0")
+        return rows.fill_null(-1).to_numpy(zero_copy_only=False).astype(numpy.int64) + padding
+
+    def to_torch(self, freeze=True, padding=False):
+        """The item table as torch.nn.Embedding of [I x D]: row i is the item item_ids[i], item_rows finds it. A copy, which can
+        be trained on with freeze=False.
+
+        padding=True puts a row of zeros before them, [(I + 1) x D], for padded sequences and unknown ids: it is the layer's
+        padding_idx, which has no gradient.
+        """
         import torch
 
-        return torch.nn.Embedding.from_pretrained(torch.tensor(self.item_vectors), freeze=freeze)
+        return torch.nn.Embedding.from_pretrained(torch.from_numpy(self._table(padding)), freeze=freeze,
+                                                  padding_idx=0 if padding else None)
 
-    def to_keras(self, trainable=False):
-        """The item table as keras.layers.Embedding of [I x D]; as to_torch."""
+    def to_keras(self, trainable=False, padding=False):
+        """The item table as keras.layers.Embedding of [I x D]; as to_torch. With padding=True it has mask_zero=True: layers that
+        take masks leave row 0 out. Its numbers are those of keras.layers.StringLookup(vocabulary=item_ids.to_pylist())."""
         import keras
 
-        vectors = self.item_vectors
-        layer = keras.layers.Embedding(*vectors.shape, trainable=trainable)
+        vectors = self._table(padding)
+        layer = keras.layers.Embedding(*vectors.shape, mask_zero=padding, trainable=trainable)
         layer.build()
         layer.set_weights([vectors])
         return layer
+
+    def _table(self, padding):
+        """A copy of item_vectors, behind a row of zeros."""
+        import numpy
+
+        vectors = self.item_vectors
+        table = numpy.zeros((len(vectors) + padding, vectors.shape[1]), numpy.float32)
+        table[int(padding):] = vectors
+        return table
 
     def _facts(self):
         facts = [("kind", self.manifest.get("model", {}).get("kind", "")), ("data", self.data)]

@@ -67,15 +67,6 @@ class Recommender(shop.Case):
         self.assertEqual(want["item_id"].to_pylist(), [str(item) for item in ids])
         self.assertEqual((5,), scores.shape)
 
-    def test_layers(self):
-        try:
-            import torch
-        except ImportError:
-            self.skipTest("PyTorch is not installed")
-        layer = shop.model().to_torch()
-        self.assertEqual(shop.model().item_vectors.tobytes(), layer.weight.numpy().tobytes())
-        self.assertEqual((1, 16), tuple(layer(torch.tensor([3])).shape))
-
 
 if __name__ == "__main__":
     unittest.main()
