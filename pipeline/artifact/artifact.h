@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing an artefact (X.data, X.data/graph, X.data/partition, X.model, X.embeddings).
+// Writing an artefact (X.data, X.data/graph, X.data/partition, X.model, X.embeddings, X.delta).
 //
 // One writer: the kernel's lock (flock) on the folder is held from begin to finish and is gone with
 // the process, however that ends. A second writer is refused at once.

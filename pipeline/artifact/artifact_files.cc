@@ -37,7 +37,12 @@ const std::map<std::string_view, std::map<FileRole, Names>>& names_of_kinds() {
           "items.safetensors", "users.safetensors", "items.fbin",      "users.fbin",
           "items.hbin",        "users.hbin",        "items.jsonl",     "users.jsonl",
           "items.csv",         "users.csv",         "items.pgcopy",    "users.pgcopy",
-          "items.pgvector",    "users.pgvector"}}}}};
+          "items.pgvector",    "users.pgvector"}}}},
+      {"delta",
+       {{FileRole::content,
+         {"items.changed.parquet", "users.changed.parquet", "items.kept.parquet",
+          "users.kept.parquet", "items.removed.jsonl", "users.removed.jsonl", "items.order.npy",
+          "users.order.npy"}}}}};
   return kNames;
 }
 

@@ -46,6 +46,7 @@ inline constexpr const char* kGraphArtifact = "graph";
 inline constexpr const char* kPartitionArtifact = "partition";
 inline constexpr const char* kModelArtifact = "model";
 inline constexpr const char* kEmbeddingsArtifact = "embeddings";
+inline constexpr const char* kDeltaArtifact = "delta";
 
 inline constexpr const char* kManifestName = "manifest.json";
 /// Of a model's finished vectors.

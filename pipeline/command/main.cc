@@ -80,6 +80,7 @@ int run_program(int argc, char** argv) {
   add_train_verb(program, invocation);
   add_evaluate_verb(program, invocation);
   add_embed_verb(program, invocation);
+  add_apply_verb(program, invocation);
   add_recommend_verb(program, invocation);
   add_similar_verb(program, invocation);
   add_score_verb(program, invocation);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// penchant train, evaluate, embed.
+// penchant train, evaluate.
 #include <algorithm>
 
 #include <fmt/core.h>
@@ -12,8 +12,6 @@
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
 #include "pipeline/data/known_rows.h"
-#include "pipeline/export/embed.h"
-#include "pipeline/export/verify.h"
 #include "pipeline/model/model.h"
 #include "pipeline/workflow/verb_calls.h"
 
@@ -93,68 +91,6 @@ void add_evaluate_verb(CLI::App& program, Invocation& invocation) {
     const Config config = invocation.config_for("evaluate");
     TerminalProgress progress = invocation.progress();
     print_evaluation(evaluate_by(*flags, config, progress), invocation.json);
-  });
-}
-
-/// The report on stdout; what is wrong goes the way of every error.
-void verify_and_say(const VerifyFlags& flags, Invocation& invocation) {
-  const Config config = invocation.config_for("embed");
-  TerminalProgress progress = invocation.progress();
-  const VerifyReport report = verify_by(flags, config, progress);
-  print(invocation.json ? verify_json(report).dump(2) + "\n" : verify_text(report));
-  if (!report.problems().empty()) throw InputError(verify_failure(report, flags.path));
-}
-
-void add_embed_verb(CLI::App& program, Invocation& invocation) {
-  const auto flags = std::make_shared<EmbedFlags>();
-  const auto verify = std::make_shared<VerifyFlags>();
-  auto* embed_verb = program.add_subcommand(
-      "embed",
-      "Write the embeddings of all items and users with their raw ids, or compare such files, or "
-      "what a store gave back, with the model");
-  add_common_options(*embed_verb, invocation);
-  embed_verb->add_option("data", flags->data, "Data set (X.data)")->required();
-  embed_verb->add_option("model", flags->model, "Model (X.model)")->required();
-  embed_verb->add_option("--out", flags->out, "Where to write, such as shop.embeddings");
-  embed_verb
-      ->add_option("--format", flags->formats,
-                   fmt::format("{}, or both (npy and parquet); several with commas, or given "
-                               "several times",
-                               all_enum_names<EmbeddingFormat>()))
-      ->delimiter(',');
-  embed_verb->add_option("--type", flags->type, "float32 or float16");
-  embed_verb->add_option(
-      "--verify", verify->path,
-      "Instead of writing: a folder with items.* and users.* in any of these formats, which must "
-      "hold the model's vectors under their raw ids");
-  embed_verb
-      ->add_option("--sample", verify->sample, "Of --verify: how many users' top 20 are compared")
-      ->capture_default_str();
-  embed_verb->callback([flags, verify, embed_verb, &invocation] {
-    const auto given = [&](const char* option) { return !embed_verb->get_option(option)->empty(); };
-    if (given("--verify")) {
-      for (const char* option : {"--out", "--format", "--type"}) {
-        if (given(option))
-          throw InputError(
-              fmt::format("embed: --verify writes nothing, so {} has no effect", option));
-      }
-      verify->data = flags->data;
-      verify->model = flags->model;
-      return verify_and_say(*verify, invocation);
-    }
-    if (given("--sample")) throw InputError("embed: --sample goes with --verify");
-    Config config = invocation.config();
-    apply_flags(*flags, config);
-    invocation.check(config, "embed");
-    TerminalProgress progress = invocation.progress();
-    const json done = embed_by(*flags, config, progress);
-    if (invocation.json)
-      print(done.dump(2) + "\n");
-    else
-      print_text(fmt::format("{}: {} items, {} users, {} dimensions\n",
-                             done["out"].get<std::string>(), done["num_items"].get<std::int64_t>(),
-                             done["num_users"].get<std::int64_t>(),
-                             done["dimension"].get<std::int64_t>()));
   });
 }
 

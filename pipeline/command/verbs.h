@@ -43,6 +43,7 @@ void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, part
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);
 void add_embed_verb(CLI::App& program, Invocation& invocation);
+void add_apply_verb(CLI::App& program, Invocation& invocation);
 void add_recommend_verb(CLI::App& program, Invocation& invocation);
 void add_similar_verb(CLI::App& program, Invocation& invocation);
 void add_upgrade_verb(CLI::App& program, Invocation& invocation);

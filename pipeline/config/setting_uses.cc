@@ -255,6 +255,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"train", {"graph.", "partition.", "model.", "filter.", "train.", "run."}, {}},
       {"evaluate", {"evaluate.", "run."}, {}},
       {"embed", {"embeddings.", "run."}, {}},
+      {"apply", {"run.threads"}, {}},
       {"recommend", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"similar", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},

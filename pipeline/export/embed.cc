@@ -14,7 +14,7 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/version.h"
-#include "pipeline/export/vector_files.h"
+#include "pipeline/export/embedding_rows.h"
 
 namespace penchant::pipeline {
 
@@ -47,28 +47,6 @@ std::vector<EmbeddingFormat> embedding_formats(std::span<const std::string> name
   return formats;
 }
 
-namespace {
-
-/// What a file with a place for it says of its vectors, with the keys of lists (many_lists.cc).
-VectorFacts facts_of(const Model& model, const char* entity, EmbeddingType type) {
-  const VectorLayout& layout = model.layout();
-  const auto word = [](bool value) { return value ? "true" : "false"; };
-  return {{"penchant.vectors", entity},
-          {"penchant.version", kVersion},
-          {"penchant.score", "inner product"},
-          {"penchant.metric", kEmbeddingMetric},
-          {"penchant.width", fmt::format("{}", layout.width())},
-          {"penchant.dtype", enum_name(type)},
-          {"penchant.normalized", word(layout.normalized)},
-          {"penchant.new_item_columns", fmt::format("{}", layout.new_item_columns)},
-          {"penchant.popularity_column", word(layout.popularity_column)},
-          {"penchant.model", model.name()},
-          {"penchant.model_hash", model.hash()},
-          {"penchant.data_hash", model.dataset().hash}};
-}
-
-}  // namespace
-
 void embed(const Model& model, const EmbedOptions& options, const Destination& destination,
            Progress& progress) {
   progress.begin("embed");
@@ -81,7 +59,7 @@ void embed(const Model& model, const EmbedOptions& options, const Destination& d
   writer.clear();
   const fs::path& out = writer.folder();
   const Dataset& dataset = model.dataset();
-  const VectorLayout& layout = model.layout();
+  json manifest = describe_embeddings(model, options.type);
   struct Entity {
     const char* name;
     const graph::Dictionary* dictionary;
@@ -89,48 +67,20 @@ void embed(const Model& model, const EmbedOptions& options, const Destination& d
   };
   kernels::Download<float> download;
   json contents = json::array();
-  for (const Entity& entity : {Entity{"items", &dataset.items, model.items()},
-                               Entity{"users", &dataset.users, model.users()}}) {
+  for (const Entity& entity : {Entity{kEntities[0], &dataset.items, model.items()},
+                               Entity{kEntities[1], &dataset.users, model.users()}}) {
     const NamedVectors vectors{entity.name, *entity.dictionary,
                                download(entity.vectors, model.backend()), options.type,
-                               facts_of(model, entity.name, options.type)};
-    for (const EmbeddingFormat format : options.formats) {
-      const std::string file = vector_file_name(entity.name, format, options.type);
-      write_vectors(out / file, format, vectors, progress);
-      contents.push_back({{"file", file},
-                          {"entity", entity.name},
-                          {"format", enum_name(format)},
-                          {"metric", kEmbeddingMetric},
-                          {"dtype", enum_name(options.type)},
-                          {"shape", {vectors.vectors.rows, vectors.vectors.cols}}});
-      if (has_ids_beside(format)) contents.back()["ids"] = ids_file_name(entity.name);
-    }
-    if (std::any_of(options.formats.begin(), options.formats.end(), has_ids_beside))
-      write_ids(out / ids_file_name(entity.name), *entity.dictionary);
+                               facts_of(manifest, entity.name, kVersion)};
+    write_entity(out, vectors, options.formats, contents, progress);
   }
-  json manifest = {{"num_items", dataset.num_items()},
-                   {"num_users", dataset.num_users()},
-                   {"dimension", layout.width()},
-                   {"dtype", enum_name(options.type)},
-                   {"normalized", layout.normalized},
-                   {"new_item_columns", layout.new_item_columns},
-                   {"popularity_column", layout.popularity_column},
-                   {"score", "inner product"},
-                   {"metric", kEmbeddingMetric},
-                   {"contents", std::move(contents)},
-                   {"model_hash", model.hash()},
-                   {"model", model.name()},
-                   {"data_hash", dataset.hash}};
+  manifest["contents"] = std::move(contents);
   std::string validation = "what validation says of them is not known";
-  if (const auto& known = model.validation()) {
-    manifest["validation"] = {{"metric", known->metric},
-                              {"value", known->value},
-                              {"ranking", enum_name(Ranking::vectors)}};
+  if (const auto& known = model.validation())
     validation = fmt::format("{} {:.4f} on validation", known->metric, known->value);
-  }
   writer.finish(std::move(manifest));
   progress.end(fmt::format("{} items and {} users, {} numbers each, in {}; {}", dataset.num_items(),
-                           dataset.num_users(), layout.width(), destination.path.string(),
+                           dataset.num_users(), model.layout().width(), destination.path.string(),
                            validation));
 }
 

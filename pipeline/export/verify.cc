@@ -21,6 +21,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/printable.h"
+#include "pipeline/export/embedding_rows.h"
 #include "pipeline/export/vector_files.h"
 #include "pipeline/export/vector_readers.h"
 
@@ -37,7 +38,6 @@ constexpr std::int64_t kRanked = 20;
 constexpr graph::Seed kSampleSeed{42};
 /// Of Stream::validation, beside those of evaluate.cc, pair_evaluation.cc and report_facts.cc.
 constexpr std::uint64_t kSampleSubstream = 64;
-constexpr std::array<const char*, 2> kEntities = {"items", "users"};
 
 /// A ranking's place: the higher score first, of equal ones the lower id.
 struct RankedItem {

@@ -11,6 +11,8 @@
 #include "pipeline/artifact/version.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
+#include "pipeline/export/apply.h"
+#include "pipeline/export/delta.h"
 #include "pipeline/export/embed.h"
 #include "pipeline/tables/account.h"
 #include "pipeline/tables/tables.h"
@@ -196,6 +198,22 @@ json embed_by(const EmbedFlags& flags, Config config, Progress& progress) {
           {"num_items", loaded.dataset.num_items()},
           {"num_users", loaded.dataset.num_users()},
           {"dimension", loaded.model.layout().width()}};
+}
+
+json delta_by(const DeltaFlags& flags, Config config, Progress& progress) {
+  if (flags.out.empty()) throw InputError("embed: no output given for the delta (--out X.delta)");
+  const Loaded loaded(std::move(config), flags.data, flags.model, DatasetUse::lookup);
+  json done =
+      write_delta(loaded.model, {.since = flags.since, .moved = flags.moved}, flags.out, progress);
+  done["out"] = flags.out;
+  return done;
+}
+
+json apply_by(const ApplyFlags& flags, Progress& progress) {
+  if (flags.out.empty()) throw InputError("apply: no output given (--out X.embeddings)");
+  json done = apply_delta(flags.old, flags.delta, flags.out, progress);
+  done["out"] = flags.out;
+  return done;
 }
 
 VerifyReport verify_by(const VerifyFlags& flags, Config config, Progress& progress) {

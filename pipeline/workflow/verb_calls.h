@@ -107,6 +107,19 @@ void apply_flags(const EmbedFlags& flags, Config& config);
 /// Writes the vectors to embeddings.out of a complete configuration.
 nlohmann::json embed_by(const EmbedFlags& flags, Config config, Progress& progress);
 
+struct DeltaFlags {
+  std::string data, model, since, out;
+  double moved = 0;
+};
+/// What the manifest of the delta says, with "out".
+nlohmann::json delta_by(const DeltaFlags& flags, Config config, Progress& progress);
+
+struct ApplyFlags {
+  std::string old, delta, out;
+};
+/// What the manifest of the embeddings says, with "out".
+nlohmann::json apply_by(const ApplyFlags& flags, Progress& progress);
+
 struct VerifyFlags {
   std::string data, model, path;
   std::int64_t sample = VerifyOptions().sample;

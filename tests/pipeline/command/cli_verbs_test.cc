@@ -17,7 +17,7 @@ using nlohmann::json;
 
 const std::vector<std::string> kVerbs = {
     "ingest", "graph", "partition", "train", "evaluate", "embed", "recommend", "similar", "score",
-    "ablate", "run",   "generate",  "info",  "config",   "bench", "report",    "upgrade"};
+    "ablate", "run",   "generate",  "info",  "config",   "bench", "report",    "upgrade", "apply"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -335,6 +335,51 @@ TEST_F(CliVerbs, VerifyComparesFilesWithTheModelAndEndsWithItsVerdict) {
   expect_input_error(with({"--verify", at("e"), "--sample", "0"}), {"--sample is 0"});
   expect_input_error(with({"--out", at("f"), "--format", "npy,hdf5"}),
                      {"--format: 'hdf5'", "pgvector, or both (npy and parquet)"});
+}
+
+TEST_F(CliVerbs, ADeltaMakesTheNewEmbeddingsOfTheOld) {
+  train();
+  const auto embed = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"embed", at("shop.data"), at("shop.model"), "--quiet"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_penchant(arguments);
+  };
+  ASSERT_EQ(embed({"--out", at("old"), "--format", "npy,csv"}).exit_code, 0);
+  ASSERT_EQ(run_penchant({"train", at("shop.data"), "--out", at("shop.model"), "--quiet", "--seed",
+                          "9", "--set", "train.epochs=2", "--set", "train.batch_size=512", "--set",
+                          "model.embedding_dim=16", "--set", "train.calibrate_popularity=false"})
+                .exit_code,
+            0);
+  const ProgramResult said = embed({"--since", at("old"), "--out", at("shop.delta")});
+  EXPECT_EQ(said.exit_code, 0) << said.err;
+  EXPECT_NE(said.out.find("removed"), std::string::npos);
+  EXPECT_NE(said.out.find("items   cosine "), std::string::npos) << said.out;
+  const json delta =
+      embed({"--since", at("old"), "--out", at("shop.delta"), "--moved", "0.5", "--json"}).json();
+  EXPECT_EQ(delta["moved"]["more_than"], 0.5);
+  EXPECT_EQ(delta["entities"]["items"]["before"], 150);
+  ASSERT_EQ(embed({"--since", at("old"), "--out", at("shop.delta")}).exit_code, 0);
+  const json applied =
+      run_penchant({"apply", at("old"), at("shop.delta"), "--out", at("new"), "--json"}).json();
+  EXPECT_EQ(applied["num_items"], 150);
+  EXPECT_EQ(applied["out"], at("new"));
+  ASSERT_EQ(embed({"--out", at("full"), "--format", "npy,csv"}).exit_code, 0);
+  for (const char* file : {"items.npy", "users.npy", "items.ids.jsonl", "items.csv", "users.csv"})
+    EXPECT_TRUE(read_text(at("full") + "/" + file) == read_text(at("new") + "/" + file)) << file;
+  EXPECT_EQ(run_penchant({"apply", at("old"), at("shop.delta"), "--out", at("old")}).exit_code, 0);
+  expect_input_error(run_penchant({"apply", at("old"), at("shop.delta"), "--out", at("old")}),
+                     {"it was applied already"});
+  expect_input_error(run_penchant({"apply", at("old"), at("shop.delta")}), {"--out"});
+  expect_input_error(embed({"--since", at("old"), "--out", at("d"), "--format", "npy"}),
+                     {"--format has no effect with --since"});
+  expect_input_error(embed({"--since", at("old"), "--out", at("d"), "--type", "float16"}),
+                     {"--type has no effect with --since"});
+  expect_input_error(embed({"--since", at("old"), "--out", at("d"), "--moved", "-1"}),
+                     {"--moved is -1"});
+  expect_input_error(embed({"--since", at("old")}), {"no output given for the delta"});
+  expect_input_error(embed({"--out", at("d"), "--moved", "0.1"}), {"--moved goes with --since"});
+  expect_input_error(embed({"--verify", at("old"), "--since", at("old")}),
+                     {"--since has no effect"});
 }
 
 TEST_F(CliVerbs, EmbeddingsCoverTheWholeCatalogue) {
