@@ -158,6 +158,18 @@ std::string embed(const ConfigSources& sources, const pipeline::EmbedFlags& flag
   });
 }
 
+std::string delta(const ConfigSources& sources, const pipeline::DeltaFlags& flags,
+                  nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    return delta_by(flags, config_for(sources, "embed", progress), progress).dump();
+  });
+}
+
+std::string apply(const pipeline::ApplyFlags& flags, nb::object sink) {
+  return without_lock(std::move(sink),
+                      [&](Progress& progress) { return apply_by(flags, progress).dump(); });
+}
+
 /// The report, and what is wrong in one message: empty if it all agrees.
 std::pair<std::string, std::string> verify(const ConfigSources& sources,
                                            const pipeline::VerifyFlags& flags, nb::object sink) {
@@ -468,6 +480,17 @@ NB_MODULE(_core, module) {
             PENCHANT_FIELD(type) PENCHANT_FIELD(formats);
   }
   {
+    using Flags = pipeline::DeltaFlags;
+    nb::class_<Flags>(module, "DeltaFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(since)
+            PENCHANT_FIELD(out) PENCHANT_FIELD(moved);
+  }
+  {
+    using Flags = pipeline::ApplyFlags;
+    nb::class_<Flags>(module, "ApplyFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(old) PENCHANT_FIELD(delta) PENCHANT_FIELD(out);
+  }
+  {
     using Flags = pipeline::VerifyFlags;
     nb::class_<Flags>(module, "VerifyFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(path)
@@ -508,6 +531,8 @@ NB_MODULE(_core, module) {
   module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("embed", &embed, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("delta", &delta, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("apply", &apply, nb::arg("flags"), progress);
   module.def("verify", &verify, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("report", &report, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("info", &info, nb::arg("sources"), progress);
@@ -519,6 +544,12 @@ NB_MODULE(_core, module) {
       "manifest",
       [](const std::string& directory, const std::string& kind) {
         return pipeline::read_manifest(pipeline::model_folder(directory), kind).dump();
+      },
+      nb::arg("directory"), nb::arg("kind"));
+  module.def(
+      "check_files",
+      [](const std::string& directory, const std::string& kind) {
+        pipeline::check_files(directory, kind, pipeline::read_manifest(directory, kind));
       },
       nb::arg("directory"), nb::arg("kind"));
   module.def(

@@ -20,7 +20,7 @@ from ._settings import sources
 if TYPE_CHECKING:
     import pyarrow
 
-    from ._objects import Dataset, Metrics, Model
+    from ._objects import Dataset, Delta, Metrics, Model
 
 Path = Union[str, "os.PathLike[str]"]
 Text = Optional[str]
@@ -157,6 +157,32 @@ def embed(data: Path, model: Path, out: Optional[Path] = None, *, format: Union[
                   formats=_names(format))
     with shown(progress) as sink:
         return json.loads(_core.embed(sources(settings, config, device, threads), flags, sink))
+
+
+def delta(data: Path, model: Path, since: Path, out: Path, moved: float = 0, *, config: Optional[Path] = None, device: Text = None,
+          threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Delta:
+    """Writes what is new, moved or gone since the embeddings `since` (X.embeddings) to `out` (X.delta), and opens it.
+
+    Rows are matched by raw id. `moved`: a row that moved by no more than this share of its length (0 to 2) stays as it was; 0: all
+    that differ in a bit are written, and what `apply` or penchant.handoff then make of the old rows are the new ones.
+    """
+    from ._objects import Delta
+
+    flags = _fill(_core.DeltaFlags(), data=os.fspath(data), model=os.fspath(model), since=os.fspath(since), out=os.fspath(out), moved=moved)
+    with shown(progress) as sink:
+        _core.delta(sources(settings, config, device, threads), flags, sink)
+    return Delta(out)
+
+
+def apply(old: Path, delta: Path, out: Path, *, progress: Any = True) -> dict[str, Any]:
+    """Makes the new embeddings of the old ones and a delta, in the formats of the old ones, which `out` may replace.
+
+    Returns a dict with out and what the manifest of the new ones says. Raises InputError where the delta is of other embeddings, or
+    was applied already.
+    """
+    flags = _fill(_core.ApplyFlags(), old=os.fspath(old), delta=os.fspath(delta), out=os.fspath(out))
+    with shown(progress) as sink:
+        return json.loads(_core.apply(flags, sink))
 
 
 def verify(data: Path, model: Path, path: Path, *, sample: Optional[int] = None, config: Optional[Path] = None,

@@ -175,6 +175,10 @@ class Model(_Artefact):
         """As penchant.embed."""
         return _calls.embed(self.data, self, out, **self._with_device(options))
 
+    def delta(self, since, out, moved=0, **options):
+        """As penchant.delta: what is new, moved or gone since the embeddings `since`. Returns a Delta."""
+        return _calls.delta(self.data, self, since, out, moved, **self._with_device(options))
+
     def verify(self, path, **options):
         """As penchant.verify."""
         return _calls.verify(self.data, self, path, **self._with_device(options))
@@ -245,6 +249,63 @@ class Model(_Artefact):
         if self.manifest.get("best_validation") is not None:
             facts.append((f"validation {self.manifest.get('validation_metric', '')}", f"{self.manifest['best_validation']:.4f}"))
         return facts
+
+
+class Delta(_Artefact):
+    """X.delta, opened by its path: what is new, moved or gone since some embeddings (penchant.delta).
+
+    Attributes: path, manifest (a dict), items and users (counts: before, rows, new, moved, kept, same, removed), moved (the share of
+    its length that a row must have moved by more than), since (which embeddings: manifest_hash, model_hash, data_hash).
+    """
+
+    _kind = "delta"
+    COUNTS = ("before", "rows", "new", "moved", "kept", "same", "removed")
+
+    moved = property(lambda self: self.manifest["moved"]["more_than"])
+    since = property(lambda self: self.manifest["since"])
+    items = property(lambda self: self._counts("items"))
+    users = property(lambda self: self._counts("users"))
+
+    def _counts(self, entity):
+        return {name: self.manifest["entities"][entity][name] for name in self.COUNTS}
+
+    def changed(self, entity="items"):
+        """A PyArrow table raw_id, vector of the rows that are new or moved."""
+        return self._table(f"{entity}.changed.parquet")
+
+    def kept(self, entity="items"):
+        """The same of some rows that stay as they are, by which a store is recognised."""
+        return self._table(f"{entity}.kept.parquet")
+
+    def removed(self, entity="items"):
+        """Raw ids that are gone, strings of PyArrow."""
+        import pyarrow
+
+        with open(os.path.join(self.path, f"{entity}.removed.jsonl"), encoding="utf-8") as lines:
+            return pyarrow.array([json.loads(line) for line in lines], pyarrow.string())
+
+    def movement(self, entity="items"):
+        """A PyArrow table of how far the rows in both moved: a column quantile, and of cosine, distance and share its values."""
+        import pyarrow
+
+        movement = self.manifest["entities"][entity]["movement"]
+        names = ["least", "0.01", "0.1", "median", "0.9", "0.99", "largest"]
+        return pyarrow.table({"quantile": names, **{of: [movement[of][name] for name in names] for of in ("cosine", "distance", "share")}})
+
+    def check(self):
+        """Raises InputError that names a file whose hash is not the manifest's."""
+        _core.check_files(self.path, self._kind)
+
+    def _table(self, name):
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(os.path.join(self.path, name))
+
+    def _facts(self):
+        said = [("since", self.since["path"]), ("moved", f"by more than {self.moved}" if self.moved else "a bit differs")]
+        for entity in ("items", "users"):
+            said.append((entity, ", ".join(f"{count} {name}" for name, count in self._counts(entity).items() if name != "before")))
+        return said
 
 
 def _ids(values):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small shop, its data set and models, made once for all tests: files by `penchant generate`, the rest by the package."""
+import csv
 import functools
 import json
 import os
@@ -58,6 +59,42 @@ def wide_model():
     command_line("generate", "--out", FOLDER / "wide", "--users", 300, "--items", 1500, "--events", 12000, "--quiet")
     data = penchant.ingest(FOLDER / "wide" / "events.csv", FOLDER / "wide.data", progress=False, **COLUMNS)
     return penchant.train(data, FOLDER / "wide.model", progress=False, **{**QUICK, "model.embedding_dim": 32})
+
+
+@functools.cache
+def later_model():
+    """Of the shop of wide_model some time later: 20 of its items are gone, 12 are new, and all rows are in another order."""
+    wide_model()
+    header, *rows = (FOLDER / "wide" / "events.csv").read_text().splitlines()
+    columns = header.split(",")
+    place = columns.index("item")
+    odd = ["it's", "a,b", 'say "hi"', "手袋", " 7 ", "%s {x}", "a/b:c#d?e", "Ärmel", "-1", "line\nbreak", "tab\there", "back\\slash"]
+    names = sorted({row.split(",")[place] for row in rows})
+    renamed = dict(zip(names[40:52], odd))
+    with open(FOLDER / "later.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in map(lambda row: row.split(","), reversed(rows)):
+            if row[place] not in names[60:68]:
+                row[place] = renamed.get(row[place], row[place])
+                writer.writerow(row)
+    data = penchant.ingest(FOLDER / "later.csv", FOLDER / "later.data", progress=False, quote='"', **COLUMNS)
+    return penchant.train(data, FOLDER / "later.model", progress=False, **{**QUICK, "model.embedding_dim": 32, "train.seed": 7})
+
+
+@functools.cache
+def embeddings_of(model):
+    model.embed(f"{model.path}.embeddings", format="npy", progress=False)
+    return f"{model.path}.embeddings"
+
+
+@functools.cache
+def delta_of(old, new, moved):
+    """From one model to another, and what it makes of the old one's embeddings."""
+    name = f"{old.path}.{moved}.{pathlib.Path(new.path).name}"
+    delta = new.delta(embeddings_of(old), f"{name}.delta", moved, progress=False)
+    penchant.apply(embeddings_of(old), delta, f"{name}.embeddings", progress=False)
+    return delta, f"{name}.embeddings"
 
 
 class Case(unittest.TestCase):

@@ -59,6 +59,35 @@ class Verbs(shop.Case):
         self.assertEqual((True, False), (formats["parquet"]["agrees"], formats["jsonl"]["agrees"]))
         self.assertEqual(1, formats["jsonl"]["files"][0]["missing"])
 
+    def test_delta(self):
+        old, new = shop.wide_model(), shop.later_model()
+        delta, embeddings = shop.delta_of(old, new, 0)
+        rows = np.load(f"{embeddings}/items.npy")
+        self.assertEqual(new.item_vectors.tobytes(), rows.tobytes())
+        self.assertEqual(new.user_vectors.tobytes(), np.load(f"{embeddings}/users.npy").tobytes())
+        before, after = set(old.item_ids.to_pylist()), set(new.item_ids.to_pylist())
+        self.assertEqual((len(before), len(after), len(after - before), len(before - after)),
+                         tuple(delta.items[name] for name in ("before", "rows", "new", "removed")))
+        self.assertEqual(before - after, set(delta.removed().to_pylist()))
+        changed = delta.changed()
+        place = {text: row for row, text in enumerate(new.item_ids.to_pylist())}
+        for text, row in zip(changed["raw_id"].to_pylist()[:20], changed["vector"].to_pylist()):
+            self.assertEqual(new.item_vectors[place[text]].tolist(), row)
+        with open(f"{shop.embeddings_of(old)}/manifest.json") as file:
+            self.assertEqual(json.load(file)["manifest_hash"], delta.since["manifest_hash"])
+        half = delta.movement("users")["share"].to_pylist()[3]
+        self.assertGreater(half, 0)
+        some = new.delta(shop.embeddings_of(old), shop.FOLDER / "some.delta", half, progress=False)
+        self.assertEqual(some.users["rows"], some.users["new"] + some.users["moved"] + some.users["kept"] + some.users["same"])
+        self.assertGreater(some.users["kept"], 0)
+        self.assertLessEqual(len(some.kept("users")), 200)
+        self.assertIn("moved=by more than", repr(some))
+        with self.assertRaisesRegex(penchant.InputError, "it was applied already"):
+            penchant.apply(embeddings, delta, shop.FOLDER / "twice", progress=False)
+        (shop.FOLDER / "some.delta" / "items.removed.jsonl").write_text('"x"\n')
+        with self.assertRaisesRegex(penchant.InputError, "items.removed.jsonl: damaged"):
+            some.check()
+
     def test_vectors_are_not_copied_and_outlive_the_model(self):
         first = shop.model().item_vectors
         self.assertEqual(first.__array_interface__["data"], shop.model().item_vectors.__array_interface__["data"])
