@@ -5,6 +5,7 @@ targets, and in the middle."""
 import contextlib
 import functools
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -43,6 +44,18 @@ def odd(rows=40, width=5):
     vectors *= numpy.geomspace(0.1, 10, rows, dtype=numpy.float32)[:, None]
     vectors[[3, 20]] = 0
     return ids, vectors
+
+
+def rows_of(embeddings):
+    """Raw ids and vectors of the items of an X.embeddings."""
+    with open(f"{embeddings}/items.ids.jsonl", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines], numpy.load(f"{embeddings}/items.npy")
+
+
+@functools.cache
+def half_of(old, new):
+    """The share of their length by which half of the items moved by no more."""
+    return shop.delta_of(old, new, 0)[0].movement()["share"].to_pylist()[3]
 
 
 class Store(shop.Case):
@@ -131,6 +144,72 @@ class Store(shop.Case):
         self.assertEqual(40, third.rows)
 
     keeps_old = True
+    halfway = False  # of apply: a failure leaves some rows that are new
+
+    def apply(self, delta, name):
+        """Brings what to() wrote to what the delta leads to."""
+        raise NotImplementedError
+
+    def check_delta(self, floor=None, old=None, new=None, **options):
+        """After a delta the store has the new rows, and ranks as they do; with every row that differs (of the plain form), and with half
+        of them kept."""
+        old, new = old or shop.wide_model(), new or shop.later_model()
+        users = new.user_vectors[:USERS]
+        for moved in ((half_of(old, new),) if options else (0, half_of(old, new))):
+            delta, embeddings = shop.delta_of(old, new, moved)
+            made = self.to(old, "delta", **options, overwrite=True)
+            applied = self.apply(delta, "delta")
+            counts = delta.items
+            self.assertEqual((counts["new"] + counts["moved"], counts["removed"], counts["rows"]),
+                             (applied.written, applied.removed, applied.rows))
+            made = self.same(made)
+            got = self.ask(made, made.queries(users), K)
+            self.check_ranking(embeddings, users, got, floor, made.added)
+            again = self.apply(delta, "delta")  # of a call that was not sure to have ended
+            self.assertEqual((0, counts["rows"]), (again.removed, again.rows))
+            self.check_ranking(embeddings, users[:20], self.ask(self.same(made), made.queries(users[:20]), K), floor, made.added)
+        self.check_delta_refusals(delta, made, old, **options)
+
+    def check_ranking(self, embeddings, users, got, floor, added):
+        ids, vectors = rows_of(embeddings)
+        scores = users.astype(float) @ vectors.astype(float).T
+        best = numpy.argsort(-scores, axis=1, kind="stable")[:, :K]
+        want = [[ids[row] for row in each] for each in best]
+        recall = numpy.mean([len(set(mine) & set(theirs)) / K for mine, theirs in zip(want, got)])
+        if floor is not None:
+            return self.assertGreaterEqual(recall, floor)
+        place = {text: row for row, text in enumerate(ids)}
+        theirs = numpy.array([[scores[user, place[text]] for text in row] for user, row in enumerate(got)])
+        tolerance = 8 * numpy.finfo(numpy.float32).eps * numpy.abs(scores).max() * (1 + added * 4)
+        self.assertLessEqual(numpy.abs(theirs - numpy.take_along_axis(scores, best, 1)).max(), tolerance)
+        self.assertGreater((numpy.array(got) == numpy.array(want)).mean(), 0.99)
+
+    def check_delta_refusals(self, delta, made, old, **options):
+        """Stores that are not where the delta begins stay as they are."""
+        ids, vectors = rows_of(shop.embeddings_of(old))
+        kept = delta.kept()["raw_id"].to_pylist()
+        row = ids.index(kept[7])
+        other = vectors.copy()
+        other[row, 0] *= 1.25
+        fewer = [place for place in range(len(ids)) if place != row]
+        queries = made.queries(vectors[:3])
+        for source, text in (((ids, other), "has another row for"),
+                             (([ids[place] for place in fewer], vectors[fewer]), "of which the delta leaves as they")):
+            there = self.to(source, "delta", **options, overwrite=True)
+            before = self.ask(there, queries, 5)
+            with self.assertRaisesRegex(penchant.InputError, text):
+                self.apply(delta, "delta")
+            self.assertEqual(numpy.asarray(before).tolist(), numpy.asarray(self.ask(there, queries, 5)).tolist())
+        there = self.to((ids, vectors), "delta", **options, overwrite=True)
+        before = self.ask(there, queries, 5)
+        with self.assertRaisesRegex(Exception, "the rows stop here"):
+            with stopping():
+                self.apply(delta, "delta")
+        if not self.halfway:
+            self.assertEqual(numpy.asarray(before).tolist(), numpy.asarray(self.ask(there, queries, 5)).tolist())
+        self.assertEqual(delta.items["rows"], self.apply(delta, "delta").rows)
+        with self.assertRaises((penchant.InputError, FileNotFoundError)):
+            self.apply(delta, "nowhere")
 
     def check_killed(self, function, target):
         """Killed with ten rows in: what is left is in nobody's way."""
@@ -166,6 +245,9 @@ class File(Store):
 
     def to(self, source, name, **options):
         return getattr(handoff, self.function)(source, FOLDER / name, **options)
+
+    def apply(self, delta, name):
+        return getattr(handoff, f"apply_{self.function}")(delta, FOLDER / name)
 
     def ids(self, made, rows):
         names = made.read_ids()

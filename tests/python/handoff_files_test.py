@@ -37,6 +37,14 @@ class Faiss(File):
         self.check_recall(0.97, index="hnsw", dtype="float16")
         self.check_odd(index="hnsw")
 
+    def test_delta(self):
+        self.check_delta()
+        self.check_delta(0.98, dtype="float16")
+        delta, _ = shop.delta_of(shop.wide_model(), shop.later_model(), 0)
+        self.to(shop.wide_model(), "graph", index="hnsw")
+        with self.assertRaisesRegex(penchant.InputError, "graph: IndexHNSWFlat cannot take a delta: .*; write it anew with to_faiss"):
+            self.apply(delta, "graph")
+
     def test_ivfpq(self):
         made = self.check_recall(0.85, index="ivfpq")
         self.assertEqual((34, 1), (made.width, made.padded))
@@ -113,6 +121,9 @@ class Hnswlib(File):
         self.check_recall(0.97)
         self.check_file()
 
+    def test_delta(self):
+        self.check_delta(0.97)
+
 
 class Usearch(File):
     libraries, function = ("usearch",), "to_usearch"
@@ -127,6 +138,12 @@ class Usearch(File):
         self.check_exact()
         self.check_recall(0.99, dtype="float16")
         self.check_file()
+
+    def test_delta(self):
+        self.check_delta()
+        self.check_delta(0.98, dtype="float16")
+        self.ask = functools.partial(self.ask, exact=False)
+        self.check_delta(0.95)
 
     def test_graph(self):
         self.ask = functools.partial(self.ask, exact=False)
@@ -196,6 +213,29 @@ class Vespa(File):
             self.to((["a\1"], numpy.ones((1, 2))), "ids")
         with self.assertRaisesRegex(penchant.InputError, "the namespace 'a:b' is not allowed there"):
             self.to(odd(), "ids", namespace="a:b")
+
+
+    def test_delta(self):
+        delta, embeddings = shop.delta_of(shop.wide_model(), shop.later_model(), 0)
+        applied = handoff.apply_to_vespa(delta, FOLDER / "delta.jsonl")
+        operations = [json.loads(line) for line in (FOLDER / "delta.jsonl").read_text(encoding="utf-8").splitlines()]
+        self.assertEqual({f"id:penchant:item::{text}" for text in delta.removed().to_pylist()}, {each["remove"] for each in operations
+                                                                                                 if "remove" in each})
+        puts = {each["fields"]["raw_id"]: each["fields"]["vector"]["values"] for each in operations if "put" in each}
+        changed = delta.changed()
+        self.assertEqual(applied.written, len(puts))
+        self.assertEqual(dict(zip(changed["raw_id"].to_pylist(), changed["vector"].to_pylist())),
+                         {text: numpy.array(row, numpy.float32).astype(float).tolist() for text, row in puts.items()})
+
+
+class Refusals(shop.Case):
+    def test_what_cannot_take_a_delta_says_so(self):
+        delta, _ = shop.delta_of(shop.wide_model(), shop.later_model(), 0)
+        for name in ("annoy", "voyager", "feast"):
+            with self.assertRaisesRegex(penchant.InputError, f"x: .*; write it anew with to_{name}"):
+                getattr(handoff, f"apply_to_{name}")(delta, "x")
+        with self.assertRaises(TypeError):
+            handoff.apply_to_vespa(7, FOLDER / "x")
 
 
 class Torch(shop.Case):

@@ -22,6 +22,9 @@ class LanceDB(Store):
     def to(self, source, name, **options):
         return handoff.to_lancedb(source, FOLDER / "lance", name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_lancedb(delta, FOLDER / "lance", name)
+
     def ask(self, made, queries, k):
         import lancedb
 
@@ -32,6 +35,11 @@ class LanceDB(Store):
             search = table.search(query).distance_type("dot").limit(k)
             return (search.nprobes(int(probes[1])).refine_factor(10) if probes else search).to_arrow()["raw_id"].to_pylist()
         return [search(query) for query in queries]
+
+    def test_delta(self):
+        self.check_delta()
+        self.check_delta(0.98, dtype="float16")
+        self.check_delta(0.8, index="ivfpq")
 
     def test_all(self):
         made = self.check_exact()
@@ -49,6 +57,7 @@ class LanceDB(Store):
 
 class Qdrant(Store):
     libraries = ("qdrant_client",)
+    halfway = True
     keeps_old = False
 
     @classmethod
@@ -61,12 +70,18 @@ class Qdrant(Store):
     def to(self, source, name, **options):
         return handoff.to_qdrant(source, self.client, name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_qdrant(delta, self.client, name)
+
     def ask(self, made, queries, k):
         from qdrant_client import models
 
         found = [self.client.query_points(made.target, query=query.tolist(), limit=k, with_payload=["raw_id"],
                                           search_params=models.SearchParams(exact=True)).points for query in queries]
         return [[point.payload["raw_id"] for point in points] for points in found]
+
+    def test_delta(self):
+        self.check_delta()
 
     def test_all(self):
         made = self.check_exact()
@@ -113,6 +128,7 @@ class Qdrant(Store):
 
 class Milvus(Store):
     libraries = ("pymilvus", "milvus_lite")
+    halfway = True
 
     @classmethod
     def setUpClass(cls):
@@ -128,10 +144,17 @@ class Milvus(Store):
     def to(self, source, name, **options):
         return handoff.to_milvus(source, self.client, name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_milvus(delta, self.client, name)
+
     def ask(self, made, queries, k):
         self.client.load_collection(made.target)
         found = self.client.search(made.target, data=list(queries), limit=k, search_params={"metric_type": "IP", "params": {"ef": 200}})
         return [[hit["raw_id"] for hit in hits] for hits in found]
+
+    def test_delta(self):
+        self.check_delta()
+        self.check_delta(0.95, index="hnsw")
 
     def test_all(self):
         self.check_exact()
@@ -162,6 +185,7 @@ class Milvus(Store):
 
 class Chroma(Store):
     libraries = ("chromadb",)
+    halfway = True
 
     @classmethod
     def setUpClass(cls):
@@ -173,8 +197,14 @@ class Chroma(Store):
     def to(self, source, name, **options):
         return handoff.to_chroma(source, self.client, name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_chroma(delta, self.client, name)
+
     def ask(self, made, queries, k):
         return self.client.get_collection(made.target, embedding_function=None).query(query_embeddings=queries, n_results=k)["ids"]
+
+    def test_delta(self):
+        self.check_delta(0.97)
 
     def test_all(self):
         self.check_recall(0.97)
@@ -212,10 +242,21 @@ class SqliteVec(Store):
         sqlite_vec.load(connection)
         return contextlib.closing(connection)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_sqlite_vec(delta, FOLDER / "vectors.sqlite", name)
+
     def ask(self, made, queries, k):
         with self.open() as connection:
             text = f'SELECT raw_id FROM "{made.target}" WHERE vector MATCH ? AND k = ? ORDER BY distance'
             return [[row[0] for row in connection.execute(text, (query.tobytes(), k))] for query in queries]
+
+    def test_delta(self):
+        """The added column is fitted to the longest row: from the model with the longer one to the other, not back."""
+        models = sorted((shop.wide_model(), shop.later_model()), key=lambda model: -numpy.linalg.norm(model.item_vectors, axis=1).max())
+        self.check_delta(old=models[0], new=models[1])
+        self.to(models[1], "delta", overwrite=True)
+        with self.assertRaisesRegex(penchant.InputError, "is longer than all that the store has.*hand all rows off anew"):
+            self.apply(shop.delta_of(models[1], models[0], 0)[0], "delta")
 
     def test_all(self):
         made = self.check_exact()
@@ -245,12 +286,36 @@ class DuckDB(Store):
     def to(self, source, name, **options):
         return handoff.to_duckdb(source, FOLDER / "vectors.duckdb", name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_duckdb(delta, FOLDER / "vectors.duckdb", name)
+
     def ask(self, made, queries, k):
         import duckdb
 
         with duckdb.connect(str(FOLDER / "vectors.duckdb")) as connection:
             text = f'SELECT raw_id FROM "{made.target}" ORDER BY array_inner_product(vector, ?::FLOAT[{made.width}]) DESC LIMIT {k}'
             return [[row[0] for row in connection.execute(text, [query]).fetchall()] for query in queries]
+
+    def test_delta(self):
+        self.check_delta()
+
+    def test_delta_of_users_and_of_cosine(self):
+        import duckdb
+
+        old, new = shop.wide_model(), shop.later_model()
+        delta, _ = shop.delta_of(old, new, 0)
+        path = FOLDER / "vectors.duckdb"
+        handoff.to_duckdb(old, path, "people", entity="users")
+        handoff.to_duckdb(old, path, "likeness", score="cosine")
+        handoff.apply_to_duckdb(delta, path, "people", entity="users")
+        handoff.apply_to_duckdb(delta, path, "likeness", score="cosine")
+        handoff.to_duckdb(new, path, "new people", entity="users")
+        handoff.to_duckdb(new, path, "new likeness", score="cosine")
+        with duckdb.connect(str(path)) as connection:
+            for table in ("people", "likeness"):
+                count, = connection.execute(f'SELECT count(*) FROM {table} JOIN "new {table}" AS new USING (raw_id) '
+                                            f'WHERE array_distance({table}.vector, new.vector) < 1e-6').fetchone()
+                self.assertEqual(new.num_users if table == "people" else new.num_items, count)
 
     def test_all(self):
         self.check_exact()
@@ -284,6 +349,9 @@ class Pgvector(Store):
     def to(self, source, name, **options):
         return handoff.to_pgvector(source, self.uri, name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_pgvector(delta, self.uri, name)
+
     def ask(self, made, queries, k):
         import psycopg
 
@@ -294,6 +362,11 @@ class Pgvector(Store):
             kind = "halfvec" if made.dtype == "float16" else "vector"
             text = f'SELECT raw_id FROM "{made.target}" ORDER BY vector <#> %s::{kind} LIMIT {k}'
             return [[row[0] for row in connection.execute(text, (str(query.tolist()),))] for query in queries]
+
+    def test_delta(self):
+        self.check_delta()
+        self.check_delta(0.98, dtype="float16")
+        self.check_delta(0.97, index="hnsw")
 
     def test_all(self):
         self.check_exact()
@@ -326,6 +399,7 @@ class Redis(Store):
     """A server of Debian's package, started on a socket; redis-check-rdb is the same program under another name."""
 
     libraries = ("redis",)
+    halfway = True
     keeps_old = False
 
     @classmethod
@@ -351,12 +425,19 @@ class Redis(Store):
     def to(self, source, name, **options):
         return handoff.to_redis(source, self.client, name, **options)
 
+    def apply(self, delta, name):
+        return handoff.apply_to_redis(delta, self.client, name)
+
     def ask(self, made, queries, k):
         """What a service does with hashes: reads all rows, then computes."""
         rows = [self.client.hgetall(key) for key in self.client.scan_iter(match=f"{made.target}:*")]
         ids = [row[b"raw_id"].decode() for row in rows]
         vectors = numpy.array([numpy.frombuffer(row[b"vector"], {"float32": "<f4", "float16": "<f2"}[made.dtype]) for row in rows])
         return [[ids[row] for row in numpy.argsort(-(vectors.astype(float) @ query), kind="stable")[:k]] for query in queries]
+
+    def test_delta(self):
+        self.check_delta()
+        self.check_delta(0.98, dtype="float16")
 
     def test_all(self):
         self.check_exact()

@@ -48,7 +48,11 @@ def take(source, entity, score):
         raise _core.InputError(f"entity is {entity!r}, expected items or users")
     if score not in SCORES:
         raise _core.InputError(f"score is {score!r}, expected 'inner product' or 'cosine'")
-    ids, vectors, proper = _rows(source, entity)
+    return checked(entity, score, *_rows(source, entity))
+
+
+def checked(entity, score, ids, vectors, proper):
+    """A Given of such rows; proper: how many of their columns are the embedding proper, None: all."""
     ids = [text if isinstance(text, str) else str(text) for text in ids]
     vectors = numpy.asarray(vectors)
     if vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or not vectors.shape[1]:

@@ -29,7 +29,7 @@ def refuse(target):
 
 
 @contextlib.contextmanager
-def failing(store, target, undo=None):
+def failing(store, target, undo=None, after="nothing of it is kept"):
     """Turns what a store's library raises into a StoreError, after undo(). Errors of this package and of the file system stay."""
     try:
         yield
@@ -42,7 +42,7 @@ def failing(store, target, undo=None):
                 left = f"; what it had taken could not be removed: {second}"
         if isinstance(error, (_core.InputError, _core.DeviceError, OSError, MemoryError)) or not isinstance(error, Exception):
             raise
-        raise StoreError(f"{store}: {target}: {error}{left or '; nothing of it is kept'}") from error
+        raise StoreError(f"{store}: {target}: {error}{left or f'; {after}'}") from error
 
 
 class NewFiles:
@@ -98,6 +98,13 @@ def new_files(store, path, overwrite):
         yield files
         if not files.finished:
             raise AssertionError("the files were not finished")
+
+
+HALFWAY = "some of its rows are the new ones already, and the same call again does the rest"
+
+
+def missing(target):
+    raise _core.InputError(f"{target}: is not there; a delta needs the rows that it was made since")
 
 
 def require_size(path, expected):

@@ -18,10 +18,11 @@ class Written:
     """Blocks of [b x width] in `dtype`, C order, of the rows of a Given.
 
     multiple: width is the next multiple of it. added: None, "l2" (x' above) or "unit" (x' / M, for stores of cosine that keep
-    unit vectors). dtype: float32 or float16, which must hold all numbers.
+    unit vectors). dtype: float32 or float16, which must hold all numbers. most: M squared of a store that has rows already, which these
+    must not exceed.
     """
 
-    def __init__(self, given, *, multiple=1, added=None, dtype="float32"):
+    def __init__(self, given, *, multiple=1, added=None, dtype="float32", most=None):
         self.given, self.dtype = given, numpy.dtype(dtype)
         self.dimension = given.vectors.shape[1]
         self.added = 0 if added is None else 1
@@ -31,6 +32,13 @@ class Written:
         if added is not None:
             self._squares = numpy.einsum("ij,ij->i", given.vectors, given.vectors, dtype=numpy.float64)
             self._most = float(self._squares.max())
+            if most is not None:
+                if self._most > most * (1 + 1e-6):
+                    longest = given.name(int(numpy.argmax(self._squares)))
+                    raise _core.InputError(f"the vector of {longest} is longer than all that the store has, to whose longest every row's "
+                                           "added column is fitted; hand all rows off anew")
+                self._squares = numpy.minimum(self._squares, most)
+                self._most = most
             if added == "unit" and self._most > 0:
                 self._divisor = self._most ** 0.5
         if self.dtype == numpy.float16:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Annoy: a file of trees that is mapped into memory; it adds a column of its own for the inner product."""
 from . import _given, _result, _target, _written
+from .. import _core
 
 
 def to_annoy(source, path, *, entity="items", score="inner product", trees=50, seed=1, overwrite=False):
@@ -28,3 +29,8 @@ def to_annoy(source, path, *, entity="items", score="inner product", trees=50, s
                                    "search_k: how many rows are looked at; more is more exact")
         files.finish(handoff, given.ids)
     return handoff
+
+
+def apply_to_annoy(delta, path):
+    """Raises InputError: an index of Annoy cannot be changed once it is built, so that it is written anew with to_annoy."""
+    raise _core.InputError(f"{path}: an index of Annoy cannot be changed once it is built; write it anew with to_annoy(..., overwrite=True)")

@@ -3,7 +3,7 @@
 import os
 import re
 
-from . import _given, _result, _target, _written
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 
@@ -52,3 +52,38 @@ def to_chroma(source, client, collection=None, *, entity="items", score="inner p
     query = (f"{opening}collection = client.get_collection({name!r}, embedding_function=None)\n"
              "collection.query(query_embeddings=handoff.queries(user_vectors), n_results=k)    # distance = 1 - inner product")
     return _result.describe(written, f"Chroma {chromadb.__version__}", name, "ip", "ids", query, f"ef_search {ef_search}; more is more exact")
+
+
+def apply_to_chroma(delta, client, collection=None, *, entity="items", score="inner product"):
+    """Brings a collection that to_chroma wrote to what a delta leads to; `delta` is a Delta or its path, the rest as of to_chroma.
+
+    Rows change batch by batch: where the call fails, the same call again does the rest. Returns an Applied. Raises InputError where
+    the collection is not at the rows that the delta was made since.
+    """
+    chromadb = _target.library("chromadb", "chroma")
+    change = _change.Change(delta, entity, score)
+    if change.changed:
+        change.changed.require_ids("Chroma", empty=False)
+    name = collection or entity
+    if isinstance(client, (str, os.PathLike)):
+        client = chromadb.PersistentClient(os.fspath(client))
+    if name not in {each.name for each in client.list_collections()}:
+        _target.missing(f"Chroma's collection {name}")
+    with _target.failing("Chroma", f"collection {name}", after=_target.HALFWAY):
+        there = client.get_collection(name, embedding_function=None)
+        size = client.get_max_batch_size()
+
+        def have(ids):
+            return [text for some in _change.pieces(ids, size) for text in there.get(ids=some, include=[])["ids"]]
+
+        removed = have(change.removed)
+        change.require_base("Chroma", f"collection {name}", count=there.count(), removed_there=len(removed), changed_there=len(have(change.ids)))
+        if change.kept:
+            found = there.get(ids=change.kept.ids, include=["embeddings"])
+            change.require_kept("Chroma", f"collection {name}", dict(zip(found["ids"], found["embeddings"])))
+        for some in _change.pieces(removed, size):
+            there.delete(ids=some)
+        for _, ids, block in change.written(change.changed).blocks(size) if change.changed else ():
+            there.upsert(ids=ids, embeddings=block)
+        change.require_rows(there.count())
+    return change.applied(f"Chroma {chromadb.__version__}", name, len(removed), "its graph keeps the places of removed rows")

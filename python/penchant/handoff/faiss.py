@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faiss: index files of exact search (flat), of a graph (HNSW) and of codes in lists (IVF-PQ), all by inner product."""
-from . import _given, _result, _target, _written
+import numpy
+
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 INDEXES = ("flat", "hnsw", "ivfpq")
@@ -63,3 +65,46 @@ def _empty(faiss, index, written, neighbours, ef_construction, ef_search, lists,
     built.cp.min_points_per_centroid = built.pq.cp.min_points_per_centroid = 1  # no warning: small shops are meant
     built.nprobe = probes or max(1, lists // 4)
     return built, f"nprobe {built.nprobe} of {lists} lists; more is more exact: index.nprobe"
+
+
+def apply_to_faiss(delta, path):
+    """Brings a file that to_faiss wrote to what a delta leads to; `delta` is a Delta or its path.
+
+    Only "flat": a graph cannot forget rows, and codes were learnt of the old ones. The row numbers are those of the new
+    PATH.ids.jsonl. The old file stays until the new one is complete. Returns an Applied. Raises InputError where the file
+    is not at the rows that the delta was made since.
+    """
+    faiss = _target.library("faiss", "faiss")
+    change, made, names = _change.of_file(delta, path)
+    with _target.new_files("Faiss", path, True) as files:
+        index = faiss.read_index(files.path)
+        half = isinstance(index, faiss.IndexScalarQuantizer)
+        if not half and not isinstance(index, faiss.IndexFlat):
+            raise _core.InputError(f"{files.path}: {type(index).__name__} cannot take a delta: its rows cannot be removed or its codes were "
+                                   "learnt of them; write it anew with to_faiss(..., overwrite=True)")
+        store = f"Faiss {faiss.__version__} {type(index).__name__}"
+        rows = {text: row for row, text in enumerate(names)}
+        removed = [text for text in change.removed if text in rows]
+        change.require_base(store, files.path, count=index.ntotal, removed_there=len(removed),
+                            changed_there=sum(text in rows for text in change.ids))
+        vectors = index.reconstruct_n(0, index.ntotal)
+        kept = [text for text in change.kept.ids if text in rows] if change.kept else []
+        change.require_kept(store, files.path, {text: vectors[rows[text]].astype(made.dtype) for text in kept}, dtype=made.dtype)
+        gone = set(removed)
+        stay = [row for row, text in enumerate(names) if text not in gone]
+        names, vectors = [names[row] for row in stay], vectors[stay]
+        rows = {text: row for row, text in enumerate(names)}
+        more = []
+        for _, ids, block in change.written(change.changed, dtype=made.dtype).blocks() if change.changed else ():
+            here = [(rows[text], place) for place, text in enumerate(ids) if text in rows]
+            vectors[[row for row, _ in here]] = block[[place for _, place in here]]
+            new = [place for place, text in enumerate(ids) if text not in rows]
+            names += [ids[place] for place in new]
+            more.append(block[new].astype(numpy.float32))
+        vectors = numpy.concatenate([vectors, *more])
+        index.reset()
+        index.add(vectors)
+        change.require_rows(index.ntotal)
+        faiss.write_index(index, files.index)
+        files.finish(_change.said(made, change, vectors), names)
+    return change.applied(store, files.path, len(removed))

@@ -48,3 +48,8 @@ def to_feast(source, path, *, entity="items", score="inner product", event_times
                                    f"event_timestamp {when.isoformat()}: features asked for an earlier time are missing")
         files.finish(handoff)
     return handoff
+
+
+def apply_to_feast(delta, path):
+    """Raises InputError: a feature view has no way to remove a row, so that it is written anew with to_feast."""
+    raise _core.InputError(f"{path}: a feature view has no way to remove a row; write it anew with to_feast(..., overwrite=True)")

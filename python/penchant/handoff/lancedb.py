@@ -2,7 +2,7 @@
 """LanceDB: a table raw_id, vector. Its searches are by L2 unless told: each one must say "dot"."""
 import os
 
-from . import _given, _result, _target, _written
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 
@@ -74,3 +74,51 @@ def _version(connection, name):
         if "was not found" in str(error):
             return None
         raise
+
+
+def apply_to_lancedb(delta, database, table=None, *, entity="items", score="inner product"):
+    """Brings a table that to_lancedb wrote to what a delta leads to; `delta` is a Delta or its path, the rest as of to_lancedb.
+
+    A failure restores the version that was there. Rows that an index does not have yet are searched beside it; `table.optimize()`
+    takes them in. Returns an Applied. Raises InputError where the table is not at the rows that the delta was made since.
+    """
+    lancedb = _target.library("lancedb", "lancedb")
+    import pyarrow
+
+    change = _change.Change(delta, entity, score)
+    connection = lancedb.connect(os.fspath(database)) if isinstance(database, (str, os.PathLike)) else database
+    name = table or entity
+    before = _version(connection, name)
+    if before is None:
+        _target.missing(f"LanceDB's table {name}")
+    there = connection.open_table(name)
+    kind = there.schema.field("vector").type
+    how = {"multiple": 8, "dtype": kind.value_type.to_pandas_dtype().__name__}
+
+    def clauses(ids):
+        """Of an id with a line break and the like too: a quote is all that is escaped."""
+        for some in _change.pieces(ids):
+            yield "raw_id IN (" + ", ".join("'" + text.replace("'", "''") + "'" for text in some) + ")"
+
+    def undo():
+        if connection.open_table(name).version != before:
+            connection.open_table(name).restore(before)
+
+    with _target.failing("LanceDB", f"table {name}", undo):
+        removed = sum(there.count_rows(clause) for clause in clauses(change.removed))
+        change.require_base("LanceDB", f"table {name}", count=there.count_rows(), removed_there=removed,
+                            changed_there=sum(there.count_rows(clause) for clause in clauses(change.ids)))
+        found = {}
+        for clause in clauses(change.kept.ids if change.kept else []):
+            rows = there.search().where(clause).limit(len(change.kept.ids)).to_arrow()
+            vectors = rows["vector"].combine_chunks().values.to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
+            found.update(zip(rows["raw_id"].to_pylist(), vectors))
+        change.require_kept("LanceDB", f"table {name}", found, **how)
+        for clause in clauses(change.removed):
+            there.delete(clause)
+        for _, ids, block in change.written(change.changed, **how).blocks() if change.changed else ():
+            vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(block.ravel()), block.shape[1])
+            rows = pyarrow.table([pyarrow.array(ids, pyarrow.string()), vectors], schema=there.schema)
+            there.merge_insert("raw_id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+        change.require_rows(there.count_rows())
+    return change.applied(f"LanceDB {lancedb.__version__}", name, removed)

@@ -3,7 +3,9 @@
 import contextlib
 import os
 
-from . import _given, _result, _target, _written
+import numpy
+
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 LONGEST_ID = 65535
@@ -46,7 +48,7 @@ def to_milvus(source, client, collection=None, *, entity="items", score="inner p
         if client.has_collection(growing):
             client.drop_collection(growing)
         with _target.failing("Milvus", f"collection {name}", lambda: client.drop_collection(growing)):
-            _create(pymilvus, client, growing, written, max(len(text.encode()) for text in given.ids), index)
+            _create(pymilvus, client, growing, written, index)
             for _, ids, block in written.blocks(max(1, BATCH_BYTES // (written.width * 4 + 64 + LONGEST_ID // 64))):
                 client.insert(growing, [{"raw_id": text, "vector": row} for text, row in zip(ids, block)])
             client.flush(growing)
@@ -65,12 +67,69 @@ def to_milvus(source, client, collection=None, *, entity="items", score="inner p
                             "exact" if index == "flat" else "ef 200; more is more exact")
 
 
-def _create(pymilvus, client, name, written, longest, index):
+def _create(pymilvus, client, name, written, index):
     schema = pymilvus.MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("raw_id", pymilvus.DataType.VARCHAR, is_primary=True, max_length=longest)
+    schema.add_field("raw_id", pymilvus.DataType.VARCHAR, is_primary=True, max_length=LONGEST_ID)
     kind = pymilvus.DataType.FLOAT_VECTOR if written.dtype.name == "float32" else pymilvus.DataType.FLOAT16_VECTOR
     schema.add_field("vector", kind, dim=written.width)
     options = client.prepare_index_params()
     more = {"params": {"M": 32, "efConstruction": 200}} if index == "hnsw" else {}
     options.add_index("vector", index_type=index.upper(), metric_type="IP", **more)
     client.create_collection(name, schema=schema, index_params=options)
+
+
+def apply_to_milvus(delta, client, collection=None, *, entity="items", score="inner product"):
+    """Brings a collection that to_milvus wrote to what a delta leads to; `delta` is a Delta or its path, the rest as of to_milvus.
+
+    Rows change batch by batch: where the call fails, the same call again does the rest. Returns an Applied. Raises InputError where
+    the collection is not at the rows that the delta was made since, or an id is longer than it takes.
+    """
+    pymilvus = _target.library("pymilvus", "milvus")
+    change = _change.Change(delta, entity, score)
+    name = collection or entity
+    with contextlib.ExitStack() as stack:
+        if isinstance(client, (str, os.PathLike)):
+            client = pymilvus.MilvusClient(os.fspath(client))
+            stack.callback(client.close)
+        if not client.has_collection(name):
+            _target.missing(f"Milvus' collection {name}")
+        fields = {field["name"]: field for field in client.describe_collection(name)["fields"]}
+        if change.changed:
+            change.changed.require_ids(f"Milvus' collection {name}", longest=int(fields["raw_id"]["params"]["max_length"]), empty=False)
+        how = {"dtype": "float16"} if fields["vector"]["type"] == pymilvus.DataType.FLOAT16_VECTOR else {}
+        with _target.failing("Milvus", f"collection {name}", after=_target.HALFWAY):
+            client.load_collection(name)
+
+            def have(ids, *more):
+                return [row for some in _change.pieces(ids, 500) for row in client.query(name, _one_of(some), output_fields=["raw_id", *more])]
+
+            def count():
+                client.flush(name)
+                return client.query(name, filter="", output_fields=["count(*)"])[0]["count(*)"]
+
+            removed = [row["raw_id"] for row in have(change.removed)]
+            change.require_base("Milvus", f"collection {name}", count=count(), removed_there=len(removed), changed_there=len(have(change.ids)))
+            if change.kept:
+                numbers = numpy.float16 if how else numpy.float32
+                change.require_kept("Milvus", f"collection {name}", {row["raw_id"]: _row(row["vector"], numbers)
+                                                                      for row in have(change.kept.ids, "vector")}, **how)
+            for some in _change.pieces(removed):
+                client.delete(name, filter=_one_of(some))
+            written = change.written(change.changed, **how)
+            for _, ids, block in written.blocks(max(1, BATCH_BYTES // (written.width * 4 + 64 + LONGEST_ID // 64))) if written else ():
+                client.upsert(name, [{"raw_id": text, "vector": row} for text, row in zip(ids, block)])
+            change.require_rows(count())
+    return change.applied(f"pymilvus {pymilvus.__version__}", name, len(removed))
+
+
+def _one_of(ids):
+    """A filter by the key. (pymilvus 3.0.2 escapes no quote in ids that it is given, and Milvus Lite knows no \\u.)"""
+    marks = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+    return "raw_id in [" + ", ".join(f'"{text.translate(marks)}"' for text in ids) + "]"
+
+
+def _row(vector, numbers):
+    """Halves come as bytes, in a list or bare."""
+    if isinstance(vector, (list, tuple)) and vector and isinstance(vector[0], bytes):
+        vector = vector[0]
+    return numpy.frombuffer(vector, numbers) if isinstance(vector, bytes) else numpy.array(vector, numbers)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL with pgvector: a table raw_id, vector, by inner product."""
 import contextlib
+import json
 
-from . import _given, _result, _target, _written
+import numpy
+
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 LONGEST_ID = 2600  # of a key in an index page: 2,704 bytes with what stands around it
@@ -55,3 +58,51 @@ def to_pgvector(source, connection, table=None, *, entity="items", score="inner 
              "    (str(handoff.queries(user_vector)[0].tolist()),))    # <#> is -(inner product)")
     return _result.describe(written, f"pgvector {installed}", name, "<#>", "column raw_id", query,
                             f"hnsw.ef_search {ef_search}" if index else "no index: exact")
+
+
+def apply_to_pgvector(delta, connection, table=None, *, entity="items", score="inner product"):
+    """Brings a table that to_pgvector wrote to what a delta leads to; `delta` is a Delta or its path, the rest as of to_pgvector.
+
+    All is one transaction (of a connection within one: a part of it). An index takes the rows in. Returns an Applied. Raises
+    InputError where the table is not at the rows that the delta was made since.
+    """
+    psycopg = _target.library("psycopg", "pgvector")
+    change = _change.Change(delta, entity, score)
+    if change.changed:
+        change.changed.require_ids("PostgreSQL", longest=LONGEST_ID, allowed=lambda text: "\0" not in text, without="no character 0")
+    name = table or entity
+    quoted = '"' + name.replace('"', '""') + '"'
+    with contextlib.ExitStack() as stack:
+        if isinstance(connection, str):
+            connection = stack.enter_context(psycopg.connect(connection))
+        with _target.failing("PostgreSQL", f"table {name}"), connection.transaction():
+            def one(text, *values):
+                return connection.execute(text, values).fetchone()[0]
+
+            if one("SELECT to_regclass(%s) IS NULL", quoted):
+                _target.missing(f"PostgreSQL's table {name}")
+            connection.execute(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE")
+            kind = one("SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'vector'", quoted)
+            how = {"dtype": "float16"} if kind == "halfvec" else {}
+            there = f"SELECT count(*) FROM {quoted} WHERE raw_id = ANY(%s)"
+            removed = one(there, change.removed)
+            change.require_base("PostgreSQL", f"table {name}", count=one(f"SELECT count(*) FROM {quoted}"), removed_there=removed,
+                                changed_there=one(there, change.ids))
+            if change.kept:
+                numbers = numpy.float16 if how else numpy.float32
+                found = connection.execute(f"SELECT raw_id, vector::text FROM {quoted} WHERE raw_id = ANY(%s)", (change.kept.ids,))
+                change.require_kept("PostgreSQL", f"table {name}", {text: numpy.array(json.loads(row), numbers) for text, row in found}, **how)
+            connection.execute(f"DELETE FROM {quoted} WHERE raw_id = ANY(%s)", (change.removed,))
+            if change.changed:
+                written = change.written(change.changed, **how)
+                connection.execute(f"CREATE TEMP TABLE penchant_rows (raw_id text, vector {kind}({written.width})) ON COMMIT DROP")
+                with connection.cursor().copy("COPY penchant_rows (raw_id, vector) FROM STDIN") as copy:
+                    for _, ids, block in written.blocks():
+                        for row in zip(ids, _written.texts(block)):
+                            copy.write_row(row)
+                connection.execute(f"INSERT INTO {quoted} SELECT raw_id, vector FROM penchant_rows "
+                                   "ON CONFLICT (raw_id) DO UPDATE SET vector = excluded.vector")
+                connection.execute("DROP TABLE penchant_rows")
+            change.require_rows(one(f"SELECT count(*) FROM {quoted}"))
+            installed = one("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    return change.applied(f"pgvector {installed}", name, removed)

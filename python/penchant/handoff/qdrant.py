@@ -3,7 +3,9 @@
 import contextlib
 import os
 
-from . import _given, _result, _target, _written
+import numpy
+
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 BATCH_BYTES = 16 << 20  # of numbers as JSON at most half of the 32 MiB that a server takes at once
@@ -55,3 +57,67 @@ def to_qdrant(source, client, collection=None, *, entity="items", score="inner p
              "    search_params=models.SearchParams(exact=True)).points    # score = inner product")
     return _result.describe(written, f"Qdrant client {_target.version('qdrant-client')}", name, "Dot", "payload raw_id", query,
                             "exact=True looks at all rows; without it a server uses its HNSW graph")
+
+
+def apply_to_qdrant(delta, client, collection=None, *, entity="items", score="inner product"):
+    """Brings a collection that to_qdrant wrote to what a delta leads to; `delta` is a Delta or its path, the rest as of to_qdrant.
+
+    New rows get point numbers behind the largest. Points change batch by batch: where the call fails, the same call again does the
+    rest. Returns an Applied. Raises InputError where the collection is not at the rows that the delta was made since.
+    """
+    qdrant = _target.library("qdrant_client", "qdrant")
+    models = qdrant.models
+    change = _change.Change(delta, entity, score)
+    name = collection or entity
+    with contextlib.ExitStack() as stack:
+        if isinstance(client, (str, os.PathLike)):
+            client = qdrant.QdrantClient(path=os.fspath(client))
+            stack.callback(client.close)
+        if not client.collection_exists(name):
+            _target.missing(f"Qdrant's collection {name}")
+        if (getattr(client.get_collection(name).config, "metadata", None) or {}).get("penchant") == "unfinished":
+            raise _core.InputError(f"Qdrant's collection {name} is unfinished; hand all rows off anew")
+        with _target.failing("Qdrant", f"collection {name}", after=_target.HALFWAY):
+            points = _points(client, name)
+            removed = [text for text in change.removed if text in points]
+            change.require_base("Qdrant", f"collection {name}", count=len(points), removed_there=len(removed),
+                                changed_there=sum(text in points for text in change.ids))
+            if change.kept:
+                asked = [points[text] for text in change.kept.ids if text in points]
+                change.require_kept("Qdrant", f"collection {name}", {
+                    point.payload["raw_id"]: numpy.array(point.vector, numpy.float32)
+                    for point in client.retrieve(name, asked, with_payload=["raw_id"], with_vectors=True)}, **_kept_as(client, name))
+            for some in _change.pieces(removed, 10000):
+                client.delete(name, models.PointIdsList(points=[points[text] for text in some]), wait=True)
+            behind = max(points.values(), default=-1) + 1
+            for text in change.ids:
+                if text not in points:
+                    points[text], behind = behind, behind + 1
+            written = change.written(change.changed)
+            for _, ids, block in written.blocks(max(1, BATCH_BYTES // (written.width * 24 + 64))) if written else ():
+                client.upsert(name, models.Batch(ids=[points[text] for text in ids], vectors=block.tolist(),
+                                                 payloads=[{"raw_id": text} for text in ids]), wait=True)
+            change.require_rows(client.count(name, exact=True).count)
+    return change.applied(f"Qdrant client {_target.version('qdrant-client')}", name, len(removed))
+
+
+def _points(client, name):
+    """{raw id: number of its point}."""
+    points, offset = {}, None
+    while True:
+        some, offset = client.scroll(name, limit=10000, with_payload=["raw_id"], with_vectors=False, offset=offset)
+        for point in some:
+            text = (point.payload or {}).get("raw_id")
+            if not isinstance(text, str) or text in points:
+                raise _core.InputError(f"Qdrant: point {point.id} of collection {name} has the raw id {text!r}, expected one of its own; hand all "
+                                       "rows off anew")
+            points[text] = point.id
+        if offset is None:
+            return points
+
+
+def _kept_as(client, name):
+    """How a server keeps numbers; local mode has float32 and says none."""
+    datatype = getattr(client.get_collection(name).config.params.vectors, "datatype", None)
+    half = datatype is not None and "16" in str(datatype) and not hasattr(client._client, "collections")
+    return {"dtype": "float16"} if half else {}

@@ -5,7 +5,7 @@ import json
 
 import numpy
 
-from . import _given, _result, _target, _written
+from . import _change, _given, _result, _target, _written
 from .. import _core
 
 FORMS = {"hash": None, "search": "FT.CREATE", "vectorset": "VADD"}  # and the command that a server has for it
@@ -99,3 +99,50 @@ def _remove(client, prefix, form):
             batch = []
     if batch:
         client.unlink(*batch)
+
+
+def apply_to_redis(delta, client, prefix=None, *, entity="items"):
+    """Brings hashes that to_redis wrote (form "hash" or "search") to what a delta leads to; `delta` is a Delta or its path.
+
+    The key PREFIX says what they are. Hashes change batch by batch: where the call fails, the same call again does the rest. Returns
+    an Applied. Raises InputError where they are not the rows that the delta was made since, and for a vector set, whose rows all
+    depend on the longest: it is handed off anew.
+    """
+    _target.library("redis", "redis")
+    prefix = prefix or f"penchant:{entity}"
+    said = client.get(prefix)
+    if said in (None, b"unfinished", "unfinished"):
+        _target.missing(f"Redis' keys {prefix}:*")
+    made = _result.Handoff(**json.loads(said))
+    if made.added:
+        raise _core.InputError(f"Redis: {prefix} is a vector set, whose rows all depend on the longest; hand all rows off anew")
+    change = _change.Change(delta, made.entity, made.score)
+    how = {"dtype": made.dtype}
+    numbers = numpy.dtype(made.dtype).newbyteorder("<")
+
+    def rows(ids, of="vector"):
+        """{raw id: bytes} of those that are there."""
+        found = {}
+        for some in _change.pieces(ids):
+            pipe = client.pipeline(transaction=False)
+            for text in some:
+                pipe.hget(f"{prefix}:{text}", of)
+            found.update((text, value) for text, value in zip(some, pipe.execute()) if value is not None)
+        return found
+
+    with _target.failing("Redis", f"keys {prefix}:*", after=_target.HALFWAY):
+        removed = list(rows(change.removed))
+        change.require_base("Redis", f"keys {prefix}:*", count=sum(1 for _ in _keys(client, prefix)), removed_there=len(removed),
+                            changed_there=len(rows(change.ids)))
+        change.require_kept("Redis", f"keys {prefix}:*", {text: numpy.frombuffer(value, numbers) for text, value
+                                                          in rows(change.kept.ids if change.kept else []).items()}, **how)
+        for some in _change.pieces(removed):
+            client.unlink(*(f"{prefix}:{text}" for text in some))
+        for _, ids, block in change.written(change.changed, **how).blocks(BATCH) if change.changed else ():
+            pipe = client.pipeline(transaction=False)
+            for text, row in zip(ids, block.astype(numbers)):
+                pipe.hset(f"{prefix}:{text}", mapping={"raw_id": text, "vector": row.tobytes()})
+            pipe.execute()
+        change.require_rows(sum(1 for _ in _keys(client, prefix)))
+        client.set(prefix, json.dumps({**dataclasses.asdict(made), "rows": change.rows}, ensure_ascii=False))
+    return change.applied(made.store, prefix, len(removed))

@@ -3,6 +3,7 @@
 import numpy
 
 from . import _given, _result, _target, _written
+from .. import _core
 
 
 def to_voyager(source, path, *, entity="items", score="inner product", neighbours=32, ef_construction=200, ef_search=200,
@@ -30,3 +31,10 @@ def to_voyager(source, path, *, entity="items", score="inner product", neighbour
                                    f"query_ef {ef_search}; more is more exact")
         files.finish(handoff, given.ids)
     return handoff
+
+
+def apply_to_voyager(delta, path):
+    """Raises InputError: a row that Voyager marks as removed stays in its file, and what that does to its answers is not tried, so that
+    it is written anew with to_voyager."""
+    raise _core.InputError(f"{path}: Voyager keeps rows that are removed in its file, so that it cannot take a delta; write it anew with "
+                           "to_voyager(..., overwrite=True)")
