@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstdint>
 #include <ctime>
+#include <mutex>
 #include <system_error>
+#include <utility>
 
 #include "graph/leftovers.h"
 #include "pipeline/artifact/exit_codes.h"
@@ -39,7 +41,35 @@ std::int64_t now_ms() {
   _exit(kExitInterrupted);
 }
 
-void on_request() {
+/// What a service does at signals; empty: there is none.
+struct Service {
+  std::mutex mutex;
+  std::function<void()> stop, reload;
+  std::int64_t stopped_at_ms = 0;  ///< 0: not yet
+};
+Service& service() {
+  static Service it;
+  return it;
+}
+
+/// Whether a service has answered the signal.
+bool served(int signal) {
+  Service& running = service();
+  const std::lock_guard lock(running.mutex);
+  if (!running.stop) return false;
+  if (signal == SIGHUP) {
+    running.reload();
+  } else if (running.stopped_at_ms == 0) {
+    running.stopped_at_ms = now_ms();
+    running.stop();
+  } else if (now_ms() - running.stopped_at_ms > kSameRequestMs) {
+    leave();
+  }
+  return true;
+}
+
+void on_request(int signal) {
+  if (served(signal)) return;
   if (!requested.exchange(true)) {
     requested_at_ms = now_ms();
     alarm(1);
@@ -71,7 +101,7 @@ sigset_t requests() {
   for (;;) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
-    signal == SIGALRM ? on_alarm() : on_request();
+    signal == SIGALRM ? on_alarm() : on_request(signal);
   }
 }
 
@@ -94,6 +124,20 @@ void watch_for_signals() {
 }
 
 bool interrupt_requested() { return requested; }
+
+ServiceSignals::ServiceSignals(std::function<void()> stop, std::function<void()> reload) {
+  Service& running = service();
+  const std::lock_guard lock(running.mutex);
+  running.stop = std::move(stop);
+  running.reload = std::move(reload);
+  running.stopped_at_ms = 0;
+}
+ServiceSignals::~ServiceSignals() {
+  Service& running = service();
+  const std::lock_guard lock(running.mutex);
+  running.stop = nullptr;
+  running.reload = nullptr;
+}
 
 InterruptGrace::InterruptGrace(int seconds) : before_(grace.exchange(seconds)) {}
 InterruptGrace::~InterruptGrace() { grace = before_; }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <string_view>
 
 #include "pipeline/artifact/progress.h"
@@ -46,6 +47,17 @@ class MutedProgress final : public Progress {
 /// thread.
 void watch_for_signals();
 bool interrupt_requested();
+
+/// While it lives, which only one does at a time, a first SIGINT or SIGTERM is answered by `stop` and
+/// SIGHUP by `reload`, on the thread that waits for signals, and neither is a request to stop for
+/// anything else. A second SIGINT or SIGTERM ends the program as ever.
+class ServiceSignals {
+ public:
+  ServiceSignals(std::function<void()> stop, std::function<void()> reload);
+  ~ServiceSignals();
+  ServiceSignals(const ServiceSignals&) = delete;
+  ServiceSignals& operator=(const ServiceSignals&) = delete;
+};
 
 /// While it lives, work has so many seconds to stop by itself: a checkpoint is worth waiting for.
 class InterruptGrace {

@@ -84,6 +84,7 @@ int run_program(int argc, char** argv) {
   add_recommend_verb(program, invocation);
   add_similar_verb(program, invocation);
   add_score_verb(program, invocation);
+  add_serve_verb(program, invocation);
   add_upgrade_verb(program, invocation);
   add_ablate_verb(program, invocation);
   add_bench_verb(program, invocation);

@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/printable.h"
 #include "pipeline/command/verbs.h"
+#include "pipeline/export/list_json.h"
 
 namespace penchant::pipeline {
 
@@ -19,14 +20,7 @@ void print_answer(const Answer& answer, bool as_json) {
   const Dataset& dataset = answer.loaded->dataset;
   const std::vector<ScoredItem>& items = answer.items;
   if (as_json) {
-    json list = json::array();
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      list.push_back({{"rank", i + 1},
-                      {"item", std::string(dataset.items.raw(items[i].item))},
-                      {"score", items[i].score},
-                      {"label", item_label(dataset, items[i].item)}});
-    }
-    print(json{{"items", list}}.dump(2) + "\n");
+    print(json{{"items", list_to_json(dataset, items)}}.dump(2) + "\n");
     return;
   }
   std::string text = answer.title;

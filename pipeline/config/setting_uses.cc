@@ -259,6 +259,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"recommend", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"similar", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},
+      {"serve", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"upgrade", {"run."}, {}},
       {"report", {"run.", "report.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"info", {"run."}, {}},

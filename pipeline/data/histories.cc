@@ -84,6 +84,47 @@ Histories history_of_items(std::span<const NodeId> items) {
   return histories;
 }
 
+Histories history_of_events(std::span<const PersonEvent> events, KnownOfEvents known) {
+  Histories histories;
+  for (std::size_t k = 0; k < events.size(); ++k) {
+    histories.items.push_back(events[k].item);
+    if (known.types) histories.events.push_back(events[k].event);
+    if (known.times) {
+      histories.gap_buckets.push_back(
+          k == 0 ? std::uint8_t{0}
+                 : gap_bucket(gap_between(events[k - 1].time_ms, events[k].time_ms)));
+    }
+  }
+  histories.offsets.push_back(static_cast<std::int64_t>(events.size()));
+  return histories;
+}
+
+std::vector<PersonEvent> events_of_user(const Dataset& dataset, NodeId user) {
+  PENCHANT_ASSERT(dataset.use == DatasetUse::everything);
+  std::vector<PersonEvent> events;
+  const auto append = [&](const graph::Interactions& part) {
+    const auto rows = std::equal_range(part.user.begin(), part.user.end(), user);
+    for (auto row = static_cast<std::size_t>(rows.first - part.user.begin());
+         row < static_cast<std::size_t>(rows.second - part.user.begin()); ++row) {
+      events.push_back({part.item[row], part.time_ms.empty() ? graph::kNoTime : part.time_ms[row],
+                        part.event.empty() ? std::uint8_t{0}
+                                           : static_cast<std::uint8_t>(part.event[row])});
+    }
+  };
+  append(dataset.split.train.interactions);
+  append(dataset.split.validation);
+  // As sort_log() does: rows of one time stay in the order of the log.
+  std::stable_sort(events.begin(), events.end(), [](const PersonEvent& a, const PersonEvent& b) {
+    return a.time_ms < b.time_ms;
+  });
+  return events;
+}
+
+KnownOfEvents known_of_events(const Dataset& dataset) {
+  const graph::Interactions& log = dataset.split.train.interactions;
+  return {dataset.event_names.size() > 1 && !log.event.empty(), !log.time_ms.empty()};
+}
+
 Histories select_histories(const Histories& histories, std::span<const NodeId> rows) {
   Histories selected;
   for (const NodeId row : rows) {

@@ -63,6 +63,24 @@ Histories known_history(const Dataset& dataset, graph::NodeId user, KnownPart kn
 /// One row of items, oldest first; no event types, no times.
 Histories history_of_items(std::span<const graph::NodeId> items);
 
+/// One event of one person.
+struct PersonEvent {
+  graph::NodeId item = graph::kNoNode;
+  std::int64_t time_ms = graph::kNoTime;
+  std::uint8_t event = 0;  ///< index of the event type
+};
+/// What is known of these about all events of a person.
+struct KnownOfEvents {
+  bool types = false, times = false;
+};
+/// One row of events, oldest first, with event types and gaps where all of them are known.
+Histories history_of_events(std::span<const PersonEvent> events, KnownOfEvents known);
+
+/// A user's training and validation events, oldest first, as in make_histories_with_validation; the
+/// data set was read with everything. known_of_events() says what they have.
+std::vector<PersonEvent> events_of_user(const Dataset& dataset, graph::NodeId user);
+KnownOfEvents known_of_events(const Dataset& dataset);
+
 /// The rows `rows` of `histories`, in that order; a row may be taken more than once.
 Histories select_histories(const Histories& histories, std::span<const graph::NodeId> rows);
 

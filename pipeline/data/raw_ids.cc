@@ -17,6 +17,12 @@ namespace penchant::pipeline {
 
 using graph::NodeId;
 
+std::string unknown_id_alone(const graph::Dictionary& dictionary, std::string_view raw,
+                             const char* kind) {
+  return fmt::format("unknown {} '{}': not in the data set's {} known ids", kind, printable(raw),
+                     dictionary.size());
+}
+
 std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw,
                        const char* kind) {
   constexpr std::int64_t kScan = 100000;  // enough for a hint, quick for any catalogue
@@ -26,9 +32,8 @@ std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw
       known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
   }
   const std::string near = nearest(raw, known);
-  return fmt::format("unknown {} '{}': not in the data set's {} known ids{}", kind, printable(raw),
-                     dictionary.size(),
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", printable(near)));
+  return unknown_id_alone(dictionary, raw, kind) +
+         (near.empty() ? "" : fmt::format("; did you mean '{}'?", printable(near)));
 }
 
 NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const char* kind) {

@@ -18,6 +18,9 @@ namespace penchant::pipeline {
 /// What is wrong with a raw id that a dictionary does not have, with the nearest that it has.
 /// `kind`: "user" or "item".
 std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw, const char* kind);
+/// The same without the nearest, which takes a look at all ids.
+std::string unknown_id_alone(const graph::Dictionary& dictionary, std::string_view raw,
+                             const char* kind);
 /// The dense id. Throws InputError with that text.
 graph::NodeId find_raw(const graph::Dictionary& dictionary, std::string_view raw, const char* kind);
 

@@ -100,6 +100,11 @@ class Model {
                                                 SeenItems seen_items = SeenItems::automatic,
                                                 Ranking ranking = Ranking::full,
                                                 const ItemChoice& choice = {}) const;
+  /// The same by events with what is known of them; `people` is one row, not empty.
+  std::vector<ScoredItem> recommend_for_events(const Histories& people, std::int64_t k,
+                                               SeenItems seen_items = SeenItems::automatic,
+                                               Ranking ranking = Ranking::full,
+                                               const ItemChoice& choice = {}) const;
   /// What has_scorer() stands for, [I x B] on the device, of people by what they had, whether or not
   /// they are in the data set; each has an event. But for the vectors it is what is said of a user
   /// of the data with the same rows.

@@ -55,23 +55,31 @@ std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string
   }
   std::vector<NodeId> history;
   for (const std::string_view raw : raw_items) history.push_back(find_raw(data.items, raw, "item"));
+  return recommend_for_events(history_of_items(history), k, seen_items, ranking, choice);
+}
+
+std::vector<ScoredItem> Model::recommend_for_events(const Histories& people, std::int64_t k,
+                                                    SeenItems seen_items, Ranking ranking,
+                                                    const ItemChoice& choice) const {
+  PENCHANT_ASSERT(people.size() == 1 && people.length(0) > 0);
+  const Dataset& data = dataset();
+  require_list_length(k, data.num_items(), "the catalogue has");
   graph::Csr seen;
   if (leaves_out_seen(data, seen_items)) {
-    std::vector<NodeId> items = history;
+    std::vector<NodeId> items = people.items;
     std::sort(items.begin(), items.end());
     items.erase(std::unique(items.begin(), items.end()), items.end());
     seen = {1, data.num_items(), {0, static_cast<graph::EdgeOffset>(items.size())}, items, {}};
   }
-  const Histories one = history_of_items(history);
   const NodeId owner = graph::kNoNode;
   ListSelector selector(data.num_items(), k, choice, backend());
   if (ranking == Ranking::full && has_scorer()) {
-    const kernels::FloatMatrix scores = history_scores(one);
+    const kernels::FloatMatrix scores = history_scores(people);
     require_finite_scores(*this, scores.view());
     return first_list(selector.by_scores(scores.view(), seen.view(), {&owner, 1}));
   }
   require_vectors(*this, "recommend --history --ranking vectors");
-  const kernels::FloatMatrix query = history_vectors(one);
+  const kernels::FloatMatrix query = history_vectors(people);
   return first_list(selector.by_vectors(query.view(), items(), seen.view(), {&owner, 1}));
 }
 

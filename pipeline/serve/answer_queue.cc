@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/serve/answer_queue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <utility>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include "graph/error.h"
+#include "kernels/host_threads.h"
+
+namespace penchant::pipeline {
+
+namespace {
+
+/// As many as a tile of the product has rows (kernels/cpu/topk.cc), for each thread.
+constexpr std::size_t kBlockOfAThread = 128;
+/// So long what takes longer is answered before the queue is looked at again.
+constexpr std::chrono::milliseconds kSlice{2};
+
+HttpResponse failed_response(const std::exception_ptr& wrong) {
+  try {
+    std::rethrow_exception(wrong);
+  } catch (const RequestError& error) {
+    return error_response(error.status(), error.code(), error.what());
+  } catch (const InputError& error) {
+    return error_response(400, "bad_request", error.what());
+  } catch (const std::bad_alloc&) {
+    HttpResponse response = error_response(503, "out_of_memory", "out of memory");
+    response.headers.emplace_back("Retry-After", "1");
+    return response;
+  } catch (const std::exception& error) {
+    return error_response(500, "fault", error.what());
+  }
+}
+
+HttpResponse json_response(std::string body) { return {200, std::move(body)}; }
+
+}  // namespace
+
+AnswerQueue::AnswerQueue(std::shared_ptr<ServedModel> model, RequestLimits limits, int num_threads,
+                         PostedEvents& posted, EventLog* log, ServeMetrics& metrics)
+    : limits_(limits),
+      num_threads_(num_threads),
+      posted_(posted),
+      log_(log),
+      metrics_(metrics),
+      model_(std::move(model)),
+      thread_([this] { answer_loop(); }) {}
+
+AnswerQueue::~AnswerQueue() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  there_is_work_.notify_one();
+  thread_.join();
+}
+
+void AnswerQueue::ask(Question question, std::string body, HttpRespond respond) {
+  {
+    const std::lock_guard lock(mutex_);
+    inbox_.push_back({question, std::move(body), std::move(respond)});
+  }
+  there_is_work_.notify_one();
+}
+
+void AnswerQueue::exchange(std::shared_ptr<ServedModel> model) {
+  const std::lock_guard lock(mutex_);
+  model_.swap(model);
+}
+
+std::shared_ptr<const ServedModel> AnswerQueue::model() const {
+  const std::lock_guard lock(mutex_);
+  return model_;
+}
+
+void AnswerQueue::answer_loop() {
+  kernels::set_host_threads(num_threads_);
+  std::shared_ptr<ServedModel> model;
+  for (;;) {
+    std::deque<Asked> came;
+    {
+      std::unique_lock lock(mutex_);
+      const bool idle = in_block_.empty() && one_by_one_.empty();
+      if (idle && inbox_.empty()) {
+        model.reset();  // one that was exchanged meanwhile is not held while nobody asks
+        there_is_work_.wait(lock, [&] { return ends_ || !inbox_.empty(); });
+      }
+      if (idle && inbox_.empty()) return;
+      came.swap(inbox_);
+      model = model_;
+    }
+    for (Asked& asked : came) sort_in(std::move(asked), *model);
+    while (!in_block_.empty()) answer_block(*model);
+    const auto until = std::chrono::steady_clock::now() + kSlice;
+    while (!one_by_one_.empty() && std::chrono::steady_clock::now() < until) {
+      Asked asked = std::move(one_by_one_.front());
+      one_by_one_.pop_front();
+      answer_one(*model, std::move(asked));
+    }
+  }
+}
+
+/// Reads a request and puts it where its like are. False: it was refused.
+bool AnswerQueue::sort_in(Asked asked, ServedModel& model) {
+  try {
+    if (asked.question == Question::recommend)
+      asked.list = parse_recommend_request(asked.body, limits_);
+    else if (asked.question == Question::similar)
+      asked.list = parse_similar_request(asked.body, limits_);
+    const bool is_list =
+        asked.question == Question::recommend || asked.question == Question::similar;
+    auto& row = is_list && model.is_in_block(asked.list, posted_) ? in_block_ : one_by_one_;
+    row.push_back(std::move(asked));
+    return true;
+  } catch (...) {
+    asked.respond(failed_response(std::current_exception()));
+    return false;
+  }
+}
+
+void AnswerQueue::answer_block(ServedModel& model) {
+  std::vector<Asked> alike;
+  std::deque<Asked> others;
+  const std::size_t most = kBlockOfAThread * static_cast<std::size_t>(num_threads_);
+  for (Asked& asked : in_block_) {
+    const bool fits =
+        alike.empty() || (alike.size() < most && model.is_alike(alike.front().list, asked.list));
+    fits ? alike.push_back(std::move(asked)) : others.push_back(std::move(asked));
+  }
+  in_block_ = std::move(others);
+  std::vector<const ListRequest*> requests;
+  for (const Asked& asked : alike) requests.push_back(&asked.list);
+  auto answers = model.lists(requests);
+  for (std::size_t k = 0; k < alike.size(); ++k) {
+    alike[k].respond(answers[k].wrong == nullptr ? json_response(std::move(answers[k].body))
+                                                 : failed_response(answers[k].wrong));
+  }
+}
+
+void AnswerQueue::answer_one(ServedModel& model, Asked asked) {
+  try {
+    switch (asked.question) {
+      case Question::recommend:
+      case Question::similar:
+        // Read with another model, it may be, which had the user.
+        if (model.is_in_block(asked.list, posted_)) {
+          in_block_.push_back(std::move(asked));
+          return answer_block(model);
+        }
+        return asked.respond(json_response(model.list(asked.list, posted_)));
+      case Question::score:
+        return asked.respond(
+            json_response(model.scores(parse_score_request(asked.body, limits_), posted_)));
+      case Question::vectors:
+        return asked.respond(
+            json_response(model.vectors(parse_vectors_request(asked.body, limits_), posted_)));
+      case Question::events:
+        return take_events(model, std::move(asked));
+    }
+  } catch (...) {
+    asked.respond(failed_response(std::current_exception()));
+  }
+}
+
+void AnswerQueue::take_events(const ServedModel& model, Asked asked) {
+  if (log_ == nullptr)
+    throw RequestError(404, "no_event_log",
+                       "the server was started without --events DIR and takes no events");
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::vector<PostedEvent> events = parse_events_request(
+      asked.body, limits_, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const auto count = static_cast<std::int64_t>(events.size());
+  std::int64_t unknown_users = 0, unknown_items = 0;
+  for (const PostedEvent& event : events) {
+    model.check_type(event.event);
+    unknown_users += model.dataset().users.find(event.user) == graph::kNoNode ? 1 : 0;
+    unknown_items += model.dataset().items.find(event.item) == graph::kNoNode ? 1 : 0;
+  }
+  if (!posted_.has_room(count))
+    throw RequestError(503, "too_many_events",
+                       "as many events are held as the server takes; take them into the data set "
+                       "and reload");
+  const nlohmann::json body = {{"accepted", count},
+                               {"unknown_users", unknown_users},
+                               {"unknown_items", unknown_items}};
+  log_->append(std::move(events), [respond = std::move(asked.respond), count, text = body.dump(),
+                                   &metrics = metrics_](const std::exception_ptr& wrong) {
+    if (wrong != nullptr) {
+      HttpResponse response = failed_response(wrong);
+      return respond(error_response(503, "event_log", nlohmann::json::parse(response.body)
+                                                          .at("error")
+                                                          .at("message")
+                                                          .get<std::string>()));
+    }
+    metrics.add_events(count);
+    respond(json_response(text + "\n"));
+  });
+}
+
+}  // namespace penchant::pipeline

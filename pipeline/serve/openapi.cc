@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/serve/openapi.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/artifact/version.h"
+
+namespace penchant::pipeline {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kSchemas = R"json({
+  "Id": {"description": "A raw id of the data set; a whole number stands for its digits.",
+         "anyOf": [{"type": "string", "minLength": 1, "maxLength": 1024},
+                   {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991}]},
+  "Time": {"description": "ISO 8601, or Unix time in seconds (in milliseconds from 1e11 on).",
+           "anyOf": [{"type": "string", "format": "date-time"},
+                     {"type": "number", "minimum": 0, "maximum": 4102444800}]},
+  "HistoryEvent": {
+    "anyOf": [{"$ref": "#/components/schemas/Id"},
+              {"type": "object", "required": ["item"], "additionalProperties": false,
+               "properties": {"item": {"$ref": "#/components/schemas/Id"},
+                              "time": {"$ref": "#/components/schemas/Time"},
+                              "event": {"type": "string", "minLength": 1}}}]},
+  "Ranking": {"type": "string", "enum": ["vectors", "full"]},
+  "Unknown": {"type": "string", "enum": ["error", "skip"]},
+  "Where": {"type": "string", "description": "Such as category = \"Dairy\" and price < 5."},
+  "AtMost": {"type": "array", "maxItems": 16, "items": {"type": "string"},
+             "description": "Such as brand=2: at most so many items of one value."},
+  "Ids": {"type": "array", "maxItems": 100000, "items": {"$ref": "#/components/schemas/Id"}},
+  "ListedItem": {"type": "object", "required": ["rank", "item", "score", "label"],
+                 "properties": {"rank": {"type": "integer"}, "item": {"type": "string"},
+                                "score": {"type": "number"}, "label": {"type": "string"}}},
+  "List": {"type": "object", "required": ["items"],
+           "properties": {"user": {"type": "string"}, "item": {"type": "string"},
+                          "items": {"type": "array",
+                                    "items": {"$ref": "#/components/schemas/ListedItem"}}}},
+  "Vector": {"type": "array", "items": {"type": "number"}},
+  "Error": {"type": "object", "required": ["error"],
+            "properties": {"error": {"type": "object", "required": ["status", "code", "message"],
+                                     "properties": {"status": {"type": "integer"},
+                                                    "code": {"type": "string"},
+                                                    "message": {"type": "string"}}}}},
+  "Model": {"type": "object", "required": ["model", "model_hash", "data_hash", "users", "items"],
+            "properties": {"model": {"type": "string"}, "model_hash": {"type": "string"},
+                           "data_hash": {"type": "string"}, "users": {"type": "integer"},
+                           "items": {"type": "integer"}, "status": {"type": "string"},
+                           "version": {"type": "string"}}}
+})json";
+
+json schema_ref(const char* name) {
+  return {{"$ref", std::string("#/components/schemas/") + name}};
+}
+
+json json_content(json schema) {
+  return {{"application/json", {{"schema", std::move(schema)}}}};
+}
+
+json object_schema(json properties, json required) {
+  return {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties", std::move(properties)},
+          {"required", std::move(required)}};
+}
+
+json list_of(json items, std::int64_t most) {
+  return {{"type", "array"}, {"items", std::move(items)}, {"maxItems", most}};
+}
+
+void add_errors(json& responses, std::initializer_list<std::pair<const char*, const char*>> all) {
+  for (const auto& [status, text] : all)
+    responses[status] = {{"description", text}, {"content", json_content(schema_ref("Error"))}};
+}
+
+json get_operation(const char* summary, json content, bool is_open) {
+  json responses = {{"200", {{"description", "The answer"}, {"content", std::move(content)}}}};
+  add_errors(responses, {{"400", "No HTTP"}, {"503", "About to end"}});
+  if (!is_open) add_errors(responses, {{"401", "No token"}, {"429", "Too many requests"}});
+  json operation = {{"summary", summary}, {"responses", std::move(responses)}};
+  if (is_open) operation["security"] = json::array();
+  return operation;
+}
+
+json post_operation(const char* summary, json body, json answer) {
+  json responses = {
+      {"200", {{"description", "The answer"}, {"content", json_content(std::move(answer))}}}};
+  add_errors(responses, {{"400", "The body is not what was expected, or beyond a limit"},
+                         {"401", "No token"},
+                         {"404", "Unknown user or item"},
+                         {"408", "Too slow"},
+                         {"411", "No Content-Length"},
+                         {"413", "The body is too large"},
+                         {"415", "No JSON"},
+                         {"417", "Unknown expectation"},
+                         {"429", "Too many requests"},
+                         {"503", "About to end, or not now"}});
+  json operation = {{"summary", summary}, {"responses", std::move(responses)}};
+  if (!body.is_null())
+    operation["requestBody"] = {{"required", true}, {"content", json_content(std::move(body))}};
+  return operation;
+}
+
+json list_properties(const RequestLimits& limits, json own) {
+  own["k"] = {{"type", "integer"}, {"minimum", 1}, {"maximum", limits.max_k}, {"default", 20}};
+  own["where"] = schema_ref("Where");
+  own["at_most"] = schema_ref("AtMost");
+  own["only_items"] = schema_ref("Ids");
+  own["exclude"] = schema_ref("Ids");
+  own["unknown"] = schema_ref("Unknown");
+  return own;
+}
+
+}  // namespace
+
+std::string openapi_document(const ServeOptions& options) {
+  const RequestLimits& limits = options.requests;
+  json history = list_of(schema_ref("HistoryEvent"), limits.max_history);
+  history["minItems"] = 1;
+  history["description"] = "Oldest first; time and event are given of all events or of none.";
+  json paths;
+  const auto recommend = [&](const char* key, json schema) {
+    return object_schema(
+        list_properties(limits, {{key, std::move(schema)},
+                                 {"ranking", schema_ref("Ranking")},
+                                 {"seen", {{"type", "string"}, {"enum", {"auto", "mask", "keep"}}}}}),
+        {key});
+  };
+  paths["/recommend"]["post"] = post_operation(
+      "The best items for a user, or for a history",
+      {{"oneOf", {recommend("user", schema_ref("Id")), recommend("history", history)}}},
+      schema_ref("List"));
+  paths["/similar"]["post"] = post_operation(
+      "The items nearest to an item by cosine",
+      object_schema(list_properties(limits, {{"item", schema_ref("Id")}}), {"item"}),
+      schema_ref("List"));
+  const json pair =
+      object_schema({{"user", schema_ref("Id")}, {"item", schema_ref("Id")}}, {"user", "item"});
+  paths["/score"]["post"] = post_operation(
+      "Scores of pairs of a user and an item",
+      object_schema({{"pairs", list_of(pair, limits.max_history)},
+                     {"ranking", schema_ref("Ranking")},
+                     {"unknown", {{"type", "string"}, {"enum", {"error", "zero"}}}}},
+                    {"pairs"}),
+      {{"type", "object"},
+       {"required", {"score", "scores"}},
+       {"properties", {{"score", {{"type", "string"}}}, {"scores", schema_ref("Vector")}}}});
+  json vectors = object_schema({{"users", list_of(schema_ref("Id"), limits.max_history)},
+                                {"items", list_of(schema_ref("Id"), limits.max_history)},
+                                {"history", history}},
+                               json::array());
+  vectors.erase("required");
+  vectors["minProperties"] = 1;
+  const auto owned = [](const char* owner) {
+    return json{{"type", "array"},
+                {"items",
+                 {{"type", "object"},
+                  {"required", {owner, "vector"}},
+                  {"properties",
+                   {{owner, {{"type", "string"}}}, {"vector", schema_ref("Vector")}}}}}};
+  };
+  paths["/vectors"]["post"] = post_operation(
+      "Vectors of users, items and a history", std::move(vectors),
+      {{"type", "object"},
+       {"required", {"dimension"}},
+       {"properties",
+        {{"dimension", {{"type", "integer"}}},
+         {"users", owned("user")},
+         {"items", owned("item")},
+         {"history", schema_ref("Vector")}}}});
+  json events = list_of(object_schema({{"user", schema_ref("Id")},
+                                       {"item", schema_ref("Id")},
+                                       {"time", schema_ref("Time")},
+                                       {"event", {{"type", "string"}}}},
+                                      {"user", "item"}),
+                        limits.max_history);
+  events["minItems"] = 1;
+  paths["/events"]["post"] = post_operation(
+      "Events that count from the next answer on",
+      object_schema({{"events", std::move(events)}}, {"events"}),
+      {{"type", "object"},
+       {"required", {"accepted"}},
+       {"properties",
+        {{"accepted", {{"type", "integer"}}},
+         {"unknown_users", {{"type", "integer"}}},
+         {"unknown_items", {{"type", "integer"}}}}}});
+  paths["/reload"]["post"] =
+      post_operation("Takes the model that lies there now", json(), schema_ref("Model"));
+  add_errors(paths["/reload"]["post"]["responses"], {{"409", "It cannot be; the old one stays"}});
+  paths["/health"]["get"] =
+      get_operation("Whether it answers, and by which model", json_content(schema_ref("Model")), true);
+  paths["/metrics"]["get"] = get_operation(
+      "For Prometheus", {{"text/plain", {{"schema", {{"type", "string"}}}}}}, false);
+  paths["/openapi.json"]["get"] =
+      get_operation("This description", json_content({{"type", "object"}}), false);
+  json document = {{"openapi", "3.0.3"},
+                   {"info",
+                    {{"title", "Penchant"},
+                     {"version", kVersion},
+                     {"description", "Lists, scores and vectors of one model."},
+                     {"license", {{"name", "Apache-2.0"}}}}},
+                   {"paths", std::move(paths)},
+                   {"components", {{"schemas", json::parse(kSchemas)}}}};
+  if (!options.token_file.empty()) {
+    document["components"]["securitySchemes"]["token"] = {{"type", "http"}, {"scheme", "bearer"}};
+    document["security"] = json::array({{{"token", json::array()}}});
+  }
+  return document.dump(1) + "\n";
+}
+
+}  // namespace penchant::pipeline
