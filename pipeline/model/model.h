@@ -100,11 +100,11 @@ class Model {
                                                 SeenItems seen_items = SeenItems::automatic,
                                                 Ranking ranking = Ranking::full,
                                                 const ItemChoice& choice = {}) const;
-  /// The same by events with what is known of them; `people` is one row, not empty.
-  std::vector<ScoredItem> recommend_for_events(const Histories& people, std::int64_t k,
-                                               SeenItems seen_items = SeenItems::automatic,
-                                               Ranking ranking = Ranking::full,
-                                               const ItemChoice& choice = {}) const;
+  /// The same of people by events with what is known of them; nobody's row is empty. A list has the
+  /// same bits whoever else is asked for. Throws InputError as above.
+  std::vector<std::vector<ScoredItem>> recommend_for_people(
+      const Histories& people, std::int64_t k, SeenItems seen_items = SeenItems::automatic,
+      Ranking ranking = Ranking::full, const ItemChoice& choice = {}) const;
   /// What has_scorer() stands for, [I x B] on the device, of people by what they had, whether or not
   /// they are in the data set; each has an event. But for the vectors it is what is said of a user
   /// of the data with the same rows.
@@ -114,6 +114,8 @@ class Model {
   /// what people had, or where the model's vectors were taught to rank as a mixture does, by the
   /// lists that the mixture has for them.
   kernels::FloatMatrix history_vectors(const Histories& people) const;
+  /// The same, whose bits do not depend on who else is asked for, which takes longer.
+  kernels::FloatMatrix history_vectors_one_by_one(const Histories& people) const;
   /// The k items nearest to an item by cosine, itself left out.
   std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k,
                                   const ItemChoice& choice = {}) const;
@@ -133,6 +135,8 @@ class Model {
   explicit Model(std::unique_ptr<Impl> impl);
   /// scorer(), of which only this user's scores are asked.
   models::Scorer* scorer_of(graph::NodeId user) const;
+  /// history_scores() whose bits do not depend on who else is asked for.
+  kernels::FloatMatrix history_scores_one_by_one(const Histories& people) const;
   /// Of a look-up: throws InputError if the user's row or one of an item is not finite.
   void require_finite_vector(graph::NodeId user) const;
   /// The training and validation events of all users.

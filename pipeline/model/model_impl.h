@@ -31,6 +31,10 @@ inline constexpr std::int64_t kAllEvents = std::numeric_limits<std::int64_t>::ma
 /// In the place of a user: only people by what they had are asked for.
 inline constexpr graph::NodeId kPeople = -2;
 
+/// How vectors of several people are made. A network and a fold-in add up in another order for
+/// another number of people, whose last bits differ then.
+enum class Encoding { together, one_by_one };
+
 /// The vectors of all users or all items, wherever they lie.
 class VectorTable {
  public:
@@ -102,8 +106,9 @@ struct Model::Impl {
   InterestScorer* made_interest();
   void own_users();
 
-  kernels::FloatMatrix history_scores(const Histories& people);
+  kernels::FloatMatrix history_scores(const Histories& people, Encoding encoding);
   kernels::FloatMatrix history_vectors(const Histories& people);
+  kernels::FloatMatrix member_vectors(const Histories& people);
   kernels::FloatMatrix taught_vectors(const Histories& people, const graph::Csr& rows);
   kernels::FloatMatrix first_members_vectors(const Histories& people);
   const PeopleVectors& vectors_of_people();

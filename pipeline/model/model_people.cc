@@ -52,18 +52,45 @@ const models::GraphFilter& Model::Impl::filter_alone() {
   return *filter;
 }
 
-FloatMatrix Model::Impl::history_scores(const Histories& people) {
+namespace {
+
+/// The rows of `of`, a matrix of all people, or each of its own.
+template <typename Of>
+FloatMatrix encoded(const Histories& people, Encoding encoding, kernels::Backend& backend,
+                    const Of& of) {
+  if (encoding == Encoding::together || people.size() == 1) return of(people);
+  FloatMatrix all;
+  for (std::int64_t person = 0; person < people.size(); ++person) {
+    const auto row = static_cast<graph::NodeId>(person);
+    const FloatMatrix own = of(select_histories(people, {&row, 1}));
+    if (own.rows() == 0) return {};
+    if (person == 0) all = backend.matrix<float>(people.size(), own.cols());
+    backend.copy(own.view(), all.view().rows_of(person, 1));
+    backend.sync();
+  }
+  return all;
+}
+
+}  // namespace
+
+/// What people's scores take of vectors; without columns where they take none.
+FloatMatrix Model::Impl::member_vectors(const Histories& people) {
+  if (is_automatic()) {
+    if (!opened_members(kPeople).empty()) return members->history_vectors(people);
+  } else if (layout.width() > 0 &&
+             (directory.empty() || has_term(facts.terms, TermKind::vectors))) {
+    return history_vectors(people);
+  }
+  return {};
+}
+
+FloatMatrix Model::Impl::history_scores(const Histories& people, Encoding encoding) {
   models::Scorer* const scores_of = scorer_of(kPeople);
   PENCHANT_ASSERT(scores_of != nullptr);
   const graph::Csr rows =
       rows_of_events(people, dataset.num_items(), facts.graph_options.user_item);
-  FloatMatrix vectors;
-  if (is_automatic()) {
-    if (!opened_members(kPeople).empty()) vectors = members->history_vectors(people);
-  } else if (layout.width() > 0 &&
-             (directory.empty() || has_term(facts.terms, TermKind::vectors))) {
-    vectors = history_vectors(people);
-  }
+  const FloatMatrix vectors =
+      encoded(people, encoding, backend, [&](const Histories& some) { return member_vectors(some); });
   FloatMatrix scores = backend.matrix<float>(dataset.num_items(), people.size());
   scores_of->score_people(
       {rows.view(), people.offsets, people.items, std::as_const(vectors).view()}, backend,
@@ -92,7 +119,7 @@ FloatMatrix Model::Impl::taught_vectors(const Histories& people, const graph::Cs
   if (!leaves_out_seen(dataset, SeenItems::automatic)) seen = {0, rows.num_cols, {}, {}, {}};
   const bool networks = network_of(members_of(manifest.at("model"))) != nullptr;
   const graph::Csr lists =
-      shares_of_lists(history_scores(people).view(), seen,
+      shares_of_lists(history_scores(people, Encoding::together).view(), seen,
                       networks ? kNetworkListTemperature : kListTemperature, backend);
   return vectors_of_people().of(lists.view(), seen, backend);
 }
@@ -110,10 +137,17 @@ FloatMatrix Model::Impl::first_members_vectors(const Histories& people) {
 }
 
 FloatMatrix Model::history_scores(const Histories& people) const {
-  return impl_->history_scores(people);
+  return impl_->history_scores(people, Encoding::together);
+}
+FloatMatrix Model::history_scores_one_by_one(const Histories& people) const {
+  return impl_->history_scores(people, Encoding::one_by_one);
 }
 FloatMatrix Model::history_vectors(const Histories& people) const {
   return impl_->history_vectors(people);
+}
+FloatMatrix Model::history_vectors_one_by_one(const Histories& people) const {
+  return encoded(people, Encoding::one_by_one, impl_->backend,
+                 [&](const Histories& some) { return impl_->history_vectors(some); });
 }
 
 }  // namespace penchant::pipeline

@@ -15,16 +15,28 @@ namespace penchant::pipeline {
 
 using graph::NodeId;
 
-namespace {
-
-std::vector<ScoredItem> first_list(const ListBlock& block) {
+std::vector<ScoredItem> list_of(const ListBlock& block, std::int64_t owner, std::int64_t k) {
   std::vector<ScoredItem> list;
-  for (std::int64_t j = 0; j < block.items.cols && block.items(0, j) != graph::kNoNode; ++j)
-    list.push_back({block.items(0, j), block.scores(0, j)});
+  for (std::int64_t j = 0; j < std::min(k, block.items.cols); ++j) {
+    if (block.items(owner, j) == graph::kNoNode) break;
+    list.push_back({block.items(owner, j), block.scores(owner, j)});
+  }
   return list;
 }
 
-}  // namespace
+graph::Csr seen_of_people(const Dataset& dataset, const Histories& people, SeenItems seen_items) {
+  graph::Csr seen;
+  if (!leaves_out_seen(dataset, seen_items)) return seen;
+  seen = {people.size(), dataset.num_items(), {0}, {}, {}};
+  for (std::int64_t person = 0; person < people.size(); ++person) {
+    std::vector<NodeId> items(people.row(person).begin(), people.row(person).end());
+    std::sort(items.begin(), items.end());
+    items.erase(std::unique(items.begin(), items.end()), items.end());
+    seen.columns.insert(seen.columns.end(), items.begin(), items.end());
+    seen.offsets.push_back(static_cast<graph::EdgeOffset>(seen.columns.size()));
+  }
+  return seen;
+}
 
 void require_vectors(const Model& model, const char* verb) {
   if (model.layout().width() == 0) {
@@ -38,7 +50,7 @@ std::vector<ScoredItem> Model::recommend(std::string_view raw_user, std::int64_t
                                          const ItemChoice& choice) const {
   const auto lists = user_lists(*this, {k, seen_items, ranking}, choice);
   const NodeId user = find_raw(dataset().users, raw_user, "user");
-  return first_list(lists->make({&user, 1}));
+  return list_of(lists->make({&user, 1}), 0, k);
 }
 
 std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string_view> raw_items,
@@ -55,39 +67,44 @@ std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string
   }
   std::vector<NodeId> history;
   for (const std::string_view raw : raw_items) history.push_back(find_raw(data.items, raw, "item"));
-  return recommend_for_events(history_of_items(history), k, seen_items, ranking, choice);
+  return recommend_for_people(history_of_items(history), k, seen_items, ranking, choice).front();
 }
 
-std::vector<ScoredItem> Model::recommend_for_events(const Histories& people, std::int64_t k,
-                                                    SeenItems seen_items, Ranking ranking,
-                                                    const ItemChoice& choice) const {
-  PENCHANT_ASSERT(people.size() == 1 && people.length(0) > 0);
+std::vector<std::vector<ScoredItem>> Model::recommend_for_people(const Histories& people,
+                                                                std::int64_t k,
+                                                                SeenItems seen_items,
+                                                                Ranking ranking,
+                                                                const ItemChoice& choice) const {
   const Dataset& data = dataset();
   require_list_length(k, data.num_items(), "the catalogue has");
-  graph::Csr seen;
-  if (leaves_out_seen(data, seen_items)) {
-    std::vector<NodeId> items = people.items;
-    std::sort(items.begin(), items.end());
-    items.erase(std::unique(items.begin(), items.end()), items.end());
-    seen = {1, data.num_items(), {0, static_cast<graph::EdgeOffset>(items.size())}, items, {}};
-  }
-  const NodeId owner = graph::kNoNode;
+  const graph::Csr seen = seen_of_people(data, people, seen_items);
+  const std::vector<NodeId> owners(graph::at(people.size()), graph::kNoNode);
   ListSelector selector(data.num_items(), k, choice, backend());
+  std::vector<std::vector<ScoredItem>> lists;
+  const auto take = [&](const ListBlock& block) {
+    for (std::int64_t person = 0; person < people.size(); ++person)
+      lists.push_back(list_of(block, person, k));
+  };
   if (ranking == Ranking::full && has_scorer()) {
-    const kernels::FloatMatrix scores = history_scores(people);
+    // One is asked for twice over (docs/decisions/0042-a-list-alone-and-among-others.md).
+    const NodeId twice[] = {0, 0};
+    const kernels::FloatMatrix scores = history_scores_one_by_one(
+        people.size() == 1 ? select_histories(people, twice) : people);
     require_finite_scores(*this, scores.view());
-    return first_list(selector.by_scores(scores.view(), seen.view(), {&owner, 1}));
+    take(selector.by_scores(scores.view().cols_of(0, people.size()), seen.view(), owners));
+    return lists;
   }
   require_vectors(*this, "recommend --history --ranking vectors");
-  const kernels::FloatMatrix query = history_vectors(people);
-  return first_list(selector.by_vectors(query.view(), items(), seen.view(), {&owner, 1}));
+  const kernels::FloatMatrix queries = history_vectors_one_by_one(people);
+  take(selector.by_vectors(queries.view(), items(), seen.view(), owners));
+  return lists;
 }
 
 std::vector<ScoredItem> Model::similar(std::string_view raw_item, std::int64_t k,
                                        const ItemChoice& choice) const {
   const auto lists = similar_lists(*this, k, choice);
   const NodeId item = find_raw(dataset().items, raw_item, "item");
-  return first_list(lists->make({&item, 1}));
+  return list_of(lists->make({&item, 1}), 0, k);
 }
 
 }  // namespace penchant::pipeline

@@ -17,7 +17,9 @@ namespace penchant::pipeline {
 namespace {
 
 /// As many as a tile of the product has rows (kernels/cpu/topk.cc), for each thread.
-constexpr std::size_t kBlockOfAThread = 128;
+constexpr std::size_t kTileOfAThread = 128;
+/// Of lists that take longer: as many as a filter answers for at a time (models/user_blocks.h).
+constexpr std::size_t kTogether = 16;
 /// So long what takes longer is answered before the queue is looked at again.
 constexpr std::chrono::milliseconds kSlice{2};
 
@@ -35,6 +37,10 @@ HttpResponse failed_response(const std::exception_ptr& wrong) {
   } catch (const std::exception& error) {
     return error_response(500, "fault", error.what());
   }
+}
+
+bool is_list(Question question) {
+  return question == Question::recommend || question == Question::similar;
 }
 
 HttpResponse json_response(std::string body) { return {200, std::move(body)}; }
@@ -85,7 +91,7 @@ void AnswerQueue::answer_loop() {
     std::deque<Asked> came;
     {
       std::unique_lock lock(mutex_);
-      const bool idle = in_block_.empty() && one_by_one_.empty();
+      const bool idle = quick_.empty() && slow_.empty();
       if (idle && inbox_.empty()) {
         model.reset();  // one that was exchanged meanwhile is not held while nobody asks
         there_is_work_.wait(lock, [&] { return ends_ || !inbox_.empty(); });
@@ -95,79 +101,75 @@ void AnswerQueue::answer_loop() {
       model = model_;
     }
     for (Asked& asked : came) sort_in(std::move(asked), *model);
-    while (!in_block_.empty()) answer_block(*model);
+    while (!quick_.empty())
+      answer_lists(*model, quick_, kTileOfAThread * static_cast<std::size_t>(num_threads_));
     const auto until = std::chrono::steady_clock::now() + kSlice;
-    while (!one_by_one_.empty() && std::chrono::steady_clock::now() < until) {
-      Asked asked = std::move(one_by_one_.front());
-      one_by_one_.pop_front();
-      answer_one(*model, std::move(asked));
+    while (!slow_.empty() && std::chrono::steady_clock::now() < until) {
+      if (is_list(slow_.front().question)) {
+        answer_lists(*model, slow_, kTogether);
+      } else {
+        Asked asked = std::move(slow_.front());
+        slow_.pop_front();
+        answer_other(*model, std::move(asked));
+      }
     }
   }
 }
 
-/// Reads a request and puts it where its like are. False: it was refused.
-bool AnswerQueue::sort_in(Asked asked, ServedModel& model) {
+/// Reads a request and puts it where its like are.
+void AnswerQueue::sort_in(Asked asked, ServedModel& model) {
   try {
     if (asked.question == Question::recommend)
       asked.list = parse_recommend_request(asked.body, limits_);
     else if (asked.question == Question::similar)
       asked.list = parse_similar_request(asked.body, limits_);
-    const bool is_list =
-        asked.question == Question::recommend || asked.question == Question::similar;
-    auto& row = is_list && model.is_in_block(asked.list, posted_) ? in_block_ : one_by_one_;
-    row.push_back(std::move(asked));
-    return true;
+    const bool quick = is_list(asked.question) &&
+                       model.way_of(asked.list, posted_) == ServedModel::Way::vectors;
+    (quick ? quick_ : slow_).push_back(std::move(asked));
   } catch (...) {
     asked.respond(failed_response(std::current_exception()));
-    return false;
   }
 }
 
-void AnswerQueue::answer_block(ServedModel& model) {
+/// The first of a row, and at most `most` in all that are like it.
+void AnswerQueue::answer_lists(ServedModel& model, std::deque<Asked>& row, std::size_t most) {
   std::vector<Asked> alike;
   std::deque<Asked> others;
-  const std::size_t most = kBlockOfAThread * static_cast<std::size_t>(num_threads_);
-  for (Asked& asked : in_block_) {
+  // Read with another model, it may be: what it takes to answer is asked again.
+  const ServedModel::Way way = model.way_of(row.front().list, posted_);
+  for (Asked& asked : row) {
     const bool fits =
-        alike.empty() || (alike.size() < most && model.is_alike(alike.front().list, asked.list));
-    fits ? alike.push_back(std::move(asked)) : others.push_back(std::move(asked));
+        alike.empty() || (alike.size() < most && is_list(asked.question) &&
+                          model.way_of(asked.list, posted_) == way &&
+                          model.is_alike(alike.front().list, asked.list, way));
+    (fits ? alike.push_back(std::move(asked)) : others.push_back(std::move(asked)));
   }
-  in_block_ = std::move(others);
+  row = std::move(others);
   std::vector<const ListRequest*> requests;
   for (const Asked& asked : alike) requests.push_back(&asked.list);
-  auto answers = model.lists(requests);
+  auto answers = model.lists(requests, way, posted_);
   for (std::size_t k = 0; k < alike.size(); ++k) {
     alike[k].respond(answers[k].wrong == nullptr ? json_response(std::move(answers[k].body))
                                                  : failed_response(answers[k].wrong));
   }
 }
 
-void AnswerQueue::answer_one(ServedModel& model, Asked asked) {
+void AnswerQueue::answer_other(ServedModel& model, Asked asked) {
   try {
-    switch (asked.question) {
-      case Question::recommend:
-      case Question::similar:
-        // Read with another model, it may be, which had the user.
-        if (model.is_in_block(asked.list, posted_)) {
-          in_block_.push_back(std::move(asked));
-          return answer_block(model);
-        }
-        return asked.respond(json_response(model.list(asked.list, posted_)));
-      case Question::score:
-        return asked.respond(
-            json_response(model.scores(parse_score_request(asked.body, limits_), posted_)));
-      case Question::vectors:
-        return asked.respond(
-            json_response(model.vectors(parse_vectors_request(asked.body, limits_), posted_)));
-      case Question::events:
-        return take_events(model, std::move(asked));
-    }
+    if (asked.question == Question::score)
+      return asked.respond(
+          json_response(model.scores(parse_score_request(asked.body, limits_), posted_)));
+    if (asked.question == Question::vectors)
+      return asked.respond(
+          json_response(model.vectors(parse_vectors_request(asked.body, limits_), posted_)));
+    take_events(model, asked);
   } catch (...) {
     asked.respond(failed_response(std::current_exception()));
   }
 }
 
-void AnswerQueue::take_events(const ServedModel& model, Asked asked) {
+/// `asked` is answered by whoever throws.
+void AnswerQueue::take_events(const ServedModel& model, Asked& asked) {
   if (log_ == nullptr)
     throw RequestError(404, "no_event_log",
                        "the server was started without --events DIR and takes no events");

@@ -51,10 +51,10 @@ class AnswerQueue {
     ListRequest list = {};
   };
   void answer_loop();
-  bool sort_in(Asked asked, ServedModel& model);
-  void answer_block(ServedModel& model);
-  void answer_one(ServedModel& model, Asked asked);
-  void take_events(const ServedModel& model, Asked asked);
+  void sort_in(Asked asked, ServedModel& model);
+  void answer_lists(ServedModel& model, std::deque<Asked>& row, std::size_t most);
+  void answer_other(ServedModel& model, Asked asked);
+  void take_events(const ServedModel& model, Asked& asked);
 
   RequestLimits limits_;
   int num_threads_;
@@ -66,7 +66,7 @@ class AnswerQueue {
   std::deque<Asked> inbox_;                    // guarded
   std::shared_ptr<ServedModel> model_;         // guarded
   bool ends_ = false;                          // guarded
-  std::deque<Asked> in_block_, one_by_one_;    // of the thread
+  std::deque<Asked> quick_, slow_;             // of the thread
   std::thread thread_;
 };
 

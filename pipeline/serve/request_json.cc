@@ -2,6 +2,7 @@
 #include "pipeline/serve/request_json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
 
 #include <fmt/core.h>
@@ -168,9 +169,9 @@ Enum word_of(const json& value, const std::string& name) {
 
 void parse_length_and_filter(const json& body, const RequestLimits& limits, ListRequest& request) {
   if (const json* k = found(body, "k")) {
-    if (!k->is_number_integer()) refuse_body("k is expected to be a whole number");
-    const bool huge = k->is_number_unsigned() && k->get<std::uint64_t>() > (std::uint64_t{1} << 62);
-    request.k = huge ? std::int64_t{1} << 62 : k->get<std::int64_t>();
+    const double value = k->is_number() ? k->get<double>() : 0.5;
+    if (value != std::floor(value)) refuse_body("k is expected to be a whole number");
+    request.k = static_cast<std::int64_t>(std::clamp(value, -1e15, 1e15));
     if (request.k < 1) refuse_body(fmt::format("k is {}, expected at least 1", request.k));
     if (request.k > limits.max_k)
       throw RequestError(400, "too_many",

@@ -39,19 +39,20 @@ std::int64_t rounded_length(std::int64_t k) {
   }
 }
 
-std::vector<ScoredItem> row_of(const ListBlock& block, std::int64_t row, std::int64_t k) {
-  std::vector<ScoredItem> list;
-  for (std::int64_t j = 0; j < std::min(k, block.items.cols); ++j) {
-    if (block.items(row, j) == graph::kNoNode) break;
-    list.push_back({block.items(row, j), block.scores(row, j)});
-  }
-  return list;
-}
-
 std::vector<float> host_row(const FloatMatrix& matrix, kernels::Backend& backend) {
   kernels::Download<float> download;
   const ConstFloatView row = download(matrix.view(), backend);
   return {row.row(0), row.row(0) + row.cols};
+}
+
+/// `from` behind the rows of `to`; of both the same is known.
+void append_histories(const Histories& from, Histories& to) {
+  const std::int64_t base = to.offsets.back();
+  for (std::int64_t row = 1; row <= from.size(); ++row)
+    to.offsets.push_back(base + from.offsets[static_cast<std::size_t>(row)]);
+  to.items.insert(to.items.end(), from.items.begin(), from.items.end());
+  to.events.insert(to.events.end(), from.events.begin(), from.events.end());
+  to.gap_buckets.insert(to.gap_buckets.end(), from.gap_buckets.begin(), from.gap_buckets.end());
 }
 
 std::string dump_json(const json& body) {
@@ -173,19 +174,32 @@ ListMaker& ServedModel::lists_for(const ListRequest& request) {
   return *kept_.front().lists;
 }
 
-bool ServedModel::is_in_block(const ListRequest& request, const PostedEvents& posted) const {
-  if (request.item) return true;
-  if (!request.user || posted.has(*request.user)) return false;
-  return dataset().users.find(*request.user) != graph::kNoNode &&
-         (ranking_of(request) == Ranking::vectors || !model().has_scorer());
+ServedModel::Way ServedModel::way_of(const ListRequest& request, const PostedEvents& posted) const {
+  if (request.item) return Way::vectors;
+  if (!request.user || posted.has(*request.user) ||
+      dataset().users.find(*request.user) == graph::kNoNode)
+    return Way::people;
+  return ranking_of(request) == Ranking::vectors || !model().has_scorer() ? Way::vectors
+                                                                          : Way::full_score;
 }
 
-bool ServedModel::is_alike(const ListRequest& a, const ListRequest& b) const {
+/// What is known of the events of a history.
+KnownOfEvents ServedModel::known_of(const ListRequest& request) const {
+  if (!request.history) return known_of_events_;
+  const AskedEvent& first = request.history->front();
+  return {known_of_events_.types && !first.event.empty(),
+          known_of_events_.times && first.time_ms.has_value()};
+}
+
+bool ServedModel::is_alike(const ListRequest& a, const ListRequest& b, Way way) const {
   if (a.filter_key != b.filter_key || a.item.has_value() != b.item.has_value()) return false;
   if (rounded_length(a.k) != rounded_length(b.k)) return false;
   const std::int64_t limit = dataset().num_items() - (a.item ? 1 : 0);
   if ((a.k > limit) != (b.k > limit)) return false;
-  return a.item || (ranking_of(a) == ranking_of(b) && seen_of(a) == seen_of(b));
+  if (a.item) return true;
+  if (ranking_of(a) != ranking_of(b) || seen_of(a) != seen_of(b)) return false;
+  const KnownOfEvents of_a = known_of(a), of_b = known_of(b);
+  return way != Way::people || (of_a.types == of_b.types && of_a.times == of_b.times);
 }
 
 std::string ServedModel::list_body(const ListRequest& request,
@@ -197,6 +211,11 @@ std::string ServedModel::list_body(const ListRequest& request,
 }
 
 std::vector<ServedModel::Answered> ServedModel::lists(
+    std::span<const ListRequest* const> requests, Way way, const PostedEvents& posted) {
+  return way == Way::people ? lists_of_people(requests, posted) : lists_of_owners(requests);
+}
+
+std::vector<ServedModel::Answered> ServedModel::lists_of_owners(
     std::span<const ListRequest* const> requests) {
   std::vector<Answered> answers(requests.size());
   std::vector<NodeId> owners;
@@ -221,23 +240,92 @@ std::vector<ServedModel::Answered> ServedModel::lists(
       for (std::size_t j = 0; j < count; ++j) {
         const ListRequest& request = *requests[places[first + j]];
         answers[places[first + j]].body =
-            list_body(request, row_of(block, static_cast<std::int64_t>(j), request.k));
+            list_body(request, list_of(block, static_cast<std::int64_t>(j), request.k));
       }
     }
   } catch (...) {
-    for (const std::size_t place : places) answers[place].wrong = std::current_exception();
+    for (const std::size_t place : places) answers[place] = {{}, std::current_exception()};
   }
   return answers;
 }
 
-Histories ServedModel::asked_history(const AskedHistory& asked, UnknownRawIds unknown) const {
+std::vector<ServedModel::Answered> ServedModel::lists_of_people(
+    std::span<const ListRequest* const> requests, const PostedEvents& posted) {
+  std::vector<Answered> answers(requests.size());
+  std::vector<Histories> people;
+  std::vector<const ListRequest*> of_people;
+  std::vector<std::size_t> places;
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const ListRequest& request = *requests[r];
+    try {
+      std::optional<Histories> history = request.history
+                                             ? asked_history(request)
+                                             : history_with(*request.user, posted);
+      if (!history) {  // none of the posted items is known
+        find(dataset().users, *request.user, "user");
+        answers[r] = std::move(lists_of_owners({&requests[r], 1}).front());
+        continue;
+      }
+      people.push_back(std::move(*history));
+      of_people.push_back(&request);
+      places.push_back(r);
+    } catch (...) {
+      answers[r].wrong = std::current_exception();
+    }
+  }
+  if (people.empty()) return answers;
+  try {
+    std::vector<std::vector<ScoredItem>> lists = ranked_people(of_people, people, posted);
+    for (std::size_t j = 0; j < lists.size(); ++j) {
+      const auto k = static_cast<std::size_t>(of_people[j]->k);
+      answers[places[j]].body =
+          list_body(*of_people[j], std::span(lists[j]).first(std::min(k, lists[j].size())));
+    }
+  } catch (...) {
+    for (const std::size_t place : places) answers[place] = {{}, std::current_exception()};
+  }
+  return answers;
+}
+
+/// Longer lists than the requests want.
+std::vector<std::vector<ScoredItem>> ServedModel::ranked_people(
+    std::span<const ListRequest* const> requests, std::span<const Histories> people,
+    const PostedEvents& posted) {
+  const ListRequest& first = *requests.front();
+  const std::int64_t k = checked_length(first);
+  const ItemChoice& choice = choice_for(first);
+  Histories all;
+  for (const Histories& one : people) append_histories(one, all);
+  if (ranking_of(first) == Ranking::full && model().has_scorer())
+    return model().recommend_for_people(all, k, seen_of(first), Ranking::full, choice);
+  require_vectors(model(), "recommend --history --ranking vectors");
+  kernels::Backend& backend = model().backend();
+  const auto count = static_cast<std::int64_t>(people.size());
+  const std::int64_t width = model().layout().width();
+  FloatMatrix queries = backend.matrix<float>(count, width);
+  for (std::size_t j = 0; j < people.size(); ++j) {
+    const std::vector<float> vector =
+        requests[j]->user ? vector_with(*requests[j]->user, people[j], posted)
+                          : host_row(model().history_vectors(people[j]), backend);
+    backend.copy(ConstFloatView(vector.data(), 1, width, width, kernels::Device::cpu),
+                 queries.view().rows_of(static_cast<std::int64_t>(j), 1));
+  }
+  const graph::Csr seen = seen_of_people(dataset(), all, seen_of(first));
+  const std::vector<NodeId> owners(people.size(), graph::kNoNode);
+  ListSelector selector(dataset().num_items(), k, choice, backend);
+  const ListBlock block = selector.by_vectors(queries.view(), model().items(), seen.view(), owners);
+  std::vector<std::vector<ScoredItem>> lists;
+  for (std::int64_t person = 0; person < count; ++person)
+    lists.push_back(list_of(block, person, k));
+  return lists;
+}
+
+Histories ServedModel::asked_history(const ListRequest& request) const {
   std::vector<PersonEvent> events;
-  const KnownOfEvents known = {known_of_events_.types && !asked.front().event.empty(),
-                               known_of_events_.times && asked.front().time_ms.has_value()};
-  for (const AskedEvent& one : asked) {
+  for (const AskedEvent& one : *request.history) {
     const NodeId item = dataset().items.find(one.item);
     if (item == graph::kNoNode) {
-      if (unknown == UnknownRawIds::skip) continue;
+      if (request.unknown == UnknownRawIds::skip) continue;
       throw unknown_of(dataset().items, one.item, "item");
     }
     check_type(one.event);
@@ -248,7 +336,7 @@ Histories ServedModel::asked_history(const AskedHistory& asked, UnknownRawIds un
   }
   if (events.empty())
     throw RequestError(404, "unknown_item", "the data set has none of the history's items");
-  return history_of_events(events, known);
+  return history_of_events(events, known_of(request));
 }
 
 void ServedModel::check_type(const std::string& event) const {
@@ -312,46 +400,6 @@ const std::vector<float>& ServedModel::vector_with(const std::string& user,
   std::vector<float> vector = host_row(model().history_vectors(history), model().backend());
   return kept_vectors_.insert_or_assign(user, KeptVector{version, std::move(vector)})
       .first->second.vector;
-}
-
-std::vector<ScoredItem> ServedModel::list_by_events(const std::string& user,
-                                                    const Histories& history,
-                                                    const ListRequest& request, Ranking ranking,
-                                                    const PostedEvents& posted) {
-  const ItemChoice& choice = choice_for(request);
-  if (ranking == Ranking::full && model().has_scorer())
-    return model().recommend_for_events(history, request.k, seen_of(request), ranking, choice);
-  require_vectors(model(), "recommend --ranking vectors");
-  graph::Csr seen;
-  if (leaves_out_seen(dataset(), seen_of(request))) {
-    std::vector<NodeId> items = history.items;
-    std::sort(items.begin(), items.end());
-    items.erase(std::unique(items.begin(), items.end()), items.end());
-    seen = {1, dataset().num_items(), {0, static_cast<graph::EdgeOffset>(items.size())}, items, {}};
-  }
-  const std::vector<float>& vector = vector_with(user, history, posted);
-  const auto width = static_cast<std::int64_t>(vector.size());
-  kernels::Backend& backend = model().backend();
-  FloatMatrix query = backend.matrix<float>(1, width);
-  backend.copy(ConstFloatView(vector.data(), 1, width, width, kernels::Device::cpu), query.view());
-  ListSelector selector(dataset().num_items(), request.k, choice, backend);
-  const NodeId owner = graph::kNoNode;
-  return row_of(selector.by_vectors(query.view(), model().items(), seen.view(), {&owner, 1}), 0,
-                request.k);
-}
-
-std::string ServedModel::list(const ListRequest& request, const PostedEvents& posted) {
-  checked_length(request);
-  const Ranking ranking = ranking_of(request);
-  if (request.history) {
-    const Histories history = asked_history(*request.history, request.unknown);
-    return list_body(request, model().recommend_for_events(history, request.k, seen_of(request),
-                                                           ranking, choice_for(request)));
-  }
-  if (const std::optional<Histories> history = history_with(*request.user, posted))
-    return list_body(request, list_by_events(*request.user, *history, request, ranking, posted));
-  const NodeId user = find(dataset().users, *request.user, "user");
-  return list_body(request, row_of(lists_for(request).make({&user, 1}), 0, request.k));
 }
 
 std::string ServedModel::scores(const ScoreRequest& request, const PostedEvents& posted) {
@@ -460,7 +508,9 @@ std::string ServedModel::vectors(const VectorsRequest& request, const PostedEven
     }
   }
   if (request.history) {
-    const Histories history = asked_history(*request.history, UnknownRawIds::error);
+    ListRequest asked;
+    asked.history = request.history;
+    const Histories history = asked_history(asked);
     body["history"] = host_row(model().history_vectors(history), backend);
   }
   return dump_json(body);

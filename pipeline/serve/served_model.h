@@ -31,19 +31,20 @@ class ServedModel {
   const Dataset& dataset() const { return loaded_->dataset; }
   const Model& model() const { return loaded_->model; }
 
-  /// Whose lists the model has beside each other, cheaply in one call: of users by vectors, near
-  /// items. Others are made one by one.
-  bool is_in_block(const ListRequest& request, const PostedEvents& posted) const;
-  /// Whether two such can be answered in one call of lists().
-  bool is_alike(const ListRequest& a, const ListRequest& b) const;
+  /// How a list is made: beside others in one cheap call, of users by vectors or near items; of users
+  /// by the full score; of people by what they had.
+  enum class Way { vectors, full_score, people };
+  Way way_of(const ListRequest& request, const PostedEvents& posted) const;
+  /// Whether two that are made in the same way can be in one call of lists().
+  bool is_alike(const ListRequest& a, const ListRequest& b, Way way) const;
   /// The answers in JSON, or what is wrong with one of them. The requests are alike.
   struct Answered {
-    std::string body;
-    std::exception_ptr wrong;
+    std::string body = {};
+    std::exception_ptr wrong = nullptr;
   };
-  std::vector<Answered> lists(std::span<const ListRequest* const> requests);
-  /// Of any other request. Throws RequestError, InputError.
-  std::string list(const ListRequest& request, const PostedEvents& posted);
+  std::vector<Answered> lists(std::span<const ListRequest* const> requests, Way way,
+                              const PostedEvents& posted);
+  /// Throw RequestError, InputError.
   std::string scores(const ScoreRequest& request, const PostedEvents& posted);
   std::string vectors(const VectorsRequest& request, const PostedEvents& posted);
 
@@ -74,15 +75,19 @@ class ServedModel {
   ListMaker& lists_for(const ListRequest& request);
   const ItemChoice& choice_for(const ListRequest& request);
   std::string list_body(const ListRequest& request, std::span<const ScoredItem> items) const;
-  Histories asked_history(const AskedHistory& asked, UnknownRawIds unknown) const;
+  Histories asked_history(const ListRequest& request) const;
   /// Nothing: the user has no posted event of an item of the data set.
   std::optional<Histories> history_with(const std::string& user, const PostedEvents& posted) const;
   /// Of a user with such events; made once for each post.
   const std::vector<float>& vector_with(const std::string& user, const Histories& history,
                                         const PostedEvents& posted);
-  std::vector<ScoredItem> list_by_events(const std::string& user, const Histories& history,
-                                         const ListRequest& request, Ranking ranking,
-                                         const PostedEvents& posted);
+  KnownOfEvents known_of(const ListRequest& request) const;
+  std::vector<Answered> lists_of_owners(std::span<const ListRequest* const> requests);
+  std::vector<Answered> lists_of_people(std::span<const ListRequest* const> requests,
+                                        const PostedEvents& posted);
+  std::vector<std::vector<ScoredItem>> ranked_people(std::span<const ListRequest* const> requests,
+                                                     std::span<const Histories> people,
+                                                     const PostedEvents& posted);
   graph::NodeId find(const graph::Dictionary& ids, const std::string& raw, const char* kind) const;
 
   Config config_;
