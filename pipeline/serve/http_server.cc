@@ -301,9 +301,6 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (verb == http::verb::options && *path == "*")
       return keeping(with(HttpResponse{204}, "Allow", "GET, HEAD, OPTIONS, POST"));
     route_ = server_.find(*path);
-    if (!is_known(verb))
-      return error_response(501, "unknown_method",
-                            fmt::format("{} is no method of this server", view(head.method_string())));
     if (route_ == nullptr)
       return keeping(error_response(404, "unknown_path",
                                     fmt::format("there is no {}; /openapi.json lists all", *path)));
@@ -348,13 +345,6 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
       return with(error_response(415, "media_type", "expected Content-Type: application/json"),
                   "Accept", "application/json");
     return std::nullopt;
-  }
-
-  static bool is_known(http::verb verb) {
-    constexpr http::verb kKnown[] = {http::verb::get,     http::verb::head,   http::verb::post,
-                                     http::verb::put,     http::verb::delete_, http::verb::options,
-                                     http::verb::connect, http::verb::trace,  http::verb::patch};
-    return std::find(std::begin(kKnown), std::end(kKnown), verb) != std::end(kKnown);
   }
 
   bool is_authorized(std::string_view header) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/serve/openapi.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -18,14 +19,30 @@ constexpr const char* kSchemas = R"json({
          "anyOf": [{"type": "string", "minLength": 1, "maxLength": 1024},
                    {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991}]},
   "Time": {"description": "ISO 8601, or Unix time in seconds (in milliseconds from 1e11 on).",
-           "anyOf": [{"type": "string", "format": "date-time"},
-                     {"type": "number", "minimum": 0, "maximum": 4102444800}]},
-  "HistoryEvent": {
-    "anyOf": [{"$ref": "#/components/schemas/Id"},
-              {"type": "object", "required": ["item"], "additionalProperties": false,
-               "properties": {"item": {"$ref": "#/components/schemas/Id"},
-                              "time": {"$ref": "#/components/schemas/Time"},
-                              "event": {"type": "string", "minLength": 1}}}]},
+           "anyOf": [{"type": "string", "example": "2026-11-30T07:15:00Z",
+                      "pattern": "^(197[1-9]|19[89][0-9]|20[0-9][0-9])-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[01]):[0-5][0-9])$"},
+                     {"type": "number", "minimum": 86400, "maximum": 4102444800}]},
+  "History": {
+    "description": "Oldest first; time and event are given of all events or of none.",
+    "anyOf": [
+      {"type": "array", "minItems": 1, "maxItems": 0,
+       "items": {"anyOf": [{"$ref": "#/components/schemas/Id"},
+                           {"type": "object", "required": ["item"], "additionalProperties": false,
+                            "properties": {"item": {"$ref": "#/components/schemas/Id"}}}]}},
+      {"type": "array", "minItems": 1, "maxItems": 0,
+       "items": {"type": "object", "required": ["item", "time"], "additionalProperties": false,
+                 "properties": {"item": {"$ref": "#/components/schemas/Id"},
+                                "time": {"$ref": "#/components/schemas/Time"}}}},
+      {"type": "array", "minItems": 1, "maxItems": 0,
+       "items": {"type": "object", "required": ["item", "event"], "additionalProperties": false,
+                 "properties": {"item": {"$ref": "#/components/schemas/Id"},
+                                "event": {"type": "string", "minLength": 1}}}},
+      {"type": "array", "minItems": 1, "maxItems": 0,
+       "items": {"type": "object", "required": ["item", "time", "event"],
+                 "additionalProperties": false,
+                 "properties": {"item": {"$ref": "#/components/schemas/Id"},
+                                "time": {"$ref": "#/components/schemas/Time"},
+                                "event": {"type": "string", "minLength": 1}}}}]},
   "Ranking": {"type": "string", "enum": ["vectors", "full"]},
   "Unknown": {"type": "string", "enum": ["error", "skip"]},
   "Where": {"type": "string", "description": "Such as category = \"Dairy\" and price < 5."},
@@ -90,7 +107,7 @@ json post_operation(const char* summary, json body, json answer) {
       {"200", {{"description", "The answer"}, {"content", json_content(std::move(answer))}}}};
   add_errors(responses, {{"400", "The body is not what was expected, or beyond a limit"},
                          {"401", "No token"},
-                         {"404", "Unknown user or item"},
+                         {"404", "Unknown user, item or event type"},
                          {"408", "Too slow"},
                          {"411", "No Content-Length"},
                          {"413", "The body is too large"},
@@ -104,8 +121,11 @@ json post_operation(const char* summary, json body, json answer) {
   return operation;
 }
 
-json list_properties(const RequestLimits& limits, json own) {
-  own["k"] = {{"type", "integer"}, {"minimum", 1}, {"maximum", limits.max_k}, {"default", 20}};
+json list_properties(std::int64_t max_k, json own) {
+  own["k"] = {{"type", "integer"},
+              {"minimum", 1},
+              {"maximum", max_k},
+              {"default", std::min<std::int64_t>(20, max_k)}};
   own["where"] = schema_ref("Where");
   own["at_most"] = schema_ref("AtMost");
   own["only_items"] = schema_ref("Ids");
@@ -116,15 +136,16 @@ json list_properties(const RequestLimits& limits, json own) {
 
 }  // namespace
 
-std::string openapi_document(const ServeOptions& options) {
+std::string openapi_document(const ServeOptions& options, std::int64_t num_items) {
   const RequestLimits& limits = options.requests;
-  json history = list_of(schema_ref("HistoryEvent"), limits.max_history);
-  history["minItems"] = 1;
-  history["description"] = "Oldest first; time and event are given of all events or of none.";
+  const std::int64_t max_k = std::max<std::int64_t>(1, std::min(limits.max_k, num_items));
+  json schemas = json::parse(kSchemas);
+  for (json& form : schemas["History"]["anyOf"]) form["maxItems"] = limits.max_history;
+  const json history = schema_ref("History");
   json paths;
   const auto recommend = [&](const char* key, json schema) {
     return object_schema(
-        list_properties(limits, {{key, std::move(schema)},
+        list_properties(max_k, {{key, std::move(schema)},
                                  {"ranking", schema_ref("Ranking")},
                                  {"seen", {{"type", "string"}, {"enum", {"auto", "mask", "keep"}}}}}),
         {key});
@@ -135,7 +156,9 @@ std::string openapi_document(const ServeOptions& options) {
       schema_ref("List"));
   paths["/similar"]["post"] = post_operation(
       "The items nearest to an item by cosine",
-      object_schema(list_properties(limits, {{"item", schema_ref("Id")}}), {"item"}),
+      object_schema(list_properties(std::max<std::int64_t>(1, std::min(limits.max_k, num_items - 1)),
+                                    {{"item", schema_ref("Id")}}),
+                    {"item"}),
       schema_ref("List"));
   const json pair =
       object_schema({{"user", schema_ref("Id")}, {"item", schema_ref("Id")}}, {"user", "item"});
@@ -153,7 +176,6 @@ std::string openapi_document(const ServeOptions& options) {
                                 {"history", history}},
                                json::array());
   vectors.erase("required");
-  vectors["minProperties"] = 1;
   const auto owned = [](const char* owner) {
     return json{{"type", "array"},
                 {"items",
@@ -189,6 +211,8 @@ std::string openapi_document(const ServeOptions& options) {
          {"unknown_items", {{"type", "integer"}}}}}});
   paths["/reload"]["post"] =
       post_operation("Takes the model that lies there now", json(), schema_ref("Model"));
+  for (const char* path : {"/recommend", "/similar"})
+    add_errors(paths[path]["post"]["responses"], {{"409", "The filter does not fit the data set"}});
   add_errors(paths["/reload"]["post"]["responses"], {{"409", "It cannot be; the old one stays"}});
   paths["/health"]["get"] =
       get_operation("Whether it answers, and by which model", json_content(schema_ref("Model")), true);
@@ -203,7 +227,7 @@ std::string openapi_document(const ServeOptions& options) {
                      {"description", "Lists, scores and vectors of one model."},
                      {"license", {{"name", "Apache-2.0"}}}}},
                    {"paths", std::move(paths)},
-                   {"components", {{"schemas", json::parse(kSchemas)}}}};
+                   {"components", {{"schemas", std::move(schemas)}}}};
   if (!options.token_file.empty()) {
     document["components"]["securitySchemes"]["token"] = {{"type", "http"}, {"scheme", "bearer"}};
     document["security"] = json::array({{{"token", json::array()}}});

@@ -107,7 +107,8 @@ std::vector<std::string> ids_of(const json& value, const std::string& name, std:
 std::int64_t time_of(const json& value, const std::string& name) {
   const TimeParser parse("auto");
   const std::string text = value.is_string() ? value.get<std::string>()
-                           : value.is_number() ? value.dump()
+                           : value.is_number_integer() ? value.dump()
+                           : value.is_number() ? fmt::format("{:.3f}", value.get<double>())
                                                : std::string();
   const auto time_ms = parse(text);
   if (!time_ms)
@@ -260,8 +261,6 @@ VectorsRequest parse_vectors_request(std::string_view body, const RequestLimits&
   if (const json* items = found(parsed, "items"))
     request.items = ids_of(*items, "items", limits.max_history);
   if (const json* history = found(parsed, "history")) request.history = history_of(*history, limits);
-  if (request.users.empty() && request.items.empty() && !request.history)
-    refuse_body("expected users, items or history");
   return request;
 }
 

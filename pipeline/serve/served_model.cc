@@ -142,7 +142,11 @@ const ItemChoice& ServedModel::choice_for(const ListRequest& request) {
   if (found != kept_choices_.end()) {
     kept_choices_.splice(kept_choices_.begin(), kept_choices_, found);
   } else {
-    kept_choices_.push_front({request.filter_key, choose_items(dataset(), request.filter)});
+    try {
+      kept_choices_.push_front({request.filter_key, choose_items(dataset(), request.filter)});
+    } catch (const InputError& error) {
+      throw RequestError(409, "filter", error.what());
+    }
     if (kept_choices_.size() > kMostKept) kept_choices_.pop_back();
   }
   return kept_choices_.front().choice;
@@ -346,7 +350,7 @@ void ServedModel::check_type(const std::string& event) const {
     return;
   std::string all;
   for (const std::string& name : names) all.append(all.empty() ? "" : ", ").append(name);
-  throw RequestError(400, "unknown_event",
+  throw RequestError(404, "unknown_event",
                      fmt::format("event is '{}', expected one of the data set's: {}",
                                  printable(event), printable(all)));
 }

@@ -149,7 +149,6 @@ void serve(const Config& config, const ServeOptions& options, Progress& progress
                       log ? &*log : nullptr, metrics);
   Reloader reloader(config, options, answers, posted, metrics, progress);
 
-  const std::string document = openapi_document(options);
   std::vector<HttpRoute> routes;
   const auto get = [&](const char* path, bool is_open, std::function<HttpResponse()> answer) {
     routes.push_back({path, false, false, is_open,
@@ -189,7 +188,9 @@ void serve(const Config& config, const ServeOptions& options, Progress& progress
                                   posted.num_users(), posted.num_events(), server->draining()});
     return response;
   });
-  get("/openapi.json", false, [&] { return HttpResponse{200, document}; });
+  get("/openapi.json", false, [&] {
+    return HttpResponse{200, openapi_document(options, answers.model()->dataset().num_items())};
+  });
 
   server.emplace(options.address, options.http, token, std::move(routes), metrics);
   const ServiceSignals signals([&] { server->drain(); }, [&] { reloader.ask([](HttpResponse) {}); });

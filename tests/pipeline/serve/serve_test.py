@@ -187,7 +187,7 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(server.post("/score", {"pairs": [{"user": "u3", "item": "i1"}]})[0], 200)
             self.assertIn("penchant_events_total 3", server.ask("GET", "/metrics")[2].decode())
             status, wrong = server.post("/events", {"events": [{"user": "u3", "item": "i1", "event": "frobnicated"}]})
-            self.assertEqual((status, wrong["error"]["code"]), (400, "unknown_event"))
+            self.assertEqual((status, wrong["error"]["code"]), (404, "unknown_event"))
             server.kill()
         file = log / "events-000001.csv"
         whole = file.read_bytes()
@@ -294,9 +294,11 @@ class ServeTest(unittest.TestCase):
                          {"user": "u3", "k": "5"}, {"user": "u3", "k": 1e30}, {"user": "u3", "kk": 5}, {"history": []}, {"history": "i1"},
                          {"history": ["i1", {"item": "i1", "time": 5}]}, {"history": [{"item": "i1", "time": "yesterday"}]},
                          {"history": [{"time": 5}]}, {"user": "u3", "ranking": "best"}, {"user": "u3", "seen": 1},
-                         {"user": "u3", "where": "price >"}, {"user": "u3", "at_most": ["brand"]}, {"user": "u3", "only_items": ["no"]},
-                         {"history": [{"item": "i1", "event": "frobnicated"}]}):
+                         {"user": "u3", "where": 1}, {"user": "u3", "at_most": "brand=1"}, {"user": "u3", "only_items": "i1"}):
                 refused(400, body)
+            for filter in ({"where": "price >"}, {"where": "colour = red"}, {"at_most": ["brand"]}, {"only_items": ["no"]}):
+                refused(409, {"user": "u3"} | filter, code="filter")
+            refused(404, {"history": [{"item": "i1", "event": "frobnicated"}]}, code="unknown_event")
             connection.close()
             ask = server.ask
             self.assertEqual(ask("GET", "/nothing")[0], 404)
@@ -305,7 +307,8 @@ class ServeTest(unittest.TestCase):
                 status, headers, _ = ask(method, path)
                 self.assertEqual((status, headers["allow"]), (405, allow))
             self.assertEqual(ask("OPTIONS", "/recommend")[1]["allow"], "OPTIONS, POST")
-            self.assertEqual(ask("FROB", "/recommend")[0], 501)
+            self.assertEqual(ask("FROB", "/recommend")[0], 405)
+            self.assertEqual(ask("FROB", "/nothing")[0], 404)
             self.assertEqual(ask("POST", "/recommend", "{}", {"Content-Type": "text/plain"})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", {})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", JSON | {"Content-Encoding": "gzip"})[0], 415)
