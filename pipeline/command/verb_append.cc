@@ -45,6 +45,8 @@ void add_append_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--log", flags->log,
                    "Log file, folder or pattern, written as the data set's; may be given several "
                    "times; files that were taken in before and rows that are there change nothing");
+  verb->add_option("--events", flags->events,
+                   "Folder of events that `penchant serve --events` wrote, while it runs or later");
   verb->add_option(
       "--item-table", flags->item_table,
       "Item table, written as the data set's; of items that are there it fills in what "

@@ -248,6 +248,8 @@ void add_rows(Interactions& part, const Interactions& more, std::int64_t num_use
 
 /// Sessions are told apart by files: new ones are numbered behind those that are there.
 void number_sessions(graph::SplitInteractions& split, Interactions& rows) {
+  if (!split.train.interactions.session.empty() && rows.session.empty())
+    rows.session.assign(rows.user.size(), graph::kNoNode);
   std::int32_t next = 0;
   for (const Interactions* part : parts_of(split)) {
     for (const std::int32_t session : part->session) next = std::max(next, session + 1);
@@ -275,7 +277,7 @@ void check_columns(const Dataset& dataset, const ReadResult& read, const fs::pat
         fmt::join(read.event_names, ", "), data.string(), fmt::join(dataset.event_names, ", ")));
   }
   if (train.time_ms.empty() != rows.time_ms.empty() ||
-      train.session.empty() != rows.session.empty()) {
+      (train.session.empty() && !rows.session.empty())) {
     const bool times = train.time_ms.empty() != rows.time_ms.empty();
     throw InputError(fmt::format(
         "append: {} {} a column of {}, and the new log {}, expected the same", data.string(),
@@ -338,6 +340,17 @@ std::string kept_settings(const fs::path& data) {
                     data.string()));
   }
   return provenance.at("settings").get<std::string>();
+}
+
+IngestOptions event_log_options(IngestOptions options, const fs::path& folder) {
+  options.split_method = options.split_method.value_or(default_split(options));
+  const bool has_events = !options.columns.event.empty();
+  options.columns = {"user", "item", "time", has_events ? "event" : "", "", ""};
+  options.time_format = "iso8601";
+  options.log = {{folder / "events-*.csv"}, {.separator = ',', .quote = '"', .escape = TextMark()}};
+  options.filters.clear();
+  if (!has_item_table(options)) options.attributes.clear();
+  return options;
 }
 
 AppendReport append(const IngestOptions& given, const fs::path& data, const Destination& out,

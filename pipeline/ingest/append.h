@@ -26,9 +26,14 @@ struct AppendReport {
 /// data. Throws InputError for one that holds none, as those of earlier programs do.
 std::string kept_settings(const std::filesystem::path& data);
 
+/// The options for reading the log of `penchant serve` (docs/serve.md) in `folder` into a data set
+/// that `options` were kept of: its columns and its times, and nothing that it does not hold.
+IngestOptions event_log_options(IngestOptions options, const std::filesystem::path& folder);
+
 /// Reads `options.log` and the item table, if there is one, as the log of `data` was read, and writes
 /// `out`, which may be `data`, with their rows behind what `data` holds:
 /// - Dense ids of users and items stay; new ones follow.
+/// - Rows of a log without sessions, such as a server's, have none.
 /// - A file whose bytes were taken in before is left out, and where the log has times every row that
 ///   equals one of the data set in user, item, time, event and weight: a file delivered twice, or
 ///   one that has grown, changes nothing that was there.

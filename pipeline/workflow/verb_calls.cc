@@ -58,8 +58,12 @@ json ingest_json(const IngestReport& report, const fs::path& out) {
 
 AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
                        Progress& progress) {
-  if (flags.log.empty() && flags.item_table.empty())
-    throw InputError("append: nothing to append was given (--log FILE, --item-table FILE)");
+  if (flags.log.empty() && flags.item_table.empty() && flags.events.empty()) {
+    throw InputError(
+        "append: nothing to append was given (--log FILE, --events DIR, --item-table FILE)");
+  }
+  if (!flags.log.empty() && !flags.events.empty())
+    throw InputError("append: --log and --events are read in different ways, expected one of them");
   Config config = config_of_log(kept_settings(flags.data), flags.data + ": settings of its log");
   IngestOptions& options = config.ingest;
   options.log.files.assign(flags.log.begin(), flags.log.end());
@@ -70,6 +74,7 @@ AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Fra
     options.item_table->text.frames = frames;
   }
   options.strict = flags.strict;
+  if (!flags.events.empty()) options = event_log_options(std::move(options), flags.events);
   return append(options, flags.data, flags.out.empty() ? flags.data : flags.out, progress);
 }
 

@@ -60,6 +60,7 @@ nlohmann::json ingest_json(const IngestReport& report, const std::filesystem::pa
 
 struct AppendFlags {
   std::string data, out;  ///< out: empty for data
+  std::string events;     ///< folder of a server's log
   std::vector<std::string> log, item_table;
   bool strict = false;
 };

@@ -83,12 +83,13 @@ def ingest(log: Table = None, out: Optional[Path] = None, *, user_column: Text =
     return Dataset(report["out"], report=report)
 
 
-def append(data: Path, log: Table = None, *, item_table: Table = None, out: Optional[Path] = None, strict: bool = False,
-           threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Dataset:
+def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item_table: Table = None,
+           out: Optional[Path] = None, strict: bool = False, threads: Optional[int] = None, progress: Any = True,
+           **settings: Any) -> Dataset:
     """Adds rows that came later to a data set that ingest read from tables, and opens it: `out`, or `data` itself.
 
-    `log` and `item_table` are paths or tables in memory, or lists of these, with the columns of the data set's own. Dense
-    ids and parts of the rows that are there stay; files that were taken in before, and rows that are there, change nothing.
+    `log` and `item_table` are paths or tables in memory, or lists of these, with the columns of the data set's own;
+    `events`, in place of `log`, is the folder of `penchant serve --events`. Dense ids and parts of the rows that are there stay; files that were taken in before, and rows that are there, change nothing.
     Returns a Dataset; its `report` has rows, known_files, num_new_users, num_new_items, new_train, new_validation, new_test.
 
     >>> import pyarrow as pa
@@ -103,7 +104,7 @@ def append(data: Path, log: Table = None, *, item_table: Table = None, out: Opti
 
     given = Given()
     flags = _fill(_core.AppendFlags(), data=os.fspath(data), log=given.take("log", log), out=_path(out),
-                  item_table=given.take("item_table", item_table), strict=strict)
+                  events=_path(events), item_table=given.take("item_table", item_table), strict=strict)
     with shown(progress) as sink:
         report = json.loads(_core.append(sources(settings, None, None, threads), flags, given.frames, sink))
     return Dataset(report["out"], report=report)

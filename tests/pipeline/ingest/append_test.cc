@@ -276,6 +276,31 @@ TEST_F(Append, RefusesWhatWouldChangeRowsThatAreThere) {
   EXPECT_THAT(input_error_of([&] { kept_settings(at("x.data")); }), HasSubstr("ingest it again"));
 }
 
+TEST_F(Append, EventsOfAServer) {
+  const IngestOptions options = options_for(graph::SplitMethod::global_time);
+  const Dataset old = start(options, write_rows("a.csv", some_rows(100)), "x.data");
+  std::filesystem::create_directory(at("events"));
+  write("events/events-000001.csv",
+        "user,item,event,time\n\"u,1\",i1,cart,2026-11-30T07:15:00.250Z\n");
+  write("events/events-000002.csv",
+        "user,item,event,time\nu2,i2,view,2026-11-30T07:15:01.000Z\n"
+        "u2,i2,,2026-11-30T07:15:02.000Z\n");
+  const IngestOptions events = event_log_options(options, at("events"));
+  appended_ = append(events, at("x.data"), at("x.data"), silent_progress());
+  EXPECT_EQ(appended_.rows.kept, 2);
+  ASSERT_EQ(appended_.rows.rejected.size(), 1);
+  EXPECT_EQ(appended_.rows.rejected[0].reason, "unknown event type");
+  const Lines rows = all_rows(read_dataset(at("x.data")));
+  EXPECT_THAT(rows, ::testing::Contains("u,1 i1 2 t1796022900250 ecart s-1"));
+  EXPECT_THAT(rows, ::testing::Contains("u2 i2 1 t1796022901000 eview s-1"));
+  write("events/events-000002.csv",
+        "user,item,event,time\nu2,i2,view,2026-11-30T07:15:01.000Z\n"
+        "u3,i3,view,2026-11-30T07:15:03.000Z\n");
+  appended_ = append(events, at("x.data"), at("x.data"), silent_progress());
+  EXPECT_EQ(appended_.rows.kept, 1);
+  EXPECT_EQ(read_dataset(at("x.data")).split.test.size(), old.split.test.size());
+}
+
 // Without times nothing tells a repeat from a row: a pair that is there goes to its own part.
 TEST_F(Append, WithoutTimes) {
   IngestOptions options;
