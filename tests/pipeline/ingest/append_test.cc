@@ -170,6 +170,7 @@ TEST_F(Append, ADrawnPartDoesNotHangOnWhatCameBefore) {
   const Dataset bc = add(options, third, "xb.data", "xbc.data");
   add(options, third, "x.data", "xc.data");
   const Dataset cb = add(options, second, "xc.data", "xcb.data");
+  EXPECT_EQ(appended_.num_older_rows, 300);
   const auto held_out = [](const Dataset& data) {
     Lines lines = rows_of(data, data.split.test);
     for (std::string& line : lines) line.resize(line.rfind(" s"));
@@ -177,7 +178,8 @@ TEST_F(Append, ADrawnPartDoesNotHangOnWhatCameBefore) {
     return lines;
   };
   EXPECT_EQ(held_out(bc), held_out(cb));
-  EXPECT_EQ(appended_.num_older_rows, 300);
+  const auto both = write_rows("both.csv", rows, 300);
+  EXPECT_EQ(held_out(bc), held_out(add(options, both, "x.data", "xboth.data")));
 }
 
 TEST_F(Append, TheSameThingStandsBesideItsOwn) {
