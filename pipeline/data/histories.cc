@@ -106,9 +106,9 @@ std::vector<PersonEvent> events_of_user(const Dataset& dataset, NodeId user) {
     const auto rows = std::equal_range(part.user.begin(), part.user.end(), user);
     for (auto row = static_cast<std::size_t>(rows.first - part.user.begin());
          row < static_cast<std::size_t>(rows.second - part.user.begin()); ++row) {
-      events.push_back({part.item[row], part.time_ms.empty() ? graph::kNoTime : part.time_ms[row],
-                        part.event.empty() ? std::uint8_t{0}
-                                           : static_cast<std::uint8_t>(part.event[row])});
+      events.push_back(
+          {part.item[row], part.time_ms.empty() ? graph::kNoTime : part.time_ms[row],
+           part.event.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(part.event[row])});
     }
   };
   append(dataset.split.train.interactions);

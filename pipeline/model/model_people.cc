@@ -89,8 +89,8 @@ FloatMatrix Model::Impl::history_scores(const Histories& people, Encoding encodi
   PENCHANT_ASSERT(scores_of != nullptr);
   const graph::Csr rows =
       rows_of_events(people, dataset.num_items(), facts.graph_options.user_item);
-  const FloatMatrix vectors =
-      encoded(people, encoding, backend, [&](const Histories& some) { return member_vectors(some); });
+  const FloatMatrix vectors = encoded(people, encoding, backend,
+                                      [&](const Histories& some) { return member_vectors(some); });
   FloatMatrix scores = backend.matrix<float>(dataset.num_items(), people.size());
   scores_of->score_people(
       {rows.view(), people.offsets, people.items, std::as_const(vectors).view()}, backend,

@@ -71,10 +71,10 @@ std::vector<ScoredItem> Model::recommend_for_history(std::span<const std::string
 }
 
 std::vector<std::vector<ScoredItem>> Model::recommend_for_people(const Histories& people,
-                                                                std::int64_t k,
-                                                                SeenItems seen_items,
-                                                                Ranking ranking,
-                                                                const ItemChoice& choice) const {
+                                                                 std::int64_t k,
+                                                                 SeenItems seen_items,
+                                                                 Ranking ranking,
+                                                                 const ItemChoice& choice) const {
   const Dataset& data = dataset();
   require_list_length(k, data.num_items(), "the catalogue has");
   const graph::Csr seen = seen_of_people(data, people, seen_items);
@@ -88,8 +88,8 @@ std::vector<std::vector<ScoredItem>> Model::recommend_for_people(const Histories
   if (ranking == Ranking::full && has_scorer()) {
     // One is asked for twice over (docs/decisions/0042-a-list-alone-and-among-others.md).
     const NodeId twice[] = {0, 0};
-    const kernels::FloatMatrix scores = history_scores_one_by_one(
-        people.size() == 1 ? select_histories(people, twice) : people);
+    const kernels::FloatMatrix scores =
+        history_scores_one_by_one(people.size() == 1 ? select_histories(people, twice) : people);
     require_finite_scores(*this, scores.view());
     take(selector.by_scores(scores.view().cols_of(0, people.size()), seen.view(), owners));
     return lists;

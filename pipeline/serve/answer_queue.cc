@@ -123,8 +123,8 @@ void AnswerQueue::sort_in(Asked asked, ServedModel& model) {
       asked.list = parse_recommend_request(asked.body, limits_);
     else if (asked.question == Question::similar)
       asked.list = parse_similar_request(asked.body, limits_);
-    const bool quick = is_list(asked.question) &&
-                       model.way_of(asked.list, posted_) == ServedModel::Way::vectors;
+    const bool quick =
+        is_list(asked.question) && model.way_of(asked.list, posted_) == ServedModel::Way::vectors;
     (quick ? quick_ : slow_).push_back(std::move(asked));
   } catch (...) {
     asked.respond(failed_response(std::current_exception()));
@@ -138,10 +138,9 @@ void AnswerQueue::answer_lists(ServedModel& model, std::deque<Asked>& row, std::
   // Read with another model, it may be: what it takes to answer is asked again.
   const ServedModel::Way way = model.way_of(row.front().list, posted_);
   for (Asked& asked : row) {
-    const bool fits =
-        alike.empty() || (alike.size() < most && is_list(asked.question) &&
-                          model.way_of(asked.list, posted_) == way &&
-                          model.is_alike(alike.front().list, asked.list, way));
+    const bool fits = alike.empty() || (alike.size() < most && is_list(asked.question) &&
+                                        model.way_of(asked.list, posted_) == way &&
+                                        model.is_alike(alike.front().list, asked.list, way));
     (fits ? alike.push_back(std::move(asked)) : others.push_back(std::move(asked)));
   }
   row = std::move(others);
@@ -187,17 +186,15 @@ void AnswerQueue::take_events(const ServedModel& model, Asked& asked) {
     throw RequestError(503, "too_many_events",
                        "as many events are held as the server takes; take them into the data set "
                        "and reload");
-  const nlohmann::json body = {{"accepted", count},
-                               {"unknown_users", unknown_users},
-                               {"unknown_items", unknown_items}};
+  const nlohmann::json body = {
+      {"accepted", count}, {"unknown_users", unknown_users}, {"unknown_items", unknown_items}};
   log_->append(std::move(events), [respond = std::move(asked.respond), count, text = body.dump(),
                                    &metrics = metrics_](const std::exception_ptr& wrong) {
     if (wrong != nullptr) {
       HttpResponse response = failed_response(wrong);
-      return respond(error_response(503, "event_log", nlohmann::json::parse(response.body)
-                                                          .at("error")
-                                                          .at("message")
-                                                          .get<std::string>()));
+      return respond(error_response(
+          503, "event_log",
+          nlohmann::json::parse(response.body).at("error").at("message").get<std::string>()));
     }
     metrics.add_events(count);
     respond(json_response(text + "\n"));

@@ -63,10 +63,10 @@ class AnswerQueue {
   ServeMetrics& metrics_;
   mutable std::mutex mutex_;
   std::condition_variable there_is_work_;
-  std::deque<Asked> inbox_;                    // guarded
-  std::shared_ptr<ServedModel> model_;         // guarded
-  bool ends_ = false;                          // guarded
-  std::deque<Asked> quick_, slow_;             // of the thread
+  std::deque<Asked> inbox_;             // guarded
+  std::shared_ptr<ServedModel> model_;  // guarded
+  bool ends_ = false;                   // guarded
+  std::deque<Asked> quick_, slow_;      // of the thread
   std::thread thread_;
 };
 

@@ -164,8 +164,9 @@ void EventLog::read_back(const std::function<void(const std::string&)>& warn) {
     file_size_ = whole;
     if (whole == size) continue;
     if (truncate(path.c_str(), whole) != 0) fail(path, "cannot be cut to its whole lines");
-    warn(fmt::format("{}: its last line was not written to its end, as by a crash: {} bytes cut off",
-                     path.string(), size - whole));
+    warn(
+        fmt::format("{}: its last line was not written to its end, as by a crash: {} bytes cut off",
+                    path.string(), size - whole));
   }
 }
 
@@ -187,8 +188,8 @@ std::int64_t EventLog::read_file_back(const fs::path& path) {
     if (!time_ms)
       throw InputError(fmt::format("{}: record {}: expected user, item, event and an ISO 8601 time",
                                    path.string(), line));
-    events.push_back({std::move((*cells)[0]), std::move((*cells)[1]), std::move((*cells)[2]),
-                      *time_ms});
+    events.push_back(
+        {std::move((*cells)[0]), std::move((*cells)[1]), std::move((*cells)[2]), *time_ms});
   }
   to_.add(std::move(events));
   return static_cast<std::int64_t>(text.size() - rest.size());
@@ -216,8 +217,10 @@ void EventLog::write_and_sync(const std::string& text) {
   int error = 0;
   while (written < text.size() && error == 0) {
     const ssize_t count = write(file_.get(), text.data() + written, text.size() - written);
-    if (count >= 0) written += static_cast<std::size_t>(count);
-    else if (errno != EINTR) error = errno;
+    if (count >= 0)
+      written += static_cast<std::size_t>(count);
+    else if (errno != EINTR)
+      error = errno;
   }
   if (error == 0 && fdatasync(file_.get()) != 0) error = errno;
   if (error != 0) {

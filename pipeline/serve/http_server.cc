@@ -9,13 +9,13 @@
 #include <set>
 #include <unordered_map>
 
+#include <fmt/core.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_static_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
@@ -130,7 +130,9 @@ class Rates {
     double left;
     Clock::time_point at;
   };
-  static double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
+  static double seconds(Clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+  }
   void forget_full(Clock::time_point now) {
     const double most = std::max(1.0, rate_);
     std::erase_if(buckets_, [&](const auto& entry) {
@@ -249,10 +251,9 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   void read_head() {
     started_at_ = Clock::now();
     limit_time(server_.limits.head);
-    http::async_read_header(socket_, buffer_, *parser_,
-                            [self = shared_from_this()](error_code error, std::size_t) {
-                              self->on_head(error);
-                            });
+    http::async_read_header(
+        socket_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_head(error); });
   }
 
   void on_head(error_code error) {
@@ -266,15 +267,15 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     // Nothing is wrong so far: the client may go on.
     limit_time(server_.limits.write);
     go_on_.emplace(http::status::continue_, 11);
-    http::async_write(socket_, *go_on_, [self = shared_from_this()](error_code failed, std::size_t) {
-      failed ? self->close() : self->read_body();
-    });
+    http::async_write(socket_, *go_on_,
+                      [self = shared_from_this()](error_code failed, std::size_t) {
+                        failed ? self->close() : self->read_body();
+                      });
   }
 
   HttpResponse too_large() const {
-    return error_response(
-        413, "body_too_large",
-        fmt::format("the body has more than {} bytes", server_.limits.max_body));
+    return error_response(413, "body_too_large",
+                          fmt::format("the body has more than {} bytes", server_.limits.max_body));
   }
 
   /// What is refused by the header alone.
@@ -310,9 +311,9 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     const bool fits = route_->is_post ? verb == http::verb::post
                                       : verb == http::verb::get || verb == http::verb::head;
     if (!fits) {
-      return keeping(with(error_response(405, "method_not_allowed",
-                                         fmt::format("{} answers {}", *path, allow)),
-                          "Allow", allow));
+      return keeping(with(
+          error_response(405, "method_not_allowed", fmt::format("{} answers {}", *path, allow)),
+          "Allow", allow));
     }
     if (!route_->is_open) {
       if (!is_authorized(view(head[http::field::authorization]))) {
@@ -333,7 +334,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     }
     if (const std::string expect = lowercase(view(head[http::field::expect]));
         !expect.empty() && expect != "100-continue")
-      return error_response(417, "expectation_failed", "the only expectation known is 100-continue");
+      return error_response(417, "expectation_failed",
+                            "the only expectation known is 100-continue");
     if (!route_->takes_body) return std::nullopt;
     if (head.count(http::field::content_length) == 0 && !parser_->chunked())
       return error_response(411, "length_required", "expected Content-Length and a body of JSON");
@@ -364,15 +366,14 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   void read_body() {
     if (parser_->is_done()) return handle();
     limit_time(server_.limits.body);
-    http::async_read(socket_, buffer_, *parser_,
-                     [self = shared_from_this()](error_code error, std::size_t) {
-                       if (self->timed_out_)
-                         return self->refuse(
-                             error_response(408, "too_slow", "the body did not come in time"));
-                       if (error == http::error::body_limit) return self->refuse(self->too_large());
-                       if (error) return self->on_bad_message(error);
-                       self->handle();
-                     });
+    http::async_read(
+        socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) {
+          if (self->timed_out_)
+            return self->refuse(error_response(408, "too_slow", "the body did not come in time"));
+          if (error == http::error::body_limit) return self->refuse(self->too_large());
+          if (error) return self->on_bad_message(error);
+          self->handle();
+        });
   }
 
   /// What came is no HTTP, or not all of it came.
@@ -383,13 +384,14 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (error == http::error::header_limit) {
       const auto data = buffer_.data();
       const std::string_view text(static_cast<const char*>(data.data()), data.size());
-      const bool in_target = !parser_->is_header_done() && parser_->get().method() == http::verb{} &&
+      const bool in_target = !parser_->is_header_done() &&
+                             parser_->get().method() == http::verb{} &&
                              text.find('\n') == std::string_view::npos;
-      return refuse(in_target ? error_response(414, "uri_too_long",
-                                               "the target of the request is too long")
-                              : error_response(431, "header_too_large",
-                                               fmt::format("the header has more than {} bytes",
-                                                           kMostHeaderBytes)));
+      return refuse(
+          in_target
+              ? error_response(414, "uri_too_long", "the target of the request is too long")
+              : error_response(431, "header_too_large",
+                               fmt::format("the header has more than {} bytes", kMostHeaderBytes)));
     }
     if (error == http::error::bad_version)
       return refuse(error_response(505, "http_version", "expected HTTP/1.0 or HTTP/1.1"));
@@ -414,8 +416,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   void respond(HttpResponse response, bool keeps) {
     if (!socket_.is_open()) return;
     const auto& head = parser_->get();
-    const bool keep_alive = keeps && parser_->is_header_done() && head.keep_alive() &&
-                            !server_.is_draining;
+    const bool keep_alive =
+        keeps && parser_->is_header_done() && head.keep_alive() && !server_.is_draining;
     server_.observer.answered(path_, response.status,
                               std::chrono::duration<double>(Clock::now() - started_at_).count());
     answer_.emplace();
@@ -428,8 +430,10 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     }
     for (const auto& [name, value] : response.headers) answer_->set(name, value);
     answer_->keep_alive(keep_alive);
-    if (!keep_alive) answer_->set(http::field::connection, "close");
-    else if (head.version() < 11) answer_->set(http::field::connection, "keep-alive");
+    if (!keep_alive)
+      answer_->set(http::field::connection, "close");
+    else if (head.version() < 11)
+      answer_->set(http::field::connection, "keep-alive");
     const bool bodiless = is_head_ || response.status == 204;
     if (response.status != 204) answer_->content_length(response.body.size());
     if (!bodiless) answer_->body() = std::move(response.body);
@@ -542,7 +546,8 @@ HttpServer::HttpServer(const HttpAddress& address, HttpLimits limits, std::strin
                        std::vector<HttpRoute> routes, HttpObserver& observer)
     : impl_(std::make_shared<Impl>(limits, std::move(token), std::move(routes), observer)) {
   const auto refuse = [&](const std::string& what) {
-    throw InputError(fmt::format("cannot listen on {}, port {}: {}", address.host, address.port, what));
+    throw InputError(
+        fmt::format("cannot listen on {}, port {}: {}", address.host, address.port, what));
   };
   error_code error;
   const net::ip::address where =

@@ -29,9 +29,9 @@ using HttpRespond = std::function<void(HttpResponse)>;
 
 struct HttpRoute {
   std::string path;
-  bool is_post = false;        ///< POST, else GET and HEAD
-  bool takes_body = false;     ///< JSON, of a POST
-  bool is_open = false;        ///< without a token, and not counted by the rate
+  bool is_post = false;     ///< POST, else GET and HEAD
+  bool takes_body = false;  ///< JSON, of a POST
+  bool is_open = false;     ///< without a token, and not counted by the rate
   /// Is called on the server's thread and must not block it.
   std::function<void(std::string body, HttpRespond)> handle = {};
 };
@@ -40,12 +40,12 @@ struct HttpLimits {
   std::int64_t max_body = std::int64_t{1} << 20;  ///< bytes
   std::int64_t max_connections = 512;
   double rate = 0.0;  ///< requests a second of one address, which may save up a second's; 0: any
-  std::chrono::milliseconds idle{60'000};    ///< between requests
-  std::chrono::milliseconds head{10'000};    ///< from the first byte to the end of the header
-  std::chrono::milliseconds body{30'000};    ///< from there to the end of the body
-  std::chrono::milliseconds write{30'000};   ///< of an answer
-  std::chrono::milliseconds linger{2'000};   ///< what still comes is read so long before it closes
-  std::chrono::milliseconds drain{20'000};   ///< connections are closed so long after drain()
+  std::chrono::milliseconds idle{60'000};   ///< between requests
+  std::chrono::milliseconds head{10'000};   ///< from the first byte to the end of the header
+  std::chrono::milliseconds body{30'000};   ///< from there to the end of the body
+  std::chrono::milliseconds write{30'000};  ///< of an answer
+  std::chrono::milliseconds linger{2'000};  ///< what still comes is read so long before it closes
+  std::chrono::milliseconds drain{20'000};  ///< connections are closed so long after drain()
 };
 
 /// What is told of every request that was answered, on the server's thread.

@@ -102,9 +102,9 @@ std::string ServeMetrics::text(const ServeGauges& gauges) const {
   text += fmt::format("penchant_reloads_total{{result=\"ok\"}} {}\n", reloads_);
   text += fmt::format("penchant_reloads_total{{result=\"failed\"}} {}\n", failed_reloads_);
   append_head(text, "penchant_model_info", "gauge", "The model in use.");
-  text += fmt::format(
-      "penchant_model_info{{name=\"{}\",hash=\"{}\",data_hash=\"{}\"}} 1\n",
-      label_text(gauges.model), label_text(gauges.model_hash), label_text(gauges.data_hash));
+  text += fmt::format("penchant_model_info{{name=\"{}\",hash=\"{}\",data_hash=\"{}\"}} 1\n",
+                      label_text(gauges.model), label_text(gauges.model_hash),
+                      label_text(gauges.data_hash));
   one("penchant_users", "gauge", "Users of the data set.", gauges.num_users);
   one("penchant_items", "gauge", "Items of the data set.", gauges.num_items);
   one("penchant_draining", "gauge", "1 while the server is about to end.", gauges.draining ? 1 : 0);

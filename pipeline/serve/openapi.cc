@@ -73,9 +73,7 @@ json schema_ref(const char* name) {
   return {{"$ref", std::string("#/components/schemas/") + name}};
 }
 
-json json_content(json schema) {
-  return {{"application/json", {{"schema", std::move(schema)}}}};
-}
+json json_content(json schema) { return {{"application/json", {{"schema", std::move(schema)}}}}; }
 
 json object_schema(json properties, json required) {
   return {{"type", "object"},
@@ -145,9 +143,10 @@ std::string openapi_document(const ServeOptions& options, std::int64_t num_items
   json paths;
   const auto recommend = [&](const char* key, json schema) {
     return object_schema(
-        list_properties(max_k, {{key, std::move(schema)},
-                                 {"ranking", schema_ref("Ranking")},
-                                 {"seen", {{"type", "string"}, {"enum", {"auto", "mask", "keep"}}}}}),
+        list_properties(max_k,
+                        {{key, std::move(schema)},
+                         {"ranking", schema_ref("Ranking")},
+                         {"seen", {{"type", "string"}, {"enum", {"auto", "mask", "keep"}}}}}),
         {key});
   };
   paths["/recommend"]["post"] = post_operation(
@@ -156,9 +155,10 @@ std::string openapi_document(const ServeOptions& options, std::int64_t num_items
       schema_ref("List"));
   paths["/similar"]["post"] = post_operation(
       "The items nearest to an item by cosine",
-      object_schema(list_properties(std::max<std::int64_t>(1, std::min(limits.max_k, num_items - 1)),
-                                    {{"item", schema_ref("Id")}}),
-                    {"item"}),
+      object_schema(
+          list_properties(std::max<std::int64_t>(1, std::min(limits.max_k, num_items - 1)),
+                          {{"item", schema_ref("Id")}}),
+          {"item"}),
       schema_ref("List"));
   const json pair =
       object_schema({{"user", schema_ref("Id")}, {"item", schema_ref("Id")}}, {"user", "item"});
@@ -177,22 +177,22 @@ std::string openapi_document(const ServeOptions& options, std::int64_t num_items
                                json::array());
   vectors.erase("required");
   const auto owned = [](const char* owner) {
-    return json{{"type", "array"},
-                {"items",
-                 {{"type", "object"},
-                  {"required", {owner, "vector"}},
-                  {"properties",
-                   {{owner, {{"type", "string"}}}, {"vector", schema_ref("Vector")}}}}}};
+    return json{
+        {"type", "array"},
+        {"items",
+         {{"type", "object"},
+          {"required", {owner, "vector"}},
+          {"properties", {{owner, {{"type", "string"}}}, {"vector", schema_ref("Vector")}}}}}};
   };
-  paths["/vectors"]["post"] = post_operation(
-      "Vectors of users, items and a history", std::move(vectors),
-      {{"type", "object"},
-       {"required", {"dimension"}},
-       {"properties",
-        {{"dimension", {{"type", "integer"}}},
-         {"users", owned("user")},
-         {"items", owned("item")},
-         {"history", schema_ref("Vector")}}}});
+  paths["/vectors"]["post"] =
+      post_operation("Vectors of users, items and a history", std::move(vectors),
+                     {{"type", "object"},
+                      {"required", {"dimension"}},
+                      {"properties",
+                       {{"dimension", {{"type", "integer"}}},
+                        {"users", owned("user")},
+                        {"items", owned("item")},
+                        {"history", schema_ref("Vector")}}}});
   json events = list_of(object_schema({{"user", schema_ref("Id")},
                                        {"item", schema_ref("Id")},
                                        {"time", schema_ref("Time")},
@@ -200,24 +200,24 @@ std::string openapi_document(const ServeOptions& options, std::int64_t num_items
                                       {"user", "item"}),
                         limits.max_history);
   events["minItems"] = 1;
-  paths["/events"]["post"] = post_operation(
-      "Events that count from the next answer on",
-      object_schema({{"events", std::move(events)}}, {"events"}),
-      {{"type", "object"},
-       {"required", {"accepted"}},
-       {"properties",
-        {{"accepted", {{"type", "integer"}}},
-         {"unknown_users", {{"type", "integer"}}},
-         {"unknown_items", {{"type", "integer"}}}}}});
+  paths["/events"]["post"] =
+      post_operation("Events that count from the next answer on",
+                     object_schema({{"events", std::move(events)}}, {"events"}),
+                     {{"type", "object"},
+                      {"required", {"accepted"}},
+                      {"properties",
+                       {{"accepted", {{"type", "integer"}}},
+                        {"unknown_users", {{"type", "integer"}}},
+                        {"unknown_items", {{"type", "integer"}}}}}});
   paths["/reload"]["post"] =
       post_operation("Takes the model that lies there now", json(), schema_ref("Model"));
   for (const char* path : {"/recommend", "/similar"})
     add_errors(paths[path]["post"]["responses"], {{"409", "The filter does not fit the data set"}});
   add_errors(paths["/reload"]["post"]["responses"], {{"409", "It cannot be; the old one stays"}});
-  paths["/health"]["get"] =
-      get_operation("Whether it answers, and by which model", json_content(schema_ref("Model")), true);
-  paths["/metrics"]["get"] = get_operation(
-      "For Prometheus", {{"text/plain", {{"schema", {{"type", "string"}}}}}}, false);
+  paths["/health"]["get"] = get_operation("Whether it answers, and by which model",
+                                          json_content(schema_ref("Model")), true);
+  paths["/metrics"]["get"] =
+      get_operation("For Prometheus", {{"text/plain", {{"schema", {{"type", "string"}}}}}}, false);
   paths["/openapi.json"]["get"] =
       get_operation("This description", json_content({{"type", "object"}}), false);
   json document = {{"openapi", "3.0.3"},

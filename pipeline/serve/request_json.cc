@@ -33,8 +33,10 @@ void require_flat(std::string_view body) {
   for (std::size_t place = 0; place < body.size(); ++place) {
     const char letter = body[place];
     if (quoted) {
-      if (letter == '\\') ++place;
-      else if (letter == '"') quoted = false;
+      if (letter == '\\')
+        ++place;
+      else if (letter == '"')
+        quoted = false;
     } else if (letter == '"') {
       quoted = true;
     } else if (letter == '[' || letter == '{') {
@@ -73,10 +75,13 @@ const json* found(const json& object, const char* key) {
 
 std::string id_of(const json& value, const std::string& name) {
   std::string id;
-  if (value.is_string()) id = value.get<std::string>();
-  else if (value.is_number_integer()) id = value.dump();
-  else refuse_body(fmt::format("{} is {}, expected a raw id: a text or a whole number", name,
-                               printable(value.dump().substr(0, 80))));
+  if (value.is_string())
+    id = value.get<std::string>();
+  else if (value.is_number_integer())
+    id = value.dump();
+  else
+    refuse_body(fmt::format("{} is {}, expected a raw id: a text or a whole number", name,
+                            printable(value.dump().substr(0, 80))));
   if (id.empty()) refuse_body(fmt::format("{} is empty, expected a raw id", name));
   if (id.size() > kMostIdBytes)
     refuse_body(fmt::format("{} has {} bytes, expected at most {}", name, id.size(), kMostIdBytes));
@@ -91,8 +96,9 @@ std::string text_of(const json& value, const std::string& name) {
 const json& array_of(const json& value, const std::string& name, std::int64_t most) {
   if (!value.is_array()) refuse_body(fmt::format("{} is expected to be an array", name));
   if (std::cmp_greater(value.size(), most))
-    throw RequestError(400, "too_many", fmt::format("{} has {} elements, expected at most {}", name,
-                                                    value.size(), most));
+    throw RequestError(
+        400, "too_many",
+        fmt::format("{} has {} elements, expected at most {}", name, value.size(), most));
   return value;
 }
 
@@ -106,10 +112,10 @@ std::vector<std::string> ids_of(const json& value, const std::string& name, std:
 /// As ingest reads times: Unix time in seconds, milliseconds from 1e11 on, or ISO 8601.
 std::int64_t time_of(const json& value, const std::string& name) {
   const TimeParser parse("auto");
-  const std::string text = value.is_string() ? value.get<std::string>()
+  const std::string text = value.is_string()           ? value.get<std::string>()
                            : value.is_number_integer() ? value.dump()
-                           : value.is_number() ? fmt::format("{:.3f}", value.get<double>())
-                                               : std::string();
+                           : value.is_number()         ? fmt::format("{:.3f}", value.get<double>())
+                                                       : std::string();
   const auto time_ms = parse(text);
   if (!time_ms)
     refuse_body(fmt::format("{} is {}, expected {}", name, printable(value.dump().substr(0, 80)),
@@ -207,7 +213,8 @@ ListRequest parse_recommend_request(std::string_view body, const RequestLimits& 
                                           "at_most", "only_items", "exclude", "unknown"});
   ListRequest request;
   if (const json* user = found(parsed, "user")) request.user = id_of(*user, "user");
-  if (const json* history = found(parsed, "history")) request.history = history_of(*history, limits);
+  if (const json* history = found(parsed, "history"))
+    request.history = history_of(*history, limits);
   if (request.user.has_value() == request.history.has_value())
     refuse_body("expected either user or history");
   if (const json* ranking = found(parsed, "ranking"))
@@ -218,8 +225,8 @@ ListRequest parse_recommend_request(std::string_view body, const RequestLimits& 
 }
 
 ListRequest parse_similar_request(std::string_view body, const RequestLimits& limits) {
-  const json parsed = parse_object(
-      body, {"item", "k", "where", "at_most", "only_items", "exclude", "unknown"});
+  const json parsed =
+      parse_object(body, {"item", "k", "where", "at_most", "only_items", "exclude", "unknown"});
   ListRequest request;
   const json* item = found(parsed, "item");
   if (item == nullptr) refuse_body("expected item");
@@ -260,7 +267,8 @@ VectorsRequest parse_vectors_request(std::string_view body, const RequestLimits&
     request.users = ids_of(*users, "users", limits.max_history);
   if (const json* items = found(parsed, "items"))
     request.items = ids_of(*items, "items", limits.max_history);
-  if (const json* history = found(parsed, "history")) request.history = history_of(*history, limits);
+  if (const json* history = found(parsed, "history"))
+    request.history = history_of(*history, limits);
   return request;
 }
 

@@ -66,12 +66,12 @@ RequestError unknown_of(const graph::Dictionary& ids, const std::string& raw, co
 }  // namespace
 
 ServedModel::ServedModel(const Config& config, const std::string& data, const std::string& model)
-    : config_(config), loaded_(answer_by_one_version(data, model, [&] {
-        return std::make_unique<Loaded>(config, data, model, DatasetUse::everything);
-      })),
+    : config_(config),
+      loaded_(answer_by_one_version(
+          data, model,
+          [&] { return std::make_unique<Loaded>(config, data, model, DatasetUse::everything); })),
       known_of_events_(known_of_events(loaded_->dataset)) {
-  if (dataset().num_items() == 0)
-    throw InputError(fmt::format("{}: has no items to serve", data));
+  if (dataset().num_items() == 0) throw InputError(fmt::format("{}: has no items to serve", data));
   warm();
 }
 
@@ -136,9 +136,8 @@ std::string ServedModel::key_of(const ListRequest& request) const {
 }
 
 const ItemChoice& ServedModel::choice_for(const ListRequest& request) {
-  const auto found = std::find_if(kept_choices_.begin(), kept_choices_.end(), [&](const auto& kept) {
-    return kept.key == request.filter_key;
-  });
+  const auto found = std::find_if(kept_choices_.begin(), kept_choices_.end(),
+                                  [&](const auto& kept) { return kept.key == request.filter_key; });
   if (found != kept_choices_.end()) {
     kept_choices_.splice(kept_choices_.begin(), kept_choices_, found);
   } else {
@@ -154,19 +153,18 @@ const ItemChoice& ServedModel::choice_for(const ListRequest& request) {
 
 ListMaker& ServedModel::lists_for(const ListRequest& request) {
   const std::string key = key_of(request);
-  const auto found = std::find_if(kept_.begin(), kept_.end(),
-                                  [&](const Kept& kept) { return kept.key == key; });
+  const auto found =
+      std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.key == key; });
   if (found != kept_.end()) {
     kept_.splice(kept_.begin(), kept_, found);
     return *kept_.front().lists;
   }
   const std::int64_t k = checked_length(request);
   ItemChoice choice = choice_for(request);
-  kept_.push_front(
-      {key, request.item
-                ? similar_lists(model(), k, std::move(choice))
-                : user_lists(model(), {k, seen_of(request), ranking_of(request)},
-                             std::move(choice))});
+  kept_.push_front({key, request.item
+                             ? similar_lists(model(), k, std::move(choice))
+                             : user_lists(model(), {k, seen_of(request), ranking_of(request)},
+                                          std::move(choice))});
   std::int64_t bytes = 0;
   std::size_t count = 0;
   for (auto kept = kept_.begin(); kept != kept_.end();) {
@@ -214,8 +212,8 @@ std::string ServedModel::list_body(const ListRequest& request,
   return dump_json(body);
 }
 
-std::vector<ServedModel::Answered> ServedModel::lists(
-    std::span<const ListRequest* const> requests, Way way, const PostedEvents& posted) {
+std::vector<ServedModel::Answered> ServedModel::lists(std::span<const ListRequest* const> requests,
+                                                      Way way, const PostedEvents& posted) {
   return way == Way::people ? lists_of_people(requests, posted) : lists_of_owners(requests);
 }
 
@@ -262,9 +260,8 @@ std::vector<ServedModel::Answered> ServedModel::lists_of_people(
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const ListRequest& request = *requests[r];
     try {
-      std::optional<Histories> history = request.history
-                                             ? asked_history(request)
-                                             : history_with(*request.user, posted);
+      std::optional<Histories> history =
+          request.history ? asked_history(request) : history_with(*request.user, posted);
       if (!history) {  // none of the posted items is known
         find(dataset().users, *request.user, "user");
         answers[r] = std::move(lists_of_owners({&requests[r], 1}).front());
@@ -308,9 +305,9 @@ std::vector<std::vector<ScoredItem>> ServedModel::ranked_people(
   const std::int64_t width = model().layout().width();
   FloatMatrix queries = backend.matrix<float>(count, width);
   for (std::size_t j = 0; j < people.size(); ++j) {
-    const std::vector<float> vector =
-        requests[j]->user ? vector_with(*requests[j]->user, people[j], posted)
-                          : host_row(model().history_vectors(people[j]), backend);
+    const std::vector<float> vector = requests[j]->user
+                                          ? vector_with(*requests[j]->user, people[j], posted)
+                                          : host_row(model().history_vectors(people[j]), backend);
     backend.copy(ConstFloatView(vector.data(), 1, width, width, kernels::Device::cpu),
                  queries.view().rows_of(static_cast<std::int64_t>(j), 1));
   }
@@ -382,8 +379,9 @@ std::optional<Histories> ServedModel::history_with(const std::string& user,
   if (events.size() == num_known) return std::nullopt;
   // Without times the posted events are the last. Times of sequences are places, which none of
   // these has.
-  const auto first = known_of_events_.times ? events.begin()
-                                            : events.begin() + static_cast<std::ptrdiff_t>(num_known);
+  const auto first = known_of_events_.times
+                         ? events.begin()
+                         : events.begin() + static_cast<std::ptrdiff_t>(num_known);
   std::stable_sort(first, events.end(), [](const PersonEvent& a, const PersonEvent& b) {
     return a.time_ms < b.time_ms;
   });
@@ -397,8 +395,7 @@ const std::vector<float>& ServedModel::vector_with(const std::string& user,
                                                    const PostedEvents& posted) {
   const std::uint64_t version = posted.version_of(user);
   const auto found = kept_vectors_.find(user);
-  if (found != kept_vectors_.end() && found->second.version == version)
-    return found->second.vector;
+  if (found != kept_vectors_.end() && found->second.version == version) return found->second.vector;
   if (found == kept_vectors_.end() && kept_vectors_.size() >= kMostKeptVectors)
     kept_vectors_.clear();
   std::vector<float> vector = host_row(model().history_vectors(history), model().backend());
@@ -409,8 +406,8 @@ const std::vector<float>& ServedModel::vector_with(const std::string& user,
 std::string ServedModel::scores(const ScoreRequest& request, const PostedEvents& posted) {
   const Ranking ranking = request.ranking.value_or(chosen_ranking("", config_));
   kernels::Backend& backend = model().backend();
-  std::vector<NodeId> users, items;      // of pairs that the model answers by itself
-  std::vector<std::size_t> places;       // of these
+  std::vector<NodeId> users, items;  // of pairs that the model answers by itself
+  std::vector<std::size_t> places;   // of these
   std::vector<float> all(request.pairs.size(), 0.0F);
   // Pairs of users with posted events, by user.
   std::unordered_map<std::string, std::vector<std::pair<std::size_t, NodeId>>> with_events;
@@ -432,8 +429,8 @@ std::string ServedModel::scores(const ScoreRequest& request, const PostedEvents&
       places.push_back(p);
     }
   }
-  const bool by_pairs = model().has_interest() &&
-                        model().interest()->pair_score() != PairScore::none;
+  const bool by_pairs =
+      model().has_interest() && model().interest()->pair_score() != PairScore::none;
   for (const auto& [raw_user, pairs] : with_events) {
     const std::optional<Histories> history = history_with(raw_user, posted);
     if (!history) {

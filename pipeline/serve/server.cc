@@ -126,10 +126,11 @@ std::string read_token(const std::filesystem::path& file) {
   const bool visible = std::all_of(token.begin(), token.end(),
                                    [](char letter) { return letter > ' ' && letter < '\x7f'; });
   if (token.size() < 8 || !visible)
-    throw InputError(fmt::format(
-        "{}: expected a token of at least 8 letters, digits and signs, without blanks, in its first "
-        "line",
-        file.string()));
+    throw InputError(
+        fmt::format("{}: expected a token of at least 8 letters, digits and signs, without blanks, "
+                    "in its first "
+                    "line",
+                    file.string()));
   return token;
 }
 
@@ -157,18 +158,17 @@ void serve(const Config& config, const ServeOptions& options, Progress& progress
                       }});
   };
   const auto post = [&](const char* path, Question question) {
-    routes.push_back({path, true, true, false,
-                      [&answers, question](std::string body, HttpRespond respond) {
-                        answers.ask(question, std::move(body), std::move(respond));
-                      }});
+    routes.push_back(
+        {path, true, true, false, [&answers, question](std::string body, HttpRespond respond) {
+           answers.ask(question, std::move(body), std::move(respond));
+         }});
   };
   post("/recommend", Question::recommend);
   post("/similar", Question::similar);
   post("/score", Question::score);
   post("/vectors", Question::vectors);
   post("/events", Question::events);
-  routes.push_back({"/reload", true, false, false,
-                    [&](const std::string&, HttpRespond respond) {
+  routes.push_back({"/reload", true, false, false, [&](const std::string&, HttpRespond respond) {
                       reloader.ask(std::move(respond));
                     }});
   get("/health", true, [&] {
@@ -193,7 +193,8 @@ void serve(const Config& config, const ServeOptions& options, Progress& progress
   });
 
   server.emplace(options.address, options.http, token, std::move(routes), metrics);
-  const ServiceSignals signals([&] { server->drain(); }, [&] { reloader.ask([](HttpResponse) {}); });
+  const ServiceSignals signals([&] { server->drain(); },
+                               [&] { reloader.ask([](HttpResponse) {}); });
   const bool is_v6 = options.address.host.find(':') != std::string::npos;
   ready(fmt::format("http://{}{}{}:{}", is_v6 ? "[" : "", options.address.host, is_v6 ? "]" : "",
                     server->port()));

@@ -19,8 +19,8 @@ struct ServeOptions {
   HttpAddress address;
   HttpLimits http;
   RequestLimits requests;
-  std::filesystem::path events;      ///< folder of the log; empty: no events are taken
-  std::filesystem::path token_file;  ///< empty: everybody may ask
+  std::filesystem::path events;         ///< folder of the log; empty: no events are taken
+  std::filesystem::path token_file;     ///< empty: everybody may ask
   std::int64_t max_events = 5'000'000;  ///< held at a time
 };
 
