@@ -217,7 +217,14 @@ void divide_new_rows(OrderedLog& log, const RawLog& raw, const graph::SplitOptio
   }
   left_out.add(kExactRepeat, RowFate::merged);
   if (split.method == graph::SplitMethod::global_time) {
-    graph::assign_parts(log.rows, split, log.parts, log.order);
+    const auto is_new = [&](Part part) { return part != Part::left_out; };
+    if (std::any_of(log.parts.begin(), log.parts.end(), is_new))
+      graph::assign_parts(log.rows, split, log.parts, log.order);
+    // A model learns from what is new, however little that is.
+    bool learns = false;
+    for (std::size_t row = 0; row < log.parts.size(); ++row)
+      learns = learns || (!as_before[row] && log.parts[row] == Part::train);
+    if (!learns) std::replace(log.parts.begin(), log.parts.end(), Part::validation, Part::train);
   } else {
     const DrawnParts drawn(log, raw, split);
     for (std::size_t row = 0; row < log.parts.size(); ++row) {
@@ -228,6 +235,25 @@ void divide_new_rows(OrderedLog& log, const RawLog& raw, const graph::SplitOptio
   for (std::size_t row = 0; row < log.parts.size(); ++row) {
     if (as_before[row] && log.parts[row] != Part::left_out) log.parts[row] = *as_before[row];
   }
+}
+
+/// The rows of each part, of which each may be empty.
+graph::SplitInteractions rows_by_part(const OrderedLog& log) {
+  graph::SplitInteractions split;
+  const auto parts = parts_of(split);
+  const Interactions& rows = log.rows;
+  for (std::size_t i = 0; i < log.parts.size(); ++i) {
+    if (log.parts[i] == Part::left_out) continue;
+    Interactions& part = *parts[static_cast<std::size_t>(log.parts[i])];
+    const std::size_t row = log.row_of(i);
+    part.user.push_back(rows.user[i]);
+    part.item.push_back(rows.item[i]);
+    part.weight.push_back(rows.weight[row]);
+    if (!rows.time_ms.empty()) part.time_ms.push_back(rows.time_ms[i]);
+    if (!rows.event.empty()) part.event.push_back(rows.event[row]);
+    if (!rows.session.empty()) part.session.push_back(rows.session[row]);
+  }
+  return split;
 }
 
 template <typename T>
@@ -304,18 +330,11 @@ void take_rows(const IngestOptions& options, const json& inputs, Dataset& datase
   thin_log(log, read.log, options, left_out);
   KnownThings known(dataset.split);
   divide_new_rows(log, read.log, split, known, left_out);
-  // A model learns from what is new, however little that is.
-  if (std::find(log.parts.begin(), log.parts.end(), Part::train) == log.parts.end())
-    std::replace(log.parts.begin(), log.parts.end(), Part::validation, Part::train);
   left_out.count_kept();
   for (std::size_t row = 0; row < log.rows.time_ms.size(); ++row)
     report.num_older_rows += static_cast<std::int64_t>(log.parts[row] != Part::left_out &&
                                                        log.rows.time_ms[row] < latest);
-  if (std::all_of(log.parts.begin(), log.parts.end(),
-                  [](Part part) { return part == Part::left_out; }))
-    return;
-  graph::SplitInteractions rows =
-      graph::divide_log(std::move(log.rows), std::move(log.order), log.parts);
+  graph::SplitInteractions rows = rows_by_part(log);
   check_parts(read.files, rows);
   report.new_train = rows.train.interactions.size();
   report.new_validation = rows.validation.size();

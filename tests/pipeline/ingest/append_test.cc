@@ -197,6 +197,29 @@ TEST_F(Append, TheSameThingStandsBesideItsOwn) {
   EXPECT_THAT(rows_of(grown, grown.split.validation), ElementsAre("u c 1 t3000"));
   EXPECT_THAT(rows_of(grown, grown.split.train.interactions),
               ElementsAre("u a 1 t1000", "u b 1 t2000", "u e 1 t5000"));
+  // Nothing else is new, and it stands in validation all the same.
+  const Dataset again =
+      add(options, write("c.csv", "user,item,time,weight\nu,c,3,7\n"), "x.data", "x.data");
+  EXPECT_THAT(rows_of(again, again.split.validation), ElementsAre("u c 1 t3000", "u c 7 t3000"));
+}
+
+// A shop that appends row by row: each goes somewhere, whatever part that is.
+TEST_F(Append, OneRowAtATime) {
+  const Lines rows = some_rows(312);
+  for (const auto method : {graph::SplitMethod::global_time, graph::SplitMethod::random_per_user}) {
+    const IngestOptions options = options_for(method);
+    start(options, write_rows("a.csv", rows, 0, 300), "x.data");
+    std::array<std::int64_t, 3> found{};
+    for (std::size_t row = 300; row < rows.size(); ++row) {
+      add(options, write_rows("one.csv", rows, row, row + 1), "x.data", "x.data");
+      found[0] += appended_.new_train;
+      found[1] += appended_.new_validation;
+      found[2] += appended_.new_test;
+    }
+    EXPECT_EQ(found[0] + found[1] + found[2], 12);
+    EXPECT_EQ(found[0] == 12, method == graph::SplitMethod::global_time);
+    EXPECT_EQ(found[2] > 0, method == graph::SplitMethod::random_per_user);
+  }
 }
 
 TEST_F(Append, ItemsAreFilledInAndNeverChanged) {
