@@ -162,7 +162,7 @@ json apply_delta(const fs::path& old, const fs::path& from, const Destination& d
   json manifest = delta.embeddings();
   json contents = json::array();
   for (const char* entity : kEntities) {
-    EntityRows& rows = entity == kEntities[0] ? before.items : before.users;
+    EntityRows& rows = entity == std::string_view(kEntities[0]) ? before.items : before.users;
     rows = applied(delta, entity, rows);
     const NamedVectors vectors{
         entity, rows.ids, rows.view(), before.type,
