@@ -319,8 +319,10 @@ void apply_setting(Config& config, std::string_view assignment) {
   mark_given(config, key, source.place);
 }
 
-void apply_tables(Config& config, const std::string& toml) {
-  const std::string place = "settings";
+namespace {
+
+/// Sets what a text of TOML says.
+void apply_text(Config& config, const std::string& toml, const std::string& place) {
   check_toml_depth(toml, place);
   try {
     apply_table(config, toml::parse(toml, place), "", {place, {}});
@@ -329,6 +331,10 @@ void apply_tables(Config& config, const std::string& toml) {
   }
   finish(config, place);
 }
+
+}  // namespace
+
+void apply_tables(Config& config, const std::string& toml) { apply_text(config, toml, "settings"); }
 
 void mark_given(Config& config, const std::string& key, const std::string& flag) {
   config.given[key] = {flag, true};
@@ -393,13 +399,7 @@ IngestOptions ingest_options(const Config& config) {
 
 Config config_of_log(const std::string& log_settings, const std::string& place) {
   Config config;
-  check_toml_depth(log_settings, place);
-  try {
-    apply_table(config, toml::parse(log_settings, place), "", {place, {}});
-  } catch (const toml::parse_error& error) {
-    throw InputError(fmt::format("{}: not valid TOML: {}", place, error.description()));
-  }
-  finish(config, place);
+  apply_text(config, log_settings, place);
   return config;
 }
 

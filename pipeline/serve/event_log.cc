@@ -18,6 +18,7 @@
 
 #include "graph/error.h"
 #include "pipeline/ingest/time_parse.h"
+#include "pipeline/tables/csv_cell.h"
 
 namespace penchant::pipeline {
 
@@ -42,18 +43,11 @@ std::optional<int> event_file_number(std::string_view name) {
   return number;
 }
 
+/// Readers may take blanks at the ends of a cell off, but for one in quotes.
 void append_cell(std::string& line, std::string_view cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string_view::npos &&
-      (cell.empty() || (cell.front() != ' ' && cell.back() != ' '))) {
-    line += cell;
-    return;
-  }
-  line += '"';
-  for (const char letter : cell) {
-    if (letter == '"') line += '"';
-    line += letter;
-  }
-  line += '"';
+  const bool ends_blank = !cell.empty() && (cell.front() == ' ' || cell.back() == ' ');
+  append_csv_cell(
+      cell, [&](std::string_view piece) { line += piece; }, ends_blank);
 }
 
 /// Takes the next record off `text`; nothing if its end is missing.
