@@ -209,7 +209,11 @@ fs::path real_folder(fs::path path) {
 }  // namespace
 
 ArtifactWriter::ArtifactWriter(const Destination& destination, std::string_view kind)
-    : target_(real_folder(destination.path)), kind_(kind), stamp_(destination.stamp) {
+    : target_(real_folder(destination.path)),
+      keep_as_(destination.keep_as),
+      kind_(kind),
+      stamp_(destination.stamp),
+      before_in_place_(destination.before_in_place) {
   if (state_of(target_, kind_) == State::foreign) refuse_foreign(target_, kind_);
   made_target_ = make_folder(target_);
   target_lock_ = lock_folder(target_, target_);
@@ -301,15 +305,21 @@ void ArtifactWriter::finish(json manifest, json hashes) {
   fs::remove(folder_ / kStampName, ignored);
   if (!stamp_.empty()) write_file_atomically(folder_ / kStampName, stamp_);
   write_manifest(folder_, std::move(manifest));
-  put_in_place();
+  if (!holds_) put_in_place();
+}
+
+void ArtifactWriter::put_in_place() {
+  if (before_in_place_) before_in_place_();
+  exchange();
   keep_ = true;
+  std::error_code ignored;
   fs::remove(target_ / kUnfinishedName, ignored);
   for (const std::string& name : files_below(target_)) {
     if (file_role(kind_, name) == FileRole::resume) fs::remove(target_ / name, ignored);
   }
 }
 
-void ArtifactWriter::put_in_place() {
+void ArtifactWriter::exchange() {
   if (folder_ == target_) return;
   std::error_code error;
   fs::permissions(folder_, fs::status(target_).permissions(), error);
@@ -317,16 +327,39 @@ void ArtifactWriter::put_in_place() {
   write_file_atomically(target_ / kUnfinishedName, marker_text(kind_));
   if (folder_.parent_path() == target_ ||
       renameat2(AT_FDCWD, folder_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+    if (!keep_as_.empty()) {
+      throw InputError(
+          fmt::format("{}: folders cannot be exchanged here, and what it replaces is to be kept as "
+                      "{}; expected a folder whose parent can be written to, on the same file "
+                      "system, that nobody stands in",
+                      target_.string(), keep_as_.string()));
+    }
     move_in_place();
     return;
   }
   graph::flush_folder(target_.parent_path());
   move_files(folder_, target_,
              [&](const std::string& name) { return file_role(kind_, name) == FileRole::none; });
+  if (!keep_as_.empty()) {
+    keep_replaced();
+    return;
+  }
   try {
     remove_files_of(folder_, kind_);
   } catch (const InputError&) {
     // Its marker lets the next writer try again.
+  }
+}
+
+/// What was replaced lies where the new one grew.
+void ArtifactWriter::keep_replaced() {
+  std::error_code error;
+  if (state_of(keep_as_, kind_) != State::absent) remove_files_of(keep_as_, kind_);
+  fs::rename(folder_, keep_as_, error);
+  if (error) throw failure(keep_as_, "cannot keep what was replaced", error.message());
+  fs::remove(keep_as_ / kUnfinishedName, error);
+  for (const std::string& name : files_below(keep_as_)) {
+    if (file_role(kind_, name) == FileRole::resume) fs::remove(keep_as_ / name, error);
   }
 }
 

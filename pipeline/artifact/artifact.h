@@ -10,6 +10,8 @@
 // (read_whole). Where there is nothing to lose, the new one grows in place. In both cases a file
 // "unfinished" in the folder says what is being written there, by which process.
 //
+// A replaced artefact is removed, or kept under another name (Destination::keep_as; versions.h).
+//
 // What is removed is what an artefact of this kind is made of, never more: files that somebody else
 // put into the folder stay, and move along.
 #pragma once
@@ -40,6 +42,8 @@ struct Destination {
 
   std::filesystem::path path;
   std::string stamp;
+  std::filesystem::path keep_as = {};  ///< where the artefact that it replaces goes; empty: nowhere
+  std::function<void()> before_in_place = {};  ///< called when it is complete, before it is in place
 };
 
 /// An artefact that somebody else writes at this moment.
@@ -68,19 +72,25 @@ class ArtifactWriter {
   /// last, removes what only a resumed training needs, and puts the artefact in place.
   void finish(nlohmann::json manifest, nlohmann::json hashes);
   void finish(nlohmann::json manifest);
+  /// finish() leaves it complete where it grew, until put_in_place(); without that it goes.
+  void hold() { holds_ = true; }
+  void put_in_place();
 
  private:
   void choose_folder();
   void lock_marker();
   bool resumable() const;
-  void put_in_place();
+  void exchange();
+  void keep_replaced();
   void move_in_place();
 
-  std::filesystem::path target_, folder_;
+  std::filesystem::path target_, folder_, keep_as_;
   std::string kind_, stamp_;
+  std::function<void()> before_in_place_;
   graph::Descriptor target_lock_, folder_lock_, marker_lock_;
   bool made_target_ = false;
   bool keep_ = false;
+  bool holds_ = false;
 };
 
 /// The folder in which a training of this model stopped that can be resumed: the model's own, or

@@ -20,20 +20,25 @@ void run_append(const AppendFlags& flags, const Invocation& invocation) {
     print(facts.dump(2) + "\n");
     return;
   }
+  print_text(appended_text(report) +
+             fmt::format("{:<28}{}\n", "data set", facts["out"].get<std::string>()));
+}
+
+}  // namespace
+
+std::string appended_text(const AppendReport& report) {
   std::string text = rows_table("log", report.rows);
   if (report.item_rows.read > 0 || !report.item_rows.rejected.empty())
     text += rows_table("item table", report.item_rows);
   for (const std::string& name : report.known_files)
     text += fmt::format("  {:<26}  {}\n", "taken in before", name);
-  text += fmt::format(
-      "{:<28}{:>12}  ({} new)\n{:<28}{:>12}  ({} new)\n{:<28}{:>12} / {} / {}\n{:<28}{}\n", "users",
-      report.num_users, report.num_new_users, "items", report.num_items, report.num_new_items,
-      "new in train / validation / test", report.new_train, report.new_validation, report.new_test,
-      "data set", facts["out"].get<std::string>());
-  print_text(text);
+  return text + fmt::format("{:<28}{:>12}  ({} new)\n{:<28}{:>12}  ({} new)\n"
+                            "{:<28}{:>12} / {} / {}\n",
+                            "users", report.num_users, report.num_new_users, "items",
+                            report.num_items, report.num_new_items,
+                            "new in train / validation / test", report.new_train,
+                            report.new_validation, report.new_test);
 }
-
-}  // namespace
 
 void add_append_verb(CLI::App& program, Invocation& invocation) {
   auto* verb = program.add_subcommand(

@@ -39,6 +39,7 @@ void add_common_options(CLI::App& verb, Invocation& invocation,
 
 void add_ingest_verb(CLI::App& program, Invocation& invocation);
 void add_append_verb(CLI::App& program, Invocation& invocation);
+void add_update_verb(CLI::App& program, Invocation& invocation);
 void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);
@@ -64,6 +65,8 @@ void print_text(const std::string& text);
 // Shared by the verbs.
 /// Adds --ranking: how users' lists or pairs are scored (chosen_ranking).
 void add_ranking_option(CLI::App& verb, std::string& text);
+/// What became of new rows, without where they were written.
+std::string appended_text(const AppendReport& report);
 void print_evaluation(const Evaluated& evaluated, bool as_json);
 void print_partition(const std::vector<PartitionReport>& reports, bool as_json);
 

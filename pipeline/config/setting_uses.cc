@@ -250,6 +250,7 @@ const std::vector<VerbSettings>& all_verbs() {
   static const std::vector<VerbSettings> verbs = {
       {"ingest", {"data.", "run.threads"}, {}},
       {"append", {"run.threads"}, {}},
+      {"update", {"run."}, {}},
       {"graph", {"graph.", "run.threads"}, {}},
       {"partition", {"graph.", "partition.", "run.threads"}, {}},
       {"train", {"graph.", "partition.", "model.", "filter.", "train.", "run."}, {}},

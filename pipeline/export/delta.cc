@@ -18,7 +18,7 @@
 #include "pipeline/artifact/version.h"
 #include "pipeline/export/delta_files.h"
 #include "pipeline/export/embedding_rows.h"
-#include "pipeline/export/movement.h"
+#include "pipeline/model/movement.h"
 
 namespace penchant::pipeline {
 

@@ -17,7 +17,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/export/embed.h"
-#include "pipeline/export/movement.h"
+#include "pipeline/model/movement.h"
 #include "pipeline/export/vector_files.h"
 #include "pipeline/model/model.h"
 

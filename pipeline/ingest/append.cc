@@ -21,6 +21,7 @@
 #include "graph/random.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/versions.h"
 #include "pipeline/data/sort_log.h"
 #include "pipeline/data/split_warnings.h"
 #include "pipeline/ingest/build_catalog.h"
@@ -372,10 +373,7 @@ IngestOptions event_log_options(IngestOptions options, const fs::path& folder) {
   return options;
 }
 
-AppendReport append(const IngestOptions& given, const fs::path& data, const Destination& out,
-                    Progress& progress) {
-  ArtifactWriter writer(out, kDataArtifact);
-  progress.begin("append");
+LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   auto [dataset, manifest] = read_whole(
       data, [&] { return std::pair(read_dataset(data), read_manifest(data, kDataArtifact)); });
@@ -383,7 +381,11 @@ AppendReport append(const IngestOptions& given, const fs::path& data, const Dest
   json& inputs = provenance.at("inputs");
   check_appendable(given);
   IngestOptions options = with_files(given, progress);
-  AppendReport report;
+  LaterRows later;
+  AppendReport& report = later.report;
+  EarlierData earlier = {dataset.hash, dataset.num_users(), dataset.num_items(), {}};
+  if (!dataset.split.train.interactions.time_ms.empty())
+    earlier.latest_time_ms = latest_time(dataset.split);
   report.known_files = leave_known_out(inputs, options.log.files, options.log.text);
   if (options.item_table) {
     for (std::string& name :
@@ -406,8 +408,6 @@ AppendReport append(const IngestOptions& given, const fs::path& data, const Dest
   check_ingest_options(options);
   settle_column_types(options, progress);
 
-  const std::int64_t num_users = dataset.num_users();
-  const std::int64_t num_items = dataset.num_items();
   ReadResult read;
   RawCatalog raw_catalog;
   read.log.users = std::move(dataset.users);
@@ -436,17 +436,28 @@ AppendReport append(const IngestOptions& given, const fs::path& data, const Dest
   close_accounts(report.files, {&report.rows, &report.item_rows});
   for (json& input : inputs_to_json(files, read)) inputs.push_back(std::move(input));
   provenance["resources"] = resources_since(start);
-  RowCounts rows = report.rows;
-  add_earlier(manifest.at("rows"), rows);
-  report.num_new_users = dataset.num_users() - num_users;
-  report.num_new_items = dataset.num_items() - num_items;
+  add_earlier_version(provenance, earlier);
+  provenance["version"] = version_of(provenance) + 1;
+  later.rows = report.rows;
+  add_earlier(manifest.at("rows"), later.rows);
+  report.num_new_users = dataset.num_users() - earlier.num_users;
+  report.num_new_items = dataset.num_items() - earlier.num_items;
   report.num_users = dataset.num_users();
   report.num_items = dataset.num_items();
-  const bool nothing =
-      files.empty() && fs::weakly_canonical(data) == fs::weakly_canonical(out.path);
-  if (!nothing)
-    write_dataset(writer, dataset, provenance.dump(), rows, report.files,
-                  manifest.at("files_read").dump());
+  later.nothing = files.empty();
+  later.provenance_json = provenance.dump();
+  later.files_json = manifest.at("files_read").dump();
+  later.dataset = std::move(dataset);
+  return later;
+}
+
+void write_later_rows(LaterRows& later, ArtifactWriter& writer) {
+  write_dataset(writer, later.dataset, later.provenance_json, later.rows, later.report.files,
+                later.files_json);
+}
+
+void tell_later_rows(const LaterRows& later, const fs::path& data, Progress& progress) {
+  const AppendReport& report = later.report;
   tell_rejections({&report.rows, &report.item_rows}, progress);
   if (report.num_older_rows > 0)
     progress.note(fmt::format("{} rows are from before the latest one of {}", report.num_older_rows,
@@ -455,7 +466,17 @@ AppendReport append(const IngestOptions& given, const fs::path& data, const Dest
       "{} of {} new rows kept; {} new users, {} new items; {} train, {} validation, {} test",
       report.rows.kept, report.rows.read, report.num_new_users, report.num_new_items,
       report.new_train, report.new_validation, report.new_test));
-  return report;
+}
+
+AppendReport append(const IngestOptions& options, const fs::path& data, const Destination& out,
+                    Progress& progress) {
+  ArtifactWriter writer(out, kDataArtifact);
+  progress.begin("append");
+  LaterRows later = read_later_rows(options, data, progress);
+  const bool in_place = fs::weakly_canonical(data) == fs::weakly_canonical(out.path);
+  if (!later.nothing || !in_place) write_later_rows(later, writer);
+  tell_later_rows(later, data, progress);
+  return std::move(later.report);
 }
 
 }  // namespace penchant::pipeline

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/progress.h"
+#include "pipeline/data/dataset.h"
 #include "pipeline/ingest/ingest.h"
 
 namespace penchant::pipeline {
@@ -29,6 +31,23 @@ std::string kept_settings(const std::filesystem::path& data);
 /// The options for reading the log of `penchant serve` (docs/serve.md) in `folder` into a data set
 /// that `options` were kept of: its columns and its times, and nothing that it does not hold.
 IngestOptions event_log_options(IngestOptions options, const std::filesystem::path& folder);
+
+/// Rows that were read into a data set, before it is written.
+struct LaterRows {
+  AppendReport report;
+  Dataset dataset;
+  std::string provenance_json;  ///< of the data set as it becomes
+  std::string files_json;       ///< accounts of the files that it had taken in before
+  RowCounts rows;               ///< of all its files
+  bool nothing = false;         ///< no file but those that it had taken in before
+};
+/// The first half of append(), below.
+LaterRows read_later_rows(const IngestOptions& options, const std::filesystem::path& data,
+                          Progress& progress);
+/// The second half: writes X.data, and sets the data set's hash.
+void write_later_rows(LaterRows& later, ArtifactWriter& writer);
+/// What happened, for people.
+void tell_later_rows(const LaterRows& later, const std::filesystem::path& data, Progress& progress);
 
 /// Reads `options.log` and the item table, if there is one, as the log of `data` was read, and writes
 /// `out`, which may be `data`, with their rows behind what `data` holds:

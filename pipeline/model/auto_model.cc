@@ -217,23 +217,30 @@ void write_distilled(const fs::path& file, ConstFloatView users, ConstFloatView 
   });
 }
 
+DistilledFile read_distilled(const fs::path& file, std::int64_t num_users, std::int64_t num_items,
+                             std::int64_t width) {
+  DistilledFile stored{models::read_safetensors(file), {}, {}};
+  stored.users = stored.file.find_finite(kUserVectors, num_users, width, file).view();
+  stored.items = stored.file.find_finite(kItemVectors, num_items, width, file).view();
+  return stored;
+}
+
 FinishedVectors auto_vectors(const fs::path& model_directory, const json& manifest,
                              const Dataset& dataset, const Graphs& graphs, Backend& backend,
                              KnownPart known) {
   const json& model = manifest.at("model");
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
   if (is_distilled(model)) {
-    const fs::path file = model_directory / kDistilledWeights;
-    const models::TensorFile weights = models::read_safetensors(file);
     FinishedVectors vectors;
     vectors.layout.embedding_dim = model.at("distillation").at("width").get<std::int64_t>();
-    const auto read = [&](const char* name, std::int64_t rows, FloatMatrix& to) {
-      to = backend.matrix<float>(rows, vectors.layout.embedding_dim);
-      backend.copy(weights.find_finite(name, rows, vectors.layout.embedding_dim, file).view(),
-                   to.view());
-    };
-    read(kUserVectors, dataset.num_users(), vectors.users);
-    read(kItemVectors, dataset.num_items(), vectors.items);
+    const DistilledFile stored =
+        read_distilled(model_directory / kDistilledWeights, dataset.num_users(),
+                       dataset.num_items(), vectors.layout.embedding_dim);
+    for (const auto& [from, to] : {std::pair(stored.users, &vectors.users),
+                                   std::pair(stored.items, &vectors.items)}) {
+      *to = backend.matrix<float>(from.rows, from.cols);
+      backend.copy(from, to->view());
+    }
     // Models of earlier versions had not learnt them.
     const bool new_items = model.at("distillation").value("new_items", false);
     finish_distilled_vectors(graphs.user_item, graphs.item, new_items, backend, vectors.users,

@@ -20,6 +20,7 @@
 #include "kernels/backend.h"
 #include "models/blended_scorer.h"
 #include "models/model_options.h"
+#include "models/safetensors.h"
 #include "models/scorer.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/graph_stage.h"
@@ -97,6 +98,13 @@ void write_distilled(const std::filesystem::path& file, kernels::ConstFloatView 
                      kernels::ConstFloatView items, kernels::Backend& backend);
 
 bool is_distilled(const nlohmann::json& model);
+/// What write_distilled wrote, in host memory: users [U x D] and items [I x D]. Throws InputError.
+struct DistilledFile {
+  models::TensorFile file;
+  kernels::ConstFloatView users, items;
+};
+DistilledFile read_distilled(const std::filesystem::path& file, std::int64_t num_users,
+                             std::int64_t num_items, std::int64_t width);
 
 /// The finished vectors of what train_auto wrote: the distilled ones if it has them, else by its
 /// weights and those of its first member. `known` is what a network knows of users.

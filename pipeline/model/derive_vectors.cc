@@ -9,11 +9,14 @@
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
+#include "kernels/transfer.h"
 #include "models/model_options.h"
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/artifact/versions.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
+#include "pipeline/model/movement.h"
 #include "pipeline/model/stored_vectors.h"
 #include "pipeline/model/vector_model.h"
 
@@ -44,12 +47,44 @@ FinishedVectors derive_vectors(const fs::path& model_directory, const json& mani
   return trained_vectors(model_directory, manifest, dataset, graphs, backend, known);
 }
 
+namespace {
+
+/// How far the rows of `now` moved that both have; null where the widths differ.
+json moved(const fs::path& before, std::int64_t num_before, std::span<const graph::NodeId> earlier,
+           kernels::ConstFloatView now, Backend& backend) {
+  kernels::Download<float> download;
+  const graph::MappedNpy<float> stored = map_vectors(before, num_before, now.cols);
+  return movement_json(how_far_rows_moved(
+      {stored.values().data(), num_before, now.cols, now.cols, kernels::Device::cpu},
+      download(now, backend), earlier));
+}
+
+void add_update(json& manifest, const Predecessor& before, const FinishedVectors& vectors,
+                Backend& backend) {
+  const fs::path file = before.model / kManifestName;
+  const json old = read_manifest(before.model, kModelArtifact);
+  take_values(file, [&] {
+    manifest["version"] = version_of(old) + 1;
+    manifest["update"] = {{"of", old.at("hash")}, {"of_data", old.at("data_hash")}};
+    if (VectorLayout::from_json(old.at("layout")).width() != vectors.layout.width()) return;
+    const fs::path folder = before.model / kVectorsFolder;
+    manifest["update"]["moved"] = {
+        {"users", moved(folder / "users.npy", before.num_users, before.users, vectors.users.view(),
+                        backend)},
+        {"items", moved(folder / "items.npy", before.num_items, before.items, vectors.items.view(),
+                        backend)}};
+  });
+}
+
+}  // namespace
+
 void finish_model(ArtifactWriter& writer, json manifest, const Dataset& dataset,
-                  const Graphs& graphs, Backend& backend) {
+                  const Graphs& graphs, Backend& backend, const Predecessor* before) {
   const FinishedVectors vectors =
       derive_vectors(writer.folder(), manifest, dataset, graphs, backend);
   store_vectors(writer.folder(), vectors, backend);
   manifest["layout"] = vectors.layout.to_json();
+  if (before != nullptr) add_update(manifest, *before, vectors, backend);
   writer.finish(std::move(manifest));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -27,8 +28,18 @@ FinishedVectors derive_vectors(const std::filesystem::path& model_directory,
                                const Graphs& graphs, kernels::Backend& backend,
                                KnownPart known = KnownPart::train_and_validation);
 
-/// Stores the vectors beside the weights that have been written and finishes the model.
+/// The finished model that another one was trained on from.
+struct Predecessor {
+  std::filesystem::path model;
+  std::span<const graph::NodeId> users, items;  ///< earlier rows of those of today, or kNoNode
+  std::int64_t num_users = 0, num_items = 0;    ///< of the predecessor
+};
+
+/// Stores the vectors beside the weights that have been written and finishes the model. With
+/// `before` the manifest says under "update" how far rows moved that both have, and "version" is one
+/// more than the predecessor's.
 void finish_model(ArtifactWriter& writer, nlohmann::json manifest, const Dataset& dataset,
-                  const Graphs& graphs, kernels::Backend& backend);
+                  const Graphs& graphs, kernels::Backend& backend,
+                  const Predecessor* before = nullptr);
 
 }  // namespace penchant::pipeline

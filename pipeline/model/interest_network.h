@@ -23,6 +23,7 @@ class InterestNetwork {
   InterestNetwork(const Dataset& dataset, const graph::ItemGraph& item_graph,
                   const models::ModelOptions& options, graph::Seed seed, kernels::Backend& backend);
   models::InterestModel& model() { return *model_; }
+  graph::CsrView adjacency() const { return adjacency_.view(); }  ///< of items and hubs
   /// What the model takes of the histories of its data set: event types and time gaps only where
   /// they differ.
   Histories histories(Histories all) const;

@@ -15,6 +15,20 @@ namespace penchant::pipeline {
 using graph::NodeId;
 using kernels::Backend;
 
+namespace {
+
+Vectors copy_of(const Vectors& vectors, Backend& backend) {
+  Vectors copy;
+  for (const auto& [from, to] : {std::pair(&vectors.users, &copy.users),
+                                 std::pair(&vectors.items, &copy.items)}) {
+    *to = backend.matrix<float>(from->rows(), from->cols());
+    backend.copy(from->view(), to->view());
+  }
+  return copy;
+}
+
+}  // namespace
+
 Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::int64_t width,
                       Backend& backend) {
   Vectors vectors;
@@ -56,12 +70,14 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
                                                const Dataset& dataset, const Graphs& graphs,
                                                std::vector<NodeId> users, std::int64_t most_epochs,
                                                const TrainOptions& options, Backend& backend,
-                                               Progress& progress) {
+                                               Progress& progress, const EarlierVectors* earlier) {
   const Mixture& mixture = *state.mixture;
   std::shared_ptr<models::GraphFilter> filter;
   if (mixture.filter_weight != 0.0)
     filter = std::make_shared<models::GraphFilter>(parts.filter, *state.filter, backend);
-  Vectors vectors = first_vectors(parts, state, options.model.embedding_dim, backend);
+  const bool goes_on = earlier != nullptr && state.learns;
+  Vectors vectors = goes_on ? copy_of(earlier->vectors, backend)
+                            : first_vectors(parts, state, options.model.embedding_dim, backend);
   if (!state.learns) return DistilledVectors{std::move(vectors), false};
   VectorViews trained;
   if (parts.trained != nullptr) {
@@ -77,6 +93,10 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
   DistillationOptions distillation;
   distillation.seed = options.seed;
   distillation.most_epochs = most_epochs;
+  if (goes_on) {
+    distillation.goes_on = earlier->epochs;
+    distillation.learning_rate *= earlier->learning_rate;
+  }
   if (parts.trained != nullptr && parts.trained->network)
     distillation.list_temperature = kNetworkListTemperature;
   std::optional<TaughtLists> taught =

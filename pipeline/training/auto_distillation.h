@@ -49,14 +49,23 @@ struct DistilledVectors {
 Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::int64_t width,
                       kernels::Backend& backend);
 
+/// What vectors go on from that had learnt an earlier mixture, by the rows of today.
+struct EarlierVectors {
+  Vectors vectors;
+  double epochs = 1.0;       ///< share of the usual ones
+  float learning_rate = 1.0F;  ///< likewise
+};
+
 /// Of the mixture in `state`, which is more than its vectors: its first_vectors, which learn its
 /// ranking if it says so, for these users, at most so many epochs where they are few. Nothing if
-/// interrupted. `graphs`: of what the parts were made of.
+/// interrupted. `graphs`: of what the parts were made of. `earlier`, if there is any, is where they
+/// start instead.
 std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
                                                const Dataset& dataset, const Graphs& graphs,
                                                std::vector<graph::NodeId> users,
                                                std::int64_t most_epochs,
                                                const TrainOptions& options,
-                                               kernels::Backend& backend, Progress& progress);
+                                               kernels::Backend& backend, Progress& progress,
+                                               const EarlierVectors* earlier = nullptr);
 
 }  // namespace penchant::pipeline

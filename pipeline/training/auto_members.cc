@@ -62,10 +62,20 @@ TrainReport AutoMembers::make(const TrainOptions& options, const Graphs& graphs,
                               const fs::path& folder, const std::optional<Refit>& refit) {
   if (!is_filter(options))
     return train_vectors(dataset_, graphs, options, "", folder, backend_, progress_, refit);
-  progress_.update(0, 0, "vectors of a ridge regression");
-  // How often a user had an item says more than whether.
-  const Graphs counted = weighed(graphs, graph::EdgeWeight::log_sum, dataset_, part);
-  return make_filter(dataset_, counted, part, options, folder, backend_, progress_);
+  return make_member_filter(dataset_, graphs, part, options, folder, backend_, progress_);
+}
+
+TrainReport make_member_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
+                               const TrainOptions& options, const fs::path& folder,
+                               kernels::Backend& backend, Progress& progress) {
+  progress.update(0, 0, "vectors of a ridge regression");
+  const Graphs counted = weighed(graphs, graph::EdgeWeight::log_sum, dataset, part);
+  return make_filter(dataset, counted, part, options, folder, backend, progress);
+}
+
+graph::Seed seed_of_network(graph::Seed first, std::int64_t number) {
+  return graph::Seed{static_cast<std::uint64_t>(first) +
+                     static_cast<std::uint64_t>(number) * kSeedStep};
 }
 
 bool AutoMembers::trained(const TrainReport& report) {
@@ -131,8 +141,7 @@ bool AutoMembers::add_networks(std::span<const ChosenMember> chosen, std::int64_
     TrainOptions options = planned_[network->number];
     options.validate_every = 0;
     options.resume = resume;
-    options.seed = graph::Seed{static_cast<std::uint64_t>(options.seed) +
-                               static_cast<std::uint64_t>(further) * kSeedStep};
+    options.seed = seed_of_network(options.seed, further);
     const TrainReport report =
         train_vectors(dataset_, merged, options, "", folder, backend_, progress_, refit);
     if (!trained(report)) return false;

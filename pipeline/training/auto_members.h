@@ -78,6 +78,14 @@ class AutoMembers {
   double network_seconds_ = 0.0;  ///< that the last training of a network took; 0: none ran
 };
 
+/// The seed of the network of this number, from 0: those of two runs do not meet.
+graph::Seed seed_of_network(graph::Seed first, std::int64_t number);
+/// A filter of repeats as weights, made of `graphs`, which are of `part`: how often a user had an item
+/// says more than whether.
+TrainReport make_member_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
+                               const TrainOptions& options, const std::filesystem::path& folder,
+                               kernels::Backend& backend, Progress& progress);
+
 /// The weighted sum of models that are open.
 FinishedVectors joined_models(std::span<const Model> models, std::span<const ChosenMember> members,
                               kernels::Backend& backend);

@@ -72,12 +72,17 @@ std::string describe(const AutoState& state, const std::string& metric) {
   return text;
 }
 
-AutoState read_auto_state(const fs::path& file, const json& course) {
-  const json stored = parse_json_line(graph::read_file(file));
-  AutoState state;
+namespace {
+
+json read_choice(const fs::path& file) {
+  json stored = parse_json_line(graph::read_file(file));
   if (!stored.is_object() || !stored.contains("course") || !stored["course"].is_object())
     throw InputError(fmt::format("{}: damaged", file.string()));
-  require_same_course(file, stored["course"], course);
+  return stored;
+}
+
+AutoState state_of_choice(const fs::path& file, const json& stored) {
+  AutoState state;
   take_values(file, [&] {
     state.course = stored["course"];
     stored.at("log").get_to(state.log);
@@ -100,6 +105,18 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
     read_if_there(stored, "tried", state.tried);
   });
   return state;
+}
+
+}  // namespace
+
+AutoState read_auto_state(const fs::path& file, const json& course) {
+  const json stored = read_choice(file);
+  require_same_course(file, stored["course"], course);
+  return state_of_choice(file, stored);
+}
+
+AutoState read_auto_state(const fs::path& file) {
+  return state_of_choice(file, read_choice(file));
 }
 
 void write_auto_state(const fs::path& folder, const AutoState& state) {

@@ -40,6 +40,8 @@ std::string describe(const AutoState& state, const std::string& metric);
 
 /// Throws InputError: damaged, or decided under another course.
 AutoState read_auto_state(const std::filesystem::path& file, const nlohmann::json& course);
+/// The same, whatever the course.
+AutoState read_auto_state(const std::filesystem::path& file);
 /// Writes choice.json and metrics.jsonl into the folder of a model.
 void write_auto_state(const std::filesystem::path& folder, const AutoState& state);
 

@@ -45,12 +45,13 @@ std::int64_t steps_of(std::int64_t num_users) {
   return (num_users + size - 1) / size;
 }
 
-/// Of `matrix` in host memory, times a factor that makes the rows' mean length 1.
-FloatMatrix of_length_one(const FloatMatrix& matrix, Backend& from, Backend& host) {
+/// Of `matrix` in host memory, times a factor that makes the rows' mean length 1, or 1.
+enum class Lengths { one, as_they_are };
+FloatMatrix starting_rows(const FloatMatrix& matrix, Lengths lengths, Backend& from, Backend& host) {
   kernels::Download<float> download;
   const ConstFloatView rows = download(matrix.view(), from);
   FloatMatrix copy = host.matrix<float>(rows.rows, rows.cols);
-  const double length = mean_row_length(rows);
+  const double length = lengths == Lengths::one ? mean_row_length(rows) : 1.0;
   host.axpby(length > 0.0 ? static_cast<float>(1.0 / length) : 1.0F, rows, 0.0F, copy.view());
   return copy;
 }
@@ -81,10 +82,11 @@ class Distillation {
         negatives_(negative_weights(graph, options.negative_power)) {}
 
   bool run(Vectors& vectors) {
-    FloatMatrix all_users = of_length_one(vectors.users, backend_, host_);
+    const Lengths lengths = options_.goes_on ? Lengths::as_they_are : Lengths::one;
+    FloatMatrix all_users = starting_rows(vectors.users, lengths, backend_, host_);
     user_.value = host_.matrix<float>(num_users(), all_users.cols());
     host_.gather_rows(all_users.view(), ids(taught_.users), user_.value.view());
-    item_.value = of_length_one(vectors.items, backend_, host_);
+    item_.value = starting_rows(vectors.items, lengths, backend_, host_);
     moves_all_ = moved_items(options_, num_users(), item_.value.rows()) == item_.value.rows();
     item_gradient_ = host_.matrix<float>(item_.value.rows(), item_.value.cols());
     for (Side* side : {&user_, &item_}) {
@@ -280,7 +282,11 @@ std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_
   const std::int64_t squared = std::max<std::int64_t>(1, num_users * num_users);
   const std::int64_t visits =
       std::min(options.most_epochs, options.epochs * kUsualUsers * kUsualUsers / squared);
-  return std::max({options.epochs, visits, (kFewestSteps + steps - 1) / steps});
+  const std::int64_t epochs =
+      std::max({options.epochs, visits, (kFewestSteps + steps - 1) / steps});
+  const double share = options.goes_on.value_or(1.0);
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(epochs))));
 }
 
 std::int64_t distillation_steps(const DistillationOptions& options, std::int64_t num_users) {

@@ -38,6 +38,8 @@ struct DistillationOptions {
   float temperature = kTaughtTemperature;
   float learning_rate = 0.01F;  ///< peak; Adam with cosine decay
   graph::Seed seed{42};
+  /// Vectors that have learnt before go on as long as they are, for this share of the epochs.
+  std::optional<double> goes_on = {};
 };
 
 struct Vectors {

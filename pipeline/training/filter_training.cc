@@ -32,7 +32,7 @@ namespace {
 void write_filter(ArtifactWriter& writer, const Dataset& dataset, const Graphs& learned,
                   KnownPart part, const TrainOptions& options, const FilterSearchResult& search,
                   std::chrono::steady_clock::time_point start, Backend& backend,
-                  TrainReport& report) {
+                  TrainReport& report, const Predecessor* before = nullptr) {
   const FilterGraph graph(learned.user_item.user_items.view(), search.best.rank, options.seed,
                           backend, models::scaling_of(search.best.kind));
   write_singular_vectors(writer.folder() / kModelWeights, graph, backend);
@@ -58,7 +58,7 @@ void write_filter(ArtifactWriter& writer, const Dataset& dataset, const Graphs& 
                 {"hash", hash_file(writer.folder() / kModelWeights)},
                 {"resources", resources_since(start)},
                 {"device", backend.description()}},
-               dataset, learned, backend);
+               dataset, learned, backend, before);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -106,18 +106,20 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
 
 TrainReport make_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
                         const TrainOptions& options, const Destination& destination,
-                        Backend& backend, Progress& progress) {
+                        Backend& backend, Progress& progress, const Predecessor* before,
+                        const std::string& config_toml) {
   const auto start = std::chrono::steady_clock::now();
   TrainOptions fixed = options;
   fixed.validate_every = 0;
   check_filter_choice(fixed);
   ArtifactWriter writer(destination, kModelArtifact);
   writer.clear();
+  if (!config_toml.empty()) write_file_atomically(writer.folder() / "config.toml", config_toml);
   TrainReport report;
   report.validation_metric = options.validation_metric;
   const FilterSearchResult search =
       search_filter(dataset, graphs, fixed, backend, progress, [] { return false; });
-  write_filter(writer, dataset, graphs, part, fixed, search, start, backend, report);
+  write_filter(writer, dataset, graphs, part, fixed, search, start, backend, report, before);
   return report;
 }
 

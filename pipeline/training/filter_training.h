@@ -5,6 +5,7 @@
 
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/model/derive_vectors.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
@@ -15,9 +16,11 @@ TrainReport train_filter(const Dataset& dataset, const Graphs& graphs, const Tra
                          const std::string& config_toml, const Destination& destination,
                          kernels::Backend& backend, Progress& progress);
 
-/// The filter that `options` say in full, of the part that the graphs are made of.
+/// The filter that `options` say in full, of the part that the graphs are made of. `before`: the
+/// model that it takes the place of (derive_vectors.h), or null.
 TrainReport make_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
                         const TrainOptions& options, const Destination& destination,
-                        kernels::Backend& backend, Progress& progress);
+                        kernels::Backend& backend, Progress& progress,
+                        const Predecessor* before = nullptr, const std::string& config_toml = "");
 
 }  // namespace penchant::pipeline

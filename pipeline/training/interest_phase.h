@@ -32,6 +32,9 @@ class InterestPhase final : public TrainingPhase {
   double average_auc() override;
   Calibration calibrate() override;
 
+ protected:
+  graph::CsrView adjacency() const override { return network_.adjacency(); }
+
  private:
   /// Of the network as it is, for the pairs of the validation part.
   std::vector<float> validation_logits();

@@ -39,8 +39,9 @@ using nlohmann::json;
 namespace {
 
 json course_of(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
-               const std::optional<Refit>& refit) {
+               const std::optional<Refit>& refit, const WarmStart* warm) {
   json course = training_course(dataset, graphs, options);
+  if (warm != nullptr) course["update_of"] = warm->hash;
   if (refit) {
     course["refit_of"] = {{"epochs", refit->epochs},
                           {"attempt", refit->attempt},
@@ -54,16 +55,17 @@ json course_of(const Dataset& dataset, const Graphs& graphs, const TrainOptions&
 class Trainer {
  public:
   Trainer(const Dataset& dataset, const Graphs& graphs, const std::optional<Refit>& refit,
-          const TrainOptions& options, const Destination& destination, Backend& backend,
-          Progress& progress)
+          const WarmStart* warm, const TrainOptions& options, const Destination& destination,
+          Backend& backend, Progress& progress)
       : dataset_(dataset),
         graphs_(graphs),
         refit_(refit),
+        warm_(warm),
         options_(options),
         destination_(destination),
         backend_(backend),
         progress_(progress),
-        course_(course_of(dataset, graphs, options, refit)) {
+        course_(course_of(dataset, graphs, options, refit, warm)) {
     validates_ = options.validate_every > 0 && !dataset.split.validation.empty();
     if (validates_) task_ = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
   }
@@ -149,7 +151,10 @@ class Trainer {
     } else {
       phase_ = std::make_unique<GraphPhase>(graphs.user_item, graphs.item, options_, backend_);
     }
-    if (!resumed_) return;
+    if (!resumed_) {
+      if (warm_ != nullptr) phase_->start_from(warm_->model / kModelWeights, warm_->rows);
+      return;
+    }
     const fs::path path = directory_ / kCheckpointName;
     if (position_.step > phase_->steps_per_epoch()) {
       throw InputError(fmt::format("{}: damaged: {} steps of an epoch are done, which has {}",
@@ -199,6 +204,7 @@ class Trainer {
     position_.best_attempt = refit_->attempt;
     position_.head_epoch = std::min(refit_->head_epoch, refit_->epochs);
     position_.calibration = refit_->calibration;
+    if (warm_ != nullptr) keep_terms();
   }
 
   TrainingLoop::Validate validation() {
@@ -217,6 +223,10 @@ class Trainer {
   /// What stands beside the vectors that selection kept.
   void choose_terms() {
     position_.vectors_value = position_.best_value;
+    if (warm_ != nullptr) {
+      keep_terms();
+      return;
+    }
     TermOptions terms;
     terms.popularity = options_.calibrate_popularity;
     terms.filter = options_.blend_filter;
@@ -238,6 +248,13 @@ class Trainer {
     position_.repeats = chosen.repeats;
   }
 
+  /// An update's few new rows are no reason to choose anew.
+  void keep_terms() {
+    position_.popularity_weight = warm_->popularity_weight;
+    position_.blend = warm_->blend;
+    position_.repeats = warm_->repeats;
+  }
+
   HeadEpoch chosen_head() const {
     const auto attempt = static_cast<std::size_t>(position_.best_attempt);
     return attempt < position_.heads.size() ? position_.heads[attempt] : HeadEpoch{};
@@ -251,7 +268,7 @@ class Trainer {
       phase_->read_weights(directory_ / best_head_name(position_.best_attempt));
       if (!options_.refit) phase_->write_weights(directory_ / kHeadWeights);
     }
-    position_.calibration = phase_->calibrate();
+    position_.calibration = warm_ != nullptr ? warm_->calibration : phase_->calibrate();
     if (has_head) phase_->read_weights(directory_ / kBestName);
   }
 
@@ -288,7 +305,10 @@ class Trainer {
         {"hash", hash_file(directory_ / kModelWeights)},
         {"resources", resources_since(start)},
         {"device", backend_.description()}};
-    finish_model(*writer_, std::move(manifest), dataset_, merged_ ? *merged_ : graphs_, backend_);
+    std::optional<Predecessor> before;
+    if (warm_ != nullptr) before = predecessor(*warm_);
+    finish_model(*writer_, std::move(manifest), dataset_, merged_ ? *merged_ : graphs_, backend_,
+                 before ? &*before : nullptr);
   }
 
   json head_to_json() const {
@@ -303,6 +323,7 @@ class Trainer {
   const Dataset& dataset_;
   const Graphs& graphs_;
   std::optional<Refit> refit_;
+  const WarmStart* warm_;  ///< null: from random numbers
   const TrainOptions& options_;
   Destination destination_;
   std::optional<ArtifactWriter> writer_;
@@ -322,14 +343,15 @@ class Trainer {
 std::optional<TrainReport> finished_training(const Dataset& dataset, const Graphs& graphs,
                                              const TrainOptions& options,
                                              const std::optional<Refit>& refit,
-                                             const fs::path& directory, Progress& progress) {
+                                             const WarmStart* warm, const fs::path& directory,
+                                             Progress& progress) {
   if (!options.resume || !resumable_training(directory).empty() ||
       !is_finished(directory, kModelArtifact))
     return std::nullopt;
   const fs::path file = directory / kManifestName;
   const json manifest = read_manifest(directory, kModelArtifact);
   require_same_course(file, manifest.value("course", json::object()),
-                      course_of(dataset, graphs, options, refit));
+                      course_of(dataset, graphs, options, refit, warm));
   TrainReport report;
   take_values(file, [&] {
     manifest.at("best_epoch").get_to(report.best_epoch);
@@ -360,11 +382,13 @@ Refit refit_of(const fs::path& model_directory) {
 
 TrainReport train_vectors(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                           const std::string& config_toml, const Destination& destination,
-                          Backend& backend, Progress& progress, const std::optional<Refit>& refit) {
+                          Backend& backend, Progress& progress, const std::optional<Refit>& refit,
+                          const WarmStart* warm) {
   if (auto finished =
-          finished_training(dataset, graphs, options, refit, destination.path, progress))
+          finished_training(dataset, graphs, options, refit, warm, destination.path, progress))
     return *finished;
-  return Trainer(dataset, graphs, refit, options, destination, backend, progress).run(config_toml);
+  return Trainer(dataset, graphs, refit, warm, options, destination, backend, progress)
+      .run(config_toml);
 }
 
 }  // namespace penchant::pipeline

@@ -10,6 +10,7 @@
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/model/calibration.h"
 #include "pipeline/training/train.h"
+#include "pipeline/training/warm_start.h"
 
 namespace penchant::pipeline {
 
@@ -24,10 +25,12 @@ struct Refit {
 Refit refit_of(const std::filesystem::path& model_directory);
 
 /// train() for the kinds of model that have vectors or a network to learn; options have been
-/// checked. With `refit` it learns from train + validation, which the graphs are made of then.
+/// checked. With `refit` it learns from train + validation, which the graphs are made of then. With
+/// `warm` it goes on from an earlier model, whose terms beside the vectors stay.
 TrainReport train_vectors(const Dataset& dataset, const Graphs& graphs, const TrainOptions& options,
                           const std::string& config_toml, const Destination& destination,
                           kernels::Backend& backend, Progress& progress,
-                          const std::optional<Refit>& refit = {});
+                          const std::optional<Refit>& refit = {},
+                          const WarmStart* warm = nullptr);
 
 }  // namespace penchant::pipeline

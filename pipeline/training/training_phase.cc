@@ -109,6 +109,54 @@ void TrainingPhase::read_weights(const fs::path& path) {
   });
 }
 
+void TrainingPhase::start_from(const fs::path& path, const NodeRows& known) {
+  const models::TensorFile file = models::read_safetensors(path);
+  std::vector<NodeId> dense;  // of each node its row in the file
+  const auto add = [&](const std::vector<NodeId>& rows, std::int64_t first) {
+    for (const NodeId row : rows)
+      dense.push_back(row == graph::kNoNode ? row : static_cast<NodeId>(first + row));
+  };
+  const std::int64_t users = has_users() ? known.num_users : 0;
+  if (has_users()) add(known.users, 0);
+  add(known.items, users);
+  add(known.hubs, users + known.num_items);
+  std::vector<NodeId> rows(dense.size());  // in the order of memory
+  for (std::size_t node = 0; node < dense.size(); ++node)
+    rows[places().empty() ? node : static_cast<std::size_t>(places()[node])] = dense[node];
+  const std::int64_t then = users + known.num_items + known.num_hubs;
+  visit_parameters([&](Parameter& parameter) {
+    // Such as time gaps, which all were equal then.
+    if (!has_tensor(file, parameter.name)) return;
+    if (!is_node_table(parameter) && !is_node_vector(parameter)) {
+      read_matrix(file, parameter.name, path, parameter, parameter.value);
+      return;
+    }
+    const bool is_table = is_node_table(parameter);
+    const std::int64_t width = is_table ? parameter.value.cols() : 1;
+    const models::LoadedTensor& stored =
+        file.find_finite(parameter.name, is_table ? then : 1, is_table ? width : then, path);
+    kernels::Download<float> download;
+    const kernels::ConstFloatView before = download(parameter.value.view(), backend_);
+    std::vector<float> now;
+    for (std::int64_t i = 0; i < before.rows; ++i)
+      now.insert(now.end(), before.row(i), before.row(i) + before.cols);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      if (rows[row] != graph::kNoNode)
+        std::copy_n(stored.view().data + rows[row] * width, width,
+                    now.data() + static_cast<std::int64_t>(row) * width);
+    }
+    if (is_table) {
+      fill_from_neighbours(
+          adjacency(), rows, ZeroRows::stay,
+          {now.data(), parameter.value.rows(), width, width, kernels::Device::cpu});
+    }
+    backend_.copy(kernels::ConstFloatView(now.data(), parameter.value.rows(),
+                                          parameter.value.cols(), parameter.value.cols(),
+                                          kernels::Device::cpu),
+                  parameter.value.view());
+  });
+}
+
 void TrainingPhase::write_state(const fs::path& path,
                                 const std::map<std::string, std::string>& metadata) {
   TensorList list(*this);

@@ -21,6 +21,7 @@
 #include "pipeline/model/calibration.h"
 #include "pipeline/training/sampler.h"
 #include "pipeline/training/train_options.h"
+#include "pipeline/training/warm_start.h"
 
 namespace penchant::pipeline {
 
@@ -56,6 +57,9 @@ class TrainingPhase {
   void write_average(const std::filesystem::path& path);
   /// What write_weights wrote.
   void read_weights(const std::filesystem::path& path);
+  /// What an earlier model's training wrote, of a data set that has grown since: rows of nodes that
+  /// it knew, and where others start (warm_start.h).
+  void start_from(const std::filesystem::path& path, const NodeRows& rows);
   /// Parameters, their moments and averages: everything that a step changes.
   void write_state(const std::filesystem::path& path,
                    const std::map<std::string, std::string>& metadata);
@@ -63,6 +67,10 @@ class TrainingPhase {
   void read_state(const models::TensorFile& file, const std::filesystem::path& path);
 
  protected:
+  /// Which nodes have a row, in dense order: users, if `users`; items; hubs.
+  virtual bool has_users() const { return false; }
+  /// [N x N] of the nodes in dense order of places().
+  virtual graph::CsrView adjacency() const = 0;
   /// places()[node] is where a node's row stands in memory; empty: at its dense id.
   virtual std::span<const graph::NodeId> places() const { return {}; }
 
@@ -93,6 +101,8 @@ class GraphPhase final : public TrainingPhase {
 
  protected:
   std::span<const graph::NodeId> places() const override { return new_id_; }
+  bool has_users() const override { return true; }
+  graph::CsrView adjacency() const override { return adjacency_.view(); }
 
  private:
   const TrainOptions& options_;

@@ -9,6 +9,7 @@
 #include "pipeline/artifact/library_versions.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/version.h"
+#include "pipeline/artifact/versions.h"
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/export/apply.h"
@@ -28,7 +29,7 @@ Loaded::Loaded(Config given, const fs::path& data, const fs::path& directory, Da
                KnownPart known)
     : config(std::move(given)),
       backend(kernels::make_backend(config.backend)),
-      dataset(read_dataset(data, use)),
+      dataset(read_dataset(data_of_model(data, directory), use)),
       model(Model::open(directory, dataset, *backend, known)) {}
 
 Ranking chosen_ranking(const std::string& text, const Config& config) {
@@ -56,8 +57,8 @@ json ingest_json(const IngestReport& report, const fs::path& out) {
           {"files", to_json(report.files)}};
 }
 
-AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
-                       Progress& progress) {
+IngestOptions append_options(const AppendFlags& flags,
+                             const std::shared_ptr<const Frames>& frames) {
   if (flags.log.empty() && flags.item_table.empty() && flags.events.empty()) {
     throw InputError(
         "append: nothing to append was given (--log FILE, --events DIR, --item-table FILE)");
@@ -75,7 +76,13 @@ AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Fra
   }
   options.strict = flags.strict;
   if (!flags.events.empty()) options = event_log_options(std::move(options), flags.events);
-  return append(options, flags.data, flags.out.empty() ? flags.data : flags.out, progress);
+  return options;
+}
+
+AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
+                       Progress& progress) {
+  return append(append_options(flags, frames), flags.data,
+                flags.out.empty() ? flags.data : flags.out, progress);
 }
 
 json append_json(const AppendReport& report, const AppendFlags& flags) {

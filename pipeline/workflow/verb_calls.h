@@ -38,7 +38,8 @@ struct Loaded {
   Dataset dataset;
   Model model;
 
-  /// `given`: the configuration as the verb's own options changed it.
+  /// `given`: the configuration as the verb's own options changed it. Where `data` has gone on, the
+  /// kept version that the model was trained on is read (artifact/versions.h).
   Loaded(Config given, const std::filesystem::path& data, const std::filesystem::path& directory,
          DatasetUse use, KnownPart known = KnownPart::train_and_validation);
 };
@@ -64,6 +65,8 @@ struct AppendFlags {
   std::vector<std::string> log, item_table;
   bool strict = false;
 };
+/// How they are read.
+IngestOptions append_options(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames);
 /// Reads later rows as those of the data set were read. `frames`: tables in memory, or null.
 AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
                        Progress& progress);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far vectors moved, by hand-made rows.
-#include "pipeline/export/movement.h"
+#include "pipeline/model/movement.h"
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pipeline/export/movement.h"
+#include "pipeline/model/movement.h"
 
 #include <algorithm>
 #include <cmath>
@@ -75,18 +75,21 @@ std::vector<NodeId> rows_before(const graph::Dictionary& before, const graph::Di
 }
 
 RowMovement how_far_rows_moved(const RowsById& before, const RowsById& now) {
-  const std::int64_t cols = now.vectors.cols;
-  if (before.vectors.cols != cols) {
-    throw InputError(fmt::format("vectors of {} numbers and of {}, expected as many",
-                                 before.vectors.cols, cols));
-  }
+  return how_far_rows_moved(before.vectors, now.vectors, rows_before(before.ids, now.ids));
+}
+
+RowMovement how_far_rows_moved(kernels::ConstFloatView before, kernels::ConstFloatView now,
+                               std::span<const NodeId> earlier) {
+  const std::int64_t cols = now.cols;
+  if (before.cols != cols)
+    throw InputError(
+        fmt::format("vectors of {} numbers and of {}, expected as many", before.cols, cols));
   struct Pair {
     NodeId before, now;
   };
   std::vector<Pair> pairs;
-  const std::vector<NodeId> found = rows_before(before.ids, now.ids);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (found[i] != graph::kNoNode) pairs.push_back({found[i], static_cast<NodeId>(i)});
+  for (std::size_t i = 0; i < earlier.size(); ++i) {
+    if (earlier[i] != graph::kNoNode) pairs.push_back({earlier[i], static_cast<NodeId>(i)});
   }
   std::vector<double> cosines(pairs.size()), distances(pairs.size()), shares(pairs.size());
   graph::parallel_for(
@@ -94,7 +97,7 @@ RowMovement how_far_rows_moved(const RowsById& before, const RowsById& now) {
         for (const std::int64_t i : share) {
           const Pair& pair = pairs[graph::at(i)];
           const RowDistance row =
-              row_distance(before.vectors.row(pair.before), now.vectors.row(pair.now), cols);
+              row_distance(before.row(pair.before), now.row(pair.now), cols);
           cosines[graph::at(i)] = row.cosine;
           distances[graph::at(i)] = row.distance;
           shares[graph::at(i)] = row.share;

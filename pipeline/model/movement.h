@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ std::vector<graph::NodeId> rows_before(const graph::Dictionary& before,
 /// Of all rows with an id that both have; 24 bytes a row. Throws InputError: vectors of different
 /// widths.
 RowMovement how_far_rows_moved(const RowsById& before, const RowsById& now);
+/// The same where row i of `now` was row earlier[i] of `before`, or is new (graph::kNoNode).
+RowMovement how_far_rows_moved(kernels::ConstFloatView before, kernels::ConstFloatView now,
+                               std::span<const graph::NodeId> earlier);
 
 /// {"rows", "cosine", "distance", "share"}, each of the last three with its quantiles.
 nlohmann::json movement_json(const RowMovement& movement);
