@@ -105,7 +105,23 @@ json settings(const Config& config, const std::vector<std::string>& prefixes) {
   return json::parse(settings_json(config, prefixes));
 }
 
+Dataset ingest_stage(const Config& config, RunReport& report, Progress& progress) {
+  const Stamp stamp(
+      config.data_out, kDataArtifact,
+      {{"settings", settings(config, {"data."})},
+       {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
+  stage("ingest", stamp, report, progress,
+        [&] { ingest(ingest_options(config), stamp.destination(), progress); });
+  return read_dataset(config.data_out);
+}
+
 }  // namespace
+
+Dataset ingested(const Config& config, Progress& progress) {
+  if (config.data_out.empty()) throw InputError("data.out is not set");
+  RunReport report;
+  return ingest_stage(config, report, progress);
+}
 
 RunReport run_all(Config config, Progress& progress) {
   if (config.data_out.empty()) throw InputError("run: data.out is not set");
@@ -113,13 +129,7 @@ RunReport run_all(Config config, Progress& progress) {
   RunReport report;
   const auto backend = kernels::make_backend(config.backend);
 
-  const Stamp ingested(
-      config.data_out, kDataArtifact,
-      {{"settings", settings(config, {"data."})},
-       {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
-  stage("ingest", ingested, report, progress,
-        [&] { ingest(ingest_options(config), ingested.destination(), progress); });
-  const Dataset dataset = read_dataset(config.data_out);
+  const Dataset dataset = ingest_stage(config, report, progress);
   // Before hours of training: what cannot be evaluated is found here.
   const EvaluateOptions evaluation = dataset.split.test.empty()
                                          ? config.evaluate

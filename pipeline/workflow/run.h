@@ -21,6 +21,10 @@ struct RunReport {
   bool interrupted = false;
 };
 
+/// The data set of `config`: read from data.out if that was made of the same files and settings, else
+/// ingested into it. Throws InputError.
+Dataset ingested(const Config& config, Progress& progress);
+
 /// Ingest, graph, partition, train, evaluate, embed as `config` says; a model of an earlier program
 /// that is what `config` asks for is upgraded. Writes evaluation.json into the model.
 RunReport run_all(Config config, Progress& progress);
