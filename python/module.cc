@@ -34,6 +34,7 @@
 #include "pipeline/tables/frames.h"
 #include "pipeline/tables/ranked_file.h"
 #include "pipeline/workflow/many_lists.h"
+#include "pipeline/workflow/update.h"
 #include "pipeline/workflow/verb_calls.h"
 #include "python/python_progress.h"
 
@@ -131,6 +132,14 @@ std::string append(const ConfigSources& sources, const pipeline::AppendFlags& fl
   return without_lock(std::move(sink), [&](Progress& progress) {
     config_for(sources, "append", progress);
     return append_json(append_by(flags, given.frames, progress), flags).dump();
+  });
+}
+
+std::string update(const ConfigSources& sources, const pipeline::UpdateFlags& flags,
+                   const GivenFrames& given, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_for(sources, "update", progress);
+    return updated_json(update_by(flags, config, given.frames, progress), flags).dump();
   });
 }
 
@@ -462,6 +471,12 @@ NB_MODULE(_core, module) {
             PENCHANT_FIELD(events) PENCHANT_FIELD(item_table) PENCHANT_FIELD(strict);
   }
   {
+    using Flags = pipeline::UpdateFlags;
+    nb::class_<Flags>(module, "UpdateFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(rows) PENCHANT_FIELD(model) PENCHANT_FIELD(budget)
+            PENCHANT_FIELD(keep);
+  }
+  {
     using Flags = pipeline::TrainFlags;
     nb::class_<Flags>(module, "TrainFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(budget)
@@ -527,6 +542,7 @@ NB_MODULE(_core, module) {
 
   const auto progress = nb::arg("progress").none() = nb::none();
   module.def("append", &append, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
+  module.def("update", &update, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("ingest", &ingest, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);

@@ -72,12 +72,46 @@ std::string describe(const FilterOptions& filter) {
   return text;
 }
 
-void write_singular_vectors(const fs::path& path, const FilterGraph& graph, Backend& backend) {
+namespace {
+
+/// Of each column 1, or -1 where it points away from the earlier one.
+std::vector<float> signs_of(kernels::ConstFloatView vectors, const EarlierAxes& before) {
+  const models::TensorFile file = models::read_safetensors(before.file);
+  std::vector<float> signs(graph::at(vectors.cols), 1.0F);
+  for (const models::LoadedTensor& tensor : file.tensors) {
+    if (tensor.name != kVectors || tensor.rows != before.num_items) continue;
+    for (std::int64_t j = 0; j < std::min(vectors.cols, tensor.cols); ++j) {
+      double product = 0.0;
+      for (std::size_t item = 0; item < before.items.size(); ++item) {
+        if (before.items[item] == graph::kNoNode) continue;
+        product += static_cast<double>(vectors(static_cast<std::int64_t>(item), j)) *
+                   static_cast<double>(tensor.view()(before.items[item], j));
+      }
+      if (product < 0.0) signs[graph::at(j)] = -1.0F;
+    }
+  }
+  return signs;
+}
+
+}  // namespace
+
+void write_singular_vectors(const fs::path& path, const FilterGraph& graph, Backend& backend,
+                            const EarlierAxes* before) {
   kernels::Download<float> download;
   const models::SingularVectors& singular = graph.singular();
   const auto rank = static_cast<std::int64_t>(singular.squared.size());
+  kernels::ConstFloatView vectors = download(singular.view(), backend);
+  std::vector<float> turned;
+  if (before != nullptr) {
+    const std::vector<float> signs = signs_of(vectors, *before);
+    for (std::int64_t item = 0; item < vectors.rows; ++item) {
+      for (std::int64_t j = 0; j < vectors.cols; ++j)
+        turned.push_back(signs[graph::at(j)] * vectors(item, j));
+    }
+    vectors = {turned.data(), vectors.rows, vectors.cols, vectors.cols, kernels::Device::cpu};
+  }
   const std::vector<models::NamedTensor> tensors = {
-      {kVectors, download(singular.view(), backend)},
+      {kVectors, vectors},
       {kSquared, {singular.squared.data(), 1, rank, rank, kernels::Device::cpu}}};
   write_file_atomically(path, [&](std::ostream& out) {
     models::write_safetensors(out, tensors, {{"format", "penchant weights"}});

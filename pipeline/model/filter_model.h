@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <memory>
 #include <string>
 
@@ -20,8 +21,15 @@ nlohmann::json filter_to_json(const models::FilterOptions& filter);
 models::FilterOptions filter_from_json(const nlohmann::json& stored);
 /// The options that the kind uses, for people.
 std::string describe(const models::FilterOptions& filter);
+/// Singular vectors of an earlier filter: those of today get the signs that these have, so that vectors
+/// stay comparable. Scores do not depend on signs.
+struct EarlierAxes {
+  std::filesystem::path file;
+  std::int64_t num_items = 0;
+  std::span<const graph::NodeId> items;  ///< earlier rows of the items of today, or kNoNode
+};
 void write_singular_vectors(const std::filesystem::path& path, const models::FilterGraph& graph,
-                            kernels::Backend& backend);
+                            kernels::Backend& backend, const EarlierAxes* before = nullptr);
 /// For look-ups on the CPU they are mapped, unhashed.
 models::SingularVectors read_singular_vectors(const std::filesystem::path& path,
                                               std::int64_t num_items, kernels::Backend& backend,

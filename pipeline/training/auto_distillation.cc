@@ -93,10 +93,7 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
   DistillationOptions distillation;
   distillation.seed = options.seed;
   distillation.most_epochs = most_epochs;
-  if (goes_on) {
-    distillation.goes_on = earlier->epochs;
-    distillation.learning_rate *= earlier->learning_rate;
-  }
+  if (goes_on) distillation.goes_on = &earlier->how;
   if (parts.trained != nullptr && parts.trained->network)
     distillation.list_temperature = kNetworkListTemperature;
   std::optional<TaughtLists> taught =

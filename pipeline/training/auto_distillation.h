@@ -52,8 +52,7 @@ Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::in
 /// What vectors go on from that had learnt an earlier mixture, by the rows of today.
 struct EarlierVectors {
   Vectors vectors;
-  double epochs = 1.0;       ///< share of the usual ones
-  float learning_rate = 1.0F;  ///< likewise
+  GoesOn how;
 };
 
 /// Of the mixture in `state`, which is more than its vectors: its first_vectors, which learn its

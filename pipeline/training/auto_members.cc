@@ -67,10 +67,11 @@ TrainReport AutoMembers::make(const TrainOptions& options, const Graphs& graphs,
 
 TrainReport make_member_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
                                const TrainOptions& options, const fs::path& folder,
-                               kernels::Backend& backend, Progress& progress) {
+                               kernels::Backend& backend, Progress& progress,
+                               const Predecessor* before) {
   progress.update(0, 0, "vectors of a ridge regression");
   const Graphs counted = weighed(graphs, graph::EdgeWeight::log_sum, dataset, part);
-  return make_filter(dataset, counted, part, options, folder, backend, progress);
+  return make_filter(dataset, counted, part, options, folder, backend, progress, before);
 }
 
 graph::Seed seed_of_network(graph::Seed first, std::int64_t number) {

@@ -84,7 +84,8 @@ graph::Seed seed_of_network(graph::Seed first, std::int64_t number);
 /// says more than whether.
 TrainReport make_member_filter(const Dataset& dataset, const Graphs& graphs, KnownPart part,
                                const TrainOptions& options, const std::filesystem::path& folder,
-                               kernels::Backend& backend, Progress& progress);
+                               kernels::Backend& backend, Progress& progress,
+                               const Predecessor* before = nullptr);
 
 /// The weighted sum of models that are open.
 FinishedVectors joined_models(std::span<const Model> models, std::span<const ChosenMember> members,

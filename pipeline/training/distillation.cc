@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 #include <numbers>
 #include <numeric>
@@ -82,7 +83,7 @@ class Distillation {
         negatives_(negative_weights(graph, options.negative_power)) {}
 
   bool run(Vectors& vectors) {
-    const Lengths lengths = options_.goes_on ? Lengths::as_they_are : Lengths::one;
+    const Lengths lengths = options_.goes_on != nullptr ? Lengths::as_they_are : Lengths::one;
     FloatMatrix all_users = starting_rows(vectors.users, lengths, backend_, host_);
     user_.value = host_.matrix<float>(num_users(), all_users.cols());
     host_.gather_rows(all_users.view(), ids(taught_.users), user_.value.view());
@@ -176,6 +177,30 @@ class Distillation {
     adam.beta2 = kSecondMoment;
     adam.epsilon = 1e-10F;
     adam.step = step;
+    move_items(adam, touched);
+    // A user's row moves once an epoch.
+    adam.step = epoch + 1;
+    move_rows(adam, rows, d_users, user_);
+    return std::accumulate(losses.data, losses.data + size, 0.0);
+  }
+
+  /// All items, or those that have a gradient; known ones of vectors that go on by less.
+  void move_items(kernels::AdamOptions adam, const std::vector<NodeId>& touched) {
+    const GoesOn* const goes_on = options_.goes_on;
+    const std::int64_t width = item_.value.cols();
+    std::vector<NodeId> new_items;
+    FloatView before;
+    if (goes_on != nullptr && goes_on->known_items_rate != 1.0F) {
+      adam.learning_rate *= goes_on->known_items_rate;
+      if (moves_all_) {
+        new_items = goes_on->new_items;
+      } else {
+        std::set_intersection(touched.begin(), touched.end(), goes_on->new_items.begin(),
+                              goes_on->new_items.end(), std::back_inserter(new_items));
+      }
+      before = new_before_.view(host_, static_cast<std::int64_t>(new_items.size()), width);
+      host_.gather_rows(item_.value.view(), ids(new_items), before);
+    }
     if (moves_all_) {
       host_.adam_step(adam, item_gradient_.view(), item_.value.view(), item_.first.view(),
                       item_.second.view());
@@ -185,10 +210,13 @@ class Distillation {
       host_.gather_rows(item_gradient_.view(), ids(touched), d_items);
       move_rows(adam, touched, d_items, item_);
     }
-    // A user's row moves once an epoch.
-    adam.step = epoch + 1;
-    move_rows(adam, rows, d_users, user_);
-    return std::accumulate(losses.data, losses.data + size, 0.0);
+    // A step of Adam is linear in its rate: new items go as far as they would at the whole one.
+    for (std::size_t i = 0; i < new_items.size(); ++i) {
+      const float* const from = before.row(static_cast<std::int64_t>(i));
+      float* const to = item_.value.view().row(new_items[i]);
+      for (std::int64_t j = 0; j < width; ++j)
+        to[j] = from[j] + (to[j] - from[j]) / goes_on->known_items_rate;
+    }
   }
 
   /// Items of the rows' lists and the negatives: distinct, ascending. The others have no gradient.
@@ -269,7 +297,7 @@ class Distillation {
   Side user_, item_;  ///< of the taught users and of all items
   FloatMatrix item_gradient_;
   bool moves_all_ = true;  ///< items, in each step; else those that have a gradient
-  models::Workspace batch_users_, batch_gradient_, batch_shares_, touched_gradient_, moved_[3];
+  models::Workspace batch_users_, batch_gradient_, batch_shares_, touched_gradient_, new_before_, moved_[3];
   std::vector<char> is_touched_;  ///< [I]; 0 between steps
   models::MatrixWorkspace<NodeId> batch_lists_;
   models::DeviceArray<float> losses_;
@@ -284,7 +312,7 @@ std::int64_t distillation_epochs(const DistillationOptions& options, std::int64_
       std::min(options.most_epochs, options.epochs * kUsualUsers * kUsualUsers / squared);
   const std::int64_t epochs =
       std::max({options.epochs, visits, (kFewestSteps + steps - 1) / steps});
-  const double share = options.goes_on.value_or(1.0);
+  const double share = options.goes_on != nullptr ? options.goes_on->epochs : 1.0;
   return std::max<std::int64_t>(
       1, static_cast<std::int64_t>(std::ceil(share * static_cast<double>(epochs))));
 }

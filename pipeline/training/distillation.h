@@ -26,6 +26,14 @@ namespace penchant::pipeline {
 /// (kUsualUsers / users)^2 times as often.
 inline constexpr std::int64_t kUsualUsers = 16'384;
 
+/// How vectors go on that have learnt before.
+struct GoesOn {
+  double epochs = 1.0;            ///< share of the usual ones
+  float known_items_rate = 1.0F;  ///< of the learning rate: an index of these still serves, and
+                                  ///< users move instead. Above 0.
+  std::vector<graph::NodeId> new_items;  ///< others; ascending
+};
+
 struct DistillationOptions {
   std::int64_t epochs = 20;            ///< over all users; more where there are few of them
   std::int64_t most_epochs = 320;      ///< of these
@@ -38,8 +46,8 @@ struct DistillationOptions {
   float temperature = kTaughtTemperature;
   float learning_rate = 0.01F;  ///< peak; Adam with cosine decay
   graph::Seed seed{42};
-  /// Vectors that have learnt before go on as long as they are, for this share of the epochs.
-  std::optional<double> goes_on = {};
+  /// Vectors that have learnt before go on as long as they are.
+  const GoesOn* goes_on = nullptr;
 };
 
 struct Vectors {

@@ -35,7 +35,10 @@ void write_filter(ArtifactWriter& writer, const Dataset& dataset, const Graphs& 
                   TrainReport& report, const Predecessor* before = nullptr) {
   const FilterGraph graph(learned.user_item.user_items.view(), search.best.rank, options.seed,
                           backend, models::scaling_of(search.best.kind));
-  write_singular_vectors(writer.folder() / kModelWeights, graph, backend);
+  std::optional<EarlierAxes> axes;
+  if (before != nullptr)
+    axes = {before->model / kModelWeights, before->num_items, before->items};
+  write_singular_vectors(writer.folder() / kModelWeights, graph, backend, axes ? &*axes : nullptr);
   report.chosen = describe(search.best);
   if (report.validated) {
     report.chosen += fmt::format("; {} {:.4f} on validation, best of {}", options.validation_metric,

@@ -50,9 +50,10 @@ namespace {
 
 /// Of the rate that the model was trained with first, at the peak.
 constexpr float kUpdateRate = 0.5F;
-/// Of the epochs and of the rate of vectors that learn a mixture.
-constexpr double kListEpochs = 0.25;
-constexpr float kListRate = 0.5F;
+/// Of the epochs of vectors that learn a mixture, and of the rate of the items that are known: users
+/// follow at the whole one (docs/decisions/0045-updates.md).
+constexpr double kListEpochs = 0.5;
+constexpr float kKnownItemsRate = 0.005F;
 /// Fewer users with rows of the new validation part do not say how long to train: then it is
 /// kBlindEpochs.
 constexpr std::size_t kFewestJudges = 50;
@@ -239,6 +240,11 @@ class MixtureUpdate {
   const fs::path& folder() const { return writer_.folder(); }
   const Graphs& graphs() const { return updating_.graphs(); }
 
+  Predecessor predecessor_of(const fs::path& model) const {
+    const NodeRows& rows = updating_.rows();
+    return {model, rows.users, rows.items, rows.num_users, rows.num_items};
+  }
+
   /// How members are trained, by the plan of the earlier model.
   std::vector<TrainOptions> planned() const {
     AutoPlan plan;
@@ -267,8 +273,9 @@ class MixtureUpdate {
       TrainReport report;
       if (member.kind == models::ModelKind::graph_filter) {
         options.validate_every = 0;
+        const Predecessor earlier = predecessor_of(before_ / member.folder);
         report = make_member_filter(dataset_, graphs(), KnownPart::train_and_validation, options, to,
-                                    backend_, progress_);
+                                    backend_, progress_, &earlier);
       } else if (member.kind == models::ModelKind::interest) {
         options.seed = seed_of_network(options.seed, networks++);
         report = updating_.train(before_ / member.folder, options, to, "", network_epochs);
@@ -288,7 +295,9 @@ class MixtureUpdate {
     filter_ = std::make_shared<models::FilterGraph>(
         graphs().user_item.user_items.view(), state_.filter->rank, options_.train.seed, backend_,
         models::scaling_of(state_.filter->kind));
-    write_singular_vectors(folder() / kModelWeights, *filter_, backend_);
+    const EarlierAxes before = {before_ / kModelWeights, updating_.rows().num_items,
+                                updating_.rows().items};
+    write_singular_vectors(folder() / kModelWeights, *filter_, backend_, &before);
   }
 
   bool distil() {
@@ -311,8 +320,12 @@ class MixtureUpdate {
     const NodeRows& rows = updating_.rows();
     const DistilledFile old =
         read_distilled(before_ / kDistilledWeights, rows.num_users, rows.num_items, width);
-    const EarlierVectors earlier = {earlier_vectors(old.users, old.items, rows, graphs(), backend_),
-                                    kListEpochs, kListRate};
+    EarlierVectors earlier = {earlier_vectors(old.users, old.items, rows, graphs(), backend_),
+                              {kListEpochs, kKnownItemsRate, {}}};
+    for (std::size_t item = 0; item < rows.items.size(); ++item) {
+      if (rows.items[item] == graph::kNoNode)
+        earlier.how.new_items.push_back(static_cast<NodeId>(item));
+    }
     std::optional<DistilledVectors> distilled = distil_mixture(
         {trained ? &*trained : nullptr, filter_, KnownPart::train_and_validation}, state_, dataset_,
         graphs(), distilled_users({}, dataset_.num_users(), dataset_, options_.train.seed),
@@ -361,8 +374,7 @@ class MixtureUpdate {
       if (old_.contains(key)) manifest[key] = old_.at(key);
     }
     report_.chosen = old_.value("chosen", "");
-    const NodeRows& rows = updating_.rows();
-    const Predecessor before = {before_, rows.users, rows.items, rows.num_users, rows.num_items};
+    const Predecessor before = predecessor_of(before_);
     finish_model(writer_, std::move(manifest), dataset_, graphs(), backend_, &before);
   }
 

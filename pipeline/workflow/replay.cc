@@ -207,17 +207,17 @@ class Replay {
     const auto share = static_cast<std::size_t>(kFirstShare * static_cast<double>(times.size()));
     const std::int64_t first =
         boundary_at(options_.from_ms.value_or(times[std::min(share, times.size() - 1)]), options_);
-    std::vector<std::int64_t> boundaries = {first};
-    while (boundaries.back() <= times.back() &&
-           (options_.most_periods == 0 ||
-            static_cast<std::int64_t>(boundaries.size()) <= options_.most_periods))
-      boundaries.push_back(next_boundary(boundaries.back(), options_));
-    if (boundaries.size() < 2 || first <= times.front()) {
+    if (first <= times.front() || first > times.back()) {
       throw InputError(fmt::format(
           "replay: rows are of {} to {}, and the first period begins on {}; expected rows before "
           "and after it",
           date_text(times.front()), date_text(times.back()), date_text(first)));
     }
+    std::vector<std::int64_t> boundaries = {first};
+    while (boundaries.back() <= times.back() &&
+           (options_.most_periods == 0 ||
+            static_cast<std::int64_t>(boundaries.size()) <= options_.most_periods))
+      boundaries.push_back(next_boundary(boundaries.back(), options_));
     return boundaries;
   }
 

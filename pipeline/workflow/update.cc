@@ -46,7 +46,9 @@ class Update {
   Updated run() {
     if (flags_.keep < 0)
       throw InputError(fmt::format("--keep is {}, expected 0 or more versions", flags_.keep));
-    if (!flags_.rows.out.empty()) throw InputError("update: the data set is replaced, not written elsewhere");
+    if (!flags_.rows.out.empty())
+      throw InputError("update: the data set is replaced, expected no other place for it");
+    if (!flags_.budget.empty()) budget_ = parse_budget(flags_.budget, "--budget");
     GrownData grown = has_rows(flags_.rows) ? take_rows() : read_grown();
     updated_.data_version = version_of(grown.provenance);
     updated_.model_version = version_of(old_model_);
@@ -106,7 +108,7 @@ class Update {
     UpdateOptions options;
     options.train = trained.train;
     options.graph = trained.graph;
-    if (!flags_.budget.empty()) options.budget = parse_budget(flags_.budget, "--budget");
+    options.budget = budget_;
     const auto backend = kernels::make_backend(config_.backend);
     updated_.device = backend->description();
     Destination destination(model_);
@@ -134,6 +136,7 @@ class Update {
   Progress& progress_;
   fs::path data_, model_;
   json old_model_;
+  std::optional<Budget> budget_;
   std::optional<ArtifactWriter> data_writer_;
   bool is_new_ = false;  ///< the writer holds a data set that is complete
   Updated updated_;

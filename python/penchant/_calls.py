@@ -110,6 +110,33 @@ def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item
     return Dataset(report["out"], report=report)
 
 
+def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path] = None, item_table: Table = None,
+           budget: Union[int, str, None] = None, keep: int = 1, strict: bool = False, device: Text = None,
+           threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Model:
+    """Adds rows that came later to a data set as penchant.append does, trains its model on from where it was, and opens that.
+
+    Both are replaced together; the last `keep` versions of each stay beside them as X.data.v1, X.model.v1 and so on. Without
+    rows the model is brought up to a data set that has grown already. What was chosen when the model was trained stays; how
+    long it trains on the new rows' validation part says, within `budget` (seconds, or such as "5m"). The model's `training`
+    says what happened: rows, data_version, model_version, trained, seconds, and moved, how far vectors of known users and
+    items moved (quantiles of cosine, distance and share of their length).
+
+    >>> shop = penchant.ingest(tmp / "tiny.csv", tmp / "living.data", progress=False)  # doctest: +SKIP
+    >>> model = penchant.train(shop, tmp / "living.model", budget="30s", progress=False)  # doctest: +SKIP
+    >>> model.update("june.csv").training["moved"]["items"]["cosine"]["median"]  # doctest: +SKIP
+    0.98
+    """
+    from ._objects import Model
+
+    given = Given()
+    rows = _fill(_core.AppendFlags(), data=os.fspath(data), log=given.take("log", log), events=_path(events),
+                 item_table=given.take("item_table", item_table), strict=strict)
+    flags = _fill(_core.UpdateFlags(), rows=rows, model=os.fspath(model), budget=None if budget is None else str(budget), keep=keep)
+    with shown(progress) as sink:
+        done = json.loads(_core.update(sources(settings, None, device, threads), flags, given.frames, sink))
+    return Model(os.fspath(model), data=data, device=device, threads=threads, training=done)
+
+
 def train(data: Path, out: Optional[Path] = None, *, budget: Union[int, str, None] = None, seed: Optional[int] = None,
           resume: bool = False, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
           progress: Any = True, **settings: Any) -> Model:

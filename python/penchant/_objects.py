@@ -176,6 +176,10 @@ class Model(_Artefact):
         """As penchant.embed."""
         return _calls.embed(self.data, self, out, **self._with_device(options))
 
+    def update(self, log=None, **options):
+        """As penchant.update, of this model and its data set. Returns the updated model, by the same path."""
+        return _calls.update(self.data, self, log, **self._with_device(options))
+
     def delta(self, since, out, moved=0, **options):
         """As penchant.delta: what is new, moved or gone since the embeddings `since`. Returns a Delta."""
         return _calls.delta(self.data, self, since, out, moved, **self._with_device(options))

@@ -228,6 +228,29 @@ TEST_F(Distil, OtherUsersKeepTheirDirection) {
   EXPECT_LT(cosine(1), 0.999);
 }
 
+TEST_F(Distil, WhoGoesOnMovesUsersAndNewItemsRatherThanKnownOnes) {
+  Vectors vectors = start(backend());
+  const GoesOn how = {0.5, 0.01F, {2, 3}};
+  DistillationOptions options;
+  options.goes_on = &how;
+  const Vectors before = start(backend());
+  ASSERT_TRUE(distil(*teacher(backend()), false, all_users(), options, backend(),
+                     silent_progress(), vectors));
+  const auto moved = [&](NodeId item) {
+    double squared = 0.0;
+    for (std::int64_t j = 0; j < kWidth; ++j)
+      squared += std::pow(vectors.items.view()(item, j) - before.items.view()(item, j), 2);
+    return std::sqrt(squared);
+  };
+  double known = 0.0;
+  for (const NodeId item : {0, 1, 4, 5}) known += moved(item) / 4.0;
+  const double of_new = (moved(2) + moved(3)) / 2.0;
+  EXPECT_GT(known, 0.0);
+  EXPECT_LT(5.0 * known, of_new) << "a hundredth of the rate";
+  EXPECT_GT(agreement(vectors), agreement(before) + 0.1) << "users follow";
+  EXPECT_LT(2 * distillation_epochs(options, 100), distillation_epochs({}, 100) + 2);
+}
+
 TEST_F(Distil, AnInterruptedOneLeavesTheVectorsAsTheyWere) {
   Vectors vectors = start(backend());
   const std::vector<float> before = numbers(vectors);
