@@ -12,7 +12,6 @@
 
 #include "pipeline/config/config.h"
 #include "pipeline/ingest/append.h"
-#include "pipeline/tables/frames.h"
 #include "pipeline/training/train.h"
 #include "pipeline/workflow/verb_calls.h"
 

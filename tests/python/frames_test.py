@@ -128,6 +128,24 @@ class Frames(shop.Case):
         with self.assertRaisesRegex(penchant.InputError, "no column 'when'"):
             first.append(log.drop(columns="when"), progress=False)
 
+    def test_a_model_follows(self):
+        log = events()
+        log = log.sort_values("when")
+        living = penchant.ingest(log[:4500], shop.FOLDER / "living.data", progress=False, **COLUMNS,
+                                 **{"data.split.method": "global_time", "data.split.test_fraction": 0})
+        model = penchant.train(living, shop.FOLDER / "living.model", progress=False,
+                               **{"model.kind": "lightgcn", "model.embedding_dim": 8, "train.epochs": 3})
+        before = model.item_vectors.copy()
+        updated = model.update(log[4000:], progress=False)
+        self.assertTrue(updated.training["trained"])
+        self.assertEqual((2, 2), (updated.training["data_version"], updated.training["model_version"]))
+        self.assertEqual(len(log) - 4500, updated.training["rows"]["rows"]["kept"])
+        self.assertEqual(updated.item_vectors.shape[0], penchant.Dataset(living.path).num_items)
+        self.assertGreater(updated.training["moved"]["items"]["cosine"]["median"], .8)
+        old = penchant.Model(shop.FOLDER / "living.model.v1", data=living.path)
+        np.testing.assert_array_equal(before, old.item_vectors)
+        self.assertFalse(penchant.update(living, updated, progress=False).training["trained"])
+
     def test_errors_are_those_of_the_file(self):
         good = pa.table({"user": ["a", None, "b"], "item": ["x", "y", "z"], "bag": [[{"a": 1}], [], []], "w": ["1", "2", "no"]})
         for options in ({"user_column": "usr", "item_column": "item"}, {"user_column": "bag", "item_column": "item"},
