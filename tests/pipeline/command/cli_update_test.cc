@@ -93,6 +93,24 @@ TEST_F(CliUpdate, KilledAtAnyMomentItLosesNothing) {
   }
 }
 
+TEST_F(CliUpdate, BetweenTheTwoExchangesTheEarlierModelAnswers) {
+  const auto list = [&] {
+    const ProgramResult result =
+        run_penchant({"recommend", at("x.data"), at("x.model"), "--user", "u1", "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out;
+  };
+  const std::string before = list();
+  ASSERT_EQ(run_penchant(update()).exit_code, 0);
+  const std::string updated = vectors();
+  fs::remove_all(at("x.model"));
+  fs::rename(at("x.model.v1"), at("x.model"));
+  EXPECT_EQ(list(), before);
+  const ProgramResult again = run_penchant(update());
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(vectors(), updated);
+}
+
 TEST_F(CliUpdate, SaysWhatItDid) {
   std::vector<std::string> verb = update();
   verb.push_back("--json");
