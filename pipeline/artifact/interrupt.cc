@@ -24,6 +24,7 @@ std::atomic<int> grace{kGrace};
 std::atomic<int> waited{0};
 std::atomic<bool> requested{false};
 std::atomic<std::int64_t> requested_at_ms{0};
+std::atomic<bool> hangup_is_none{false};  ///< a request to stop: nohup
 
 /// `timeout` and terminals signal the process and its group: two signals that are one request.
 constexpr std::int64_t kSameRequestMs = 300;
@@ -69,7 +70,7 @@ bool served(int signal) {
 }
 
 void on_request(int signal) {
-  if (served(signal)) return;
+  if (served(signal) || (signal == SIGHUP && hangup_is_none)) return;
   if (!requested.exchange(true)) {
     requested_at_ms = now_ms();
     alarm(1);
@@ -91,8 +92,7 @@ bool is_ignored(int signal) {
 sigset_t requests() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGALRM, SIGINT, SIGTERM}) sigaddset(&signals, signal);
-  if (!is_ignored(SIGHUP)) sigaddset(&signals, SIGHUP);  // nohup
+  for (const int signal : {SIGALRM, SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
   return signals;
 }
 
@@ -110,6 +110,7 @@ sigset_t requests() {
 void watch_for_signals() {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  hangup_is_none = is_ignored(SIGHUP);
   const sigset_t signals = requests();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   constexpr std::size_t kStackBytes = std::size_t{256} << 10;

@@ -49,7 +49,7 @@ void watch_for_signals();
 bool interrupt_requested();
 
 /// While it lives, which only one does at a time, a first SIGINT or SIGTERM is answered by `stop` and
-/// SIGHUP by `reload`, on the thread that waits for signals, and neither is a request to stop for
+/// SIGHUP, under nohup too, by `reload`, on the thread that waits for signals, and neither is a request to stop for
 /// anything else. A second SIGINT or SIGTERM ends the program as ever.
 class ServiceSignals {
  public:

@@ -37,9 +37,9 @@ def penchant(*arguments):
 class Server:
     """A running server; the end of the block drains it and looks at its exit status."""
 
-    def __init__(self, data, model, *options):
+    def __init__(self, data, model, *options, before=None):
         self.process = subprocess.Popen([PENCHANT, "serve", str(data), str(model), "--port", "0", *map(str, options)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before)
         line = self.process.stdout.readline()
         found = re.search(r":(\d+)$", line.strip())
         if not found:
@@ -313,6 +313,12 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(ask("POST", "/recommend", "{}", {})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", JSON | {"Content-Encoding": "gzip"})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", JSON | {"Expect": "tea"})[0], 417)
+    def test_a_server_under_nohup_reloads_as_well(self):
+        with Server(self.data, self.model, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as server:
+            server.process.send_signal(signal.SIGHUP)
+            while "penchant_reloads_total{result=\"ok\"} 1" not in server.ask("GET", "/metrics")[2].decode():
+                pass
+
             self.assertEqual(ask("POST", "/recommend", " " * 2049)[0], 413)
             self.assertEqual(ask("POST", "/recommend", json.dumps({"user": "u3"}), {"Content-Type": "Application/JSON; charset=utf-8"})[0], 200)
             # GET and HEAD say the same.
