@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
+#include <cmath>
 #include <ctime>
 #include <optional>
 #include <set>
@@ -41,6 +43,7 @@ constexpr std::size_t kMostHeaderBytes = std::size_t{16} << 10;
 constexpr std::size_t kMostTargetBytes = std::size_t{4} << 10;
 constexpr std::size_t kReadBytes = std::size_t{16} << 10;
 constexpr std::size_t kMostAddresses = 65'536;  ///< whose rates are remembered
+constexpr std::size_t kMostRefused = 256;       ///< connections at a time that only hear of it
 constexpr std::int64_t kMostLingered = std::int64_t{64} << 20;
 
 HttpResponse with(HttpResponse response, std::string name, std::string value) {
@@ -86,20 +89,77 @@ bool same_secret(std::string_view given, std::string_view expected) {
   return difference == 0;
 }
 
-/// The path of a target: origin-form, absolute-form or "*"; nothing for what is none.
+bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
+bool is_letter(char letter) {
+  return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
+}
+bool is_one_of(char letter, std::string_view letters) {
+  return letters.find(letter) != std::string_view::npos;
+}
+/// RFC 3986, 2.3.
+bool is_unreserved(char letter) {
+  return is_letter(letter) || is_digit(letter) || is_one_of(letter, "-._~");
+}
+/// Of the two digits of a "%41"; nothing for what are none.
+std::optional<char> percent_decoded(std::string_view digits) {
+  unsigned value = 0;
+  if (digits.size() < 2) return std::nullopt;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + 2, value, 16);
+  if (error != std::errc() || end != digits.data() + 2) return std::nullopt;
+  return static_cast<char>(value);
+}
+
+/// Whether a text is host [":" port] (RFC 9110, 7.2).
+bool is_host(std::string_view text) {
+  if (const std::size_t colon = text.rfind(':'); colon != text.npos && !text.ends_with(']')) {
+    const std::string_view port = text.substr(colon + 1);
+    if (!std::all_of(port.begin(), port.end(), is_digit)) return false;
+    text = text.substr(0, colon);
+  }
+  if (text.starts_with('[')) {
+    if (text.size() < 4 || !text.ends_with(']')) return false;
+    text = text.substr(1, text.size() - 2);
+    return std::all_of(text.begin(), text.end(), [](char letter) {
+      return is_unreserved(letter) || is_one_of(letter, "!$&'()*+,;=:");
+    });
+  }
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    const char letter = text[place];
+    if (letter == '%' ? !percent_decoded(text.substr(place + 1))
+                      : !is_unreserved(letter) && !is_one_of(letter, "!$&'()*+,;="))
+      return false;
+  }
+  return true;
+}
+
+/// The path of a target: origin-form, absolute-form or "*"; nothing for what is none. Letters and
+/// digits that are written as %41 are what they stand for.
 std::optional<std::string> path_of(std::string_view target) {
   if (target == "*") return "*";
   const std::string low = lowercase(target.substr(0, 8));
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!low.starts_with(scheme)) continue;
-    const std::size_t slash = target.find('/', scheme.size());
-    const std::size_t query = target.find('?', scheme.size());
-    const bool has_path = slash != std::string_view::npos && slash < query;
-    target = has_path ? target.substr(slash) : std::string_view("/");
+    target.remove_prefix(scheme.size());
+    const std::size_t end = std::min(target.find_first_of("/?"), target.size());
+    const std::string_view host = target.substr(0, end);
+    if (host.empty() || host.starts_with(':') || !is_host(host)) return std::nullopt;
+    target.remove_prefix(end);
+    if (!target.starts_with('/')) return "/";
     break;
   }
   if (!target.starts_with('/')) return std::nullopt;
-  return std::string(target.substr(0, target.find('?')));
+  target = target.substr(0, target.find('?'));
+  std::string path;
+  for (std::size_t place = 0; place < target.size(); ++place) {
+    path += target[place];
+    if (target[place] != '%') continue;
+    const std::optional<char> letter = percent_decoded(target.substr(place + 1));
+    if (!letter) return std::nullopt;
+    if (!is_unreserved(*letter)) continue;
+    path.back() = *letter;
+    place += 2;
+  }
+  return path;
 }
 
 bool is_json_type(std::string_view type) {
@@ -235,17 +295,34 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
                                         "there are as many connections as the server takes"),
                          "Retry-After", "1"));
     }
+    skip_empty_lines();
     if (buffer_.size() > 0) return read_head();
     if (server_.is_draining) return finish();
     is_idle_ = true;
     limit_time(server_.limits.idle);
+    read_first();
+  }
+
+  void read_first() {
     socket_.async_read_some(buffer_.prepare(kReadBytes),
                             [self = shared_from_this()](error_code error, std::size_t count) {
-                              self->is_idle_ = false;
                               if (error) return self->close();
                               self->buffer_.commit(count);
+                              self->skip_empty_lines();
+                              if (self->buffer_.size() == 0) return self->read_first();
+                              self->is_idle_ = false;
                               self->read_head();
                             });
+  }
+
+  /// Those before a request (RFC 9112, 2.2).
+  void skip_empty_lines() {
+    const std::string_view text = buffered();
+    buffer_.consume(std::min(text.find_first_not_of("\r\n"), text.size()));
+  }
+  std::string_view buffered() const {
+    const auto data = buffer_.data();
+    return {static_cast<const char*>(data.data()), data.size()};
   }
 
   void read_head() {
@@ -263,7 +340,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (error) return on_bad_message(error);
     if (std::optional<HttpResponse> wrong = wrong_head()) return refuse(std::move(*wrong));
     const auto& head = parser_->get();
-    if (head[http::field::expect].empty() || parser_->is_done()) return read_body();
+    if (head[http::field::expect].empty() || head.version() < 11 || parser_->is_done())
+      return read_body();
     // Nothing is wrong so far: the client may go on.
     limit_time(server_.limits.write);
     go_on_.emplace(http::status::continue_, 11);
@@ -288,6 +366,13 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (const auto count = head.count(http::field::host);
         count > 1 || (count == 0 && head.version() >= 11))
       return error_response(400, "bad_request", "expected one Host header");
+    if (!is_host(view(head[http::field::host])))
+      return error_response(400, "bad_request", "the Host header names no host");
+    for (const http::field field : {http::field::authorization, http::field::content_type}) {
+      if (head.count(field) > 1)
+        return error_response(400, "bad_request",
+                              fmt::format("expected one {} header", view(http::to_string(field))));
+    }
     if (head.count(http::field::transfer_encoding) > 0 &&
         (!parser_->chunked() || head.version() < 11 ||
          lowercase(trimmed(view(head[http::field::transfer_encoding]))) != "chunked"))
@@ -299,6 +384,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     const std::optional<std::string> path = path_of(target);
     if (!path) return error_response(400, "bad_request", "the target of the request is no path");
     const http::verb verb = head.method();
+    if (verb == http::verb::unknown && head.method_string() != "QUERY")
+      return keeping(error_response(501, "unknown_method", "the method of the request is unknown"));
     if (verb == http::verb::options && *path == "*")
       return keeping(with(HttpResponse{204}, "Allow", "GET, HEAD, OPTIONS, POST"));
     route_ = server_.find(*path);
@@ -316,16 +403,16 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
           "Allow", allow));
     }
     if (!route_->is_open) {
-      if (!is_authorized(view(head[http::field::authorization]))) {
-        return keeping(with(error_response(401, "unauthorized",
-                                           "expected Authorization: Bearer and the server's token"),
-                            "WWW-Authenticate", "Bearer realm=\"penchant\""));
-      }
       if (const double wait = server_.rates.take(address_); wait > 0.0) {
         return keeping(with(error_response(429, "too_many_requests",
                                            fmt::format("expected at most {:g} requests a second",
                                                        server_.limits.rate)),
-                            "Retry-After", fmt::format("{}", static_cast<int>(wait) + 1)));
+                            "Retry-After", fmt::format("{:.0f}", std::ceil(wait))));
+      }
+      if (!is_authorized(view(head[http::field::authorization]))) {
+        return keeping(with(error_response(401, "unauthorized",
+                                           "expected Authorization: Bearer and the server's token"),
+                            "WWW-Authenticate", "Bearer realm=\"penchant\""));
       }
       if (server_.is_draining) {
         return with(error_response(503, "draining", "the server is about to end"), "Retry-After",
@@ -333,7 +420,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
       }
     }
     if (const std::string expect = lowercase(view(head[http::field::expect]));
-        !expect.empty() && expect != "100-continue")
+        !expect.empty() && expect != "100-continue" && head.version() >= 11)
       return error_response(417, "expectation_failed",
                             "the only expectation known is 100-continue");
     if (!route_->takes_body) return std::nullopt;
@@ -382,20 +469,28 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
         error.category() != http::make_error_code(http::error::bad_method).category())
       return close();
     if (error == http::error::header_limit) {
-      const auto data = buffer_.data();
-      const std::string_view text(static_cast<const char*>(data.data()), data.size());
       const bool in_target = !parser_->is_header_done() &&
                              parser_->get().method() == http::verb{} &&
-                             text.find('\n') == std::string_view::npos;
+                             buffered().find('\n') == std::string_view::npos;
       return refuse(
           in_target
               ? error_response(414, "uri_too_long", "the target of the request is too long")
               : error_response(431, "header_too_large",
                                fmt::format("the header has more than {} bytes", kMostHeaderBytes)));
     }
-    if (error == http::error::bad_version)
+    if (error == http::error::bad_version && names_a_version())
       return refuse(error_response(505, "http_version", "expected HTTP/1.0 or HTTP/1.1"));
     refuse(error_response(400, "bad_request", fmt::format("no HTTP: {}", error.message())));
+  }
+
+  /// Whether the first line ends with a version other than 1.0 and 1.1.
+  bool names_a_version() const {
+    std::string_view line = buffered();
+    line = line.substr(0, line.find('\r'));
+    if (line.size() < 9) return false;
+    line.remove_prefix(line.size() - 9);
+    return line.starts_with(" HTTP/") && is_digit(line[6]) && line[7] == '.' && is_digit(line[8]) &&
+           !line.ends_with(" HTTP/1.0") && !line.ends_with(" HTTP/1.1");
   }
 
   void refuse(HttpResponse response) {
@@ -501,7 +596,7 @@ void HttpServer::Impl::accept() {
       return;
     }
     const auto most = static_cast<std::size_t>(limits.max_connections);
-    if (connections.size() < 2 * most) {
+    if (connections.size() < most + std::min(most, kMostRefused)) {
       const auto connection =
           std::make_shared<Connection>(*this, std::move(socket), connections.size() >= most);
       connections.insert(connection);

@@ -2,6 +2,7 @@
 #include "pipeline/serve/server.h"
 
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -118,6 +119,20 @@ class Reloader {
   std::thread thread_;
 };
 
+/// Each connection is an open file: without one left, clients would wait instead of hearing 503.
+void allow_open_files(std::int64_t max_connections) {
+  constexpr std::int64_t kOthers = 256;  // those of a reload, and connections that are refused
+  const auto wanted =
+      static_cast<rlim_t>(max_connections + std::min(max_connections, kOthers) + kOthers);
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (limit.rlim_cur < wanted || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    throw InputError(
+        fmt::format("--max-connections {} takes {} open files, and {} are allowed (ulimit -n)",
+                    max_connections, wanted, limit.rlim_max));
+}
+
 }  // namespace
 
 std::string read_token(const std::filesystem::path& file) {
@@ -137,6 +152,7 @@ std::string read_token(const std::filesystem::path& file) {
 void serve(const Config& config, const ServeOptions& options, Progress& progress,
            const std::function<void(const std::string& url)>& ready) {
   const std::string token = options.token_file.empty() ? "" : read_token(options.token_file);
+  allow_open_files(options.http.max_connections);
   ServeMetrics metrics;
   PostedEvents posted(options.requests.max_history, options.max_events);
   std::optional<HttpServer> server;  // outlives all that answers through it

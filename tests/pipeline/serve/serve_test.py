@@ -307,8 +307,7 @@ class ServeTest(unittest.TestCase):
                 status, headers, _ = ask(method, path)
                 self.assertEqual((status, headers["allow"]), (405, allow))
             self.assertEqual(ask("OPTIONS", "/recommend")[1]["allow"], "OPTIONS, POST")
-            self.assertEqual(ask("FROB", "/recommend")[0], 405)
-            self.assertEqual(ask("FROB", "/nothing")[0], 404)
+            self.assertEqual((ask("QUERY", "/recommend")[0], ask("FROB", "/recommend")[0]), (405, 501))
             self.assertEqual(ask("POST", "/recommend", "{}", {"Content-Type": "text/plain"})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", {})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", JSON | {"Content-Encoding": "gzip"})[0], 415)
@@ -349,7 +348,19 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(status_of(b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\n" + host + b"\r\n"), 414)
             self.assertEqual(status_of(b"GET /health HTTP/1.1\r\n" + host + b"X: " + b"x" * 100000 + b"\r\n\r\n"), 431)
             self.assertEqual(status_of(b"GET /health HTTP/3.7\r\n" + host + b"\r\n"), 505)
-            self.assertEqual(status_of(b"GET health HTTP/1.1\r\n" + host + b"\r\n"), 400)
+            for target in (b"health", b"/health%zz", b"/health%4", b"http:///health", b"http://a b/health", b"http://me@x/health", b"x:80"):
+                self.assertEqual(status_of(b"GET " + target + b" HTTP/1.1\r\n" + host + b"\r\n"), 400, target)
+            for target in (b"/%68ealth", b"/h%65alth?a=%zz", b"HTTP://X:80/health", b"https://[::1]/health"):
+                self.assertEqual(status_of(b"GET " + target + b" HTTP/1.1\r\n" + host + b"\r\n"), 200, target)
+            self.assertEqual(status_of(b"GET /health%2F HTTP/1.1\r\n" + host + b"\r\n"), 404)
+            for name, status in ((b"", 200), (b"x:80", 200), (b"[::1]:8080", 200), (b"a_b.c~%41", 200), (b"x:", 200),
+                                 (b"x:y", 400), (b"a b", 400), (b"a/b", 400), (b"[::1", 400), (b"me@x", 400), (b"%zz", 400), (b"a\xff", 400)):
+                self.assertEqual(status_of(b"GET /health HTTP/1.1\r\nHost: " + name + b"\r\n\r\n"), status, name)
+            self.assertEqual(status_of(post + host + typed * 2 + length + b"\r\n" + body), 400)
+            self.assertEqual(status_of(b"GET /health HTTPS/1.1\r\n" + host + b"\r\n"), 400)
+            self.assertEqual(status_of(b"GET /health\r\n\r\n"), 400)
+            self.assertEqual(status_of(b"\r\n\r\nGET /health HTTP/1.1\r\n" + host + b"\r\n"), 200)
+            self.assertEqual(status_of(b"GET /health HTTP/1.1\r\nX : y\r\n" + host + b"\r\n"), 400)
             self.assertEqual(status_of(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400)
             self.assertEqual(status_of(b"GET http://x/health?a=b HTTP/1.1\r\n" + host + b"\r\n"), 200)
             self.assertEqual(status_of(b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\n"), 204)
@@ -415,4 +426,9 @@ class ServeTest(unittest.TestCase):
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+            self.assertEqual(status_of(post.replace(b"1.1", b"1.0") + typed + length + b"Expect: 100-continue\r\n\r\n" + body), 200)
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)
+        with Server(self.data, self.model, "--token-file", token, "--rate", 0.001) as server:  # who guesses is slowed down too
+            wrong = JSON | {"Authorization": "Bearer wrong-horse"}
+            self.assertEqual([server.ask("GET", "/metrics", None, wrong)[0] for _ in range(2)], [401, 429])
+            self.assertEqual(server.ask("GET", "/metrics")[0], 429)
