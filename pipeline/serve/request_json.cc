@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <set>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -19,7 +20,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kMostIdBytes = 4096;
+constexpr std::int64_t kMostLetters = 4096;  ///< of an id or the name of an event type
 constexpr int kDeepest = 16;
 
 [[noreturn]] void refuse_body(const std::string& message) {
@@ -48,11 +49,23 @@ void require_flat(std::string_view body) {
   }
 }
 
+/// Two values of one key: which of them counts would be a matter of taste.
+json::parser_callback_t refuse_repeated_keys() {
+  return [keys = std::vector<std::set<std::string>>()](int, json::parse_event_t event,
+                                                       json& value) mutable {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
+      refuse_body(fmt::format("the key '{}' is given twice", printable(value.get<std::string>())));
+    return true;
+  };
+}
+
 json parse_object(std::string_view body, std::initializer_list<std::string_view> keys) {
   require_flat(body);
   json parsed;
   try {
-    parsed = json::parse(body);
+    parsed = json::parse(body, refuse_repeated_keys());
   } catch (const json::exception& error) {
     refuse_body(fmt::format("the body is no JSON: {}", error.what()));
   }
@@ -73,6 +86,13 @@ const json* found(const json& object, const char* key) {
   return place == object.end() || place->is_null() ? nullptr : &*place;
 }
 
+void require_letters(std::string_view text, const std::string& name) {
+  const auto count = std::count_if(text.begin(), text.end(),
+                                   [](char letter) { return (letter & '\xC0') != '\x80'; });
+  if (count > kMostLetters)
+    refuse_body(fmt::format("{} has {} letters, expected at most {}", name, count, kMostLetters));
+}
+
 std::string id_of(const json& value, const std::string& name) {
   std::string id;
   if (value.is_string())
@@ -83,14 +103,22 @@ std::string id_of(const json& value, const std::string& name) {
     refuse_body(fmt::format("{} is {}, expected a raw id: a text or a whole number", name,
                             printable(value.dump().substr(0, 80))));
   if (id.empty()) refuse_body(fmt::format("{} is empty, expected a raw id", name));
-  if (id.size() > kMostIdBytes)
-    refuse_body(fmt::format("{} has {} bytes, expected at most {}", name, id.size(), kMostIdBytes));
+  require_letters(id, name);
   return id;
 }
 
 std::string text_of(const json& value, const std::string& name) {
   if (!value.is_string()) refuse_body(fmt::format("{} is expected to be a text", name));
   return value.get<std::string>();
+}
+
+/// Name of an event type.
+std::string event_type_of(const json& value, const std::string& name) {
+  std::string type = text_of(value, name);
+  if (type.empty())
+    refuse_body(name + " is empty, expected the name of an event type, or none given");
+  require_letters(type, name);
+  return type;
 }
 
 const json& array_of(const json& value, const std::string& name, std::int64_t most) {
@@ -146,7 +174,7 @@ AskedHistory history_of(const json& value, const RequestLimits& limits) {
     if (item == nullptr) refuse_body(fmt::format("{} has no item", name));
     event.item = id_of(*item, name + ".item");
     if (const json* time = found(one, "time")) event.time_ms = time_of(*time, name + ".time");
-    if (const json* type = found(one, "event")) event.event = text_of(*type, name + ".event");
+    if (const json* type = found(one, "event")) event.event = event_type_of(*type, name + ".event");
   }
   if (history.empty()) refuse_body("history is empty, expected raw item ids, oldest first");
   const auto all_or_none = [&](const char* key, const auto& has) {
@@ -290,7 +318,7 @@ std::vector<PostedEvent> parse_events_request(std::string_view body, const Reque
     event.item = id_of(*item, name + ".item");
     const json* time = found(one, "time");
     event.time_ms = time == nullptr ? now_ms : time_of(*time, name + ".time");
-    if (const json* type = found(one, "event")) event.event = text_of(*type, name + ".event");
+    if (const json* type = found(one, "event")) event.event = event_type_of(*type, name + ".event");
   }
   if (posted.empty()) refuse_body("events is empty, expected at least one");
   return posted;

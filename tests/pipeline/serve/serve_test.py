@@ -294,7 +294,8 @@ class ServeTest(unittest.TestCase):
                          {"user": "u3", "k": "5"}, {"user": "u3", "k": 1e30}, {"user": "u3", "kk": 5}, {"history": []}, {"history": "i1"},
                          {"history": ["i1", {"item": "i1", "time": 5}]}, {"history": [{"item": "i1", "time": "yesterday"}]},
                          {"history": [{"time": 5}]}, {"user": "u3", "ranking": "best"}, {"user": "u3", "seen": 1},
-                         {"user": "u3", "where": 1}, {"user": "u3", "at_most": "brand=1"}, {"user": "u3", "only_items": "i1"}):
+                         {"user": "u3", "where": 1}, {"user": "u3", "at_most": "brand=1"}, {"user": "u3", "only_items": "i1"},
+                         '{"user": "u3", "user": "u4"}', '{"user": "u3", "k": NaN}', '{"user": "u3", "k": 1e999}', {"history": [{"item": "i1", "event": ""}]}):
                 refused(400, body)
             for filter in ({"where": "price >"}, {"where": "colour = red"}, {"at_most": ["brand"]}, {"only_items": ["no"]}):
                 refused(409, {"user": "u3"} | filter, code="filter")
