@@ -336,7 +336,7 @@ ItemChoice choose_items(const Dataset& dataset, const ItemFilterOptions& options
     if (mask[item] != 0) choice.allowed->push_back(static_cast<NodeId>(item));
   }
   if (choice.allowed->empty())
-    throw InputError(
+    throw NoItemPasses(
         "no item of the catalogue passes the filters (--only-items, --exclude, --where)");
   return choice;
 }

@@ -17,10 +17,17 @@
 #include <vector>
 
 #include "graph/catalog.h"
+#include "graph/error.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/raw_ids.h"
 
 namespace penchant::pipeline {
+
+/// The filter is a good one, and no item passes it.
+class NoItemPasses : public InputError {
+ public:
+  using InputError::InputError;
+};
 
 /// At most `most` items of a list have one and the same value; items without a value are not
 /// counted.
@@ -53,8 +60,8 @@ struct ItemFilterOptions {
 };
 
 /// Throws InputError: files and their lines with unknown ids, the place in `where` and what was
-/// expected there, attributes and values that the items do not have (with the nearest), no item
-/// left. Reads the attributes of a data set that was read for look-ups.
+/// expected there, attributes and values that the items do not have (with the nearest); NoItemPasses.
+/// Reads the attributes of a data set that was read for look-ups.
 ItemChoice choose_items(const Dataset& dataset, const ItemFilterOptions& options);
 
 /// One entry an item, 1 if `where` holds. What compares with an attribute holds for none of the

@@ -177,8 +177,9 @@ void AnswerQueue::take_events(const ServedModel& model, Asked& asked) {
       asked.body, limits_, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   const auto count = static_cast<std::int64_t>(events.size());
   std::int64_t unknown_users = 0, unknown_items = 0;
-  for (const PostedEvent& event : events) {
+  for (PostedEvent& event : events) {
     model.check_type(event.event);
+    if (event.event.empty()) event.event = model.default_type();
     unknown_users += model.dataset().users.find(event.user) == graph::kNoNode ? 1 : 0;
     unknown_items += model.dataset().items.find(event.item) == graph::kNoNode ? 1 : 0;
   }

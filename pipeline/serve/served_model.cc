@@ -141,10 +141,18 @@ const ItemChoice& ServedModel::choice_for(const ListRequest& request) {
   if (found != kept_choices_.end()) {
     kept_choices_.splice(kept_choices_.begin(), kept_choices_, found);
   } else {
+    if (request.filter.unknown == UnknownRawIds::error) {
+      for (const auto* ids : {&request.filter.only_ids, &request.filter.exclude_ids}) {
+        if (!*ids) continue;
+        for (const std::string& raw : **ids) find(dataset().items, raw, "item");
+      }
+    }
     try {
       kept_choices_.push_front({request.filter_key, choose_items(dataset(), request.filter)});
+    } catch (const NoItemPasses&) {
+      throw;
     } catch (const InputError& error) {
-      throw RequestError(409, "filter", error.what());
+      throw RequestError(422, "filter", error.what());
     }
     if (kept_choices_.size() > kMostKept) kept_choices_.pop_back();
   }
@@ -245,6 +253,8 @@ std::vector<ServedModel::Answered> ServedModel::lists_of_owners(
             list_body(request, list_of(block, static_cast<std::int64_t>(j), request.k));
       }
     }
+  } catch (const NoItemPasses&) {
+    for (const std::size_t place : places) answers[place].body = list_body(*requests[place], {});
   } catch (...) {
     for (const std::size_t place : places) answers[place] = {{}, std::current_exception()};
   }
@@ -282,6 +292,8 @@ std::vector<ServedModel::Answered> ServedModel::lists_of_people(
       answers[places[j]].body =
           list_body(*of_people[j], std::span(lists[j]).first(std::min(k, lists[j].size())));
     }
+  } catch (const NoItemPasses&) {
+    for (const std::size_t place : places) answers[place].body = list_body(*requests[place], {});
   } catch (...) {
     for (const std::size_t place : places) answers[place] = {{}, std::current_exception()};
   }
@@ -342,14 +354,17 @@ Histories ServedModel::asked_history(const ListRequest& request) const {
 
 void ServedModel::check_type(const std::string& event) const {
   const auto& names = dataset().event_names;
-  if (event.empty() || !known_of_events_.types ||
-      std::find(names.begin(), names.end(), event) != names.end())
+  if (event.empty() || names.empty() || std::find(names.begin(), names.end(), event) != names.end())
     return;
   std::string all;
   for (const std::string& name : names) all.append(all.empty() ? "" : ", ").append(name);
-  throw RequestError(404, "unknown_event",
+  throw RequestError(422, "unknown_event",
                      fmt::format("event is '{}', expected one of the data set's: {}",
                                  printable(event), printable(all)));
+}
+
+std::string ServedModel::default_type() const {
+  return dataset().event_names.empty() ? "" : dataset().event_names.front();
 }
 
 bool ServedModel::knows(const PostedEvent& event) const {

@@ -50,6 +50,8 @@ class ServedModel {
 
   /// Throws RequestError for an event type that the data set does not have.
   void check_type(const std::string& event) const;
+  /// What an event without one counts as: the first; empty if the data set has none.
+  std::string default_type() const;
   /// Whether the training and validation rows have it.
   bool knows(const PostedEvent& event) const;
 

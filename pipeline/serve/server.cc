@@ -205,7 +205,7 @@ void serve(const Config& config, const ServeOptions& options, Progress& progress
     return response;
   });
   get("/openapi.json", false, [&] {
-    return HttpResponse{200, openapi_document(options, answers.model()->dataset().num_items())};
+    return HttpResponse{200, openapi_document(options, answers.model()->dataset())};
   });
 
   server.emplace(options.address, options.http, token, std::move(routes), metrics);

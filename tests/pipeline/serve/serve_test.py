@@ -187,11 +187,11 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(server.post("/score", {"pairs": [{"user": "u3", "item": "i1"}]})[0], 200)
             self.assertIn("penchant_events_total 3", server.ask("GET", "/metrics")[2].decode())
             status, wrong = server.post("/events", {"events": [{"user": "u3", "item": "i1", "event": "frobnicated"}]})
-            self.assertEqual((status, wrong["error"]["code"]), (404, "unknown_event"))
+            self.assertEqual((status, wrong["error"]["code"]), (422, "unknown_event"))
             server.kill()
         file = log / "events-000001.csv"
         whole = file.read_bytes()
-        self.assertTrue(whole.startswith(b'user,item,event,time\n"someone, ""new""\n",i7,view,2026-01-02T03:04:05.678Z\nu3,i9,,'))
+        self.assertTrue(whole.startswith(b'user,item,event,time\n"someone, ""new""\n",i7,view,2026-01-02T03:04:05.678Z\nu3,i9,view,'))
         file.write_bytes(whole + b'u4,"i1')  # what a crash leaves of a line
         with Server(self.data, self.model, "--events", log) as server:
             self.assertEqual(self.items(server.post("/recommend", {"user": "u3"})[1]), self.items(after))
@@ -202,7 +202,7 @@ class ServeTest(unittest.TestCase):
             self.assertIn("another process", second.stderr)
             self.assertEqual(server.post("/events", {"events": [{"user": "u5", "item": "i1", "time": 1767323045}]})[0], 200)
         self.assertIn("cut off", server.errors)
-        self.assertEqual(file.read_bytes(), whole + b"u5,i1,,2026-01-02T03:04:05.000Z\n")
+        self.assertEqual(file.read_bytes(), whole + b"u5,i1,view,2026-01-02T03:04:05.000Z\n")
         file.write_bytes(whole[:8])  # not even the header
         with Server(self.data, self.model, "--events", log) as server:
             self.assertEqual(file.read_bytes(), b"user,item,event,time\n")
@@ -297,9 +297,11 @@ class ServeTest(unittest.TestCase):
                          {"user": "u3", "where": 1}, {"user": "u3", "at_most": "brand=1"}, {"user": "u3", "only_items": "i1"},
                          '{"user": "u3", "user": "u4"}', '{"user": "u3", "k": NaN}', '{"user": "u3", "k": 1e999}', {"history": [{"item": "i1", "event": ""}]}):
                 refused(400, body)
-            for filter in ({"where": "price >"}, {"where": "colour = red"}, {"at_most": ["brand"]}, {"only_items": ["no"]}):
-                refused(409, {"user": "u3"} | filter, code="filter")
-            refused(404, {"history": [{"item": "i1", "event": "frobnicated"}]}, code="unknown_event")
+            for filter in ({"where": "price >"}, {"where": "colour = red"}, {"at_most": ["brand"]}):
+                refused(422, {"user": "u3"} | filter, code="filter")
+            refused(404, {"user": "u3", "only_items": ["no"]}, code="unknown_item")
+            refused(422, {"history": [{"item": "i1", "event": "frobnicated"}]}, code="unknown_event")
+            self.assertEqual(server.post("/recommend", {"user": "u3", "where": "price < 0"})[1], {"user": "u3", "items": []})
             connection.close()
             ask = server.ask
             self.assertEqual(ask("GET", "/nothing")[0], 404)
@@ -325,7 +327,14 @@ class ServeTest(unittest.TestCase):
             got, head = ask("GET", "/openapi.json"), ask("HEAD", "/openapi.json")
             self.assertEqual((head[0], head[2]), (200, b""))
             self.assertEqual(got[1] | {"date": ""}, head[1] | {"date": ""})
-            self.assertEqual(json.loads(got[2])["openapi"], "3.0.3")
+            described = json.loads(got[2])
+            self.assertEqual(described["openapi"], "3.0.3")
+            schemas = described["components"]["schemas"]
+            self.assertIn("view", schemas["EventType"]["enum"])
+            pattern = re.compile(schemas["AtMost"]["items"]["pattern"])
+            for text, fits in (("brand=2", True), ("brand=0", False), ("price=2", False), ("colour=2", False), ("brand=", False)):
+                self.assertEqual((bool(pattern.search(text)), server.post("/recommend", {"user": "u3", "k": 1, "at_most": [text]})[0]),
+                                 (fits, 200 if fits else 422), text)
             # Connections by hand.
             host, typed = b"Host: x\r\n", b"Content-Type: application/json\r\n"
             body = b'{"user": "u3", "k": 1}'
