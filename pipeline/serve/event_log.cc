@@ -27,7 +27,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kHeader = "user,item,event,time\n";
-constexpr std::int64_t kMostFileBytes = std::int64_t{64} << 20;
 
 std::string event_file_name(int number) { return fmt::format("events-{:06}.csv", number); }
 
@@ -116,8 +115,8 @@ std::string event_line(const PostedEvent& event) {
 }
 
 EventLog::EventLog(fs::path folder, PostedEvents& to,
-                   const std::function<void(const std::string&)>& warn)
-    : folder_(std::move(folder)), to_(to) {
+                   const std::function<void(const std::string&)>& warn, std::int64_t new_file_bytes)
+    : folder_(std::move(folder)), new_file_bytes_(new_file_bytes), to_(to) {
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error || !fs::is_directory(folder_))
@@ -130,7 +129,7 @@ EventLog::EventLog(fs::path folder, PostedEvents& to,
     throw InputError(
         fmt::format("--events {}: another process writes its log there", folder_.string()));
   read_back(warn);
-  open_last();
+  write_lines("");
   writer_ = std::thread([this] { write_loop(); });
 }
 
@@ -189,24 +188,35 @@ std::int64_t EventLog::read_file_back(const fs::path& path) {
   return static_cast<std::int64_t>(text.size() - rest.size());
 }
 
-void EventLog::open_last() {
-  if (number_ == 0 || file_size_ >= kMostFileBytes) {
-    ++number_;
-    file_size_ = 0;
-  }
+void EventLog::open_file() {
   const fs::path path = folder_ / event_file_name(number_);
   file_ = graph::Descriptor(
       open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!file_.valid()) fail(path, "cannot be opened");
+}
+
+/// To the last file, or to a new one where there is none or it is full. What a failure has left
+/// undone, a header it may be, is done first the next time.
+void EventLog::write_lines(const std::string& lines) {
+  if (number_ == 0 || file_size_ >= new_file_bytes_) {
+    ++number_;
+    file_size_ = 0;
+    file_.reset();
+  }
+  if (!file_.valid()) open_file();
   if (file_size_ == 0) {
     write_and_sync(std::string(kHeader));
     sync_folder(folder_);
   }
+  write_and_sync(lines);
 }
 
 /// All of it, or nothing that counts: what a failure left is cut off again.
 void EventLog::write_and_sync(const std::string& text) {
   const fs::path path = folder_ / event_file_name(number_);
+  if (is_torn_ && ftruncate(file_.get(), file_size_) != 0)
+    fail(path, "cannot be cut to its whole lines");
+  is_torn_ = false;
   std::size_t written = 0;
   int error = 0;
   while (written < text.size() && error == 0) {
@@ -218,7 +228,7 @@ void EventLog::write_and_sync(const std::string& text) {
   }
   if (error == 0 && fdatasync(file_.get()) != 0) error = errno;
   if (error != 0) {
-    [[maybe_unused]] const int ignored = ftruncate(file_.get(), file_size_);
+    is_torn_ = ftruncate(file_.get(), file_size_) != 0;
     errno = error;
     fail(path, "cannot be written");
   }
@@ -249,8 +259,7 @@ void EventLog::write_loop() {
       for (const Waiting& one : batch) {
         for (const PostedEvent& event : one.events) text += event_line(event);
       }
-      if (file_size_ >= kMostFileBytes) open_last();
-      write_and_sync(text);
+      write_lines(text);
     } catch (...) {
       wrong = std::current_exception();
     }
