@@ -4,7 +4,9 @@ kill -9, a reload fails no request, and what is no good request gets the status 
 
 usage: serve_test.py PENCHANT
 """
+import csv
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -230,6 +232,48 @@ class ServeTest(unittest.TestCase):
             self.assertIn("penchant_events_held 0\n", server.ask("GET", "/metrics")[2].decode())
             self.assertEqual(self.items(server.post("/recommend", {"user": "u3"})[1]), self.items(plain))
 
+    def test_what_was_answered_for_outlives_kill_and_is_appended_once(self):
+        folder, data = self.work / "killed", self.work / "grown.data"
+        penchant("ingest", "--config", self.work / "shop.toml", "--out", data, "--set", "data.repeats=keep_all")
+        answered, serial, lock = set(), itertools.count(), threading.Lock()
+        signs = ["", " ", ",", '"', "\n", "\r\n", "\t", "\u00e4", " x "]  # that CSV has to quote
+        def post_on(server):
+            connection = server.connect()
+            while True:
+                with lock:
+                    number = next(serial)
+                events = [{"user": f"u{1 + number % 9}", "item": f"new {number}.{k}{signs[number % len(signs)]}", "time": 1767323045000 + number}
+                          | ({"event": "cart"} if number % 2 else {}) for k in range(1 + number % 4)]
+                try:
+                    status = server.ask("POST", "/events", {"events": events}, connection=connection)[0]
+                except (OSError, http.client.HTTPException):
+                    return
+                self.assertEqual(status, 200)
+                with lock:
+                    answered.update((event["user"], event["item"]) for event in events)
+        for _ in range(3):
+            with Server(self.data, self.model, "--events", folder) as server:
+                known = len(answered)
+                threads = [threading.Thread(target=post_on, args=(server,)) for _ in range(4)]
+                for thread in threads:
+                    thread.start()
+                while len(answered) < known + 40:
+                    pass
+                server.kill()
+                for thread in threads:
+                    thread.join()
+            with open(folder / "events-000001.csv", "ab") as file:
+                file.write(b'u4,"torn')
+        with Server(self.data, self.model, "--events", folder):
+            pass
+        with open(folder / "events-000001.csv", encoding="utf-8", newline="") as file:
+            written = [tuple(row[:2]) for row in csv.reader(file)][1:]
+        self.assertEqual(len(written), len(set(written)))
+        self.assertLessEqual(answered, set(written))
+        for new in (len(written), 0):
+            told = json.loads(penchant("append", data, "--events", folder, "--json"))
+            self.assertEqual((told["rows"]["kept"], told["rows"]["rejected"], told["num_new_items"]), (new, [], new))
+
     def test_a_reload_fails_no_request(self):
         model = self.work / "changing.model"
         def link(kind):
@@ -268,6 +312,12 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(len(hashes), 2)
             self.assertGreater(len(statuses), 10)
             self.assertEqual(set(statuses), {200})
+
+    def test_a_server_under_nohup_reloads_as_well(self):
+        with Server(self.data, self.model, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as server:
+            server.process.send_signal(signal.SIGHUP)
+            while "penchant_reloads_total{result=\"ok\"} 1" not in server.ask("GET", "/metrics")[2].decode():
+                pass
 
     def test_refusals(self):
         with Server(self.data, self.model, "--max-body", 2048, "--max-history", 5, "--max-k", 50) as server:
@@ -315,12 +365,6 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(ask("POST", "/recommend", "{}", {})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", JSON | {"Content-Encoding": "gzip"})[0], 415)
             self.assertEqual(ask("POST", "/recommend", "{}", JSON | {"Expect": "tea"})[0], 417)
-    def test_a_server_under_nohup_reloads_as_well(self):
-        with Server(self.data, self.model, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as server:
-            server.process.send_signal(signal.SIGHUP)
-            while "penchant_reloads_total{result=\"ok\"} 1" not in server.ask("GET", "/metrics")[2].decode():
-                pass
-
             self.assertEqual(ask("POST", "/recommend", " " * 2049)[0], 413)
             self.assertEqual(ask("POST", "/recommend", json.dumps({"user": "u3"}), {"Content-Type": "Application/JSON; charset=utf-8"})[0], 200)
             # GET and HEAD say the same.
@@ -382,6 +426,7 @@ class ServeTest(unittest.TestCase):
             self.assertEqual([int(status) for status in re.findall(rb"HTTP/1.1 (\d\d\d)", answer)], [200, 200, 200, 404, 200])
             answer = server.raw(post + host + typed + length + b"Expect: 100-continue\r\n\r\n", shut=True)
             self.assertTrue(answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\n"), answer)
+            self.assertEqual(status_of(post.replace(b"1.1", b"1.0") + typed + length + b"Expect: 100-continue\r\n\r\n" + body), 200)
 
     def test_tokens_rates_and_connections(self):
         token = self.work / "token"
@@ -396,6 +441,9 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(server.ask("GET", "/metrics")[0], 401)
             self.assertEqual(server.ask("POST", "/reload", "", {})[0], 401)
             self.assertEqual(server.ask("GET", "/health")[0], 200)
+        with Server(self.data, self.model, "--token-file", token, "--rate", 0.001) as server:  # who guesses is slowed down too
+            wrong = JSON | {"Authorization": "Bearer wrong-horse"}
+            self.assertEqual([server.ask("GET", "/metrics", None, wrong)[0] for _ in range(2)], [401, 429])
         token.write_text("short")
         refused = subprocess.run([PENCHANT, "serve", self.data, self.model, "--token-file", token], capture_output=True, text=True)
         self.assertEqual(refused.returncode, 2)
@@ -406,6 +454,7 @@ class ServeTest(unittest.TestCase):
             self.assertEqual(status, 429)
             self.assertGreaterEqual(int(headers["retry-after"]), 1)
             self.assertEqual(server.ask("GET", "/health")[0], 200)
+            self.assertEqual(server.ask("GET", "/metrics")[0], 429)
             kept = [server.connect(), server.connect()]
             for connection in kept:
                 while server.ask("GET", "/health", connection=connection)[0] != 200:
@@ -436,9 +485,4 @@ class ServeTest(unittest.TestCase):
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-            self.assertEqual(status_of(post.replace(b"1.1", b"1.0") + typed + length + b"Expect: 100-continue\r\n\r\n" + body), 200)
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)
-        with Server(self.data, self.model, "--token-file", token, "--rate", 0.001) as server:  # who guesses is slowed down too
-            wrong = JSON | {"Authorization": "Bearer wrong-horse"}
-            self.assertEqual([server.ask("GET", "/metrics", None, wrong)[0] for _ in range(2)], [401, 429])
-            self.assertEqual(server.ask("GET", "/metrics")[0], 429)
