@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
-.PHONY: help wheel demo test check build setup setup-tests check-cuda bench install format clean
+.PHONY: help wheel test-wheel demo test check build setup setup-tests check-cuda bench install format clean
 
 help:
 	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
@@ -8,6 +8,7 @@ help:
 	@echo "make build    set up and build build/release/penchant"
 	@echo "make bench    compare with peers (PyTorch, SciPy, pandas; installs them into build/peers)"
 	@echo "make wheel    build a wheel of the Python package into build/wheel (PYTHON=build/venv/bin/python)"
+	@echo "make test-wheel  install that wheel into a clean environment of the same PYTHON and test it there"
 	@echo "make install  install program, library and headers (PREFIX=/usr/local)"
 	@echo "make format   clang-format every source file"
 
@@ -71,6 +72,10 @@ wheel:
 	  --exclude 'libarrow.so.*' --exclude 'libparquet.so.*'
 	@rm -rf build/wheel/plain
 	@ls build/wheel
+
+test-wheel: build
+	@PENCHANT_WHEEL=$$(echo $(CURDIR)/build/wheel/penchant-*.whl) PENCHANT_PROGRAM=$(CURDIR)/build/release/penchant \
+	  $(PYTHON) tests/python/installed_test.py
 
 install: build
 	@cmake --install build/release --prefix $(PREFIX)

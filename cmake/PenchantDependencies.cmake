@@ -35,6 +35,7 @@ string(REGEX REPLACE "^\\.|\\.$" "" METIS_VERSION "${METIS_VERSION}")
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
+include(PenchantHeaders)
 # Arrow: the wheel in the project's own virtual environment first, then whatever find_package(Arrow) knows.
 set(PENCHANT_PYTHON "${PROJECT_SOURCE_DIR}/build/venv/bin/python" CACHE FILEPATH "Python that has pyarrow installed")
 if(SKBUILD)  # the interpreter that the wheel is for
@@ -53,7 +54,8 @@ endif()
 if(PYARROW_DIR)
   file(GLOB ARROW_LIBRARY "${PYARROW_DIR}/libarrow.so.*")
   file(GLOB PARQUET_LIBRARY "${PYARROW_DIR}/libparquet.so.*")
-  target_include_directories(penchant_arrow SYSTEM INTERFACE ${PYARROW_DIR}/include)
+  penchant_headers(${PYARROW_DIR}/include arrow_headers)
+  target_include_directories(penchant_arrow SYSTEM INTERFACE ${arrow_headers})
   target_link_libraries(penchant_arrow INTERFACE $<BUILD_INTERFACE:${ARROW_LIBRARY}> $<BUILD_INTERFACE:${PARQUET_LIBRARY}>)
 else()
   find_package(Arrow REQUIRED)
@@ -67,6 +69,9 @@ if(EXISTS "${plotly_folder}/package_data/plotly.min.js")
 endif()
 
 # umappp and what it includes: headers that the assorthead package holds, in the same environment or elsewhere.
-find_path(UMAPPP_INCLUDE_DIR umappp/umappp.hpp HINTS "${assorthead_folder}/include" REQUIRED)
+if(assorthead_folder)
+  penchant_headers(${assorthead_folder}/include umappp_headers)
+endif()
+find_path(UMAPPP_INCLUDE_DIR umappp/umappp.hpp HINTS "${umappp_headers}" REQUIRED)
 add_library(penchant_umappp INTERFACE)
 target_include_directories(penchant_umappp SYSTEM INTERFACE ${UMAPPP_INCLUDE_DIR})
