@@ -62,11 +62,14 @@ bench: build
 	@cmake --build --preset release --parallel $(JOBS) --target benches
 	@bench/run.sh
 
+# What the file names of wheels call this Python, as cp311.
+TAG = $(PYTHON) -c 'import sys; print("cp%d%d" % sys.version_info[:2])'
+
 # Arrow's libraries stay out of it: pyarrow, which the package depends on, brings them.
 wheel:
 	@cmake/setup.sh wheel
 	@echo "==> Building the wheel (the first time the whole library)"
-	@rm -rf build/wheel
+	@mkdir -p build/wheel && rm -rf build/wheel/plain build/wheel/*-$$($(TAG))-*.whl
 	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PYTHON) -m pip wheel . --no-deps --quiet --disable-pip-version-check --wheel-dir build/wheel/plain
 	@PATH="$(CURDIR)/build/venv/bin:$$PATH" build/venv/bin/auditwheel repair build/wheel/plain/*.whl --wheel-dir build/wheel \
 	  --exclude 'libarrow.so.*' --exclude 'libparquet.so.*'
@@ -74,8 +77,8 @@ wheel:
 	@ls build/wheel
 
 test-wheel: build
-	@PENCHANT_WHEEL=$$(echo $(CURDIR)/build/wheel/penchant-*.whl) PENCHANT_PROGRAM=$(CURDIR)/build/release/penchant \
-	  $(PYTHON) tests/python/installed_test.py
+	@wheel=$$(echo $(CURDIR)/build/wheel/penchant-*-$$($(TAG))-*.whl); [ -f "$$wheel" ] || { echo "test-wheel: no $$wheel: make wheel PYTHON=$(PYTHON) first" >&2; exit 1; }; \
+	  PENCHANT_WHEEL=$$wheel PENCHANT_PROGRAM=$(CURDIR)/build/release/penchant $(PYTHON) tests/python/installed_test.py
 
 install: build
 	@cmake --install build/release --prefix $(PREFIX)

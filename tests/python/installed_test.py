@@ -3,7 +3,7 @@
 process with other libraries, each imported first in turn.
 
 What is built is installed as the wheel's part of it (`make test`); PENCHANT_WHEEL names a wheel instead, which pip installs for the
-Python that runs this (`make test-wheel`).
+Python that runs this (`make test-wheel`). Libraries in the folders of PYTHONPATH are tried with either.
 """
 import functools
 import os
@@ -21,6 +21,9 @@ NEEDED = ("numpy", "pyarrow", "tqdm")
 # Imported by these names. PyTorch and JAX are tried where they are installed.
 LIBRARIES = ("pyarrow", "pyarrow.parquet", "numpy", "pandas", "polars", "duckdb", "scipy.linalg", "sklearn", "torch", "jax")
 BROUGHT = ("pandas", "polars", "duckdb", "scipy", "scikit-learn")  # for a wheel
+# Libraries that a wheel may leave to the system: those of them, as manylinux lists them, that anything here uses.
+SYSTEM = {"ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1", "libstdc++.so.6",
+          "libz.so.1", "linux-vdso.so.1"}
 _folder = tempfile.TemporaryDirectory(prefix="penchant_python_test_")
 FOLDER = pathlib.Path(_folder.name)
 
@@ -47,9 +50,9 @@ assert pyarrow.parquet.read_table(path("y.parquet")).equals(table) and table.num
 """
 
 
-def _link(folder, names):
-    """Beside the package, by links, what lies in the environment that runs this."""
-    for place in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *filter(os.path.isdir, os.environ.get("PYTHONPATH", "").split(":"))}:
+def _link(folder, names, places):
+    """Beside the package, by links, what lies in `places` and the folders of PYTHONPATH."""
+    for place in {*places, *filter(os.path.isdir, os.environ.get("PYTHONPATH", "").split(":"))}:
         for entry in pathlib.Path(place).iterdir():
             part = entry.name.split(".")[0].split("-")[0].lower()
             if (names is None or part in names) and part != "penchant" and not (folder / entry.name).exists():
@@ -59,16 +62,24 @@ def _link(folder, names):
 def environment(name, names, brought):
     """Python of a fresh environment with the package and `names` (None: all that is there) beside it."""
     place = FOLDER / name
-    run = functools.partial(subprocess.run, check=True, capture_output=True, text=True)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(command):
+        child = subprocess.run(command, capture_output=True, text=True, env=variables)
+        assert child.returncode == 0, f"{command}: {child.stderr}"
+        return child.stdout
+
     run([sys.executable, "-m", "venv", place, *([] if WHEEL else ["--without-pip"])])
     python = place / "bin/python"
+    site = pathlib.Path(run([python, "-c", "import sysconfig; print(sysconfig.get_path('platlib'))"]).strip())
     if WHEEL:
         run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", WHEEL, *brought])
+        if names is None:
+            _link(site, names, ())
         return python
-    site = pathlib.Path(run([python, "-c", "import sysconfig; print(sysconfig.get_path('platlib'))"]).stdout.strip())
     run(["cmake", "--install", os.environ["PENCHANT_BUILD"], "--component", "python", "--prefix", site])
     shutil.copytree(SOURCE / "python/penchant", site / "penchant", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    _link(site, names)
+    _link(site, names, (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
     return python
 
 
@@ -113,6 +124,20 @@ class Installed(unittest.TestCase):
         (paths,) = [line.split("[")[1].rstrip("]") for line in listed.splitlines() if "(RUNPATH)" in line or "(RPATH)" in line]
         self.assertIn("$ORIGIN/../pyarrow", paths.split(":"))
         self.assertEqual([], [path for path in paths.split(":") if not path.startswith("$ORIGIN")])
+
+    @unittest.skipUnless(WHEEL, "what is built uses this machine's libraries")
+    def test_what_it_needs_is_in_it(self):
+        self.assertIn("-manylinux_", pathlib.Path(WHEEL).name)
+        installed = package(alone())
+        place = installed.parent
+        (extension,) = installed.glob("_core*.so")
+        missing = []
+        for library in [extension, *place.glob("penchant.libs/*")]:
+            listed = subprocess.run(["ldd", library], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}).stdout
+            for name, _, found in (line.strip().partition(" => ") for line in listed.splitlines()):
+                if os.path.basename(name.split(" (")[0]) not in SYSTEM and not pathlib.Path(found.split(" (")[0]).is_relative_to(place):
+                    missing.append(f"{library.name}: {name} => {found}")
+        self.assertEqual([], missing)
 
     def test_one_arrow_in_the_process(self):
         child = run(alone(), "import penchant, pyarrow.parquet\n"
