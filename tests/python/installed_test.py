@@ -24,6 +24,7 @@ BROUGHT = ("pandas", "polars", "duckdb", "scipy", "scikit-learn")  # for a wheel
 # Libraries that a wheel may leave to the system: those of them, as manylinux lists them, that anything here uses.
 SYSTEM = {"ld-linux-x86-64.so.2", "libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1", "libstdc++.so.6",
           "libz.so.1", "linux-vdso.so.1"}
+CACHES = [SOURCE / f"build/{folder}/CMakeCache.txt" for folder in ("release", "python")]
 _folder = tempfile.TemporaryDirectory(prefix="penchant_python_test_")
 FOLDER = pathlib.Path(_folder.name)
 
@@ -138,6 +139,10 @@ class Installed(unittest.TestCase):
                 if os.path.basename(name.split(" (")[0]) not in SYSTEM and not pathlib.Path(found.split(" (")[0]).is_relative_to(place):
                     missing.append(f"{library.name}: {name} => {found}")
         self.assertEqual([], missing)
+
+    @unittest.skipUnless(WHEEL and all(cache.exists() for cache in CACHES), "no build folders")
+    def test_its_compiler_is_the_programs(self):
+        self.assertEqual(1, len({line for cache in CACHES for line in cache.read_text().splitlines() if line.startswith("CMAKE_CXX_COMPILER:")}))
 
     def test_one_arrow_in_the_process(self):
         child = run(alone(), "import penchant, pyarrow.parquet\n"
