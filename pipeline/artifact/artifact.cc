@@ -75,6 +75,19 @@ std::string user_of(const fs::path& folder) {
                      text("host"));
 }
 
+/// Nothing but what a process left that was killed while it wrote its marker.
+bool holds_nothing(const fs::path& folder, std::string_view kind) {
+  const std::string begun = std::string(kUnfinishedName) + ".";
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file(error) || !name.starts_with(begun) ||
+        file_role(kind, name) == FileRole::none)
+      return false;
+  }
+  return !error;
+}
+
 enum class State { absent, empty, unfinished, finished, damaged, foreign };
 
 /// What is in a folder, looked at as a place for an artefact of `kind`. Throws InputError where it
@@ -104,7 +117,7 @@ State state_of(const fs::path& folder, std::string_view kind) {
     if (!all_known(2)) throw refuse("a manifest.json that is not ours");
     return State::damaged;
   }
-  if (fs::is_empty(folder, error)) return State::empty;
+  if (holds_nothing(folder, kind)) return State::empty;
   const json marker = read_marker(folder);
   if (marker.is_null()) return State::foreign;
   if (marker.contains("kind")) {
@@ -262,9 +275,8 @@ void ArtifactWriter::choose_folder() {
   folder_lock_ = lock_folder(folder_, target_);
   // A finished artefact of that name may be somebody's, unless a marker says that it was replaced.
   const json marker = read_marker(folder_);
-  std::error_code error;
   const bool ours = marker.is_object() && marker.value("kind", "") == kind_;
-  if (!ours && !fs::is_empty(folder_, error)) refuse_foreign(folder_, kind_);
+  if (!ours && !holds_nothing(folder_, kind_)) refuse_foreign(folder_, kind_);
 }
 
 ArtifactWriter::~ArtifactWriter() {

@@ -76,6 +76,25 @@ TEST_F(Artifact, TakesThePlaceOfTheOldAsAWhole) {
   check_files(at("p"), kPartitionArtifact, read_manifest(at("p"), kPartitionArtifact));
 }
 
+// Killed while it wrote its marker: the next one finds a temporary file and nothing else.
+TEST_F(Artifact, AMarkerThatWasNeverWrittenIsInNobodysWay) {
+  write(at("p"), "old");
+  fs::create_directory(at("p.unfinished"));
+  write_text(at("p.unfinished/unfinished.mivhhwz4ddzn.partial"), "{");
+  write(at("p"), "new");
+  EXPECT_EQ(read_text(at("p") / "parts.npy"), "new");
+  EXPECT_FALSE(fs::exists(at("p.unfinished")));
+  fs::create_directory(at("q"));
+  write_text(at("q/unfinished.mivhhwz4ddzn.partial"), "{");
+  write(at("q"), "new");
+  EXPECT_EQ(read_text(at("q") / "parts.npy"), "new");
+  // Anything else beside it may be somebody's.
+  fs::create_directory(at("r"));
+  write_text(at("r/unfinished.mivhhwz4ddzn.partial"), "{");
+  write_text(at("r/unfinished.thoughts"), "mine");
+  EXPECT_THROW(write(at("r"), "new"), InputError);
+}
+
 TEST_F(Artifact, GuardsItselfAndItsFiles) {
   write(at("p"), "parts");
   const auto check = [&] {
