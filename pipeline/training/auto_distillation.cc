@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
+#include "graph/error.h"
 #include "models/spectral.h"
 #include "pipeline/data/histories.h"
 #include "pipeline/data/known_rows.h"
@@ -28,6 +30,24 @@ Vectors copy_of(const Vectors& vectors, Backend& backend) {
 }
 
 }  // namespace
+
+VectorViews MemberVectors::member(std::size_t place) const {
+  PENCHANT_ASSERT(place < widths.size());
+  const std::int64_t before = std::accumulate(
+      widths.begin(), widths.begin() + static_cast<std::ptrdiff_t>(place), std::int64_t{0});
+  return {sum.users.view().cols_of(before, widths[place]),
+          sum.items.view().cols_of(before, widths[place]),
+          {widths[place], 0, false, false}};
+}
+
+std::vector<VectorViews> new_item_members(const MixtureParts& parts, const Vectors& vectors) {
+  if (parts.trained == nullptr)
+    return {{vectors.users.view(), vectors.items.view(), {vectors.users.cols(), 0, false, false}}};
+  std::vector<VectorViews> members;
+  for (std::size_t place = 0; place < parts.trained->widths.size(); ++place)
+    members.push_back(parts.trained->member(place));
+  return members;
+}
 
 Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::int64_t width,
                       Backend& backend) {
@@ -100,11 +120,10 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
       read_lists(*teacher, graphs.user_item, !leaves_out_seen(dataset, SeenItems::automatic),
                  std::move(users), distillation, backend, progress);
   if (!taught) return std::nullopt;
-  const bool by_members = parts.trained != nullptr;
-  taught->new_items =
-      read_new_item_lists(by_members ? trained.users : vectors.users.view(),
-                          by_members ? trained.items : vectors.items.view(), graphs.user_item,
-                          graphs.item, taught->users, distillation, backend, progress);
+  const NewItemTeacher by = state.new_items.value_or(NewItemTeacher{});
+  taught->new_items = read_new_item_lists(new_item_members(parts, vectors).at(by.member), by.weight,
+                                          graphs.user_item, graphs.item, taught->users,
+                                          distillation, backend, progress);
   if (progress.stop_requested() ||
       !learn_lists(*taught, graphs.user_item, distillation, backend, progress, vectors))
     return std::nullopt;

@@ -20,9 +20,13 @@ namespace penchant::pipeline {
 
 /// Of a mixture's members.
 struct MemberVectors {
-  FinishedVectors sum;    ///< by their weights
-  FinishedVectors first;  ///< of the first of them
-  bool network = false;   ///< a network of sequences is one
+  FinishedVectors sum;                    ///< by their weights
+  FinishedVectors first;                  ///< of the first of them
+  bool network = false;                   ///< a network of sequences is one
+  std::vector<std::int64_t> widths = {};  ///< of each one's columns in the sum, in order
+
+  /// The columns of one of them.
+  VectorViews member(std::size_t place) const;
 };
 
 /// What the mixture's scores are made of, in memory.
@@ -31,6 +35,10 @@ struct MixtureParts {
   std::shared_ptr<const models::FilterGraph> filter;  ///< null: without
   KnownPart known = KnownPart::train;                 ///< rows that both were made of
 };
+
+/// What a regression for new items can be of: each member's vectors, or `vectors`, those of a filter
+/// that is alone.
+std::vector<VectorViews> new_item_members(const MixtureParts& parts, const Vectors& vectors);
 
 /// The users of the task, and others drawn at random up to `count`; ascending.
 std::vector<graph::NodeId> distilled_users(const std::vector<graph::NodeId>& of_task,

@@ -40,6 +40,13 @@ double AutoMembers::score_unit(std::size_t number) const {
   return static_cast<double>(planned_.at(number).model.temperature);
 }
 
+std::size_t AutoMembers::first_learnt(std::span<const ChosenMember> chosen) const {
+  const auto found = std::find_if(chosen.begin(), chosen.end(), [&](const ChosenMember& member) {
+    return !is_filter(planned_.at(member.number));
+  });
+  return found == chosen.end() ? 0 : static_cast<std::size_t>(found - chosen.begin());
+}
+
 bool AutoMembers::begun(const fs::path& model) { return fs::exists(model / selection_folder(0)); }
 
 bool AutoMembers::select(const Graphs& graphs, const fs::path& model, bool resume) {

@@ -30,6 +30,8 @@ class AutoMembers {
   bool has_network(std::span<const ChosenMember> chosen) const {
     return network_among(chosen) != nullptr;
   }
+  /// Place of the first of these that is no closed form; 0 where all are.
+  std::size_t first_learnt(std::span<const ChosenMember> chosen) const;
   /// What a unit of log probability is in the scores of this one.
   double score_unit(std::size_t number) const;
 

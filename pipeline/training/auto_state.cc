@@ -39,6 +39,7 @@ json to_json(const AutoState& state) {
     stored["distils"] = *state.distils;
     stored["learns"] = state.learns;
   }
+  if (state.new_items) stored["new_items"] = state.new_items->to_json();
   if (state.value) stored["value"] = *state.value;
   if (state.vectors_value) stored["vectors_value"] = *state.vectors_value;
   if (state.filter_alone) stored["filter_alone"] = *state.filter_alone;
@@ -99,6 +100,14 @@ AutoState state_of_choice(const fs::path& file, const json& stored) {
     if (stored.contains("repeats")) state.repeats = repeats_from_json(stored["repeats"]);
     read_if_there(stored, "distils", state.distils);
     if (state.distils) stored.at("learns").get_to(state.learns);
+    if (stored.contains("new_items")) {
+      state.new_items = NewItemTeacher::from_json(stored["new_items"]);
+      const bool vectors = state.members && state.mixture && state.mixture->vectors;
+      const std::size_t members = vectors ? state.members->size() : 1;
+      if (state.new_items->member >= members)
+        throw InputError(
+            fmt::format("new_items: member {} of {}", state.new_items->member, members));
+    }
     read_if_there(stored, "value", state.value);
     read_if_there(stored, "vectors_value", state.vectors_value);
     read_if_there(stored, "filter_alone", state.filter_alone);

@@ -14,6 +14,7 @@
 #include "pipeline/choice/member_choice.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/score_terms.h"
+#include "pipeline/training/new_item_rehearsal.h"
 
 namespace penchant::pipeline {
 
@@ -27,10 +28,11 @@ struct AutoState {
   std::optional<RepeatBlend> repeats;
   std::optional<bool> distils;  ///< the model's vectors come to rank as all of the above does
   bool learns = true;           ///< ... by learning; else they factor the sum of the members
-  std::optional<double> value;  ///< of the validation metric; none without validation
-  std::optional<double> vectors_value;  ///< likewise, of the vectors alone
-  std::optional<double> filter_alone;   ///< likewise, where mixtures were tried
-  std::optional<std::int64_t> tried;    ///< mixtures
+  std::optional<NewItemTeacher> new_items;  ///< by what new items are taught
+  std::optional<double> value;              ///< of the validation metric; none without validation
+  std::optional<double> vectors_value;      ///< likewise, of the vectors alone
+  std::optional<double> filter_alone;       ///< likewise, where mixtures were tried
+  std::optional<std::int64_t> tried;        ///< mixtures
 
   bool is_complete() const { return filter && mixture && repeats && distils; }
 };

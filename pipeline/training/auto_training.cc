@@ -201,6 +201,8 @@ class AutoTrainer {
     if (!state_.filter && !decide_filter()) return false;
     if (!state_.mixture && !decide_vectors()) return false;
     if (!state_.repeats) decide_repeats();
+    if (!state_.distils && !state_.new_items && can_distil() && !decide_new_items()) return false;
+    if (!state_.new_items) state_.new_items = usual_teacher();
     if (!state_.distils && !decide_distillation()) return false;
     selection_.reset();
     selected_.reset();
@@ -298,9 +300,12 @@ class AutoTrainer {
 
   MemberVectors vectors_of(std::span<const Model> models,
                            std::span<const ChosenMember> members) const {
-    return {joined_models(models, members, backend_),
-            joined_models(models, members.first(1), backend_),
-            members_->has_network(*state_.members)};
+    MemberVectors vectors = {joined_models(models, members, backend_),
+                             joined_models(models, members.first(1), backend_),
+                             members_->has_network(*state_.members)};
+    for (const ChosenMember& member : members)
+      vectors.widths.push_back(models[member.number].layout().embedding_dim);
+    return vectors;
   }
 
   /// Once the members are chosen.
@@ -409,17 +414,49 @@ class AutoTrainer {
     return validation_value(metrics, options_.validation_metric);
   }
 
+  /// What the mixture is made of while it is chosen.
+  MixtureParts selected_parts() {
+    selection();  // makes the graph where it is not there
+    return {state_.mixture->vectors ? &selected() : nullptr, graph_, KnownPart::train};
+  }
+
+  NewItemTeacher usual_teacher() const {
+    return {state_.mixture->vectors ? members_->first_learnt(*state_.members) : 0, 1.0F};
+  }
+
+  /// By what new items are taught; false if interrupted.
+  bool decide_new_items() {
+    const MixtureParts parts = selected_parts();
+    Vectors of_filter;
+    if (parts.trained == nullptr)
+      of_filter = first_vectors(parts, state_, options_.model.embedding_dim, backend_);
+    const std::optional<NewItemRehearsal> found =
+        rehearse_new_items(new_item_members(parts, of_filter), usual_teacher().member, graphs_,
+                           dataset_.split.validation, kJudgesSeed, backend_, progress_);
+    if (!found) return false;
+    for (const NewItemRehearsal::Trial& trial : found->trials) {
+      state_.log += json_line({{"phase", "new_items"},
+                               {"teacher", trial.teacher.to_json()},
+                               {"hidden_recall@20", trial.recall},
+                               {"gain", trial.gain},
+                               {"standard_error", trial.standard_error},
+                               {"users", found->num_users}});
+    }
+    state_.new_items = found->chosen;
+    save();
+    return true;
+  }
+
   /// Whether vectors that learn the ranking are better than those that stand in it; false if
   /// interrupted.
   bool decide_distillation() {
     state_.distils = can_distil();
     if (*state_.distils) {
-      const std::vector<graph::NodeId>& judges = selection().task.users;  // makes the graph, too
-      const MemberVectors* trained = state_.mixture->vectors ? &selected() : nullptr;
-      const MixtureParts parts = {trained, graph_, KnownPart::train};
+      const std::vector<graph::NodeId>& judges = selection().task.users;
+      const MixtureParts parts = selected_parts();
       const double before = elapsed();
       double factors = 0.0;
-      if (trained != nullptr && state_.members->size() > 1) {
+      if (parts.trained != nullptr && state_.members->size() > 1) {
         Vectors start = first_vectors(parts, state_, options_.model.embedding_dim, backend_);
         factors = judge_taught(start, false, "factors");
       }
@@ -529,6 +566,7 @@ class AutoTrainer {
     distillation_ = {{"width", vectors.users.cols()},
                      {"learns", state_.learns},
                      {"new_items", distilled->new_items}};
+    if (distilled->new_items) distillation_["new_items_by"] = state_.new_items->to_json();
     return true;
   }
 

@@ -24,7 +24,6 @@ using kernels::Transpose;
 namespace {
 
 constexpr std::int64_t kMostTaught = 8192;
-constexpr std::int64_t kFewestTaught = 20;
 /// A list holds one in so many of them, but kFewestTaught at least.
 constexpr std::int64_t kTaughtPerListed = 40;
 /// Of the scores of a list, in their standard deviations: flatter than lists of touched items.
@@ -71,10 +70,12 @@ double squared_products(ConstFloatView x, ConstFloatView y, Backend& host) {
 
 }  // namespace
 
-std::optional<NewItemLists> read_new_item_lists(
-    ConstFloatView user_vectors, ConstFloatView item_vectors, const graph::UserItemGraph& graph,
-    const graph::ItemGraph& item_graph, const std::vector<NodeId>& users,
-    const DistillationOptions& options, Backend& backend, Progress& progress) {
+std::optional<NewItemLists> read_new_item_lists(const VectorViews& vectors, float weight,
+                                                const graph::UserItemGraph& graph,
+                                                const graph::ItemGraph& item_graph,
+                                                const std::vector<NodeId>& users,
+                                                const DistillationOptions& options,
+                                                Backend& backend, Progress& progress) {
   NewItemLists taught;
   taught.links = models::attribute_links(item_graph);
   taught.touched = models::touched_items(graph, taught.links);
@@ -90,8 +91,8 @@ std::optional<NewItemLists> read_new_item_lists(
   kernels::Download<float> download_users;
   kernels::Download<float> download_items;
   models::NewItemScores teacher(graph, taught.links, taught.pool,
-                                download_users(user_vectors, backend),
-                                download_items(item_vectors, backend), host);
+                                download_users(vectors.users, backend),
+                                download_items(vectors.items, backend), weight, host);
   const auto num_users = static_cast<std::int64_t>(users.size());
   const std::int64_t list_size =
       std::min(std::max(kFewestTaught, num_taught / kTaughtPerListed), options.list_size);

@@ -20,10 +20,14 @@
 #include "models/new_items.h"
 #include "models/workspace.h"
 #include "pipeline/artifact/progress.h"
+#include "pipeline/model/vector_layout.h"
 
 namespace penchant::pipeline {
 
 struct DistillationOptions;
+
+/// New items below which nothing is taught of them.
+inline constexpr std::int64_t kFewestTaught = 20;
 
 /// What is taught of new items, in host memory. P of them, drawn at random where there are many,
 /// stand for all.
@@ -35,10 +39,10 @@ struct NewItemLists {
   kernels::FloatMatrix shares;           ///< [users x K]
 };
 
-/// For these users; the vectors, users [U x D] and items [I x D], say what touched items are like.
-/// Nothing where there are too few new items of which something is known, or if interrupted.
-std::optional<NewItemLists> read_new_item_lists(kernels::ConstFloatView user_vectors,
-                                                kernels::ConstFloatView item_vectors,
+/// For these users; the vectors, users [U x D] and items [I x D], say what touched items are like,
+/// with this weight beside the users' profiles (models/new_item_scores.h). Nothing where there are
+/// too few new items of which something is known, or if interrupted.
+std::optional<NewItemLists> read_new_item_lists(const VectorViews& vectors, float weight,
                                                 const graph::UserItemGraph& graph,
                                                 const graph::ItemGraph& item_graph,
                                                 const std::vector<graph::NodeId>& users,

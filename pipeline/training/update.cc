@@ -314,6 +314,15 @@ class MixtureUpdate {
       }
       trained = {joined_models(models, chosen, backend_),
                  joined_models(models, std::span(chosen).first(1), backend_), network};
+      for (const Model& model : models) trained->widths.push_back(model.layout().embedding_dim);
+    }
+    if (!state_.new_items) {  // chosen by an earlier version
+      const auto learnt = std::find_if(members_.begin(), members_.end(), [](const auto& member) {
+        return member.kind != models::ModelKind::graph_filter;
+      });
+      state_.new_items.emplace();
+      if (learnt != members_.end())
+        state_.new_items->member = static_cast<std::size_t>(learnt - members_.begin());
     }
     const std::int64_t width =
         old_.at("model").at("distillation").at("width").get<std::int64_t>();
@@ -347,6 +356,7 @@ class MixtureUpdate {
     distillation_ = {{"width", width},
                      {"learns", state_.learns},
                      {"new_items", distilled->new_items}};
+    if (distilled->new_items) distillation_["new_items_by"] = state_.new_items->to_json();
     return true;
   }
 

@@ -186,7 +186,7 @@ Dense oracle_scores() {
 }
 
 /// By the equation in new_item_scores.h.
-Dense oracle_new_item_scores(const Dense& users, const Dense& items) {
+Dense oracle_new_item_scores(const Dense& users, const Dense& items, double weight) {
   const Dense a = links();
   const Dense predicted = oracle_prediction(items, [](std::int64_t i) { return i <= 30; });
   Dense scores(8, 2);
@@ -207,7 +207,8 @@ Dense oracle_new_item_scores(const Dense& users, const Dense& items) {
       double variance = 0.0;
       for (const double score : view) variance += (score - mean) * (score - mean) / 8.0;
       for (std::int64_t k = 0; k < 8; ++k)
-        scores(k, user) += (view[static_cast<std::size_t>(k)] - mean) / std::sqrt(variance);
+        scores(k, user) += (by_profile ? 1.0 : weight) *
+                           (view[static_cast<std::size_t>(k)] - mean) / std::sqrt(variance);
     }
   }
   return scores;
@@ -277,22 +278,28 @@ TEST_P(NewItems, FitUsersByRegressionAndByTheValuesOfTheirItems) {
   const kernels::FloatMatrix users = device_matrix(of_users);
   const kernels::FloatMatrix items = device_matrix(of_items);
   const graph::UserItemGraph graph = shop();
-  NewItemScores scores(graph, attribute_links(catalogue()), {31, 32, 33, 34, 35, 36, 37, 38},
-                       users.view(), items.view(), backend());
   kernels::FloatMatrix got = backend().matrix<float>(8, 2);
   const std::vector<NodeId> both = {0, 1};
-  scores.score({both.data(), 2, kernels::Device::cpu}, got.view());
-  const Dense want = oracle_new_item_scores(of_users, of_items);
-  for (std::int64_t i = 0; i < 8; ++i) {
-    for (std::int64_t user = 0; user < 2; ++user)
-      EXPECT_NEAR(got.view()(i, user), want(i, user), 1e-3) << i << " " << user;
+  for (const float weight : {0.0F, 1.0F, 2.5F}) {
+    NewItemScores scores(graph, attribute_links(catalogue()), {31, 32, 33, 34, 35, 36, 37, 38},
+                         users.view(), items.view(), weight, backend());
+    scores.score({both.data(), 2, kernels::Device::cpu}, got.view());
+    const Dense want = oracle_new_item_scores(of_users, of_items, static_cast<double>(weight));
+    for (std::int64_t i = 0; i < 8; ++i) {
+      for (std::int64_t user = 0; user < 2; ++user)
+        EXPECT_NEAR(got.view()(i, user), want(i, user), 2e-3) << weight << " " << i << " " << user;
+    }
   }
   // An item with the same values as all others of the pool says nothing.
-  NewItemScores one(graph, attribute_links(catalogue()), {31}, users.view(), items.view(),
+  NewItemScores one(graph, attribute_links(catalogue()), {31}, users.view(), items.view(), 1.0F,
                     backend());
   one.score({both.data(), 2, kernels::Device::cpu}, got.view().rows_of(0, 1));
   EXPECT_EQ(got.view()(0, 0), 0.0F);
   EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()), {31}, items.view(), items.view(),
+                             1.0F, backend()),
+               InputError);
+  const kernels::ConstFloatView narrow = users.view().cols_of(0, kWidth - 1);
+  EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()), {31}, narrow, items.view(), 1.0F,
                              backend()),
                InputError);
 }

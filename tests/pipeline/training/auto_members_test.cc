@@ -178,6 +178,14 @@ TEST_F(Walks, FurtherNetworksAreLeftOutWhereTheTimeIsSpent) {
   const WeightedVectors twice[] = {{{first.users.view(), first.items.view(), first.layout}, 0.5},
                                    {{first.users.view(), first.items.view(), first.layout}, 0.5}};
   trained.sum = joined(twice, *backend);
+  trained.widths = {first.layout.embedding_dim, first.layout.embedding_dim};
+  for (const std::int64_t member : {0, 1}) {
+    const VectorViews views = trained.member(static_cast<std::size_t>(member));
+    const std::int64_t before = member * first.layout.embedding_dim;
+    EXPECT_EQ(views.items.cols, first.layout.embedding_dim);
+    EXPECT_EQ(&views.items(0, 0), &trained.sum.items.view()(0, before));
+    EXPECT_EQ(&views.users(0, 0), &trained.sum.users.view()(0, before));
+  }
   AutoState state;
   state.mixture = Mixture{true, 0.0, 0.0};
   state.repeats = RepeatBlend{};
@@ -224,6 +232,14 @@ TEST_F(Walks, ARidgeRegressionIsAMemberOfItsOwn) {
   ASSERT_EQ(members.finished(chosen, at("m")).size(), 1U);
   EXPECT_EQ(members.finished(chosen, at("m")).front().kind, models::ModelKind::graph_filter);
   EXPECT_EQ(members.best_epoch(at("m")), 0);
+  EXPECT_EQ(members.first_learnt(chosen), 0U) << "no other";
+  plan.epochs = 2;
+  const std::vector<TrainOptions> planned = planned_members(plan, usual());
+  ASSERT_EQ(planned.size(), 2U);
+  ASSERT_EQ(planned[1].model.kind, models::ModelKind::graph_filter);
+  const AutoMembers both(dataset, planned, *backend, silent_progress());
+  EXPECT_EQ(both.first_learnt(std::vector<ChosenMember>{{0, 1.0}, {1, 1.0}}), 0U);
+  EXPECT_EQ(both.first_learnt(std::vector<ChosenMember>{{1, 1.0}, {0, 1.0}}), 1U);
   const Model model = Model::open(at("m") / "trained", dataset, *backend);
   EXPECT_TRUE(model.saw_validation());
   // It may be the first, whose vectors are the model's where nothing is learnt.

@@ -105,8 +105,8 @@ class LearnsNewItems : public ::testing::Test {
     const Vectors vectors = start(on);
     if (new_items) {
       lists.new_items =
-          read_new_item_lists(vectors.users.view(), vectors.items.view(), graph_, catalogue_,
-                              lists.users, options_, on, silent_progress());
+          read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, 1.0F, graph_,
+                              catalogue_, lists.users, options_, on, silent_progress());
     }
     return lists;
   }
@@ -123,7 +123,7 @@ class LearnsNewItems : public ::testing::Test {
     std::vector<NodeId> items;
     for (NodeId item = kTouched; item < kItems - 1; ++item) items.push_back(item);
     models::NewItemScores teacher(graph_, models::attribute_links(catalogue_), items,
-                                  known.users.view(), known.items.view(), *on);
+                                  known.users.view(), known.items.view(), 1.0F, *on);
     double shared = 0.0;
     for (NodeId user = 0; user < kUsers; ++user) {
       FloatMatrix scores = on->matrix<float>(static_cast<std::int64_t>(items.size()), 1);
@@ -206,12 +206,30 @@ TEST_F(LearnsNewItems, ItemsOfWhichNothingIsKnownAreLeftAlone) {
     EXPECT_EQ(with.items.view()(kItems - 1, j), without.items.view()(kItems - 1, j));
 }
 
+TEST_F(LearnsNewItems, TheRegressionCountsByItsWeight) {
+  const auto on = cpu();
+  const Vectors vectors = start(*on);
+  std::vector<NodeId> users(at(kUsers));
+  std::iota(users.begin(), users.end(), NodeId{0});
+  std::vector<std::set<NodeId>> first;
+  for (const float weight : {0.0F, 1.0F, 1000.0F}) {
+    const auto taught =
+        read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, weight, graph_,
+                            catalogue_, users, options_, *on, silent_progress());
+    std::set<NodeId>& all = first.emplace_back();
+    for (NodeId user = 0; user < kUsers; ++user)
+      all.insert(user * static_cast<NodeId>(kItems) + taught->lists.view()(user, 0));
+  }
+  EXPECT_NE(first[0], first[1]);
+  EXPECT_NE(first[1], first[2]);
+}
+
 TEST_F(LearnsNewItems, NothingIsTaughtOfTooFewOrNone) {
   const auto on = cpu();
   const Vectors vectors = start(*on);
   const auto found = [&](const graph::UserItemGraph& graph, const graph::ItemGraph& items) {
-    return read_new_item_lists(vectors.users.view(), vectors.items.view(), graph, items, {0, 1},
-                               options_, *on, silent_progress())
+    return read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, 1.0F, graph, items,
+                               {0, 1}, options_, *on, silent_progress())
         .has_value();
   };
   EXPECT_TRUE(found(graph_, catalogue_));
@@ -244,8 +262,8 @@ TEST_F(LearnsNewItems, AnInterruptedReadingTeachesNothing) {
   const Vectors vectors = start(*on);
   penchant::testing::StopAfter progress(0);
   progress.begin("train");
-  EXPECT_FALSE(read_new_item_lists(vectors.users.view(), vectors.items.view(), graph_, catalogue_,
-                                   {0, 1}, options_, *on, progress));
+  EXPECT_FALSE(read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, 1.0F, graph_,
+                                   catalogue_, {0, 1}, options_, *on, progress));
 }
 
 }  // namespace
