@@ -78,6 +78,7 @@ int run_program(int argc, char** argv) {
   add_append_verb(program, invocation);
   add_update_verb(program, invocation);
   add_replay_verb(program, invocation);
+  add_forget_verb(program, invocation);
   add_graph_verbs(program, invocation);
   add_train_verb(program, invocation);
   add_evaluate_verb(program, invocation);

@@ -41,6 +41,7 @@ void add_ingest_verb(CLI::App& program, Invocation& invocation);
 void add_append_verb(CLI::App& program, Invocation& invocation);
 void add_update_verb(CLI::App& program, Invocation& invocation);
 void add_replay_verb(CLI::App& program, Invocation& invocation);
+void add_forget_verb(CLI::App& program, Invocation& invocation);
 void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);

@@ -250,6 +250,7 @@ const std::vector<VerbSettings>& all_verbs() {
   static const std::vector<VerbSettings> verbs = {
       {"ingest", {"data.", "run.threads"}, {}},
       {"append", {"run.threads"}, {}},
+      {"forget", {"run.threads"}, {}},
       {"update", {"run."}, {}},
       {"replay",
        {"data.", "graph.", "partition.", "model.", "filter.", "train.", "evaluate.seen_items", "run."},

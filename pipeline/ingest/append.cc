@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,6 +25,7 @@
 #include "pipeline/artifact/versions.h"
 #include "pipeline/data/sort_log.h"
 #include "pipeline/data/split_warnings.h"
+#include "pipeline/data/tombstone.h"
 #include "pipeline/ingest/build_catalog.h"
 #include "pipeline/ingest/check_ingest_options.h"
 #include "pipeline/ingest/column_roles.h"
@@ -294,6 +296,35 @@ std::int64_t latest_time(graph::SplitInteractions& split) {
   return latest;
 }
 
+/// Counts the users and items that are new to a data set by rows from before it forgot some. Without
+/// times any row may be from before.
+void count_from_before(std::span<const Tombstone> tombstones, const graph::SplitInteractions& added,
+                       std::int64_t num_users, std::int64_t num_items, AppendReport& report) {
+  if (tombstones.empty()) return;
+  std::int64_t until = std::numeric_limits<std::int64_t>::min();
+  for (const Tombstone& tombstone : tombstones)
+    until = std::max(until, tombstone.rows_until_ms.value_or(until));
+  std::set<NodeId> users, items;
+  for (const Interactions* part : {&added.train.interactions, &added.validation, &added.test}) {
+    for (std::size_t row = 0; row < part->user.size(); ++row) {
+      if (!part->time_ms.empty() && part->time_ms[row] > until) continue;
+      if (part->user[row] >= num_users) users.insert(part->user[row]);
+      if (part->item[row] >= num_items) items.insert(part->item[row]);
+    }
+  }
+  report.num_users_from_before = static_cast<std::int64_t>(users.size());
+  report.num_items_from_before = static_cast<std::int64_t>(items.size());
+}
+
+void tell_from_before(const fs::path& data, std::span<const Tombstone> tombstones,
+                      const AppendReport& report, Progress& progress) {
+  if (report.num_users_from_before == 0 && report.num_items_from_before == 0) return;
+  progress.warn(fmt::format(
+      "{} {}; {} new users and {} new items come with rows from before: if what was forgotten is "
+      "among them, forget it again (penchant forget)",
+      data.string(), told(tombstones), report.num_users_from_before, report.num_items_from_before));
+}
+
 /// What was read is of the columns that the data set has.
 void check_columns(const Dataset& dataset, const ReadResult& read, const fs::path& data) {
   const Interactions& train = dataset.split.train.interactions;
@@ -315,9 +346,11 @@ void check_columns(const Dataset& dataset, const ReadResult& read, const fs::pat
 }
 
 /// Reads the new rows into `dataset`: their parts, and the items that come with them.
-void take_rows(const IngestOptions& options, const json& inputs, Dataset& dataset, ReadResult& read,
-               RawCatalog& catalog, AppendReport& report, Progress& progress) {
+void take_rows(const IngestOptions& options, const json& provenance, Dataset& dataset,
+               ReadResult& read, RawCatalog& catalog, AppendReport& report, Progress& progress) {
   if (options.log.files.empty()) return;
+  const std::int64_t num_users = read.log.users.size();
+  const std::int64_t num_items = read.log.items.size();
   read_table_log(options, read, catalog, progress);
   stop_if_asked(progress);
   tell_empty(read.files, progress);
@@ -325,7 +358,8 @@ void take_rows(const IngestOptions& options, const json& inputs, Dataset& datase
   check_columns(dataset, read, dataset.directory);
   number_sessions(dataset.split, read.log.rows);
   const std::int64_t latest = latest_time(dataset.split);
-  const graph::SplitOptions split = split_of(options, inputs, !read.log.rows.time_ms.empty());
+  const graph::SplitOptions split =
+      split_of(options, provenance.at("inputs"), !read.log.rows.time_ms.empty());
   OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   LeftOutRows left_out(read.files, log.parts, log.order);
   thin_log(log, read.log, options, left_out);
@@ -337,6 +371,7 @@ void take_rows(const IngestOptions& options, const json& inputs, Dataset& datase
                                                        log.rows.time_ms[row] < latest);
   graph::SplitInteractions rows = rows_by_part(log);
   check_parts(read.files, rows);
+  count_from_before(tombstones_of(provenance), rows, num_users, num_items, report);
   report.new_train = rows.train.interactions.size();
   report.new_validation = rows.validation.size();
   report.new_test = rows.test.size();
@@ -412,7 +447,7 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   RawCatalog raw_catalog;
   read.log.users = std::move(dataset.users);
   read.log.items = std::move(dataset.items);
-  take_rows(options, inputs, dataset, read, raw_catalog, report, progress);
+  take_rows(options, provenance, dataset, read, raw_catalog, report, progress);
   if (has_item_table(options)) read_item_table(options, read, raw_catalog);
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
@@ -459,6 +494,7 @@ void write_later_rows(LaterRows& later, ArtifactWriter& writer) {
 void tell_later_rows(const LaterRows& later, const fs::path& data, Progress& progress) {
   const AppendReport& report = later.report;
   tell_rejections({&report.rows, &report.item_rows}, progress);
+  tell_from_before(data, tombstones_of(json::parse(later.provenance_json)), report, progress);
   if (report.num_older_rows > 0)
     progress.note(fmt::format("{} rows are from before the latest one of {}", report.num_older_rows,
                               data.string()));

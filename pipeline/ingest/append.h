@@ -22,6 +22,8 @@ struct AppendReport {
   std::int64_t num_users = 0, num_items = 0;
   std::int64_t new_train = 0, new_validation = 0, new_test = 0;
   std::int64_t num_older_rows = 0;  ///< new ones from before the latest row of the data set
+  /// New ones by rows from before something was forgotten (tombstone.h): may be what was.
+  std::int64_t num_users_from_before = 0, num_items_from_before = 0;
 };
 
 /// How the log of a data set was read, as ingest kept it in the manifest: TOML of the section
@@ -62,6 +64,7 @@ void tell_later_rows(const LaterRows& later, const std::filesystem::path& data, 
 ///   Logs whose parts were given by files get training rows.
 /// - Of an item that was there, attributes that it lacked are filled in; one that differs stays as
 ///   it is and is counted.
+/// What was forgotten (forget.h) comes back with files that hold it: that is counted, and warned of.
 /// Throws InputError: another format than a table, settings by which rows that are there would have
 /// to change (data.repeats other than keep_all, limits of counts), other event types.
 AppendReport append(const IngestOptions& options, const std::filesystem::path& data,

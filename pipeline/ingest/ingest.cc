@@ -20,6 +20,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/split_warnings.h"
+#include "pipeline/data/tombstone.h"
 #include "pipeline/ingest/build_catalog.h"
 #include "pipeline/ingest/check_ingest_options.h"
 #include "pipeline/ingest/column_roles.h"
@@ -63,6 +64,11 @@ void take_given_parts(const ReadResult& read, OrderedLog& log) {
 IngestReport ingest(const IngestOptions& given, const Destination& out, Progress& progress) {
   ArtifactWriter writer(out, kDataArtifact);
   progress.begin("ingest");
+  if (const auto tombstones = tombstones_in(out.path); !tombstones.empty()) {
+    progress.warn(fmt::format(
+        "{}, which is made anew, {}: it comes back if the files still hold it (penchant forget)",
+        out.path.string(), told(tombstones)));
+  }
   const auto start = std::chrono::steady_clock::now();
   IngestOptions options = with_files(given, progress);
   const std::vector<InputFile> files = input_files(options);

@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/error.h"
-#include "graph/part_overlap.h"
 #include "pipeline/artifact/environment.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/tables/frames.h"
@@ -33,17 +32,20 @@ void tell_empty(const std::vector<FileAccount>& files, Progress& progress) {
                             more > 0 ? fmt::format(" and {} more", more) : std::string()));
 }
 
-void judge_repeats(Dataset& dataset, const IngestOptions& options) {
+void judge_repeats(Dataset& dataset, graph::Repeats repeats) {
   constexpr double kShareThatCounts = 0.05;
   const auto raw_ids = [](const graph::Dictionary& dictionary) {
     return [&](NodeId id) { return fmt::format("'{}'", dictionary.raw(id)); };
   };
+  dataset.repeated_share =
+      graph::check_no_leak(dataset.split, repeats, raw_ids(dataset.users), raw_ids(dataset.items));
+  dataset.repeats_allowed = dataset.repeated_share >= kShareThatCounts;
+}
+
+void judge_repeats(Dataset& dataset, const IngestOptions& options) {
   const bool may_repeat =
       options.repeats == RepeatPolicy::keep_all && options.format != InputFormat::lightgcn;
-  dataset.repeated_share = graph::check_no_leak(
-      dataset.split, may_repeat ? graph::Repeats::allowed : graph::Repeats::forbidden,
-      raw_ids(dataset.users), raw_ids(dataset.items));
-  dataset.repeats_allowed = dataset.repeated_share >= kShareThatCounts;
+  judge_repeats(dataset, may_repeat ? graph::Repeats::allowed : graph::Repeats::forbidden);
 }
 
 nlohmann::json inputs_to_json(const std::vector<InputFile>& files, const ReadResult& read) {

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "graph/part_overlap.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/ingest/ingest.h"
@@ -19,6 +20,8 @@ namespace penchant::pipeline {
 void tell_empty(const std::vector<FileAccount>& files, Progress& progress);
 /// Checks the parts for leaks, and whether people come back to the same things often enough for own
 /// items to be ranked: a stray repeat must not unmask everyone's (docs/decisions/0022-repeats.md).
+void judge_repeats(Dataset& dataset, graph::Repeats repeats);
+/// The same, repeats allowed where the options say so.
 void judge_repeats(Dataset& dataset, const IngestOptions& options);
 /// What the manifest says of the input: files with their sizes and hashes, tables with their rows.
 nlohmann::json inputs_to_json(const std::vector<InputFile>& files, const ReadResult& read);

@@ -14,6 +14,7 @@
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/versions.h"
+#include "pipeline/data/tombstone.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/movement.h"
@@ -30,8 +31,18 @@ void require_data(const fs::path& model_directory, const json& manifest, const D
   std::string data_hash;
   take_values(model_directory / kManifestName, [&] { manifest.at("data_hash").get_to(data_hash); });
   if (data_hash == dataset.hash) return;
-  throw InputError(fmt::format("{}: was trained on another data set (hash {}, this one is {})",
-                               model_directory.string(), data_hash, dataset.hash));
+  // Times are written alike, so that their texts are in their order.
+  const std::string created = manifest.value("created", "");
+  const std::vector<Tombstone> tombstones = tombstones_in(dataset.directory);
+  const bool forgot_since = !tombstones.empty() && tombstones.back().when >= created;
+  throw InputError(fmt::format(
+      "{}: was trained on another data set (hash {}, this one is {}){}", model_directory.string(),
+      data_hash, dataset.hash,
+      forgot_since
+          ? fmt::format(
+                "; {} {}, and the model may still hold it: train again, and remove this one",
+                dataset.directory.string(), told(tombstones))
+          : std::string()));
 }
 
 FinishedVectors derive_vectors(const fs::path& model_directory, const json& manifest,

@@ -13,6 +13,7 @@
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/data/graph_stage.h"
+#include "pipeline/data/tombstone.h"
 #include "pipeline/evaluation/evaluation_report.h"
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/model/model.h"
@@ -101,6 +102,17 @@ bool read_evaluation(const fs::path& path, const json& inputs, RunReport& report
   }
 }
 
+/// Nobody asked for the data set to be made again, and its files may still hold what it forgot.
+void require_nothing_forgotten(const fs::path& data) {
+  const auto tombstones = tombstones_in(data);
+  if (tombstones.empty()) return;
+  throw InputError(fmt::format(
+      "run: {} {}, and its files or settings are others now: making it again may bring that back; "
+      "take it out of the files and make the data set with `penchant ingest`, or train on it as it "
+      "is with `penchant train`",
+      data.string(), told(tombstones)));
+}
+
 json settings(const Config& config, const std::vector<std::string>& prefixes) {
   return json::parse(settings_json(config, prefixes));
 }
@@ -110,8 +122,10 @@ Dataset ingest_stage(const Config& config, RunReport& report, Progress& progress
       config.data_out, kDataArtifact,
       {{"settings", settings(config, {"data."})},
        {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
-  stage("ingest", stamp, report, progress,
-        [&] { ingest(ingest_options(config), stamp.destination(), progress); });
+  stage("ingest", stamp, report, progress, [&] {
+    require_nothing_forgotten(config.data_out);
+    ingest(ingest_options(config), stamp.destination(), progress);
+  });
   return read_dataset(config.data_out);
 }
 

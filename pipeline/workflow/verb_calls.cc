@@ -98,7 +98,33 @@ json append_json(const AppendReport& report, const AppendFlags& flags) {
           {"new_train", report.new_train},
           {"new_validation", report.new_validation},
           {"new_test", report.new_test},
-          {"num_older_rows", report.num_older_rows}};
+          {"num_older_rows", report.num_older_rows},
+          {"num_users_from_before", report.num_users_from_before},
+          {"num_items_from_before", report.num_items_from_before}};
+}
+
+ForgetReport forget_by(const ForgetFlags& flags, Progress& progress) {
+  return forget({flags.users_file, flags.items_file, flags.users, flags.items}, flags.data,
+                flags.out.empty() ? flags.data : flags.out, progress);
+}
+
+json forget_json(const ForgetReport& report, const ForgetFlags& flags) {
+  json remaining = json::array();
+  for (const RemainingPlace& place : report.remaining)
+    remaining.push_back({{"path", place.path.string()}, {"kind", place.kind}});
+  return {{"out", flags.out.empty() ? flags.data : flags.out},
+          {"num_forgotten_users", report.num_forgotten_users},
+          {"num_forgotten_items", report.num_forgotten_items},
+          {"num_unknown_users", report.num_unknown_users},
+          {"num_unknown_items", report.num_unknown_items},
+          {"num_items_of_theirs", report.num_items_of_theirs},
+          {"forgotten_train", report.rows[0]},
+          {"forgotten_validation", report.rows[1]},
+          {"forgotten_test", report.rows[2]},
+          {"num_users", report.num_users},
+          {"num_items", report.num_items},
+          {"num_users_left_without_rows", report.num_users_left_without_rows},
+          {"remaining", remaining}};
 }
 
 void apply_flags(const TrainFlags& flags, Config& config) {

@@ -24,6 +24,7 @@
 #include "pipeline/export/score.h"
 #include "pipeline/export/verify.h"
 #include "pipeline/ingest/append.h"
+#include "pipeline/ingest/forget.h"
 #include "pipeline/model/model.h"
 #include "pipeline/report/report.h"
 #include "pipeline/training/train.h"
@@ -71,6 +72,14 @@ IngestOptions append_options(const AppendFlags& flags, const std::shared_ptr<con
 AppendReport append_by(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames,
                        Progress& progress);
 nlohmann::json append_json(const AppendReport& report, const AppendFlags& flags);
+
+struct ForgetFlags {
+  std::string data, out;                                 ///< out: empty for data
+  std::string users_file, items_file;                    ///< one raw id a line; empty: none
+  std::optional<std::vector<std::string>> users, items;  ///< raw ids, in place of the files
+};
+ForgetReport forget_by(const ForgetFlags& flags, Progress& progress);
+nlohmann::json forget_json(const ForgetReport& report, const ForgetFlags& flags);
 
 struct TrainFlags {
   std::string data, out, budget;
