@@ -143,6 +143,14 @@ std::string update(const ConfigSources& sources, const pipeline::UpdateFlags& fl
   });
 }
 
+std::string forget(const ConfigSources& sources, const pipeline::ForgetFlags& flags,
+                   nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    config_for(sources, "forget", progress);
+    return forget_json(forget_by(flags, progress), flags).dump();
+  });
+}
+
 std::string train(const ConfigSources& sources, const pipeline::TrainFlags& flags,
                   nb::object sink) {
   return without_lock(std::move(sink), [&](Progress& progress) {
@@ -477,6 +485,12 @@ NB_MODULE(_core, module) {
             PENCHANT_FIELD(keep);
   }
   {
+    using Flags = pipeline::ForgetFlags;
+    nb::class_<Flags>(module, "ForgetFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(users_file)
+            PENCHANT_FIELD(items_file) PENCHANT_MAYBE(users) PENCHANT_MAYBE(items);
+  }
+  {
     using Flags = pipeline::TrainFlags;
     nb::class_<Flags>(module, "TrainFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(budget)
@@ -543,6 +557,7 @@ NB_MODULE(_core, module) {
   const auto progress = nb::arg("progress").none() = nb::none();
   module.def("append", &append, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("update", &update, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
+  module.def("forget", &forget, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("ingest", &ingest, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);

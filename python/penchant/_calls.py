@@ -137,6 +137,35 @@ def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path]
     return Model(os.fspath(model), data=data, device=device, threads=threads, training=done)
 
 
+def forget(data: Path, users: Any = None, items: Any = None, *, out: Optional[Path] = None, threads: Optional[int] = None,
+           progress: Any = True, **settings: Any) -> Dataset:
+    """Takes users or items out of a data set, with all that it holds of them, and opens it: `out`, or `data` itself.
+
+    `users` and `items` are lists of raw ids, or files with one a line. Ids that are not known are counted; a list of which none
+    is known is an InputError. Returns a Dataset; its `report` says what went (num_forgotten_users, num_forgotten_items,
+    num_items_of_theirs, forgotten_train, forgotten_validation, forgotten_test), and under `remaining` what lies beside it and may
+    still hold them, such as models. What is forgotten comes back with files that hold it: docs/formats.md.
+
+    >>> import pyarrow as pa
+    >>> rows = {"who": ["a", "a", "b", "b", "c", "c"], "what": ["x", "y", "y", "z", "x", "y"]}
+    >>> data = penchant.ingest(pa.table(rows), tmp / "forgets.data", user_column="who", item_column="what", progress=False)
+    >>> less = penchant.forget(data, users=["b", "nobody"], progress=False)
+    >>> less.user_ids.to_pylist(), less.item_ids.to_pylist(), less.report["num_unknown_users"]
+    (['a', 'c'], ['x', 'y'], 1)
+    """
+    from ._objects import Dataset, _ids
+
+    flags = _fill(_core.ForgetFlags(), data=os.fspath(data), out=_path(out))
+    for name, given in (("users", users), ("items", items)):
+        if isinstance(given, (str, os.PathLike)):
+            setattr(flags, f"{name}_file", os.fspath(given))
+        elif given is not None:
+            setattr(flags, name, _ids(given))
+    with shown(progress) as sink:
+        report = json.loads(_core.forget(sources(settings, None, None, threads), flags, sink))
+    return Dataset(report["out"], report=report)
+
+
 def train(data: Path, out: Optional[Path] = None, *, budget: Union[int, str, None] = None, seed: Optional[int] = None,
           resume: bool = False, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
           progress: Any = True, **settings: Any) -> Model:

@@ -81,6 +81,14 @@ class Dataset(_Artefact):
         self.manifest, self.report = grown.manifest, grown.report
         return self
 
+    def forget(self, users=None, items=None, *, out=None, threads=None, progress=True):
+        """As penchant.forget. Without `out` this data set itself loses them, and is returned."""
+        rest = _calls.forget(self, users, items, out=out, threads=threads, progress=progress)
+        if out is not None:
+            return rest
+        self.manifest, self.report = rest.manifest, rest.report
+        return self
+
     def _facts(self):
         return [("users", self.num_users), ("items", self.num_items),
                 ("train / validation / test", f"{self.num_train} / {self.num_validation} / {self.num_test}")]

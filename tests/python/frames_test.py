@@ -146,6 +146,24 @@ class Frames(shop.Case):
         np.testing.assert_array_equal(before, old.item_vectors)
         self.assertFalse(penchant.update(living, updated, progress=False).training["trained"])
 
+    def test_forgetting(self):
+        log = events()
+        data = penchant.ingest(log, shop.FOLDER / "forgets.data", **COLUMNS, progress=False)
+        people, items = data.user_ids, data.item_ids
+        (shop.FOLDER / "gone.txt").write_text(f"{people[3]}\nnobody\n")
+        less = data.forget(shop.FOLDER / "gone.txt", items=items[:2], out=shop.FOLDER / "less.data", progress=False)
+        rows = log[(log["user"] == people[3].as_py()) | log["item"].isin(items[:2].to_pylist())]
+        self.assertEqual(len(rows), sum(less.report[f"forgotten_{part}"] for part in ("train", "validation", "test")))
+        self.assertEqual((1, 1, 2), tuple(less.report[f"num_{name}"] for name in ("forgotten_users", "unknown_users", "forgotten_items")))
+        self.assertEqual([{"path": data.path, "kind": "data"}], less.report["remaining"])
+        self.assertEqual([name for name in people.to_pylist() if name != people[3].as_py()], less.user_ids.to_pylist())
+        self.assertIs(data, data.forget([people[3]], progress=False))
+        self.assertEqual(len(people) - 1, data.num_users)
+        self.assertEqual({"when", "users", "items", "rows", "rows_until_ms"}, set(data.manifest["provenance"]["forgotten"][0]))
+        self.assert_error("forget: nothing to forget was given (--users FILE, --items FILE)", lambda: data.forget(progress=False))
+        with self.assertRaisesRegex(penchant.InputError, "^users: none of its 1 ids is among the users of"):
+            penchant.forget(data, people[3], progress=False)
+
     def test_errors_are_those_of_the_file(self):
         good = pa.table({"user": ["a", None, "b"], "item": ["x", "y", "z"], "bag": [[{"a": 1}], [], []], "w": ["1", "2", "no"]})
         for options in ({"user_column": "usr", "item_column": "item"}, {"user_column": "bag", "item_column": "item"},
