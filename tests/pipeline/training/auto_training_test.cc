@@ -23,6 +23,7 @@
 #include "pipeline/model/model.h"
 #include "pipeline/model/upgrade.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/auto_state.h"
 #include "pipeline/training/filter_search.h"
 #include "pipeline/training/filter_training.h"
 #include "pipeline/training/recipes.h"
@@ -195,6 +196,23 @@ TEST_F(AutoTraining, ItsVectorsLearnTheRankingOfTheMixture) {
               validation["vectors"].get<double>(), 1e-9);
 }
 
+TEST_F(AutoTraining, ADecisionOfEarlierVersionsSaysNothingOfNewItems) {
+  train(distilling_recipe(), "m");
+  const fs::path file = at("m") / "choice.json";
+  json choice = json::parse(read_text(file));
+  const auto read_back = [&] {
+    penchant::testing::write_text(file, choice.dump());
+    return read_auto_state(file, choice["course"]);
+  };
+  EXPECT_EQ(read_back().new_items.value().weight, 1.0F);
+  choice["new_items"] = {{"member", 0}, {"weight", 0.25}};
+  EXPECT_EQ(read_back().new_items, (NewItemTeacher{0, 0.25F}));
+  choice["new_items"]["member"] = choice["members"].size();
+  EXPECT_THAT(input_error_of(read_back), HasSubstr("new_items"));
+  choice.erase("new_items");
+  EXPECT_FALSE(read_back().new_items.has_value());
+}
+
 TEST_F(AutoTraining, ItsVectorsLearnItemsThatNobodyHasTouched) {
   train(distilling_recipe(), "few");
   EXPECT_EQ(manifest("few")["model"]["distillation"]["new_items"], false) << "fewer than 20";
@@ -218,6 +236,8 @@ TEST_F(AutoTraining, ItsVectorsLearnItemsThatNobodyHasTouched) {
     if (manifest("m")["model"].contains("distillation")) break;
   }
   EXPECT_EQ(manifest("m")["model"]["distillation"]["new_items"], true);
+  EXPECT_EQ(manifest("m")["model"]["distillation"]["new_items_by"]["weight"], 1.0)
+      << "the usual: so few items are no rehearsal";
   // What is stored is what was learnt, not the regression's.
   const Model model = Model::open(at("m"), shop, backend());
   const models::TensorFile learnt = models::read_safetensors(at("m") / "distilled.safetensors");
