@@ -136,7 +136,7 @@ TEST(SettingUses, WhatHasAnEffectIsAccepted) {
 TEST(SettingUses, AVerbRefusesOnItsCommandLineWhatItDoesNotRead) {
   EXPECT_THAT(refusal({"data.min_user_count=5"}, "train"),
               AllOf(HasSubstr("data.min_user_count has no effect on train"),
-                    HasSubstr("it is for ingest, run")));
+                    HasSubstr("it is for ingest, replay, run")));
   EXPECT_THAT(refusal({"train.epochs=5"}, "evaluate"), HasSubstr("train.epochs"));
   EXPECT_THAT(refusal({"run.device=cpu"}, "ingest"), HasSubstr("run.device"));
   EXPECT_EQ(refusal({"run.threads=1"}, "ingest"), "nothing");
