@@ -357,10 +357,16 @@ void ArtifactWriter::exchange() {
     return;
   }
   try {
-    remove_files_of(folder_, kind_);
+    remove_replaced();
   } catch (const InputError&) {
     // Its marker lets the next writer try again.
   }
+}
+
+/// The marker last: killed meanwhile, what is left says that it is to go.
+void ArtifactWriter::remove_replaced() {
+  remove_files_of(folder_, kind_, kUnfinishedName);
+  remove_files_of(folder_, kind_);
 }
 
 /// What was replaced lies where the new one grew.
@@ -392,7 +398,7 @@ void ArtifactWriter::move_in_place() {
     return name != kManifestName && name != kUnfinishedName;
   });
   move_files(folder_, target_, [](const std::string& name) { return name == kManifestName; });
-  remove_files_of(folder_, kind_);
+  remove_replaced();
 }
 
 fs::path resumable_training(const fs::path& directory) {

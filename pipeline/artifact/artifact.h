@@ -82,6 +82,7 @@ class ArtifactWriter {
   bool resumable() const;
   void exchange();
   void keep_replaced();
+  void remove_replaced();
   void move_in_place();
 
   std::filesystem::path target_, folder_, keep_as_;

@@ -77,8 +77,9 @@ void remove_old_versions(const fs::path& artefact, std::string_view kind, std::i
                          std::int64_t keep) {
   for (const fs::path& folder : folders_beside(artefact)) {
     const std::int64_t number = number_of(folder, without_slash(artefact));
-    if (number > 0 && number < version - keep && manifest_kind(folder) == kind)
-      remove_files_of(folder, kind);
+    if (number == 0 || number >= version - keep || manifest_kind(folder) != kind) continue;
+    remove_files_of(folder, kind, kManifestName);  // last: killed meanwhile, it is known again
+    remove_files_of(folder, kind);
   }
 }
 

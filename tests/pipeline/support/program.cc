@@ -95,7 +95,7 @@ ProgramResult Program::wait() {
   ProgramResult result;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (fs::exists(folder_.path() / "out")) result.out = read_text(folder_.path() / "out");
-  result.err = read_text(folder_.path() / "err");
+  if (fs::exists(folder_.path() / "err")) result.err = read_text(folder_.path() / "err");
   return result;
 }
 
