@@ -155,7 +155,7 @@ class Frames(shop.Case):
         rows = log[(log["user"] == people[3].as_py()) | log["item"].isin(items[:2].to_pylist())]
         self.assertEqual(len(rows), sum(less.report[f"forgotten_{part}"] for part in ("train", "validation", "test")))
         self.assertEqual((1, 1, 2), tuple(less.report[f"num_{name}"] for name in ("forgotten_users", "unknown_users", "forgotten_items")))
-        self.assertEqual([{"path": data.path, "kind": "data"}], less.report["remaining"])
+        self.assertIn({"path": data.path, "kind": "data"}, less.report["remaining"])
         self.assertEqual([name for name in people.to_pylist() if name != people[3].as_py()], less.user_ids.to_pylist())
         self.assertIs(data, data.forget([people[3]], progress=False))
         self.assertEqual(len(people) - 1, data.num_users)
