@@ -119,11 +119,13 @@ void TrainingPhase::start_from(const fs::path& path, const NodeRows& known) {
   const std::int64_t users = has_users() ? known.num_users : 0;
   if (has_users()) add(known.users, 0);
   add(known.items, users);
-  add(known.hubs, users + known.num_items);
+  // A network without the item graph has no hubs, then as now.
+  const bool has_hubs = adjacency().num_rows > static_cast<std::int64_t>(dense.size());
+  if (has_hubs) add(known.hubs, users + known.num_items);
   std::vector<NodeId> rows(dense.size());  // in the order of memory
   for (std::size_t node = 0; node < dense.size(); ++node)
     rows[places().empty() ? node : static_cast<std::size_t>(places()[node])] = dense[node];
-  const std::int64_t then = users + known.num_items + known.num_hubs;
+  const std::int64_t then = users + known.num_items + (has_hubs ? known.num_hubs : 0);
   visit_parameters([&](Parameter& parameter) {
     // Such as time gaps, which all were equal then.
     if (!has_tensor(file, parameter.name)) return;

@@ -119,12 +119,15 @@ constexpr const char* kMixture =
 constexpr const char* kNetwork =
     "[model]\nkind = \"interest\"\nembedding_dim = 16\nhidden_dim = 16\nsequence = \"lstm\"\n"
     "mlp_dims = [16]\n[train]\nepochs = 4\n";
+constexpr const char* kNetworkWithoutHubs =
+    "[model]\nkind = \"interest\"\nembedding_dim = 16\nhidden_dim = 16\nsequence = \"lstm\"\n"
+    "mlp_dims = [16]\nitem_graph = false\n[train]\nepochs = 4\n";
 constexpr const char* kFilter =
     "[model]\nkind = \"graph_filter\"\nembedding_dim = 16\n[filter]\nrank = 16\n";
 
 class UpdateOfKind : public UpdateTest, public ::testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Kinds, UpdateOfKind,
-                         ::testing::Values(kGraphModel, kMixture, kNetwork, kFilter));
+                         ::testing::Values(kGraphModel, kMixture, kNetwork, kNetworkWithoutHubs, kFilter));
 
 TEST_P(UpdateOfKind, NewRowsGoInAndTheVersionOfBeforeStays) {
   start(GetParam());
