@@ -9,7 +9,6 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/artifact_files.h"
-#include "pipeline/artifact/folder.h"
 #include "pipeline/artifact/manifest.h"
 
 namespace penchant::pipeline {

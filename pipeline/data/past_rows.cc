@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include <fmt/core.h>
 
@@ -47,12 +46,9 @@ std::vector<PartRow> rows_before_time(const Dataset& whole, std::int64_t until_m
 }
 
 void copy_row(const PartRow& from, NodeId user, NodeId item, Interactions& to) {
-  to.user.push_back(user);
-  to.item.push_back(item);
-  to.weight.push_back(from.part->weight[from.row]);
-  to.time_ms.push_back(from.time_ms());
-  if (!from.part->event.empty()) to.event.push_back(from.part->event[from.row]);
-  if (!from.part->session.empty()) to.session.push_back(from.part->session[from.row]);
+  add_row(*from.part, from.row, to);
+  to.user.back() = user;
+  to.item.back() = item;
 }
 
 /// Ids of then by the ids of now.

@@ -120,4 +120,13 @@ void sort_log(Interactions& log, std::int64_t num_users) {
                            [&] { gather(log.event, order); }});
 }
 
+void add_row(const graph::Interactions& from, std::size_t row, graph::Interactions& to) {
+  to.user.push_back(from.user[row]);
+  to.item.push_back(from.item[row]);
+  to.weight.push_back(from.weight[row]);
+  if (!from.time_ms.empty()) to.time_ms.push_back(from.time_ms[row]);
+  if (!from.event.empty()) to.event.push_back(from.event[row]);
+  if (!from.session.empty()) to.session.push_back(from.session[row]);
+}
+
 }  // namespace penchant::pipeline

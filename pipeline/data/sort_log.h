@@ -13,6 +13,9 @@ namespace penchant::pipeline {
 /// were; empty: where they are. Users are below num_users.
 std::vector<std::uint32_t> order_rows(graph::Interactions& log, std::int64_t num_users);
 
+/// Adds a row of `from`, with the columns that it has.
+void add_row(const graph::Interactions& from, std::size_t row, graph::Interactions& to);
+
 /// Sorts all columns by (user, time, input order).
 void sort_log(graph::Interactions& log, std::int64_t num_users);
 

@@ -306,7 +306,7 @@ class Trainer {
         {"resources", resources_since(start)},
         {"device", backend_.description()}};
     std::optional<Predecessor> before;
-    if (warm_ != nullptr) before = predecessor(*warm_);
+    if (warm_ != nullptr) before = predecessor(warm_->model, warm_->rows);
     finish_model(*writer_, std::move(manifest), dataset_, merged_ ? *merged_ : graphs_, backend_,
                  before ? &*before : nullptr);
   }

@@ -28,7 +28,6 @@
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/auto_state.h"
 #include "pipeline/training/filter_training.h"
-#include "pipeline/training/node_order.h"
 #include "pipeline/training/on_host.h"
 #include "pipeline/training/trainer.h"
 #include "pipeline/training/training_position.h"
@@ -68,12 +67,7 @@ void learn_known_validation(const EarlierData& earlier, Dataset& dataset) {
     const bool is_new = earlier.latest_time_ms && !validation.time_ms.empty() &&
                         validation.time_ms[row] > *earlier.latest_time_ms;
     graph::Interactions& to = is_new ? fresh : train;
-    to.user.push_back(validation.user[row]);
-    to.item.push_back(validation.item[row]);
-    to.weight.push_back(validation.weight[row]);
-    if (!validation.time_ms.empty()) to.time_ms.push_back(validation.time_ms[row]);
-    if (!validation.event.empty()) to.event.push_back(validation.event[row]);
-    if (!validation.session.empty()) to.session.push_back(validation.session[row]);
+    add_row(validation, row, to);
   }
   validation = std::move(fresh);
   sort_log(train, dataset.num_users());
@@ -94,7 +88,6 @@ class Updating {
 
   const Graphs& graphs() const { return all_; }
   const NodeRows& rows() const { return rows_; }
-  bool judged() const { return judged_; }
 
   /// A model of `before` that learns in steps. `epochs`: chosen before, or none.
   TrainReport train(const fs::path& before, TrainOptions options, const Destination& destination,
@@ -240,11 +233,6 @@ class MixtureUpdate {
   const fs::path& folder() const { return writer_.folder(); }
   const Graphs& graphs() const { return updating_.graphs(); }
 
-  Predecessor predecessor_of(const fs::path& model) const {
-    const NodeRows& rows = updating_.rows();
-    return {model, rows.users, rows.items, rows.num_users, rows.num_items};
-  }
-
   /// How members are trained, by the plan of the earlier model.
   std::vector<TrainOptions> planned() const {
     AutoPlan plan;
@@ -273,7 +261,7 @@ class MixtureUpdate {
       TrainReport report;
       if (member.kind == models::ModelKind::graph_filter) {
         options.validate_every = 0;
-        const Predecessor earlier = predecessor_of(before_ / member.folder);
+        const Predecessor earlier = predecessor(before_ / member.folder, updating_.rows());
         report = make_member_filter(dataset_, graphs(), KnownPart::train_and_validation, options, to,
                                     backend_, progress_, &earlier);
       } else if (member.kind == models::ModelKind::interest) {
@@ -384,7 +372,7 @@ class MixtureUpdate {
       if (old_.contains(key)) manifest[key] = old_.at(key);
     }
     report_.chosen = old_.value("chosen", "");
-    const Predecessor before = predecessor_of(before_);
+    const Predecessor before = predecessor(before_, updating_.rows());
     finish_model(writer_, std::move(manifest), dataset_, graphs(), backend_, &before);
   }
 
@@ -462,11 +450,9 @@ TrainReport update_model(const fs::path& before, const EarlierData& earlier, Dat
                         chosen.low_pass, chosen.order,      chosen.flatness,
                         chosen.sharpening, chosen.sharpening_steps, chosen.ridge};
       });
-      const NodeRows& rows = updating.rows();
-      const Predecessor predecessor = {before, rows.users, rows.items, rows.num_users,
-                                       rows.num_items};
+      const Predecessor earlier_model = predecessor(before, updating.rows());
       return make_filter(now, updating.graphs(), KnownPart::train_and_validation, fixed,
-                         destination, backend, progress, &predecessor, config_toml);
+                         destination, backend, progress, &earlier_model, config_toml);
     }
     default: {
       std::optional<std::int64_t> epochs;

@@ -126,8 +126,8 @@ WarmStart warm_start(const fs::path& model, const NodeRows& rows) {
   return start;
 }
 
-Predecessor predecessor(const WarmStart& warm) {
-  return {warm.model, warm.rows.users, warm.rows.items, warm.rows.num_users, warm.rows.num_items};
+Predecessor predecessor(const fs::path& model, const NodeRows& rows) {
+  return {model, rows.users, rows.items, rows.num_users, rows.num_items};
 }
 
 FloatMatrix rows_taken(ConstFloatView before, std::span<const NodeId> rows,

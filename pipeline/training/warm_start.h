@@ -49,7 +49,7 @@ struct WarmStart {
 /// Reads the last four of its manifest. Throws InputError for one that is damaged.
 WarmStart warm_start(const std::filesystem::path& model, const NodeRows& rows);
 
-Predecessor predecessor(const WarmStart& warm);
+Predecessor predecessor(const std::filesystem::path& model, const NodeRows& rows);
 
 /// The rows of a table [then x D] by the nodes of now, [N x D] in host memory: zeros where
 /// `rows` says kNoNode.
