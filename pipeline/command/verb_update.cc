@@ -16,12 +16,18 @@ namespace {
 std::string updated_text(const Updated& updated, const UpdateFlags& flags) {
   std::string text;
   if (updated.rows) text += appended_text(*updated.rows);
-  text += fmt::format("{:<28}{}, version {}\n{:<28}{}, version {}{}\n", "data set",
-                      flags.rows.data, updated.data_version, "model", flags.model,
-                      updated.model_version, updated.trained ? "" : ": of these rows already");
+  text += fmt::format("{:<28}{}, version {}\n{:<28}{}, version {}{}\n", "data set", flags.rows.data,
+                      updated.data_version, "model", flags.model, updated.model_version,
+                      updated.trained ? "" : ": of these rows already");
   if (!updated.trained) return text;
   text += fmt::format("{:<28}{:.1f} s on {}\n", "trained on for", updated.training.seconds,
                       updated.device);
+  if (updated.known_items_move) {
+    text += fmt::format("{:<28}{}\n", "an index of earlier items",
+                        *updated.known_items_move
+                            ? "needs the new vectors: users alone could not follow (embed --since)"
+                            : "still serves: known items hardly moved");
+  }
   const nlohmann::json moved = nlohmann::json::parse(updated.moved_json);
   for (const char* side : {"users", "items"}) {
     if (moved.is_object())

@@ -21,8 +21,8 @@ namespace {
 
 Vectors copy_of(const Vectors& vectors, Backend& backend) {
   Vectors copy;
-  for (const auto& [from, to] : {std::pair(&vectors.users, &copy.users),
-                                 std::pair(&vectors.items, &copy.items)}) {
+  for (const auto& [from, to] :
+       {std::pair(&vectors.users, &copy.users), std::pair(&vectors.items, &copy.items)}) {
     *to = backend.matrix<float>(from->rows(), from->cols());
     backend.copy(from->view(), to->view());
   }
@@ -98,7 +98,7 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
   const bool goes_on = earlier != nullptr && state.learns;
   Vectors vectors = goes_on ? copy_of(earlier->vectors, backend)
                             : first_vectors(parts, state, options.model.embedding_dim, backend);
-  if (!state.learns) return DistilledVectors{std::move(vectors), false};
+  if (!state.learns) return DistilledVectors{std::move(vectors), false, {}, false};
   VectorViews trained;
   if (parts.trained != nullptr) {
     const FinishedVectors& sum = parts.trained->sum;
@@ -113,7 +113,6 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
   DistillationOptions distillation;
   distillation.seed = options.seed;
   distillation.most_epochs = most_epochs;
-  if (goes_on) distillation.goes_on = &earlier->how;
   if (parts.trained != nullptr && parts.trained->network)
     distillation.list_temperature = kNetworkListTemperature;
   std::optional<TaughtLists> taught =
@@ -124,10 +123,21 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
   taught->new_items = read_new_item_lists(new_item_members(parts, vectors).at(by.member), by.weight,
                                           graphs.user_item, graphs.item, taught->users,
                                           distillation, backend, progress);
-  if (progress.stop_requested() ||
-      !learn_lists(*taught, graphs.user_item, distillation, backend, progress, vectors))
-    return std::nullopt;
-  return DistilledVectors{std::move(vectors), taught->new_items.has_value()};
+  const auto learn_as = [&](const GoesOn* how) -> std::optional<DistilledVectors> {
+    distillation.goes_on = how;
+    Vectors learnt = goes_on ? copy_of(vectors, backend) : std::move(vectors);
+    if (progress.stop_requested() ||
+        !learn_lists(*taught, graphs.user_item, distillation, backend, progress, learnt))
+      return std::nullopt;
+    const double agreement = list_agreement(*taught, learnt, backend);
+    return DistilledVectors{std::move(learnt), taught->new_items.has_value(), agreement, false};
+  };
+  std::optional<DistilledVectors> distilled = learn_as(goes_on ? &earlier->how : nullptr);
+  if (goes_on && distilled && *distilled->agreement < earlier->least_agreement) {
+    distilled = learn_as(&earlier->further);
+    if (distilled) distilled->went_further = true;
+  }
+  return distilled;
 }
 
 }  // namespace penchant::pipeline

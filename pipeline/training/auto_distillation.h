@@ -49,7 +49,9 @@ std::vector<graph::NodeId> distilled_users(const std::vector<graph::NodeId>& of_
 /// have theirs.
 struct DistilledVectors {
   Vectors vectors;
-  bool new_items = false;  ///< items of whom nothing is known have theirs
+  bool new_items = false;           ///< items of whom nothing is known have theirs
+  std::optional<double> agreement;  ///< list_agreement of what learnt
+  bool went_further = false;        ///< as EarlierVectors::further says
 };
 
 /// Where vectors of `width` start to learn: a single member's own, the leading factors of the sum of
@@ -61,18 +63,18 @@ Vectors first_vectors(const MixtureParts& parts, const AutoState& state, std::in
 struct EarlierVectors {
   Vectors vectors;
   GoesOn how;
+  /// Where the list_agreement that comes out is below this, all of it is done again as `further` says.
+  double least_agreement = 0.0;
+  GoesOn further;
 };
 
 /// Of the mixture in `state`, which is more than its vectors: its first_vectors, which learn its
 /// ranking if it says so, for these users, at most so many epochs where they are few. Nothing if
 /// interrupted. `graphs`: of what the parts were made of. `earlier`, if there is any, is where they
 /// start instead.
-std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const AutoState& state,
-                                               const Dataset& dataset, const Graphs& graphs,
-                                               std::vector<graph::NodeId> users,
-                                               std::int64_t most_epochs,
-                                               const TrainOptions& options,
-                                               kernels::Backend& backend, Progress& progress,
-                                               const EarlierVectors* earlier = nullptr);
+std::optional<DistilledVectors> distil_mixture(
+    const MixtureParts& parts, const AutoState& state, const Dataset& dataset, const Graphs& graphs,
+    std::vector<graph::NodeId> users, std::int64_t most_epochs, const TrainOptions& options,
+    kernels::Backend& backend, Progress& progress, const EarlierVectors* earlier = nullptr);
 
 }  // namespace penchant::pipeline

@@ -567,6 +567,7 @@ class AutoTrainer {
                      {"learns", state_.learns},
                      {"new_items", distilled->new_items}};
     if (distilled->new_items) distillation_["new_items_by"] = state_.new_items->to_json();
+    if (distilled->agreement) distillation_["agreement"] = *distilled->agreement;
     return true;
   }
 

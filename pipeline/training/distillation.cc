@@ -48,7 +48,8 @@ std::int64_t steps_of(std::int64_t num_users) {
 
 /// Of `matrix` in host memory, times a factor that makes the rows' mean length 1, or 1.
 enum class Lengths { one, as_they_are };
-FloatMatrix starting_rows(const FloatMatrix& matrix, Lengths lengths, Backend& from, Backend& host) {
+FloatMatrix starting_rows(const FloatMatrix& matrix, Lengths lengths, Backend& from,
+                          Backend& host) {
   kernels::Download<float> download;
   const ConstFloatView rows = download(matrix.view(), from);
   FloatMatrix copy = host.matrix<float>(rows.rows, rows.cols);
@@ -297,7 +298,8 @@ class Distillation {
   Side user_, item_;  ///< of the taught users and of all items
   FloatMatrix item_gradient_;
   bool moves_all_ = true;  ///< items, in each step; else those that have a gradient
-  models::Workspace batch_users_, batch_gradient_, batch_shares_, touched_gradient_, new_before_, moved_[3];
+  models::Workspace batch_users_, batch_gradient_, batch_shares_, touched_gradient_, new_before_,
+      moved_[3];
   std::vector<char> is_touched_;  ///< [I]; 0 between steps
   models::MatrixWorkspace<NodeId> batch_lists_;
   models::DeviceArray<float> losses_;
@@ -371,6 +373,47 @@ std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::User
     }
   }
   return taught;
+}
+
+double list_agreement(const TaughtLists& taught, const Vectors& vectors, Backend& backend) {
+  const auto num_users = static_cast<std::int64_t>(taught.users.size());
+  const std::int64_t num_items = vectors.items.rows();
+  const std::int64_t size = std::min({kAgreementItems, taught.lists.cols(), num_items});
+  const std::int64_t count = std::min(kAgreementUsers, num_users);
+  const std::int64_t tile = std::min(kTile, count);
+  FloatMatrix users = backend.matrix<float>(tile, vectors.users.cols());
+  FloatMatrix scores = backend.matrix<float>(num_items, tile);
+  kernels::Matrix<NodeId> top = backend.matrix<NodeId>(tile, size);
+  FloatMatrix top_scores = backend.matrix<float>(tile, size);
+  kernels::Upload<NodeId> upload;
+  kernels::Download<NodeId> download;
+  std::int64_t taught_items = 0, shared = 0;
+  for (std::int64_t first = 0; first < count; first += kTile) {
+    std::vector<NodeId> places, ids_of;
+    for (std::int64_t k = first; k < std::min(first + kTile, count); ++k) {
+      places.push_back(static_cast<NodeId>(k * num_users / count));
+      ids_of.push_back(taught.users[at(places.back())]);
+    }
+    const auto some = static_cast<std::int64_t>(places.size());
+    const graph::Csr seen = taught.ranks_seen ? graph::Csr{0, num_items, {0}, {}, {}}
+                                              : graph::select_rows(taught.seen.view(), places);
+    backend.gather_rows(vectors.users.view(), upload(ids_of, backend),
+                        users.view().rows_of(0, some));
+    backend.gemm(kernels::Transpose::no, kernels::Transpose::yes, 1.0F, vectors.items.view(),
+                 users.view().rows_of(0, some), 0.0F, scores.view().cols_of(0, some));
+    backend.topk_scores(scores.view().cols_of(0, some), seen.view(), top.view().rows_of(0, some),
+                        top_scores.view().rows_of(0, some));
+    const auto found = download(kernels::MatrixView<const NodeId>(top.view()), backend);
+    for (std::int64_t i = 0; i < some; ++i) {
+      const NodeId* const list = taught.lists.view().row(places[at(i)]);
+      const NodeId* const end = std::find(list, list + size, graph::kNoNode);
+      taught_items += end - list;
+      shared += std::count_if(list, end, [&](NodeId item) {
+        return std::find(found.row(i), found.row(i) + size, item) != found.row(i) + size;
+      });
+    }
+  }
+  return taught_items == 0 ? 1.0 : static_cast<double>(shared) / static_cast<double>(taught_items);
 }
 
 bool learn_lists(const TaughtLists& taught, const graph::UserItemGraph& graph,

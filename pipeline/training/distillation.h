@@ -83,6 +83,12 @@ std::optional<TaughtLists> read_lists(models::Scorer& teacher, const graph::User
                                       const DistillationOptions& options, kernels::Backend& backend,
                                       Progress& progress);
 
+/// Of the items at the top of each user's list, kAgreementItems of them, the share that vectors rank
+/// at the top as well; the mean of kAgreementUsers users, spread evenly.
+inline constexpr std::int64_t kAgreementItems = 20;
+inline constexpr std::int64_t kAgreementUsers = 2048;
+double list_agreement(const TaughtLists& taught, const Vectors& vectors, kernels::Backend& backend);
+
 /// Brings the vectors, which say where to start, to the order of the lists for their users; the
 /// rows of others keep their direction. Where new items are taught too, their rows are finished.
 /// False if interrupted: the vectors are as they were.

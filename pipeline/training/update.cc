@@ -53,6 +53,11 @@ constexpr float kUpdateRate = 0.5F;
 /// follow at the whole one (docs/decisions/0045-updates.md).
 constexpr double kListEpochs = 0.5;
 constexpr float kKnownItemsRate = 0.005F;
+/// Where the vectors' lists then agree with those that they learn by less than kLeastAgreement of what
+/// they did in the model that was trained from nothing, known items move as well.
+constexpr double kLeastAgreement = 0.9;
+constexpr double kFurtherEpochs = 2.0;
+constexpr float kFurtherItemsRate = 0.5F;
 /// Fewer users with rows of the new validation part do not say how long to train: then it is
 /// kBlindEpochs.
 constexpr std::size_t kFewestJudges = 50;
@@ -76,8 +81,8 @@ void learn_known_validation(const EarlierData& earlier, Dataset& dataset) {
 /// The members of a mixture, or the one trained model, from where they were.
 class Updating {
  public:
-  Updating(const EarlierData& earlier, Dataset& now, const UpdateOptions& options,
-           Backend& backend, Progress& progress)
+  Updating(const EarlierData& earlier, Dataset& now, const UpdateOptions& options, Backend& backend,
+           Progress& progress)
       : dataset_(now), options_(options), backend_(backend), progress_(progress) {
     learn_known_validation(earlier, now);
     const std::vector<NodeId>& users = now.split.validation.user;
@@ -134,8 +139,7 @@ class Updating {
     const models::TensorFile file = models::map_safetensors(before / kModelWeights);
     for (const models::LoadedTensor& tensor : file.tensors) {
       if (tensor.name != "embeddings") continue;
-      const std::int64_t hubs =
-          tensor.rows - rows_.num_items - (with_users ? rows_.num_users : 0);
+      const std::int64_t hubs = tensor.rows - rows_.num_items - (with_users ? rows_.num_users : 0);
       const bool uses_hubs = hubs != 0;
       if (uses_hubs && hubs != rows_.num_hubs) no_hubs(rows_, hubs);
     }
@@ -158,9 +162,9 @@ class Updating {
   const UpdateOptions& options_;
   Backend& backend_;
   Progress& progress_;
-  bool judged_ = false;          ///< by rows that the earlier model has not learnt
-  Graphs all_;                   ///< of all rows but the test part's
-  std::optional<Graphs> part_;   ///< without those that judge
+  bool judged_ = false;         ///< by rows that the earlier model has not learnt
+  Graphs all_;                  ///< of all rows but the test part's
+  std::optional<Graphs> part_;  ///< without those that judge
   NodeRows rows_;
 };
 
@@ -262,8 +266,8 @@ class MixtureUpdate {
       if (member.kind == models::ModelKind::graph_filter) {
         options.validate_every = 0;
         const Predecessor earlier = predecessor(before_ / member.folder, updating_.rows());
-        report = make_member_filter(dataset_, graphs(), KnownPart::train_and_validation, options, to,
-                                    backend_, progress_, &earlier);
+        report = make_member_filter(dataset_, graphs(), KnownPart::train_and_validation, options,
+                                    to, backend_, progress_, &earlier);
       } else if (member.kind == models::ModelKind::interest) {
         options.seed = seed_of_network(options.seed, networks++);
         report = updating_.train(before_ / member.folder, options, to, "", network_epochs);
@@ -312,17 +316,26 @@ class MixtureUpdate {
       if (learnt != members_.end())
         state_.new_items->member = static_cast<std::size_t>(learnt - members_.begin());
     }
-    const std::int64_t width =
-        old_.at("model").at("distillation").at("width").get<std::int64_t>();
+    const std::int64_t width = old_.at("model").at("distillation").at("width").get<std::int64_t>();
     const NodeRows& rows = updating_.rows();
     const DistilledFile old =
         read_distilled(before_ / kDistilledWeights, rows.num_users, rows.num_items, width);
     EarlierVectors earlier = {earlier_vectors(old.users, old.items, rows, graphs(), backend_),
-                              {kListEpochs, kKnownItemsRate, {}}};
+                              {kListEpochs, kKnownItemsRate, {}},
+                              0.0,
+                              {kFurtherEpochs, kFurtherItemsRate, {}}};
     for (std::size_t item = 0; item < rows.items.size(); ++item) {
       if (rows.items[item] == graph::kNoNode)
         earlier.how.new_items.push_back(static_cast<NodeId>(item));
     }
+    earlier.further.new_items = earlier.how.new_items;
+    const json& before = old_.at("model").at("distillation");
+    // A model of before 2026-11-30 does not say how far its vectors agreed.
+    std::optional<double> trained_agreement;
+    for (const char* key : {"agreement", "trained_agreement"}) {
+      if (before.contains(key)) trained_agreement = number_between(before, key, 0.0, 1.0);
+    }
+    earlier.least_agreement = kLeastAgreement * trained_agreement.value_or(0.0);
     std::optional<DistilledVectors> distilled = distil_mixture(
         {trained ? &*trained : nullptr, filter_, KnownPart::train_and_validation}, state_, dataset_,
         graphs(), distilled_users({}, dataset_.num_users(), dataset_, options_.train.seed),
@@ -341,10 +354,14 @@ class MixtureUpdate {
     }
     turn_towards(old.users, rows.users, old.items, rows.items, host, now[0].view(), now[1].view());
     write_distilled(folder() / kDistilledWeights, now[0].view(), now[1].view(), host);
-    distillation_ = {{"width", width},
-                     {"learns", state_.learns},
-                     {"new_items", distilled->new_items}};
+    distillation_ = {
+        {"width", width}, {"learns", state_.learns}, {"new_items", distilled->new_items}};
     if (distilled->new_items) distillation_["new_items_by"] = state_.new_items->to_json();
+    if (distilled->agreement) {
+      distillation_["agreement"] = *distilled->agreement;
+      distillation_["trained_agreement"] = trained_agreement.value_or(*distilled->agreement);
+      distillation_["known_items_move"] = distilled->went_further;
+    }
     return true;
   }
 
@@ -359,13 +376,11 @@ class MixtureUpdate {
         if (fs::exists(path)) hashes += hash_file(path);
       }
     }
-    json manifest = {{"data_hash", dataset_.hash},
-                     {"graph_options", graph_options_to_json(options_.graph)},
-                     {"model", old_.at("model")},
-                     {"trained_on", "train+validation"},
-                     {"hash", hash_bytes(hashes)},
-                     {"resources", resources_since(start_)},
-                     {"device", backend_.description()}};
+    json manifest = {
+        {"data_hash", dataset_.hash},      {"graph_options", graph_options_to_json(options_.graph)},
+        {"model", old_.at("model")},       {"trained_on", "train+validation"},
+        {"hash", hash_bytes(hashes)},      {"resources", resources_since(start_)},
+        {"device", backend_.description()}};
     if (distillation_.is_object()) manifest["model"]["distillation"] = distillation_;
     for (const char* key :
          {"chosen", "plan", "best_validation", "validation_metric", "validation", "seed"}) {
@@ -399,9 +414,8 @@ void turn_towards(ConstFloatView users_before, std::span<const NodeId> users,
                   FloatView users_now, FloatView items_now) {
   const std::int64_t dim = users_now.cols;
   FloatMatrix product = host.matrix<float>(dim, dim);  // now' before
-  for (const auto& [before, rows, now, beta] :
-       {std::tuple(users_before, users, users_now, 0.0F),
-        std::tuple(items_before, items, items_now, 1.0F)}) {
+  for (const auto& [before, rows, now, beta] : {std::tuple(users_before, users, users_now, 0.0F),
+                                                std::tuple(items_before, items, items_now, 1.0F)}) {
     const FloatMatrix taken = rows_taken(before, rows, host);  // zeros where there was none
     host.gemm(Transpose::yes, Transpose::no, 1.0F, now, taken.view(), beta, product.view());
   }
@@ -446,9 +460,9 @@ TrainReport update_model(const fs::path& before, const EarlierData& earlier, Dat
       const json manifest = read_manifest(before, kModelArtifact);
       take_values(before / kManifestName, [&] {
         const models::FilterOptions chosen = filter_from_json(manifest.at("model").at("filter"));
-        fixed.filter = {chosen.kind,     chosen.power,      chosen.rank,
-                        chosen.low_pass, chosen.order,      chosen.flatness,
-                        chosen.sharpening, chosen.sharpening_steps, chosen.ridge};
+        fixed.filter = {chosen.kind,  chosen.power,    chosen.rank,       chosen.low_pass,
+                        chosen.order, chosen.flatness, chosen.sharpening, chosen.sharpening_steps,
+                        chosen.ridge};
       });
       const Predecessor earlier_model = predecessor(before, updating.rows());
       return make_filter(now, updating.graphs(), KnownPart::train_and_validation, fixed,

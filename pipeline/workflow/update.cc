@@ -115,9 +115,8 @@ class Update {
     destination.keep_as = version_folder(model_, updated_.model_version);
     // The data set first: the model of before goes on by the version that it is kept as.
     destination.before_in_place = [this] { put_data_in_place(); };
-    updated_.training =
-        update_model(model_, *earlier, grown.dataset, options, effective_toml(trained),
-                     destination, *backend, progress_);
+    updated_.training = update_model(model_, *earlier, grown.dataset, options,
+                                     effective_toml(trained), destination, *backend, progress_);
     if (updated_.training.interrupted) {
       progress_.end("interrupted: data set and model are as they were");
       return;
@@ -127,6 +126,9 @@ class Update {
     updated_.model_version = version_of(manifest);
     if (manifest.contains("update") && manifest["update"].contains("moved"))
       updated_.moved_json = manifest["update"]["moved"].dump();
+    const json distillation = manifest.at("model").value("distillation", json::object());
+    if (distillation.contains("known_items_move"))
+      updated_.known_items_move = distillation["known_items_move"].get<bool>();
     progress_.end(fmt::format("version {} of {}", updated_.model_version, model_.string()));
   }
 
@@ -160,6 +162,7 @@ json updated_json(const Updated& updated, const UpdateFlags& flags) {
                  {"seconds", updated.training.seconds},
                  {"interrupted", updated.training.interrupted},
                  {"moved", json::parse(updated.moved_json)}};
+  if (updated.known_items_move) output["known_items_move"] = *updated.known_items_move;
   if (updated.rows) output["rows"] = append_json(*updated.rows, flags.rows);
   return output;
 }

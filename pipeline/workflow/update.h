@@ -18,10 +18,10 @@
 namespace penchant::pipeline {
 
 struct UpdateFlags {
-  AppendFlags rows;   ///< `data` alone: X.data has grown already (`penchant append`)
+  AppendFlags rows;  ///< `data` alone: X.data has grown already (`penchant append`)
   std::string model;
-  std::string budget;      ///< empty: as long as validation says
-  std::int64_t keep = 1;   ///< replaced versions that stay
+  std::string budget;     ///< empty: as long as validation says
+  std::int64_t keep = 1;  ///< replaced versions that stay
 };
 
 struct Updated {
@@ -30,7 +30,10 @@ struct Updated {
   TrainReport training;
   std::string device;
   std::int64_t data_version = 1, model_version = 1;
-  std::string moved_json = "null";   ///< of the model's manifest: how far rows moved
+  std::string moved_json = "null";  ///< of the model's manifest: how far rows moved
+  /// Known items moved as well, and an index of earlier item vectors is to be brought up to date;
+  /// none: the vectors of the model's kind always move.
+  std::optional<bool> known_items_move;
 };
 
 /// `config`: of the device; how the model is trained, its own config.toml says. Killed at any moment

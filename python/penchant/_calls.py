@@ -118,8 +118,9 @@ def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path]
     Both are replaced together; the last `keep` versions of each stay beside them as X.data.v1, X.model.v1 and so on. Without
     rows the model is brought up to a data set that has grown already. What was chosen when the model was trained stays; how
     long it trains on the new rows' validation part says, within `budget` (seconds, or such as "5m"). The model's `training`
-    says what happened: rows, data_version, model_version, trained, seconds, and moved, how far vectors of known users and
-    items moved (quantiles of cosine, distance and share of their length).
+    says what happened: rows, data_version, model_version, trained, seconds, moved, how far vectors of known users and
+    items moved (quantiles of cosine, distance and share of their length), and of a mixture whose vectors learn
+    known_items_move: False, an index of earlier item vectors still serves; True, it needs the new ones (`delta`).
 
     >>> shop = penchant.ingest(tmp / "tiny.csv", tmp / "living.data", progress=False)  # doctest: +SKIP
     >>> model = penchant.train(shop, tmp / "living.model", budget="30s", progress=False)  # doctest: +SKIP

@@ -234,8 +234,8 @@ TEST_F(Distil, WhoGoesOnMovesUsersAndNewItemsRatherThanKnownOnes) {
   DistillationOptions options;
   options.goes_on = &how;
   const Vectors before = start(backend());
-  ASSERT_TRUE(distil(*teacher(backend()), false, all_users(), options, backend(),
-                     silent_progress(), vectors));
+  ASSERT_TRUE(distil(*teacher(backend()), false, all_users(), options, backend(), silent_progress(),
+                     vectors));
   const auto moved = [&](NodeId item) {
     double squared = 0.0;
     for (std::int64_t j = 0; j < kWidth; ++j)
@@ -249,6 +249,42 @@ TEST_F(Distil, WhoGoesOnMovesUsersAndNewItemsRatherThanKnownOnes) {
   EXPECT_LT(5.0 * known, of_new) << "a hundredth of the rate";
   EXPECT_GT(agreement(vectors), agreement(before) + 0.1) << "users follow";
   EXPECT_LT(2 * distillation_epochs(options, 100), distillation_epochs({}, 100) + 2);
+}
+
+TEST_F(Distil, AgreementIsTheShareOfTheListsThatVectorsRankFirst) {
+  constexpr NodeId kNone = graph::kNoNode;
+  TaughtLists taught;
+  taught.users = {0, 2};  // user 1 is not taught
+  taught.lists = backend().matrix<NodeId>(2, 2);
+  const NodeId lists[] = {0, 1, 3, kNone};
+  std::copy_n(lists, 2, taught.lists.view().row(0));
+  std::copy_n(lists + 2, 2, taught.lists.view().row(1));
+  taught.ranks_seen = true;
+  taught.seen.num_cols = 4;
+  Vectors vectors;
+  vectors.users = backend().matrix<float>(3, 4);
+  vectors.items = backend().matrix<float>(4, 4);
+  for (std::int64_t i = 0; i < 4; ++i) vectors.items.view()(i, i) = 1.0F;
+  const float scores[3][4] = {
+      {1.0F, 3.0F, 2.0F, 0.0F}, {9.0F, 9.0F, 9.0F, 9.0F}, {2.0F, 1.0F, 0.0F, 3.0F}};
+  for (std::int64_t u = 0; u < 3; ++u) std::copy_n(scores[u], 4, vectors.users.view().row(u));
+  // {1, 2} of {0, 1}; {3, 0} of {3}.
+  EXPECT_DOUBLE_EQ(list_agreement(taught, vectors, backend()), 2.0 / 3.0);
+
+  // What a user has is left out: {0, 2} of {0, 1}, {0, 1} of {3}.
+  taught.ranks_seen = false;
+  taught.seen = {2, 4, {0, 1, 2}, {1, 3}, {}};
+  EXPECT_DOUBLE_EQ(list_agreement(taught, vectors, backend()), 1.0 / 3.0);
+}
+
+TEST_F(Distil, VectorsThatLearnAgreeMore) {
+  Vectors vectors = start(backend());
+  const std::optional<TaughtLists> taught =
+      read_lists(*teacher(backend()), graphs().user_item, false, all_users(), {}, backend(),
+                 silent_progress());
+  const double before = list_agreement(*taught, vectors, backend());
+  ASSERT_TRUE(learn_lists(*taught, graphs().user_item, {}, backend(), silent_progress(), vectors));
+  EXPECT_GT(list_agreement(*taught, vectors, backend()), before + 0.01);
 }
 
 TEST_F(Distil, AnInterruptedOneLeavesTheVectorsAsTheyWere) {
