@@ -302,6 +302,9 @@ class ServeTest(unittest.TestCase):
             (self.work / "changing.new").rename(model)
             status, told = server.post("/reload", {})
             self.assertEqual((status, told["error"]["code"]), (409, "reload_failed"))
+            server.process.send_signal(signal.SIGHUP)
+            while "penchant_reloads_total{result=\"failed\"} 2" not in server.ask("GET", "/metrics")[2].decode():
+                pass
             link("interest")
             server.process.send_signal(signal.SIGHUP)
             while "penchant_reloads_total{result=\"ok\"} 4" not in server.ask("GET", "/metrics")[2].decode():
