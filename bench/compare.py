@@ -28,6 +28,8 @@ time over ours (of rates and recall: ours over the peer's), so that more than 1 
   compare.py locality  one product on lattices beyond the last-level cache, whose gathers hit the caches: share of STREAM triad
   compare.py overhead  penchant bench beside Google Benchmark on the same products
   compare.py report    the page about a catalogue of a million items: seconds, bytes, peak memory, how a browser fares with it
+  compare.py serve     requests a second of the server: users of Gowalla, histories of Beauty through the LSTM, and a mixture with
+                       events and reloads; needs wrk
   compare.py beauty    the interest model's default recipe on Beauty from files to test metrics, three seeds
 
 Needs PENCHANT_DATA (folder with gowalla/ and beauty/), a release build, and the packages of bench/peers/requirements.txt.
@@ -254,6 +256,14 @@ class Bench:
         facts = json.loads((data / "manifest.json").read_text())
         return {"unit": "s", "items": facts["num_items"], "users": facts["num_users"], "train_rows": facts["num_train"],
                 "seconds": seconds, "page_bytes": page.stat().st_size, "peak_bytes": peak, "browser": page_speed(page)}
+
+    def serve(self):
+        import serve_load
+        gowalla, beauty = self.gowalla(), self.beauty()
+        models = [self.work / "gowalla.model", self.work / "beauty.model"]
+        run([self.penchant, "train", gowalla, "--out", models[0], "--quiet", "--budget", self.options.budget])
+        run([self.penchant, "train", beauty, "--out", models[1], "--quiet", "--set", "model.kind=interest"])
+        return {"budget": self.options.budget} | serve_load.measure(self.penchant, gowalla, models[0], beauty, models[1], self.work, self.options.requests)
 
     def gnn(self):
         results = {}
@@ -631,12 +641,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", choices=["spmm", "gnn", "graph_build", "orders", "epoch", "recommenders", "ingest", "frames", "package_calls",
                                           "evaluate", "lists", "gowalla", "gowalla_vectors", "gowalla_auto", "interest",
-                                          "beauty", "hidden_items", "shops", "ablation", "locality", "overhead", "report"])
+                                          "beauty", "hidden_items", "shops", "ablation", "locality", "overhead", "report",
+                                          "serve"])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, help="5 without it; 40 of overhead, whose single rounds differ by half")
     parser.add_argument("--only", help="variants of ablation, peers of spmm, workloads of gnn, kinds of shops, separated by commas; all without it")
-    parser.add_argument("--budget", default="60s", help="of gowalla_auto")
+    parser.add_argument("--budget", default="60s", help="of gowalla_auto and serve")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="of serve, mixed with events and reloads")
     parser.add_argument("--other-python", help="of ingest: an interpreter with another version of pandas")
     parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results")

@@ -380,6 +380,7 @@ double list_agreement(const TaughtLists& taught, const Vectors& vectors, Backend
   const std::int64_t num_items = vectors.items.rows();
   const std::int64_t size = std::min({kAgreementItems, taught.lists.cols(), num_items});
   const std::int64_t count = std::min(kAgreementUsers, num_users);
+  if (count == 0) return 1.0;
   const std::int64_t tile = std::min(kTile, count);
   FloatMatrix users = backend.matrix<float>(tile, vectors.users.cols());
   FloatMatrix scores = backend.matrix<float>(num_items, tile);

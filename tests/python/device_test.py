@@ -79,6 +79,9 @@ class Beside(unittest.TestCase):
         self.package = self.folder / "penchant"
         shutil.copytree(pathlib.Path(penchant.__file__).parent, self.package,
                         ignore=shutil.ignore_patterns("libpenchant_cuda.so", "share"))
+        libraries = pathlib.Path(penchant.__file__).parents[1] / "penchant.libs"  # of a wheel
+        if libraries.exists():
+            (self.folder / libraries.name).symlink_to(libraries)
 
     def test_there_is_none(self):
         self.assertRegex(info(self.folder)["cuda"], rf"no libpenchant_cuda\.so beside _core\.\S+ \({self.package}\)$")

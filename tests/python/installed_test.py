@@ -167,7 +167,9 @@ class Installed(unittest.TestCase):
             with self.subTest(part):
                 child = subprocess.run([among_others(), SOURCE / f"tests/python/{part}_test.py"], capture_output=True, text=True, cwd=FOLDER,
                                        env=variables)
-                self.assertEqual(0, child.returncode, child.stdout + child.stderr)
+                # 5, from Python 3.12 on: all are skipped, as where a peer is not installed.
+                expected = (0, 5) if child.stderr.rstrip().splitlines()[-1].startswith("NO TESTS RAN (skipped=") else (0,)
+                self.assertIn(child.returncode, expected, child.stdout + child.stderr)
                 print(f"{part}: {child.stderr.splitlines()[-1]}, {child.stderr.splitlines()[-3]}")
 
 
