@@ -92,18 +92,11 @@ class Load:
         measured = json.loads(output.strip().splitlines()[-1])
         return {"connections": connections, "per_second": measured["requests"] / measured["seconds"]} | measured
 
-    def post(self, path):
+    def request(self, method, path):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
-            connection.request("POST", path)
+            connection.request(method, path)
             answer = connection.getresponse()
-            answer.read()
-            return answer.status
-
-    def metric(self, line):
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        return int(re.search(rf"^{re.escape(line)} (\d+)$", text, re.MULTILINE)[1])
+            return answer.status, answer.read().decode()
 
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.server.pid}/status").read_text()
@@ -117,7 +110,7 @@ class Load:
             time.sleep(seconds / 2)
             if totals["reloads"] < reloads:
                 totals["reloads"] += 1
-                totals["reloads_failed"] += self.post("/reload") != 200
+                totals["reloads_failed"] += self.request("POST", "/reload")[0] != 200
             measured = self.read(asking.communicate()[0], connections)
             if asking.returncode != 0:
                 sys.exit("serve_load: wrk failed")
@@ -125,14 +118,10 @@ class Load:
                 totals[name] += measured[name]
             totals["longest_ms"] = max(totals["longest_ms"], measured["longest_ms"])
             totals["resident_bytes"].append(self.resident_bytes())
-        return totals | {"connections": connections, "events": self.metric("penchant_events_total"),
-                         "answered_500": self.server_faults()}
-
-    def server_faults(self):
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        return sum(int(count) for count in re.findall(r'penchant_requests_total\{[^}]*status="5\d\d"\} (\d+)', text))
+        metrics = self.request("GET", "/metrics")[1]
+        faults = re.findall(r'^penchant_requests_total\{.*status="5\d\d"\} (\d+)$', metrics, re.MULTILINE)
+        return totals | {"connections": connections, "events": int(re.search(r"^penchant_events_total (\d+)$", metrics, re.MULTILINE)[1]),
+                         "answered_5xx": sum(map(int, faults))}
 
 
 def measure(penchant, gowalla, gowalla_model, beauty, beauty_model, work, requests, seconds=10):

@@ -381,38 +381,29 @@ double list_agreement(const TaughtLists& taught, const Vectors& vectors, Backend
   const std::int64_t size = std::min({kAgreementItems, taught.lists.cols(), num_items});
   const std::int64_t count = std::min(kAgreementUsers, num_users);
   if (count == 0) return 1.0;
-  const std::int64_t tile = std::min(kTile, count);
-  FloatMatrix users = backend.matrix<float>(tile, vectors.users.cols());
-  FloatMatrix scores = backend.matrix<float>(num_items, tile);
-  kernels::Matrix<NodeId> top = backend.matrix<NodeId>(tile, size);
-  FloatMatrix top_scores = backend.matrix<float>(tile, size);
+  std::vector<NodeId> places, judges;
+  for (std::int64_t k = 0; k < count; ++k) {
+    places.push_back(static_cast<NodeId>(k * num_users / count));
+    judges.push_back(taught.users[at(places.back())]);
+  }
+  graph::Csr seen;
+  if (!taught.ranks_seen) seen = graph::select_rows(taught.seen.view(), places);
+  FloatMatrix users = backend.matrix<float>(count, vectors.users.cols());
+  kernels::Matrix<NodeId> top = backend.matrix<NodeId>(count, size);
+  FloatMatrix top_scores = backend.matrix<float>(count, size);
   kernels::Upload<NodeId> upload;
   kernels::Download<NodeId> download;
+  backend.gather_rows(vectors.users.view(), upload(judges, backend), users.view());
+  backend.topk(users.view(), vectors.items.view(), seen.view(), top.view(), top_scores.view());
+  const auto found = download(kernels::MatrixView<const NodeId>(top.view()), backend);
   std::int64_t taught_items = 0, shared = 0;
-  for (std::int64_t first = 0; first < count; first += kTile) {
-    std::vector<NodeId> places, ids_of;
-    for (std::int64_t k = first; k < std::min(first + kTile, count); ++k) {
-      places.push_back(static_cast<NodeId>(k * num_users / count));
-      ids_of.push_back(taught.users[at(places.back())]);
-    }
-    const auto some = static_cast<std::int64_t>(places.size());
-    const graph::Csr seen = taught.ranks_seen ? graph::Csr{0, num_items, {0}, {}, {}}
-                                              : graph::select_rows(taught.seen.view(), places);
-    backend.gather_rows(vectors.users.view(), upload(ids_of, backend),
-                        users.view().rows_of(0, some));
-    backend.gemm(kernels::Transpose::no, kernels::Transpose::yes, 1.0F, vectors.items.view(),
-                 users.view().rows_of(0, some), 0.0F, scores.view().cols_of(0, some));
-    backend.topk_scores(scores.view().cols_of(0, some), seen.view(), top.view().rows_of(0, some),
-                        top_scores.view().rows_of(0, some));
-    const auto found = download(kernels::MatrixView<const NodeId>(top.view()), backend);
-    for (std::int64_t i = 0; i < some; ++i) {
-      const NodeId* const list = taught.lists.view().row(places[at(i)]);
-      const NodeId* const end = std::find(list, list + size, graph::kNoNode);
-      taught_items += end - list;
-      shared += std::count_if(list, end, [&](NodeId item) {
-        return std::find(found.row(i), found.row(i) + size, item) != found.row(i) + size;
-      });
-    }
+  for (std::int64_t k = 0; k < count; ++k) {
+    const NodeId* const list = taught.lists.view().row(places[at(k)]);
+    const NodeId* const end = std::find(list, list + size, graph::kNoNode);
+    taught_items += end - list;
+    shared += std::count_if(list, end, [&](NodeId item) {
+      return std::find(found.row(k), found.row(k) + size, item) != found.row(k) + size;
+    });
   }
   return taught_items == 0 ? 1.0 : static_cast<double>(shared) / static_cast<double>(taught_items);
 }
