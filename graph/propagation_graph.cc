@@ -133,10 +133,12 @@ PropagationGraph build_propagation_graph(const NodeCounts& counts,
   return build_propagation_graph(counts, views);
 }
 
-PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const ItemGraph& items) {
+PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const ItemGraph& items,
+                                         std::span<const Relation> links) {
   std::vector<RelationView> views = {
       {NodeKind::user, NodeKind::item, user_item.user_items.view(), 1.0F}};
   for (const Relation& relation : items.relations) views.push_back(relation.view());
+  for (const Relation& relation : links) views.push_back(relation.view());
   return build_propagation_graph({user_item.num_users, user_item.num_items}, views);
 }
 

@@ -33,8 +33,9 @@ PropagationGraph build_propagation_graph(const NodeCounts& counts,
                                          std::span<const RelationView> relations);
 PropagationGraph build_propagation_graph(const NodeCounts& counts,
                                          std::span<const Relation> relations);
-/// Of the interactions, with weight 1, and the item graph's relations. Without any of these it is
-/// LightGCN's graph.
-PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const ItemGraph& items);
+/// Of the interactions, with weight 1, the item graph's relations and those between users. Without
+/// any of these it is LightGCN's graph.
+PropagationGraph build_propagation_graph(const UserItemGraph& user_item, const ItemGraph& items,
+                                         std::span<const Relation> links = {});
 
 }  // namespace penchant::graph

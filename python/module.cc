@@ -311,7 +311,7 @@ class OpenModel {
         ranks.push_back(static_cast<std::int32_t>(ranks.size()) + 1);
       }
       auto frame = std::make_shared<Frame>();
-      const auto rows = pipeline::make_ranked_frame(*frame, "user_id", {});
+      const auto rows = pipeline::make_ranked_frame(*frame, {"user_id"}, {});
       rows->write({owners, items, scores, ranks});
       rows->commit();
       return TableInMemory{frame};
@@ -325,6 +325,16 @@ class OpenModel {
       const std::lock_guard lock(mutex_);
       auto many = lists_near_items(loaded_->model, flags.k, flags.filter(),
                                    owners_of(items, "item", flags));
+      return made(many, flags, progress);
+    });
+  }
+
+  /// Users near these users, or near all: target_user_id, user_id.
+  ListsMade similar_users(const std::optional<std::vector<std::string>>& users,
+                          const ListFlags& flags, nb::object sink) {
+    return without_lock(std::move(sink), [&](Progress& progress) {
+      const std::lock_guard lock(mutex_);
+      auto many = lists_near_users(loaded_->model, flags.k, owners_of(users, "user", flags));
       return made(many, flags, progress);
     });
   }
@@ -610,5 +620,7 @@ NB_MODULE(_core, module) {
            nb::arg("sources"), progress)
       .def("recommend_for_history", &OpenModel::recommend_for_history, nb::arg("history"),
            nb::arg("flags"), nb::arg("sources"), progress)
-      .def("similar", &OpenModel::similar, nb::arg("items").none(), nb::arg("flags"), progress);
+      .def("similar", &OpenModel::similar, nb::arg("items").none(), nb::arg("flags"), progress)
+      .def("similar_users", &OpenModel::similar_users, nb::arg("users").none(), nb::arg("flags"),
+           progress);
 }

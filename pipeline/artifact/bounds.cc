@@ -43,6 +43,7 @@ constexpr Entry kTable[] = {
     {"graph.max_basket", from(2, 1'000'000)},
     {"graph.cooccurrence_weight", from(0, kWeight)},
     {"graph.attribute_weight", from(0, kWeight)},
+    {"graph.relation_weight", from(0, kWeight)},
     {"graph.max_value_share", from(0, 1)},
     {"partition.parts", from(1, kIds)},
     {"partition.imbalance", from(1, 1000)},

@@ -10,6 +10,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/choice/filter_blend.h"
 #include "pipeline/choice/judge.h"
+#include "pipeline/choice/link_choice.h"
 #include "pipeline/choice/popularity_trial.h"
 #include "pipeline/choice/repeat_blend.h"
 #include "pipeline/choice/validation_choice.h"
@@ -29,11 +30,12 @@ constexpr int kFineSteps = 6;
 
 class TermChoice {
  public:
-  TermChoice(const Dataset& dataset, const graph::UserItemGraph& graph, PopularityTrial& vectors,
-             double value, const RankingTask& task, const TermOptions& options, Backend& backend,
+  TermChoice(const Dataset& dataset, const Graphs& graphs, PopularityTrial& vectors, double value,
+             const RankingTask& task, const TermOptions& options, Backend& backend,
              Progress& progress)
       : dataset_(dataset),
-        graph_(graph),
+        graph_(graphs.user_item),
+        graph_options_(graphs.options),
         vectors_(vectors),
         task_(task),
         options_(options),
@@ -48,6 +50,7 @@ class TermChoice {
     if (options_.popularity) choose_popularity_weight();
     chosen_.vectors = chosen_.value;
     if (options_.filter) choose_filter();
+    if (options_.links) choose_links();
     if (options_.repeats) choose_repeats();
     return chosen_;
   }
@@ -58,11 +61,13 @@ class TermChoice {
     return judge_(vectors_.users(), vectors_.items());
   }
 
-  /// The vectors with these terms beside them.
+  /// The vectors with these terms and the links beside them.
   Judgement judge_blend(ConstFloatView users, ConstFloatView items, const Histories& histories,
                         const FilterBlend& filter, const RepeatBlend& repeats) {
-    models::BlendedScorer scorer(users, items,
-                                 blended_terms(graph_, histories, filter, repeats, backend_));
+    std::vector<models::WeightedScorer> terms =
+        blended_terms(graph_, histories, filter, repeats, backend_);
+    if (chosen_.links.weight != 0.0F) terms.push_back({links_, chosen_.links.weight});
+    models::BlendedScorer scorer(users, items, std::move(terms));
     return judge_(scorer);
   }
 
@@ -106,23 +111,47 @@ class TermChoice {
     chosen_.filter = blend;
   }
 
+  /// Beside the vectors with popularity, or with the filter if there is one, which knows of that.
+  void choose_links() {
+    links_ = link_scorer(dataset_, graph_options_, graph_);
+    if (links_ == nullptr) return;
+    vectors_.set_weight(chosen_.filter.weight == 0.0F ? chosen_.popularity_weight : 0.0);
+    const RankingTask sample = sample_task(task_, kBlendUsers, kJudgesSeed);
+    const LinkBlend links = choose_link_blend(
+        beside_filter(), links_,
+        Judge(sample, dataset_.item_statistics.count, options_.metric, backend_), backend_);
+    if (links.weight == 0.0F) return;
+    chosen_.links = links;
+    const double value =
+        judge_blend(vectors_.users(), vectors_.items(), {}, chosen_.filter, {}).value;
+    if (value > chosen_.value)
+      chosen_.value = value;
+    else
+      chosen_.links = {};
+  }
+
+  /// Makes the vectors with the filter and these terms beside them.
+  MakeScorer beside_filter() {
+    const std::vector<models::WeightedScorer> without =
+        blended_terms(graph_, {}, chosen_.filter, {}, backend_);
+    return [this, without](const std::vector<models::WeightedScorer>& further) {
+      std::vector<models::WeightedScorer> terms = without;
+      terms.insert(terms.end(), further.begin(), further.end());
+      if (chosen_.links.weight != 0.0F) terms.push_back({links_, chosen_.links.weight});
+      return std::make_unique<models::BlendedScorer>(vectors_.users(), vectors_.items(),
+                                                     std::move(terms));
+    };
+  }
+
   /// The same for what users did before. A filter knows of popularity itself.
   void choose_repeats() {
     vectors_.set_weight(chosen_.filter.weight == 0.0F ? chosen_.popularity_weight : 0.0);
     const graph::TrainingPart& train = dataset_.split.train;
     const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
-    const std::vector<models::WeightedScorer> without =
-        blended_terms(graph_, {}, chosen_.filter, {}, backend_);
     const RankingTask sample = sample_task(task_, kBlendUsers, kJudgesSeed);
     const RepeatBlend repeats = choose_repeat_blend(
-        [&](const std::vector<models::WeightedScorer>& further) {
-          std::vector<models::WeightedScorer> terms = without;
-          terms.insert(terms.end(), further.begin(), further.end());
-          return std::make_unique<models::BlendedScorer>(vectors_.users(), vectors_.items(),
-                                                         std::move(terms));
-        },
-        histories, Judge(sample, dataset_.item_statistics.count, options_.metric, backend_),
-        backend_);
+        beside_filter(), histories,
+        Judge(sample, dataset_.item_statistics.count, options_.metric, backend_), backend_);
     if (repeats.weight == 0.0F) return;
     const double value =
         judge_blend(vectors_.users(), vectors_.items(), histories, chosen_.filter, repeats).value;
@@ -133,6 +162,7 @@ class TermChoice {
 
   const Dataset& dataset_;
   const graph::UserItemGraph& graph_;
+  const GraphOptions& graph_options_;
   PopularityTrial& vectors_;
   const RankingTask& task_;
   const TermOptions& options_;
@@ -141,18 +171,18 @@ class TermChoice {
   Judge judge_;
   double tolerance_;
   ChosenTerms chosen_;
+  std::shared_ptr<models::Scorer> links_;  ///< null: there are none
 };
 
 }  // namespace
 
-ChosenTerms choose_terms(const Dataset& dataset, const graph::UserItemGraph& graph,
-                         FloatMatrix users, FloatMatrix items, double value,
-                         const RankingTask& task, const TermOptions& options, Backend& backend,
-                         Progress& progress) {
-  PopularityTrial vectors(graph, users, items, backend);
+ChosenTerms choose_terms(const Dataset& dataset, const Graphs& graphs, FloatMatrix users,
+                         FloatMatrix items, double value, const RankingTask& task,
+                         const TermOptions& options, Backend& backend, Progress& progress) {
+  PopularityTrial vectors(graphs.user_item, users, items, backend);
   users = FloatMatrix();  // the trial has a copy
   items = FloatMatrix();
-  return TermChoice(dataset, graph, vectors, value, task, options, backend, progress).run();
+  return TermChoice(dataset, graphs, vectors, value, task, options, backend, progress).run();
 }
 
 }  // namespace penchant::pipeline

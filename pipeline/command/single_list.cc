@@ -16,7 +16,29 @@ namespace penchant::pipeline {
 
 using nlohmann::json;
 
+namespace {
+
+void print_users(const Answer& answer, bool as_json) {
+  const graph::Dictionary& users = answer.loaded->dataset.users;
+  json list = json::array();
+  std::string text = answer.title;
+  for (std::size_t i = 0; i < answer.items.size(); ++i) {
+    const ScoredItem& user = answer.items[i];
+    list.push_back(
+        {{"rank", i + 1}, {"user", std::string(users.raw(user.item))}, {"score", user.score}});
+    text += fmt::format("{:>4}  {:<16}{:>8.4f}\n", i + 1,
+                        printable(users.raw(user.item), kWholeText), user.score);
+  }
+  if (as_json)
+    print(json{{"users", list}}.dump(2) + "\n");
+  else
+    print_text(text);
+}
+
+}  // namespace
+
 void print_answer(const Answer& answer, bool as_json) {
+  if (answer.listed == Listed::users) return print_users(answer, as_json);
   const Dataset& dataset = answer.loaded->dataset;
   const std::vector<ScoredItem>& items = answer.items;
   if (as_json) {

@@ -12,11 +12,14 @@
 
 namespace penchant::pipeline {
 
+enum class Listed { items, users };
+
 /// What a look-up prints.
 struct Answer {
   std::unique_ptr<Loaded> loaded;
   std::string title;
-  std::vector<ScoredItem> items;
+  std::vector<ScoredItem> items;  ///< or users
+  Listed listed = Listed::items;
 };
 void print_answer(const Answer& answer, bool as_json);
 

@@ -209,13 +209,79 @@ void add_recommend_verb(CLI::App& program, Invocation& invocation) {
   });
 }
 
+namespace {
+
+/// Of similar: whose neighbours are users.
+struct NearUsers {
+  std::string user, users_file;
+  bool all = false;
+};
+
+void add_user_options(CLI::App& verb, NearUsers& near) {
+  verb.add_option("--user", near.user,
+                  "Instead of --item: raw user id; lists the nearest users, such as people to "
+                  "follow");
+  verb.add_flag("--all-users", near.all, "Instead of --item: a list for every user, into --out");
+  verb.add_option("--users", near.users_file,
+                  "Instead of --item: a file with one raw user id a line; lists into --out");
+}
+
+/// Whether users are asked for. Throws InputError for options that are of items.
+bool asks_for_users(const CLI::App& verb) {
+  const auto given = [&](const char* name) { return !verb.get_option(name)->empty(); };
+  if (!given("--user") && !given("--users") && !given("--all-users")) return false;
+  for (const char* name :
+       {"--item", "--items", "--all-items", "--only-items", "--exclude", "--where", "--at-most"}) {
+    if (given(name))
+      throw InputError(fmt::format(
+          "similar: {} is for lists of items, and --user, --users and --all-users ask for users",
+          name));
+  }
+  return true;
+}
+
+void run_near_users(const Config& config, const ListFlags& flags, bool many,
+                    Invocation& invocation) {
+  if (many) {
+    OpenedLists opened = answer_by_one_version(flags.data, flags.model, [&] {
+      auto loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
+      IdFile users = owners_of(flags, loaded->dataset.users, "user");
+      ManyLists near = lists_near_users(loaded->model, flags.k, std::move(users));
+      return OpenedLists{std::move(loaded), std::move(near)};
+    });
+    return write_and_say(opened, flags, invocation);
+  }
+  const auto answer = [&] {
+    auto loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
+    auto users = loaded->model.similar_users(flags.owner, flags.k);
+    return Answer{std::move(loaded),
+                  fmt::format("near user {}\n", printable(flags.owner, kWholeText)),
+                  std::move(users), Listed::users};
+  };
+  print_answer(answer_by_one_version(flags.data, flags.model, answer), invocation.json);
+}
+
+}  // namespace
+
 void add_similar_verb(CLI::App& program, Invocation& invocation) {
   const auto flags = std::make_shared<ListFlags>();
+  const auto near_users = std::make_shared<NearUsers>();
   auto* verb = program.add_subcommand(
-      "similar", "The items nearest to an item by cosine, or to many items, as a file");
+      "similar",
+      "The items nearest to an item by cosine, the users nearest to a user, or those near many, as "
+      "a file");
   add_common_options(*verb, invocation);
   add_list_options(*verb, *flags, "item");
-  verb->callback([flags, verb, &invocation] {
+  add_user_options(*verb, *near_users);
+  verb->callback([flags, near_users, verb, &invocation] {
+    if (asks_for_users(*verb)) {
+      flags->owner = near_users->user;
+      flags->owners_file = near_users->users_file;
+      flags->all = near_users->all;
+      const bool many = wants_many(*verb, *flags, "user");
+      take_filter(*flags);
+      return run_near_users(invocation.config_for("similar"), *flags, many, invocation);
+    }
     const bool many = wants_many(*verb, *flags, "item");
     take_filter(*flags);
     const Config config = invocation.config_for("similar");

@@ -50,7 +50,7 @@ const Setting* find_setting(std::string_view key) {
 }
 
 std::vector<std::string> known_keys() {
-  std::vector<std::string> keys = {"data.event_weights", "data.attributes"};
+  std::vector<std::string> keys = {"data.event_weights", "data.attributes", "data.relations"};
   for (const Setting& known : all_settings()) keys.push_back(known.key);
   return keys;
 }
@@ -163,6 +163,60 @@ AttributeColumn read_attribute_table(const toml::table& table, const Source& sou
   return attribute;
 }
 
+std::string link_key(std::size_t index, std::string_view field) {
+  return fmt::format("data.relations.{}.{}", index, field);
+}
+
+LinkTable read_link_entry(const toml::table& table, const Source& source) {
+  LinkTable links;
+  for (const auto& [name, node] : table) {
+    const std::string key(name.str());
+    const Source place{
+        fmt::format("{}:{}:{}", source.place, node.source().begin.line, node.source().begin.column),
+        source.folder};
+    const std::string full = "data.relations." + key;
+    TableReadOptions& text = links.source.text;
+    if (key == "name")
+      read_value(node, links.name, place, full);
+    else if (key == "table")
+      read_value(node, links.source.files, place, full);
+    else if (key == "from")
+      read_value(node, links.from, place, full);
+    else if (key == "to")
+      read_value(node, links.to, place, full);
+    else if (key == "weight")
+      read_value(node, links.weight, place, full);
+    else if (key == "directed")
+      read_value(node, links.directed, place, full);
+    else if (key == "separator")
+      read_value(node, text.separator, place, full);
+    else if (key == "quote")
+      read_value(node, text.quote, place, full);
+    else if (key == "escape")
+      read_value(node, text.escape, place, full);
+    else if (key == "encoding")
+      read_value(node, text.encoding, place, full);
+    else if (key == "header")
+      read_value(node, text.header, place, full);
+    else
+      unknown_key(place, key,
+                  {"name", "table", "from", "to", "weight", "directed", "separator", "quote",
+                   "escape", "encoding", "header"});
+  }
+  return links;
+}
+
+/// As attribute_fields; what is not a string is TOML already.
+std::vector<std::pair<std::string, std::string>> link_fields(const LinkTable& links) {
+  const TableReadOptions& text = links.source.text;
+  return {{"name", write_value(links.name)},          {"table", write_value(links.source.files)},
+          {"from", write_value(links.from)},          {"to", write_value(links.to)},
+          {"weight", write_value(links.weight)},      {"directed", write_value(links.directed)},
+          {"separator", write_value(text.separator)}, {"quote", write_value(text.quote)},
+          {"escape", write_value(text.escape)},       {"encoding", write_value(text.encoding)},
+          {"header", write_value(text.header)}};
+}
+
 /// The fields of an entry of data.attributes, in the order in which they are written.
 std::vector<std::pair<std::string, std::string>> attribute_fields(const AttributeColumn& a) {
   return {{"column", a.column},
@@ -210,6 +264,19 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
         config.ingest.attributes.push_back(read_attribute_table(fields, file));
         for (const auto& [field, value] : fields)
           keep_variables(config, attribute_key(index, field.str()), value, false, file);
+      }
+    } else if (key == "data.relations") {
+      const toml::array* entries = node.as_array();
+      if (entries == nullptr || !entries->is_array_of_tables())
+        wrong_type(source, key, "[[data.relations]] tables");
+      config.given[key] = {source.place, false};
+      config.ingest.links.clear();
+      for (const toml::node& entry : *entries) {
+        const toml::table& fields = *entry.as_table();
+        const std::size_t index = config.ingest.links.size();
+        config.ingest.links.push_back(read_link_entry(fields, file));
+        for (const auto& [field, value] : fields)
+          keep_variables(config, link_key(index, field.str()), value, field.str() == "table", file);
       }
     } else if (const Setting* known = find_setting(key)) {
       read_setting(config, *known, node, source);
@@ -304,7 +371,7 @@ void apply_setting(Config& config, std::string_view assignment) {
   if (key == "model") key = "model.kind";
   const std::string text(assignment.substr(equals + 1));
   const Setting* known = find_setting(key);
-  if (key == "data.attributes" || key == "data.event_weights")
+  if (key == "data.attributes" || key == "data.event_weights" || key == "data.relations")
     throw InputError(
         fmt::format("{}: {} is a table, which a configuration file can hold", source.place, key));
   if (known == nullptr) unknown_key(source, key, known_keys());
@@ -375,10 +442,20 @@ std::string toml_of(const Config& config, const std::function<bool(const std::st
   return text;
 }
 
+std::string links_toml(const Config& config) {
+  std::string text;
+  for (std::size_t i = 0; i < config.ingest.links.size(); ++i) {
+    text += "\n[[data.relations]]\n";
+    for (const auto& [field, value] : link_fields(config.ingest.links[i]))
+      text += fmt::format("{} = {}\n", field, stored_text(config, link_key(i, field), value));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string effective_toml(const Config& config) {
-  return toml_of(config, [](const std::string&) { return true; });
+  return toml_of(config, [](const std::string&) { return true; }) + links_toml(config);
 }
 
 std::string log_settings(const Config& config) {
@@ -424,6 +501,13 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
         fields.push_back(stored_with_hash(config, attribute_key(i, field), value));
     }
   }
+  if (wanted("data.relations")) {
+    for (std::size_t i = 0; i < config.ingest.links.size(); ++i) {
+      nlohmann::json& fields = settings["data.relations"].emplace_back(nlohmann::json::array());
+      for (const auto& [field, value] : link_fields(config.ingest.links[i]))
+        fields.push_back(stored_with_hash(config, link_key(i, field), value));
+    }
+  }
   return settings.dump();
 }
 
@@ -447,6 +531,11 @@ std::string configuration_markdown() {
       "`a.b.c` "
       "(a list of its prefixes) | " +
       goes_with("data.attributes") + " |\n";
+  text +=
+      "| `[[data.relations]]` | none | | links between users: `name`, `table` (files), `from` and "
+      "`to` (columns of raw user ids), `weight` (column of a number above 0; empty: each link "
+      "counts 1), `directed` (`from` follows `to`; else both ways), and `separator`, `quote`, "
+      "`escape`, `encoding`, `header` as of the log | |\n";
   text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
   Config interest;
   interest.train = recipe_of(models::ModelKind::interest);

@@ -222,6 +222,9 @@ const std::vector<Setting>& all_settings() {
                        "weight of each attribute relation in propagation"),
       PENCHANT_SETTING("graph.max_value_share", graph.item.max_value_share,
                        "values carried by a larger share of the items get no hub"),
+      PENCHANT_SETTING("graph.relation_weight", graph.link_weight,
+                       "weight in propagation of each kind of links between users "
+                       "([[data.relations]]), or auto: chosen on the validation part"),
       PENCHANT_SETTING("partition.parts", partition.num_parts, "number of parts"),
       PENCHANT_SETTING("partition.method", partition.method, "metis, range, hash or random"),
       PENCHANT_SETTING("partition.imbalance", partition.imbalance,
@@ -335,6 +338,9 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("train.blend_repeats", train.blend_repeats,
                        "where the data repeats: let validation choose what a user did with an item "
                        "before as a term of these scores"),
+      PENCHANT_SETTING("train.blend_links", train.blend_links,
+                       "where there are links between users: let validation choose what those had "
+                       "whom a user is linked to as a term of the full score"),
       PENCHANT_SETTING("train.blend_filter", train.blend_filter,
                        "let validation choose a linear filter and its weight beside the vectors in "
                        "the full score"),

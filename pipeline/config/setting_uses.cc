@@ -88,6 +88,8 @@ const std::vector<Use>& all_uses() {
       {{"graph.attribute_weight", "graph.max_value_share"},
        {{{"graph.use_attributes", {"true"}}}, {{"graph.attributes"}}}},
 
+      {{"graph.relation_weight"}, {{kGraphVectors}}},
+
       {{"partition."}, {{kVectors}}},
 
       {{"model.num_layers"}, {{kGraphVectors}, {kInterest, {"model.item_graph", {"true"}}}}},
@@ -126,7 +128,7 @@ const std::vector<Use>& all_uses() {
       {{"train.patience", "train.retry_lower_rate", "train.calibrate_popularity",
         "train.blend_filter"},
        {{kSearched, kValidates}}},
-      {{"train.blend_repeats"}, {{kVectors, kValidates}}},
+      {{"train.blend_repeats", "train.blend_links"}, {{kVectors, kValidates}}},
       {{"train.validation_metric"}, {{kValidates}}},
       {{"train.refit"}, {{kFilters}, {kSearched, kValidates}}},
 
@@ -253,7 +255,8 @@ const std::vector<VerbSettings>& all_verbs() {
       {"forget", {"run.threads"}, {}},
       {"update", {"run."}, {}},
       {"replay",
-       {"data.", "graph.", "partition.", "model.", "filter.", "train.", "evaluate.seen_items", "run."},
+       {"data.", "graph.", "partition.", "model.", "filter.", "train.", "evaluate.seen_items",
+        "run."},
        {}},
       {"graph", {"graph.", "run.threads"}, {}},
       {"partition", {"graph.", "partition.", "run.threads"}, {}},

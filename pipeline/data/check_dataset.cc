@@ -10,6 +10,7 @@
 #include "graph/error.h"
 #include "graph/side_by_side.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/link_files.h"
 
 namespace penchant::pipeline {
 
@@ -130,8 +131,9 @@ void check_dataset(const fs::path& directory, const json& manifest, const Datase
     refuse(manifest_file, fmt::format("{} event types", dataset.event_names.size()));
   if (!(dataset.repeated_share >= 0.0 && dataset.repeated_share <= 1.0))
     refuse(manifest_file, "repeated_share is not between 0 and 1");
-  if (dataset.hash != hash_bytes(manifest.at("files").dump() + manifest.at("attributes").dump()))
-    refuse(manifest_file, "hash is not that of its files and attributes");
+  if (dataset.hash != dataset_hash(manifest.at("files"), manifest.at("attributes"),
+                                   manifest.value("links", json::array())))
+    refuse(manifest_file, "hash is not that of its files, attributes and links");
   for (const graph::Attribute& attribute : dataset.catalog.attributes) {
     if (is_entity_column(attribute.name) || dataset.catalog.find(attribute.name) != &attribute)
       refuse(manifest_file, fmt::format("two columns are named '{}'", attribute.name));

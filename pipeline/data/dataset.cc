@@ -20,6 +20,7 @@
 #include "pipeline/artifact/folder.h"
 #include "pipeline/artifact/npy_file.h"
 #include "pipeline/data/check_dataset.h"
+#include "pipeline/data/link_files.h"
 #include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {
@@ -62,6 +63,16 @@ void add_part(const fs::path& root, const std::string& name, const graph::Intera
   add_optional("time_ms", part.time_ms);
   add_optional("event", part.event);
   add_optional("session", part.session);
+}
+
+/// links0.offsets.npy and so on.
+void add_links(const std::vector<graph::UserLinks>& links, std::vector<OutputFile>& files) {
+  for (std::size_t r = 0; r < links.size(); ++r) {
+    const std::string name = links_file(r);
+    add_column(name + ".offsets.npy", links[r].links.offsets, files);
+    add_column(name + ".columns.npy", links[r].links.columns, files);
+    add_column(name + ".values.npy", links[r].links.values, files);
+  }
 }
 
 std::vector<std::string_view> raw_ids(const graph::Dictionary& dictionary) {
@@ -269,6 +280,7 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
   add_part(directory, "train", train, files);
   add_part(directory, "validation", dataset.split.validation, files);
   add_part(directory, "test", dataset.split.test, files);
+  add_links(dataset.links, files);
   std::vector<std::function<void()>> tasks;
   for (OutputFile& file : files)
     tasks.emplace_back([&] { file.hash = file.write(directory / file.name); });
@@ -289,7 +301,9 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
   for (json& account : to_json(accounts)) manifest["files_read"].push_back(std::move(account));
   json hashes = json::object();
   for (const OutputFile& file : files) hashes[file.name] = file.hash;
-  dataset.hash = hash_bytes(hashes.dump() + attributes.dump());
+  const json links = links_to_json(dataset.links);
+  if (!links.empty()) manifest["links"] = links;
+  dataset.hash = dataset_hash(hashes, attributes, links);
   manifest["hash"] = dataset.hash;
   writer.finish(std::move(manifest), std::move(hashes));
 }
@@ -389,6 +403,7 @@ Dataset read_files(const fs::path& directory, DatasetUse use) {
     dataset.split.train.interactions = read_part(directory, "train", files);
     dataset.split.validation = read_part(directory, "validation", files);
     dataset.split.test = read_part(directory, "test", files);
+    dataset.links = read_links(directory, manifest, dataset.num_users());
     check_dataset(directory, manifest, dataset);
   } catch (const json::exception& error) {
     throw InputError(
@@ -462,6 +477,20 @@ graph::SplitInteractions read_known_rows(const Dataset& dataset) {
   }
   require_same(dataset);
   return split;
+}
+
+std::vector<graph::UserLinks> read_user_links(const Dataset& dataset) {
+  if (dataset.use == DatasetUse::everything) return dataset.links;
+  const fs::path& directory = dataset.directory;
+  try {
+    std::vector<graph::UserLinks> links =
+        read_links(directory, read_manifest(directory, kDataArtifact), dataset.num_users());
+    require_same(dataset);
+    return links;
+  } catch (const json::exception& error) {
+    throw InputError(
+        fmt::format("{}/manifest.json: damaged: {}", directory.string(), error.what()));
+  }
 }
 
 std::string item_label(const Dataset& dataset, NodeId item) {

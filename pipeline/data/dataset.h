@@ -15,6 +15,7 @@
 #include "graph/catalog.h"
 #include "graph/dictionary.h"
 #include "graph/interactions.h"
+#include "graph/user_links.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/tables/account.h"
 
@@ -56,6 +57,7 @@ struct Dataset {
   graph::Catalog catalog;
   std::vector<std::string> event_names;  ///< index = Interactions::event
   graph::SplitInteractions split;
+  std::vector<graph::UserLinks> links;  ///< between users, each kind under a name of its own
   /// Of the held-out rows, those whose (user, item) is in train too (repeat purchases).
   double repeated_share = 0.0;
   bool repeats_allowed = false;  ///< they are so many that own items are ranked like any other
@@ -101,6 +103,10 @@ graph::Catalog read_catalog(const Dataset& dataset);
 /// and times, without hashes. Throws InputError for columns that are missing or of different
 /// lengths, and for rows that are out of order or of unknown users or items.
 graph::SplitInteractions read_known_rows(const Dataset& dataset);
+
+/// The links between users of a data set that was read for look-ups. Throws InputError for links that
+/// are damaged.
+std::vector<graph::UserLinks> read_user_links(const Dataset& dataset);
 
 /// Display name of an item: the attribute named "name" or "title", else the first text attribute,
 /// else categorical values joined, else the raw id.

@@ -50,6 +50,21 @@ json shape_to_json(const graph::CsrView& symmetric) {
           {"nodes_in_innermost_core", std::count(cores.begin(), cores.end(), degeneracy)}};
 }
 
+/// Of all links between users, whatever weight they have in a model.
+json link_statistics(const Dataset& dataset) {
+  json kinds = json::array();
+  for (const graph::UserLinks& kind : dataset.links) {
+    const graph::Relation relation = graph::relation_of(kind, 1.0F);
+    json entry = shape_to_json(relation.edges.view());
+    entry["name"] = kind.name;
+    entry["directed"] = kind.directed;
+    entry["links"] = kind.links.view().num_entries() / (kind.directed ? 1 : 2);
+    entry["user_degrees"] = degrees_to_json(kind.links.view());
+    kinds.push_back(std::move(entry));
+  }
+  return kinds;
+}
+
 json statistics(const Graphs& graphs) {
   const graph::CsrView user_items = graphs.user_item.user_items.view();
   json user_item = shape_to_json(graph::bipartite_adjacency(user_items).view());
@@ -159,6 +174,13 @@ Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json
 }  // namespace
 
 json graph_options_to_json(const GraphOptions& options) {
+  json all = stored_graph_options(options);
+  all["link_weight"] = options.link_weight ? json(*options.link_weight) : json();
+  all["link_weights"] = options.link_weights;
+  return all;
+}
+
+json stored_graph_options(const GraphOptions& options) {
   return {{"user_item_weight", enum_name(options.user_item.weight)},
           {"cooccurrence", options.item.cooccurrence},
           {"cooccurrence_scope", enum_name(options.item.cooccurrence_options.scope)},
@@ -171,6 +193,12 @@ json graph_options_to_json(const GraphOptions& options) {
           {"all_attributes", options.item.all_attributes},
           {"attribute_relation_weight", options.item.attribute_weight},
           {"max_value_share", options.item.max_value_share}};
+}
+
+float GraphOptions::weight_of_links(const std::string& name) const {
+  if (link_weight) return *link_weight;
+  const auto found = link_weights.find(name);
+  return found == link_weights.end() ? 0.0F : found->second;
 }
 
 GraphOptions graph_options_from_json(const json& stored) {
@@ -192,6 +220,16 @@ GraphOptions graph_options_from_json(const json& stored) {
   item.attribute_weight = stored.at("attribute_relation_weight").get<float>();
   item.max_value_share = stored.at("max_value_share").get<double>();
   constexpr std::string_view kPlace = "damaged";
+  // Earlier programs knew no links between users.
+  if (const json weight = stored.value("link_weight", json()); !weight.is_null()) {
+    options.link_weight = weight.get<float>();
+    check_bounds("graph.relation_weight", static_cast<double>(*options.link_weight), kPlace);
+  }
+  const json weights = stored.value("link_weights", json::object());
+  for (const auto& [name, weight] : weights.items()) {
+    options.link_weights[name] = weight.get<float>();
+    check_bounds("graph.relation_weight", weight.get<double>(), kPlace);
+  }
   check_bounds("graph.window", item.cooccurrence_options.window, kPlace);
   check_bounds("graph.top_k", item.cooccurrence_options.top_k, kPlace);
   check_bounds("graph.max_basket", item.cooccurrence_options.max_basket, kPlace);
@@ -215,7 +253,7 @@ Graphs weighed(const Graphs& graphs, graph::EdgeWeight weight, const Dataset& da
   GraphOptions options = graphs.options;
   options.user_item.weight = weight;
   graph::UserItemGraph user_item = make_known_links(dataset, known, options);
-  return {std::move(options), std::move(user_item), graphs.item, {}};
+  return {std::move(options), std::move(user_item), graphs.item, graphs.links, {}};
 }
 
 graph::UserItemGraph make_known_links(const Dataset& dataset, KnownPart known,
@@ -256,7 +294,22 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
   if (log.session.empty())
     item_options.cooccurrence_options.scope = graph::CooccurrenceScope::window;
   graphs.item = graph::build_item_graph(train, dataset.catalog, item_options);
+  graphs.links = make_link_relations(dataset, options);
   return graphs;
+}
+
+std::vector<graph::Relation> make_link_relations(const Dataset& dataset,
+                                                 const GraphOptions& options) {
+  std::vector<graph::Relation> relations;
+  for (const graph::UserLinks& kind : dataset.links) {
+    const float weight = options.weight_of_links(kind.name);
+    if (weight != 0.0F) relations.push_back(graph::relation_of(kind, weight));
+  }
+  return relations;
+}
+
+graph::PropagationGraph propagation_graph(const Graphs& graphs) {
+  return graph::build_propagation_graph(graphs.user_item, graphs.item, graphs.links);
 }
 
 namespace {
@@ -299,7 +352,8 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
   stop_if_asked(progress);
   progress.update(1, 3,
                   fmt::format("{} user-item edges", graphs.user_item.user_items.columns.size()));
-  const json facts = statistics(graphs);
+  json facts = statistics(graphs);
+  if (!dataset.links.empty()) facts["links"] = link_statistics(dataset);
   progress.update(2, 3, "statistics");
   stop_if_asked(progress);
   if (writer) {
@@ -313,7 +367,7 @@ Graphs build_graphs(const fs::path& data_directory, const Dataset& dataset,
           write_npy_file(writer->folder() / hub_values_file(name), relation.hub_values);
       }
       writer->finish({{"data_hash", dataset.hash},
-                      {"options", graph_options_to_json(options)},
+                      {"options", stored_graph_options(options)},
                       {"resources", resources_since(start)},
                       {"statistics", facts}});
     });
@@ -338,12 +392,13 @@ Graphs load_or_build_graphs(const fs::path& data_directory, const Dataset& datas
     if (!is_finished(directory, kGraphArtifact)) return std::nullopt;
     const json manifest = read_manifest(directory, kGraphArtifact);
     if (manifest.value("data_hash", json()) != dataset.hash || of_earlier_program(manifest) ||
-        manifest.value("options", json()) != graph_options_to_json(options))
+        manifest.value("options", json()) != stored_graph_options(options))
       return std::nullopt;
     check_files(directory, kGraphArtifact, manifest);
     try {
       Graphs graphs = read_graphs(directory, dataset, manifest);
       graphs.options = options;
+      graphs.links = make_link_relations(dataset, options);
       return graphs;
     } catch (const json::exception& error) {
       throw InputError(

@@ -60,7 +60,7 @@ void warn_of_parts(const partition::PartitionOptions& options, const partition::
 json partition_inputs(const Dataset& dataset, const Graphs& graphs,
                       const partition::PartitionOptions& options) {
   return {{"data_hash", dataset.hash},
-          {"graph_options", graph_options_to_json(graphs.options)},
+          {"graph_options", stored_graph_options(graphs.options)},
           {"parts", options.num_parts},
           {"method", enum_name(options.method)},
           {"seed", static_cast<std::uint64_t>(options.seed)},

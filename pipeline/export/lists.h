@@ -35,7 +35,7 @@ struct ListOwners {
 
 /// Writes the lists with raw ids, one row an item (docs/formats.md), and commits. Throws InputError
 /// that names the file.
-ListCounts write_lists(ListMaker& lists, const ListOwners& owners, const graph::Dictionary& items,
+ListCounts write_lists(ListMaker& lists, const ListOwners& owners, const graph::Dictionary& listed,
                        RankedFile& file, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -345,6 +345,15 @@ void check_columns(const Dataset& dataset, const ReadResult& read, const fs::pat
   }
 }
 
+/// New users have no links.
+void keep_links(Dataset& dataset) {
+  for (graph::UserLinks& kind : dataset.links) {
+    graph::Csr& links = kind.links;
+    links.num_rows = links.num_cols = dataset.num_users();
+    links.offsets.resize(static_cast<std::size_t>(dataset.num_users()) + 1, links.offsets.back());
+  }
+}
+
 /// Reads the new rows into `dataset`: their parts, and the items that come with them.
 void take_rows(const IngestOptions& options, const json& provenance, Dataset& dataset,
                ReadResult& read, RawCatalog& catalog, AppendReport& report, Progress& progress) {
@@ -462,6 +471,7 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
       build_catalog(raw_catalog, dataset.items, report.item_rows, options.strict);
   dataset.catalog = extend_catalog(std::move(dataset.catalog), fresh, dataset.items,
                                    report.item_rows, options.strict);
+  keep_links(dataset);
   judge_repeats(dataset, options);
   stop_if_asked(progress);
 

@@ -94,6 +94,25 @@ void check_order_of_rows(const IngestOptions& options) {
         "user's rows only: expected a column of times");
 }
 
+void check_links(const IngestOptions& options) {
+  std::set<std::string> names;
+  for (const LinkTable& links : options.links) {
+    const auto require = [&](const char* field, bool given) {
+      if (given) return;
+      throw InputError(fmt::format("ingest: an entry of data.relations{} has no '{}'",
+                                   links.name.empty() ? "" : fmt::format(" ('{}')", links.name),
+                                   field));
+    };
+    require("name", !links.name.empty());
+    require("table", !links.source.files.empty());
+    require("from", !links.from.empty());
+    require("to", !links.to.empty());
+    if (!names.insert(links.name).second)
+      throw InputError(
+          fmt::format("ingest: two entries of data.relations are named '{}'", links.name));
+  }
+}
+
 }  // namespace
 
 void check_ingest_options(const IngestOptions& options) {
@@ -101,6 +120,7 @@ void check_ingest_options(const IngestOptions& options) {
   check_attributes(options);
   check_order_of_rows(options);
   check_timed_items(options);
+  check_links(options);
 }
 
 }  // namespace penchant::pipeline

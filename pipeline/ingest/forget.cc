@@ -364,6 +364,8 @@ ForgetReport forget(const ForgetOptions& options, const fs::path& data, const fs
   for (Attribute& attribute : dataset.catalog.attributes)
     attribute = without(std::move(attribute), items, dataset.num_items());
   dataset.catalog.num_items = dataset.num_items();
+  for (graph::UserLinks& kind : dataset.links)
+    kind = graph::renumbered(kind, user_ids, dataset.num_users());
   judge_repeats(dataset, graph::Repeats::allowed);
   report.num_users = dataset.num_users();
   report.num_items = dataset.num_items();

@@ -27,6 +27,7 @@
 #include "pipeline/ingest/ingest_steps.h"
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/ingest/item_table.h"
+#include "pipeline/ingest/link_table.h"
 #include "pipeline/ingest/log_rows.h"
 #include "pipeline/ingest/read_table_log.h"
 #include "pipeline/ingest/sequence_files.h"
@@ -147,6 +148,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
     return build_catalog(raw_catalog, dataset.items, report.item_rows, options.strict);
   });
   dataset.event_names = read.event_names;
+  dataset.links = read_link_tables(options, dataset.users, read);
 
   std::exception_ptr split_error;
   try {
@@ -170,7 +172,10 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.files = std::move(read.files);
   report.files.insert(report.files.end(), std::make_move_iterator(read.item_files.begin()),
                       std::make_move_iterator(read.item_files.end()));
-  close_accounts(report.files, {&report.rows, &report.item_rows});
+  report.link_rows = add_up(read.link_files);
+  report.files.insert(report.files.end(), std::make_move_iterator(read.link_files.begin()),
+                      std::make_move_iterator(read.link_files.end()));
+  close_accounts(report.files, {&report.rows, &report.item_rows, &report.link_rows});
   check_parts(report.files, dataset.split);
 
   nlohmann::json source = {{"inputs", inputs_to_json(files, read)},
@@ -188,13 +193,15 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.num_train = dataset.split.train.interactions.size();
   report.num_validation = dataset.split.validation.size();
   report.num_test = dataset.split.test.size();
+  report.num_links = count_links(dataset.links);
   report.repeated_share = dataset.repeated_share;
   report.repeats_allowed = dataset.repeats_allowed;
-  tell_rejections({&report.rows, &report.item_rows}, progress);
-  progress.end(
-      fmt::format("{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test",
-                  report.rows.kept, report.rows.read, report.num_users, report.num_items,
-                  report.num_train, report.num_validation, report.num_test));
+  tell_rejections({&report.rows, &report.item_rows, &report.link_rows}, progress);
+  progress.end(fmt::format(
+      "{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test{}",
+      report.rows.kept, report.rows.read, report.num_users, report.num_items, report.num_train,
+      report.num_validation, report.num_test,
+      options.links.empty() ? "" : fmt::format("; {} links between users", report.num_links)));
   return report;
 }
 

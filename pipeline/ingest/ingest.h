@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "graph/enum_names.h"
 #include "graph/catalog.h"
+#include "graph/enum_names.h"
 #include "graph/split.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
@@ -28,8 +28,9 @@ namespace penchant::pipeline {
 enum class InputFormat { table, lightgcn, s3rec, recbole };
 constexpr auto enum_words(InputFormat) {
   return std::to_array<EnumWord<InputFormat>>({{InputFormat::table, "table"},
-                    {InputFormat::lightgcn, "lightgcn"}, {InputFormat::s3rec, "s3rec"},
-                    {InputFormat::recbole, "recbole"}});
+                                               {InputFormat::lightgcn, "lightgcn"},
+                                               {InputFormat::s3rec, "s3rec"},
+                                               {InputFormat::recbole, "recbole"}});
 }
 
 /// How a table file is read. Compression and Parquet are recognised by the file's first bytes.
@@ -54,8 +55,8 @@ struct PartWords {
 /// What becomes of a row of one part that stands in an earlier one too (train, validation, test).
 enum class OverlapPolicy { drop, error };
 constexpr auto enum_words(OverlapPolicy) {
-  return std::to_array<EnumWord<OverlapPolicy>>({{OverlapPolicy::drop, "drop"},
-                    {OverlapPolicy::error, "error"}});
+  return std::to_array<EnumWord<OverlapPolicy>>(
+      {{OverlapPolicy::drop, "drop"}, {OverlapPolicy::error, "error"}});
 }
 
 struct RowFilter {
@@ -77,14 +78,24 @@ inline const std::string& attribute_name(const AttributeColumn& attribute) {
   return attribute.name.empty() ? attribute.column : attribute.name;
 }
 
+/// A table of links between users, a row each.
+struct LinkTable {
+  TableSource source;
+  std::string name = {};           ///< of the kind of links
+  std::string from = {}, to = {};  ///< columns of the two raw user ids
+  std::string weight = {};         ///< column of a number above 0; empty: each link counts 1
+  bool directed = false;           ///< the first follows the second; else both ways
+};
+
 /// What several rows of one (user, item) pair become. keep_all: every row stays, but where the log
 /// has times for exact repeats of (user, item, time, event, weight, session). keep_first,
 /// keep_last: one row. sum: the first row with the sum of all weights.
 enum class RepeatPolicy { keep_all, keep_first, keep_last, sum };
 constexpr auto enum_words(RepeatPolicy) {
   return std::to_array<EnumWord<RepeatPolicy>>({{RepeatPolicy::keep_all, "keep_all"},
-                    {RepeatPolicy::keep_first, "keep_first"},
-                    {RepeatPolicy::keep_last, "keep_last"}, {RepeatPolicy::sum, "sum"}});
+                                                {RepeatPolicy::keep_first, "keep_first"},
+                                                {RepeatPolicy::keep_last, "keep_last"},
+                                                {RepeatPolicy::sum, "sum"}});
 }
 
 /// Format of times that says: there is no column of them, a user's rows are in their order.
@@ -119,6 +130,8 @@ struct IngestOptions {
   std::vector<std::string> missing = {"NA",   "N/A",  "NaN",  "nan", "null",
                                       "NULL", "None", "none", "\\N"};
 
+  std::vector<LinkTable> links;  ///< of any format
+
   // lightgcn, s3rec, recbole
   std::vector<std::filesystem::path> train_files;         ///< lightgcn
   std::filesystem::path sequences_file, attributes_file;  ///< s3rec
@@ -142,8 +155,9 @@ struct IngestOptions {
   double test_fraction = 0.2;
   graph::Seed seed{42};
   bool strict = false;  ///< a malformed row is an error instead of being counted
-  std::string settings = {};  ///< kept in the manifest, so that later rows are read in the same way:
-                              ///< kept_settings() of append.h
+  std::string settings =
+      {};  ///< kept in the manifest, so that later rows are read in the same way:
+           ///< kept_settings() of append.h
 };
 
 /// Whether items come with a table of their own.
@@ -160,9 +174,11 @@ inline bool has_given_parts(const IngestOptions& options) {
 struct IngestReport {
   RowCounts rows;
   RowCounts item_rows;
+  RowCounts link_rows;  ///< of the tables of links between users
   std::vector<FileAccount> files;
   std::int64_t num_users = 0, num_items = 0, num_items_without_interactions = 0;
   std::int64_t num_items_without_row = 0;  ///< of the log, in the item table, if there is one
+  std::int64_t num_links = 0;              ///< between users, of all kinds; both ways are one
   double repeated_share = 0.0;             ///< as in Dataset
   bool repeats_allowed = false;            ///< as in Dataset
   std::int64_t num_train = 0, num_validation = 0, num_test = 0;

@@ -117,6 +117,8 @@ std::string_view key_of(InputRole role) {
       return "data.items.table";
     case InputRole::attributes:
       return "data.attributes_file";
+    case InputRole::links:
+      return "data.relations";
   }
   return "";
 }
@@ -125,7 +127,9 @@ std::string_view key_of(InputRole role) {
 void check_distinct(const std::vector<InputFile>& files) {
   std::map<fs::path, InputRole> seen;
   for (const InputFile& file : files) {
-    if (file.role == InputRole::items || file.role == InputRole::attributes) continue;
+    if (file.role == InputRole::items || file.role == InputRole::attributes ||
+        file.role == InputRole::links)
+      continue;
     const auto [known, is_new] = seen.emplace(file.path.lexically_normal(), file.role);
     if (is_new) continue;
     throw InputError(known->second == file.role
@@ -177,14 +181,14 @@ IngestOptions with_files(const IngestOptions& given, Progress& progress) {
   if (has_item_table(options))
     options.item_table->files =
         expand_files(options.item_table->files, "data.items.table", options.item_table->text);
+  for (LinkTable& links : options.links)
+    links.source.files = expand_files(links.source.files, "data.relations", links.source.text);
   return options;
 }
 
 std::vector<InputFile> input_files(const IngestOptions& options) {
   std::vector<InputFile> files;
-  const auto add = [&](const Paths& paths, InputRole role) {
-    const TableReadOptions& text =
-        role == InputRole::items ? options.item_table->text : options.log.text;
+  const auto add_table = [&](const Paths& paths, InputRole role, const TableReadOptions& text) {
     for (const fs::path& path : paths) {
       if (path.empty()) continue;
       const Frame* frame = frame_of(path, text);
@@ -192,6 +196,9 @@ std::vector<InputFile> input_files(const IngestOptions& options) {
         throw InputError(fmt::format("{}: no such file", path.string()));
       files.push_back({path, role, frame});
     }
+  };
+  const auto add = [&](const Paths& paths, InputRole role) {
+    add_table(paths, role, role == InputRole::items ? options.item_table->text : options.log.text);
   };
   switch (options.format) {
     case InputFormat::table:
@@ -211,6 +218,8 @@ std::vector<InputFile> input_files(const IngestOptions& options) {
   }
   if (has_item_table(options)) add(options.item_table->files, InputRole::items);
   if (options.format == InputFormat::s3rec) add({options.attributes_file}, InputRole::attributes);
+  for (const LinkTable& links : options.links)
+    add_table(links.source.files, InputRole::links, links.source.text);
   check_distinct(files);
   return files;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <ostream>
 #include <utility>
 #include <vector>
@@ -194,9 +195,11 @@ bool is_distilled(const json& model) { return model.contains("distillation"); }
 
 std::unique_ptr<Scorer> mixed_scorer(const VectorViews& trained, const Mixture& mixture,
                                      std::shared_ptr<Scorer> filter, const RepeatBlend& repeats,
+                                     std::vector<models::WeightedScorer> further,
                                      const graph::UserItemGraph& graph, const Histories& histories,
                                      Backend& backend) {
   std::vector<models::WeightedScorer> terms = blended_terms(graph, histories, {}, repeats, backend);
+  std::move(further.begin(), further.end(), std::back_inserter(terms));
   if (mixture.vectors) {
     const VectorViews vectors = trained.without_popularity();
     filter = std::make_shared<MixedScorer>(vectors.users, vectors.items, graph, mixture,
@@ -236,8 +239,8 @@ FinishedVectors auto_vectors(const fs::path& model_directory, const json& manife
     const DistilledFile stored =
         read_distilled(model_directory / kDistilledWeights, dataset.num_users(),
                        dataset.num_items(), vectors.layout.embedding_dim);
-    for (const auto& [from, to] : {std::pair(stored.users, &vectors.users),
-                                   std::pair(stored.items, &vectors.items)}) {
+    for (const auto& [from, to] :
+         {std::pair(stored.users, &vectors.users), std::pair(stored.items, &vectors.items)}) {
       *to = backend.matrix<float>(from.rows, from.cols);
       backend.copy(from, to->view());
     }
@@ -282,23 +285,26 @@ std::vector<ScoreTerm> auto_terms(const json& model) {
   add(TermKind::popularity, mixture.vectors ? mixture.popularity_weight : 0.0);
   add(TermKind::filter, mixture.filter_weight);
   add(TermKind::repeats, static_cast<double>(stored_repeats(model).weight));
+  add(TermKind::links, static_cast<double>(stored_links(model).weight));
   return terms;
 }
 
 bool has_auto_scorer(const json& model) {
   return is_distilled(model) || Mixture::from_json(model.at("mixture")).filter_weight != 0.0 ||
-         stored_repeats(model).weight != 0.0F || members_of(model).size() > 1;
+         stored_repeats(model).weight != 0.0F || stored_links(model).weight != 0.0F ||
+         members_of(model).size() > 1;
 }
 
 std::unique_ptr<Scorer> auto_scorer(const fs::path& model_directory, const json& model,
-                                    const Dataset& dataset, const graph::UserItemGraph& graph,
-                                    const VectorViews& trained, const Histories& histories,
-                                    Backend& backend) {
+                                    const Dataset& dataset, const GraphOptions& options,
+                                    const graph::UserItemGraph& graph, const VectorViews& trained,
+                                    const Histories& histories, Backend& backend) {
   const Mixture mixture = Mixture::from_json(model.at("mixture"));
   std::shared_ptr<Scorer> filter;
   if (mixture.filter_weight != 0.0)
     filter = load_filter(model_directory, model, graph, backend, dataset.use);
-  return mixed_scorer(trained, mixture, std::move(filter), stored_repeats(model), graph, histories,
+  return mixed_scorer(trained, mixture, std::move(filter), stored_repeats(model),
+                      link_terms(stored_links(model), dataset, options, graph), graph, histories,
                       backend);
 }
 

@@ -2,10 +2,11 @@
 // A model of kind "auto": a graph filter, the vectors of trained models, or the sum of both and of
 // popularity.
 //   score(u, i) = sqrt(d_u) (<users_u, items_i> + a log(1 + users of i)) + w filter(u, i)
-//               + v repeats(u, i)
+//               + v repeats(u, i) + l links(u, i)
 // where <users_u, items_i> is the weighted sum of the trained models' inner products. The root of
 // the user's degree d_u brings both terms to one scale for all users: a filter's scores grow with it. Where held-out rows repeat training rows, what users did before has a say
-// (pipeline/choice/repeat_blend.h).
+// (pipeline/choice/repeat_blend.h), and where users are linked what those had whom they are linked to
+// (pipeline/choice/link_choice.h).
 #pragma once
 
 #include <filesystem>
@@ -84,10 +85,12 @@ class MixedScorer final : public models::Scorer {
   std::unique_ptr<models::BlendedScorer> blended_;
 };
 
-/// Vectors and a filter that is there already, and what users did before: any may be missing.
+/// Vectors and a filter that is there already, what users did before, and further terms: any may be
+/// missing.
 std::unique_ptr<models::Scorer> mixed_scorer(const VectorViews& trained, const Mixture& mixture,
                                              std::shared_ptr<models::Scorer> filter,
                                              const RepeatBlend& repeats,
+                                             std::vector<models::WeightedScorer> further,
                                              const graph::UserItemGraph& graph,
                                              const Histories& histories, kernels::Backend& backend);
 
@@ -119,6 +122,7 @@ bool has_auto_scorer(const nlohmann::json& model);
 /// has some; `histories` is what repeats are counted in.
 std::unique_ptr<models::Scorer> auto_scorer(const std::filesystem::path& model_directory,
                                             const nlohmann::json& model, const Dataset& dataset,
+                                            const GraphOptions& options,
                                             const graph::UserItemGraph& graph,
                                             const VectorViews& trained, const Histories& histories,
                                             kernels::Backend& backend);

@@ -15,7 +15,8 @@
 namespace penchant::pipeline {
 
 /// Throws InputError for k < 1 and k > limit; `what` has so many items: "the catalogue has".
-void require_list_length(std::int64_t k, std::int64_t limit, const char* what);
+void require_list_length(std::int64_t k, std::int64_t limit, const char* what,
+                         const char* listed = "items");
 
 /// The list of one owner of a block, at most k long.
 std::vector<ScoredItem> list_of(const ListBlock& block, std::int64_t owner, std::int64_t k);

@@ -22,9 +22,9 @@ using graph::NodeId;
 using kernels::ConstFloatView;
 using kernels::FloatMatrix;
 
-void require_list_length(std::int64_t k, std::int64_t limit, const char* what) {
+void require_list_length(std::int64_t k, std::int64_t limit, const char* what, const char* listed) {
   if (k < 1) throw InputError(fmt::format("k is {}, expected at least 1", k));
-  if (k > limit) throw InputError(fmt::format("k is {}, but {} {} items", k, what, limit));
+  if (k > limit) throw InputError(fmt::format("k is {}, but {} {} {}", k, what, limit, listed));
 }
 
 void require_finite_scores(const Model& model, ConstFloatView scores) {
@@ -146,14 +146,14 @@ namespace {
 /// By the cosine of the embeddings proper, without the columns behind them.
 class SimilarLists final : public ListMaker {
  public:
-  SimilarLists(const Model& model, std::int64_t k, ItemChoice choice)
-      : block_(std::clamp<std::int64_t>(model.dataset().num_items(), 1, kUsersPerBlock)),
+  /// `vectors`: of all users or of all items.
+  SimilarLists(const Model& model, ConstFloatView vectors, std::int64_t k, ItemChoice choice)
+      : block_(std::clamp<std::int64_t>(vectors.rows, 1, kUsersPerBlock)),
         memory_(lists_memory(block_, k, choice, model.layout().embedding_dim) +
-                (block_ + model.dataset().num_items()) * model.layout().embedding_dim * 4),
-        selector_(model.dataset().num_items(), k, std::move(choice), model.backend()),
+                (block_ + vectors.rows) * model.layout().embedding_dim * 4),
+        selector_(vectors.rows, k, std::move(choice), model.backend()),
         backend_(model.backend()) {
-    require_vectors(model, "similar");
-    const ConstFloatView embeddings = model.items().cols_of(0, model.layout().embedding_dim);
+    const ConstFloatView embeddings = vectors.cols_of(0, model.layout().embedding_dim);
     units_ = backend_.matrix<float>(embeddings.rows, embeddings.cols);
     kernels::Vector<float> norms = backend_.vector<float>(embeddings.rows);
     backend_.normalize_rows(embeddings, units_.view(), norms.view());
@@ -193,7 +193,15 @@ std::unique_ptr<ListMaker> user_lists(const Model& model, const ListOptions& opt
 
 std::unique_ptr<ListMaker> similar_lists(const Model& model, std::int64_t k, ItemChoice choice) {
   require_list_length(k, model.dataset().num_items() - 1, "there are besides this one");
-  return std::make_unique<SimilarLists>(model, k, std::move(choice));
+  require_vectors(model, "similar");
+  return std::make_unique<SimilarLists>(model, model.items(), k, std::move(choice));
+}
+
+std::unique_ptr<ListMaker> similar_user_lists(const Model& model, std::int64_t k) {
+  require_list_length(k, model.dataset().num_users() - 1, "there are besides this one", "users");
+  require_vectors(model, "similar --user");
+  model.require_finite_users();
+  return std::make_unique<SimilarLists>(model, model.users(), k, ItemChoice{});
 }
 
 }  // namespace penchant::pipeline

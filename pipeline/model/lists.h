@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of a model, a block at a time: the best items of users, the nearest of items. A list does
+// Lists of a model, a block at a time: the best items of users, the nearest of items or of users. A
+// list does
 // not depend on what else is in its block.
 #pragma once
 
@@ -70,5 +71,7 @@ std::unique_ptr<ListMaker> user_lists(const Model& model, const ListOptions& opt
                                       ItemChoice choice);
 /// The k items nearest to items, as Model::similar has them. Throws InputError as above.
 std::unique_ptr<ListMaker> similar_lists(const Model& model, std::int64_t k, ItemChoice choice);
+/// The k users nearest to users: the listed ids are users'. Throws InputError as above.
+std::unique_ptr<ListMaker> similar_user_lists(const Model& model, std::int64_t k);
 
 }  // namespace penchant::pipeline

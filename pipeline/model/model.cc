@@ -41,7 +41,7 @@ void Model::Impl::open() {
   facts = model_facts(directory, manifest);
   has_interest = facts.network.has_value();
   has_scorer = has_term(facts.terms, TermKind::filter) ||
-               has_term(facts.terms, TermKind::repeats) ||
+               has_term(facts.terms, TermKind::repeats) || has_term(facts.terms, TermKind::links) ||
                (is_automatic() && has_auto_scorer(manifest.at("model")));
   take_values(directory / kManifestName, [&] {
     layout = VectorLayout::from_json(manifest.at("layout"));
@@ -115,12 +115,13 @@ void Model::Impl::make_scorer(graph::NodeId user) {
     scorer = load_filter(directory, model, graph, backend, dataset.use);
   } else if (is_automatic()) {
     const FinishedVectors trained = opened_members(user).joined();
-    scorer = auto_scorer(directory, model, dataset, graph,
+    scorer = auto_scorer(directory, model, dataset, facts.graph_options, graph,
                          {trained.users.view(), trained.items.view(), trained.layout}, known_events,
                          backend);
   } else {
-    scorer = trained_scorer(manifest, graph, {users.view(backend), items.view(backend), layout},
-                            known_events, backend);
+    scorer =
+        trained_scorer(manifest, dataset, graph, {users.view(backend), items.view(backend), layout},
+                       known_events, backend);
   }
   require_same();
 }
@@ -223,6 +224,10 @@ models::Scorer* Model::scorer_of(graph::NodeId user) const { return impl_->score
 InterestScorer* Model::interest() const { return impl_->made_interest(); }
 
 void Model::require_finite_vector(graph::NodeId user) const { impl_->require_finite(user); }
+
+void Model::require_finite_users() const {
+  impl_->reading_vectors([&] { impl_->users.require_finite(0, impl_->dataset.num_users()); });
+}
 
 const Histories& Model::histories() const {
   if (!impl_->histories)

@@ -74,6 +74,8 @@ class Model {
   const VectorLayout& layout() const;
   kernels::ConstFloatView users() const;  ///< [U x (D + R + P)] on the backend's device
   kernels::ConstFloatView items() const;  ///< [I x (D + R + P)]
+  /// Of a look-up: throws InputError if the row of any user is not finite.
+  void require_finite_users() const;
   /// Of its vectors alone, where it is known.
   const std::optional<VectorValidation>& validation() const;
   /// What its scores are made of, as far as it is known.
@@ -116,6 +118,8 @@ class Model {
   kernels::FloatMatrix history_vectors(const Histories& people) const;
   /// The same, whose bits do not depend on who else is asked for, which takes longer.
   kernels::FloatMatrix history_vectors_one_by_one(const Histories& people) const;
+  /// The k users nearest to a user by cosine, themselves left out: `item` of each is a user.
+  std::vector<ScoredItem> similar_users(std::string_view raw_user, std::int64_t k) const;
   /// The k items nearest to an item by cosine, itself left out.
   std::vector<ScoredItem> similar(std::string_view raw_item, std::int64_t k,
                                   const ItemChoice& choice = {}) const;

@@ -48,6 +48,7 @@ std::string hash_of(ModelKind kind, const json& manifest) {
   for (const char* key : {"model", "graph_options", "popularity_weight", "blend", "repeats",
                           "calibration", "trained_on"})
     parts += manifest.value(key, json()).dump();
+  if (stored_links(manifest).weight != 0.0F) parts += manifest.at("links").dump();
   if (has_head(manifest)) parts += manifest.at("head").at("hash").get<std::string>();
   return hash_bytes(parts);
 }

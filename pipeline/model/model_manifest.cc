@@ -51,6 +51,13 @@ RepeatBlend repeats_from_json(const json& stored) {
   return {number("decay", kMostWeight), number("power", 16.0), number("weight", kMostWeight)};
 }
 
+json links_to_json(const LinkBlend& links) { return {{"weight", links.weight}}; }
+
+LinkBlend stored_links(const json& stored) {
+  if (!stored.contains("links")) return {};
+  return {static_cast<float>(number_between(stored.at("links"), "weight", 0.0, kMostWeight))};
+}
+
 bool has_head(const json& manifest) { return !manifest.value("head", json()).is_null(); }
 
 json validation_to_json(const std::string& metric, double vectors, double full) {

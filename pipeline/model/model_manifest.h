@@ -35,6 +35,10 @@ FilterBlend blend_from_json(const nlohmann::json& stored);
 nlohmann::json repeats_to_json(const RepeatBlend& repeats);
 RepeatBlend repeats_from_json(const nlohmann::json& stored);
 
+nlohmann::json links_to_json(const LinkBlend& links);
+/// stored.at("links"); models of earlier programs have none.
+LinkBlend stored_links(const nlohmann::json& stored);
+
 /// What the validation part said when choosing ended; null where nothing is known of the vectors (0).
 nlohmann::json validation_to_json(const std::string& metric, double vectors, double full);
 

@@ -100,6 +100,12 @@ std::vector<std::vector<ScoredItem>> Model::recommend_for_people(const Histories
   return lists;
 }
 
+std::vector<ScoredItem> Model::similar_users(std::string_view raw_user, std::int64_t k) const {
+  const auto lists = similar_user_lists(*this, k);
+  const NodeId user = find_raw(dataset().users, raw_user, "user");
+  return list_of(lists->make({&user, 1}), 0, k);
+}
+
 std::vector<ScoredItem> Model::similar(std::string_view raw_item, std::int64_t k,
                                        const ItemChoice& choice) const {
   const auto lists = similar_lists(*this, k, choice);

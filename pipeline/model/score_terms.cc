@@ -7,6 +7,8 @@
 #include <span>
 
 #include "graph/error.h"
+#include "graph/user_links.h"
+#include "models/link_scorer.h"
 
 namespace penchant::pipeline {
 
@@ -60,6 +62,26 @@ void RepeatScorer::score_people(const models::People& people, Backend& backend,
   events.offsets.assign(people.event_offsets.begin(), people.event_offsets.end());
   events.items.assign(people.event_items.begin(), people.event_items.end());
   models::write_columns(repeat_scores(events, num_items_, decay_, power_).view(), backend, scores);
+}
+
+std::shared_ptr<models::Scorer> link_scorer(const Dataset& dataset, const GraphOptions& options,
+                                            const graph::UserItemGraph& graph) {
+  const std::vector<graph::UserLinks> links = read_user_links(dataset);
+  std::vector<float> weights;
+  for (const graph::UserLinks& kind : links) weights.push_back(options.weight_of_links(kind.name));
+  if (std::all_of(weights.begin(), weights.end(), [](float weight) { return weight == 0.0F; }))
+    return nullptr;
+  return std::make_shared<models::LinkScorer>(graph::joined_links(links, weights, graph.num_users),
+                                              graph.user_items);
+}
+
+std::vector<WeightedScorer> link_terms(const LinkBlend& blend, const Dataset& dataset,
+                                       const GraphOptions& options,
+                                       const graph::UserItemGraph& graph) {
+  if (blend.weight == 0.0F) return {};
+  std::shared_ptr<models::Scorer> scorer = link_scorer(dataset, options, graph);
+  if (scorer == nullptr) return {};
+  return {{std::move(scorer), blend.weight}};
 }
 
 std::vector<WeightedScorer> blended_terms(const graph::UserItemGraph& graph,

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "graph/csr.h"
@@ -18,6 +19,8 @@
 #include "models/linear_filter.h"
 #include "models/scorer.h"
 #include "models/sparse_scorer.h"
+#include "pipeline/data/dataset.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/data/histories.h"
 
 namespace penchant::pipeline {
@@ -33,13 +36,19 @@ struct RepeatBlend {
   float weight = 0.0F;  ///< in the scores; 0: without
 };
 
+/// What those had whom a user is linked to (models/link_scorer.h).
+struct LinkBlend {
+  float weight = 0.0F;  ///< in the scores; 0: without
+};
+
 /// Part of a model's scores.
-enum class TermKind { vectors, popularity, filter, repeats };
+enum class TermKind { vectors, popularity, filter, repeats, links };
 constexpr auto enum_words(TermKind) {
   return std::to_array<EnumWord<TermKind>>({{TermKind::vectors, "vectors"},
                                             {TermKind::popularity, "popularity"},
                                             {TermKind::filter, "filter"},
-                                            {TermKind::repeats, "repeats"}});
+                                            {TermKind::repeats, "repeats"},
+                                            {TermKind::links, "links"}});
 }
 struct ScoreTerm {
   TermKind kind;
@@ -68,6 +77,15 @@ class RepeatScorer final : public models::Scorer {
   std::int64_t num_items_;
   float decay_, power_;
 };
+
+/// What is known of links between users, each kind with the weight that `options` give it; null where
+/// no kind has one.
+std::shared_ptr<models::Scorer> link_scorer(const Dataset& dataset, const GraphOptions& options,
+                                            const graph::UserItemGraph& graph);
+/// The same as a term, where it has a weight.
+std::vector<models::WeightedScorer> link_terms(const LinkBlend& blend, const Dataset& dataset,
+                                               const GraphOptions& options,
+                                               const graph::UserItemGraph& graph);
 
 /// What is added to the vectors' scores: the filter and the repeats that have a weight.
 /// `histories` are those of all users.

@@ -88,8 +88,7 @@ struct Weights {
 
 /// Of a graph encoder with these weights.
 FinishedVectors propagated_vectors(const Weights& weights, const Graphs& graphs, Backend& backend) {
-  const graph::PropagationGraph propagation =
-      graph::build_propagation_graph(graphs.user_item, graphs.item);
+  const graph::PropagationGraph propagation = propagation_graph(graphs);
   const Csr adjacency = model_adjacency(propagation, weights.options.kind);
   const auto sparse = backend.sparse(adjacency.view());
   const auto encoder = models::make_encoder(weights.options, *sparse, {}, graph::Seed{0}, backend);
@@ -190,18 +189,24 @@ std::vector<ScoreTerm> trained_terms(const json& manifest) {
     terms.push_back({TermKind::popularity, popularity});
   if (filter != 0.0) terms.push_back({TermKind::filter, filter});
   if (repeats != 0.0) terms.push_back({TermKind::repeats, repeats});
+  if (const auto links = static_cast<double>(stored_links(manifest).weight); links != 0.0)
+    terms.push_back({TermKind::links, links});
   return terms;
 }
 
-std::unique_ptr<models::Scorer> trained_scorer(const json& manifest,
+std::unique_ptr<models::Scorer> trained_scorer(const json& manifest, const Dataset& dataset,
                                                const graph::UserItemGraph& graph,
                                                const VectorViews& vectors,
                                                const Histories& histories, Backend& backend) {
   const FilterBlend blend = blend_from_json(manifest.at("blend"));
   const VectorViews scored = blend.weight != 0.0F ? vectors.without_popularity() : vectors;
-  return std::make_unique<models::BlendedScorer>(
-      scored.users, scored.items,
-      blended_terms(graph, histories, blend, repeats_of(manifest), backend));
+  std::vector<models::WeightedScorer> terms =
+      blended_terms(graph, histories, blend, repeats_of(manifest), backend);
+  for (models::WeightedScorer& term :
+       link_terms(stored_links(manifest), dataset,
+                  graph_options_from_json(manifest.at("graph_options")), graph))
+    terms.push_back(std::move(term));
+  return std::make_unique<models::BlendedScorer>(scored.users, scored.items, std::move(terms));
 }
 
 }  // namespace penchant::pipeline

@@ -35,12 +35,10 @@ std::unique_ptr<InterestScorer> load_interest(const std::filesystem::path& model
                                               kernels::Backend& backend);
 /// What its scores are made of.
 std::vector<ScoreTerm> trained_terms(const nlohmann::json& manifest);
-/// Vectors, and the filter and the repeats beside them. `vectors` must outlive it. `histories` is
-/// what repeats are counted in.
-std::unique_ptr<models::Scorer> trained_scorer(const nlohmann::json& manifest,
-                                               const graph::UserItemGraph& graph,
-                                               const VectorViews& vectors,
-                                               const Histories& histories,
-                                               kernels::Backend& backend);
+/// Vectors, and the filter, the repeats and the links beside them. `vectors` must outlive it.
+/// `histories` is what repeats are counted in.
+std::unique_ptr<models::Scorer> trained_scorer(
+    const nlohmann::json& manifest, const Dataset& dataset, const graph::UserItemGraph& graph,
+    const VectorViews& vectors, const Histories& histories, kernels::Backend& backend);
 
 }  // namespace penchant::pipeline

@@ -55,9 +55,9 @@ struct LineCounts {
 };
 
 /// What a file is read as.
-enum class InputRole { log, validation, test, items, attributes };
-inline constexpr std::array<std::string_view, 5> kInputRoles = {"log", "validation", "test",
-                                                                "items", "attributes"};
+enum class InputRole { log, validation, test, items, attributes, links };
+inline constexpr std::array<std::string_view, 6> kInputRoles = {"log",   "validation", "test",
+                                                                "items", "attributes", "links"};
 
 struct FileAccount {
   std::filesystem::path path;

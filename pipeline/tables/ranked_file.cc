@@ -28,15 +28,15 @@ namespace {
 /// Rows as Arrow has them; repeated owners and items are stored once by what writes Parquet.
 class RankedBatches {
  public:
-  RankedBatches(fs::path path, const std::string& owner_column, const RankedFacts& facts)
+  RankedBatches(fs::path path, const RankedColumns& columns, const RankedFacts& facts)
       : path_(std::move(path)) {
     std::vector<std::string> keys, values;
     for (const auto& [key, value] : facts) {
       keys.push_back(key);
       values.push_back(value);
     }
-    schema_ = arrow::schema({arrow::field(owner_column, arrow::utf8(), false),
-                             arrow::field("item_id", arrow::utf8(), false),
+    schema_ = arrow::schema({arrow::field(columns.owner, arrow::utf8(), false),
+                             arrow::field(columns.listed, arrow::utf8(), false),
                              arrow::field("score", arrow::float32(), false),
                              arrow::field("rank", arrow::int32(), false)},
                             arrow::key_value_metadata(keys, values));
@@ -74,8 +74,8 @@ class RankedBatches {
 
 class RankedParquet final : public RankedFile {
  public:
-  RankedParquet(const fs::path& path, const std::string& owner_column, const RankedFacts& facts)
-      : batches_(path, owner_column, facts), writer_(path) {}
+  RankedParquet(const fs::path& path, const RankedColumns& columns, const RankedFacts& facts)
+      : batches_(path, columns, facts), writer_(path) {}
   void write(const RankedRows& rows) override {
     writer_.write(batches_.batch_of(rows));
     wrote_ = true;
@@ -93,8 +93,8 @@ class RankedParquet final : public RankedFile {
 
 class RankedArrow final : public RankedFile {
  public:
-  RankedArrow(const fs::path& path, const std::string& owner_column, const RankedFacts& facts)
-      : batches_(path, owner_column, facts), writer_(path, batches_.schema()) {}
+  RankedArrow(const fs::path& path, const RankedColumns& columns, const RankedFacts& facts)
+      : batches_(path, columns, facts), writer_(path, batches_.schema()) {}
   void write(const RankedRows& rows) override { writer_.write(*batches_.batch_of(rows)); }
   void commit() override { writer_.commit(); }
 
@@ -105,8 +105,8 @@ class RankedArrow final : public RankedFile {
 
 class RankedFrame final : public RankedFile {
  public:
-  RankedFrame(Frame& frame, const std::string& owner_column, const RankedFacts& facts)
-      : frame_(frame), batches_("table", owner_column, facts) {
+  RankedFrame(Frame& frame, const RankedColumns& columns, const RankedFacts& facts)
+      : frame_(frame), batches_("table", columns, facts) {
     frame_ = {};
   }
   void write(const RankedRows& rows) override {
@@ -140,10 +140,11 @@ enum class RankedText { csv, jsonl };
 
 class RankedTextFile final : public RankedFile {
  public:
-  RankedTextFile(const fs::path& path, std::string owner_column, RankedText format)
-      : owner_column_(std::move(owner_column)), format_(format), target_(path) {
+  RankedTextFile(const fs::path& path, RankedColumns columns, RankedText format)
+      : columns_(std::move(columns)), format_(format), target_(path) {
     if (format == RankedText::csv)
-      fmt::format_to(std::back_inserter(buffer_), "{},item_id,score,rank\n", owner_column_);
+      fmt::format_to(std::back_inserter(buffer_), "{},{},score,rank\n", columns_.owner,
+                     columns_.listed);
   }
   void write(const RankedRows& rows) override {
     for (std::size_t i = 0; i < rows.owners.size(); ++i) {
@@ -167,9 +168,9 @@ class RankedTextFile final : public RankedFile {
     fmt::format_to(std::back_inserter(buffer_), ",{},{}\n", rows.scores[i], rows.ranks[i]);
   }
   void append_json(const RankedRows& rows, std::size_t i) {
-    fmt::format_to(std::back_inserter(buffer_), "{{\"{}\":", owner_column_);
+    fmt::format_to(std::back_inserter(buffer_), "{{\"{}\":", columns_.owner);
     append_json_text(buffer_, rows.owners[i]);
-    buffer_.append(std::string_view(",\"item_id\":"));
+    fmt::format_to(std::back_inserter(buffer_), ",\"{}\":", columns_.listed);
     append_json_text(buffer_, rows.items[i]);
     fmt::format_to(std::back_inserter(buffer_), ",\"score\":{},\"rank\":{}}}\n", rows.scores[i],
                    rows.ranks[i]);
@@ -179,7 +180,7 @@ class RankedTextFile final : public RankedFile {
     buffer_.clear();
   }
 
-  std::string owner_column_;
+  RankedColumns columns_;
   RankedText format_;
   graph::NewFile target_;
   fmt::memory_buffer buffer_;
@@ -192,23 +193,22 @@ bool is_ranked_name(const fs::path& path) {
   return std::find(kEndings.begin(), kEndings.end(), path.extension()) != kEndings.end();
 }
 
-std::unique_ptr<RankedFile> make_ranked_file(const fs::path& path, const std::string& owner_column,
+std::unique_ptr<RankedFile> make_ranked_file(const fs::path& path, const RankedColumns& columns,
                                              const RankedFacts& facts) {
   if (!is_ranked_name(path)) {
     throw InputError(
         fmt::format("--out is '{}', expected a name that ends in .parquet, .arrow, .csv or .jsonl",
                     path.string()));
   }
-  if (path.extension() == ".parquet")
-    return std::make_unique<RankedParquet>(path, owner_column, facts);
-  if (path.extension() == ".arrow") return std::make_unique<RankedArrow>(path, owner_column, facts);
+  if (path.extension() == ".parquet") return std::make_unique<RankedParquet>(path, columns, facts);
+  if (path.extension() == ".arrow") return std::make_unique<RankedArrow>(path, columns, facts);
   return std::make_unique<RankedTextFile>(
-      path, owner_column, path.extension() == ".csv" ? RankedText::csv : RankedText::jsonl);
+      path, columns, path.extension() == ".csv" ? RankedText::csv : RankedText::jsonl);
 }
 
-std::unique_ptr<RankedFile> make_ranked_frame(Frame& frame, const std::string& owner_column,
+std::unique_ptr<RankedFile> make_ranked_frame(Frame& frame, const RankedColumns& columns,
                                               const RankedFacts& facts) {
-  return std::make_unique<RankedFrame>(frame, owner_column, facts);
+  return std::make_unique<RankedFrame>(frame, columns, facts);
 }
 
 }  // namespace penchant::pipeline

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranked lists as a file, one row an item of a list: whose list it is in, the item, its score and
-// its rank, named as LensKit and RecTools name them. The ending of the name says the format.
+// Ranked lists as a file, one row an item of a list: whose list it is in, the item (or the user), its
+// score and its rank, named as LensKit and RecTools name them. The ending of the name says the format.
 #pragma once
 
 #include <cstdint>
@@ -39,14 +39,20 @@ class RankedFile {
 /// Whether a name ends in .parquet, .arrow, .csv or .jsonl.
 bool is_ranked_name(const std::filesystem::path& path);
 
+/// What the columns of ids are called.
+struct RankedColumns {
+  std::string owner;
+  std::string listed = "item_id";
+};
+
 /// The facts go into the schema's metadata of .parquet and .arrow; .csv and .jsonl have no place
 /// for them. Throws InputError: another ending, or what cannot be written.
 std::unique_ptr<RankedFile> make_ranked_file(const std::filesystem::path& path,
-                                             const std::string& owner_column,
+                                             const RankedColumns& columns,
                                              const RankedFacts& facts);
 /// Rows that stay in memory, as .arrow has them: `frame`, which must outlive what is returned, is
 /// whole after commit().
-std::unique_ptr<RankedFile> make_ranked_frame(Frame& frame, const std::string& owner_column,
+std::unique_ptr<RankedFile> make_ranked_frame(Frame& frame, const RankedColumns& columns,
                                               const RankedFacts& facts);
 
 }  // namespace penchant::pipeline

@@ -109,7 +109,9 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
     histories = known_histories(dataset, parts.known, std::numeric_limits<std::int64_t>::max());
   }
   const std::unique_ptr<models::Scorer> teacher =
-      mixed_scorer(trained, mixture, filter, *state.repeats, graphs.user_item, histories, backend);
+      mixed_scorer(trained, mixture, filter, *state.repeats,
+                   link_terms(state.links, dataset, graphs.options, graphs.user_item),
+                   graphs.user_item, histories, backend);
   DistillationOptions distillation;
   distillation.seed = options.seed;
   distillation.most_epochs = most_epochs;

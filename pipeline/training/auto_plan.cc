@@ -187,6 +187,7 @@ void copy_common(const TrainOptions& from, TrainOptions& to) {
   to.validate_every = from.validate_every;
   to.checkpoint_every = from.checkpoint_every;
   to.blend_repeats = from.blend_repeats;
+  to.blend_links = from.blend_links;
   to.refit = from.refit;
   to.seed = from.seed;
   to.resume = from.resume;
@@ -232,6 +233,7 @@ std::vector<TrainOptions> planned_members(const AutoPlan& plan, const TrainOptio
     member.calibrate_popularity = false;
     member.blend_filter = false;
     member.blend_repeats = false;
+    member.blend_links = false;
     member.refit = false;
     return member;
   };

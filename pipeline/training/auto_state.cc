@@ -35,6 +35,7 @@ json to_json(const AutoState& state) {
   }
   if (state.mixture) stored["mixture"] = state.mixture->to_json();
   if (state.repeats) stored["repeats"] = repeats_to_json(*state.repeats);
+  if (state.links.weight != 0.0F) stored["links"] = links_to_json(state.links);
   if (state.distils) {
     stored["distils"] = *state.distils;
     stored["learns"] = state.learns;
@@ -56,6 +57,8 @@ std::string describe(const AutoState& state, const std::string& metric) {
     text += fmt::format(", what users did before {:.4g} (decay {:g}, power {:g})", repeats.weight,
                         repeats.decay, repeats.power);
   }
+  if (state.links.weight != 0.0F)
+    text += fmt::format(", what friends had {:.4g}", state.links.weight);
   text += state.value ? fmt::format("; {} {:.4f} on validation", metric, *state.value)
                       : "; not chosen: there is no validation part";
   if (state.vectors_value) {
@@ -97,6 +100,7 @@ AutoState state_of_choice(const fs::path& file, const json& stored) {
       }
     }
     if (stored.contains("mixture")) state.mixture = Mixture::from_json(stored["mixture"]);
+    state.links = stored_links(stored);
     if (stored.contains("repeats")) state.repeats = repeats_from_json(stored["repeats"]);
     read_if_there(stored, "distils", state.distils);
     if (state.distils) stored.at("learns").get_to(state.learns);
@@ -124,9 +128,7 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
   return state_of_choice(file, stored);
 }
 
-AutoState read_auto_state(const fs::path& file) {
-  return state_of_choice(file, read_choice(file));
-}
+AutoState read_auto_state(const fs::path& file) { return state_of_choice(file, read_choice(file)); }
 
 void write_auto_state(const fs::path& folder, const AutoState& state) {
   write_file_atomically(folder / kChoiceName, to_json(state).dump(1) + "\n");

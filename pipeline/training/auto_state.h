@@ -26,6 +26,7 @@ struct AutoState {
   std::optional<std::vector<ChosenMember>> members;  ///< of the planned ones; none: a filter alone
   std::optional<Mixture> mixture;
   std::optional<RepeatBlend> repeats;
+  LinkBlend links;              ///< chosen with the repeats
   std::optional<bool> distils;  ///< the model's vectors come to rank as all of the above does
   bool learns = true;           ///< ... by learning; else they factor the sum of the members
   std::optional<NewItemTeacher> new_items;  ///< by what new items are taught

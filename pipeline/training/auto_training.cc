@@ -18,6 +18,7 @@
 #include "pipeline/artifact/json_lines.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/choice/judge.h"
+#include "pipeline/choice/link_choice.h"
 #include "pipeline/choice/mixture_choice.h"
 #include "pipeline/choice/repeat_blend.h"
 #include "pipeline/choice/score_table.h"
@@ -355,15 +356,17 @@ class AutoTrainer {
   void decide_repeats() {
     if (validates_) judge_vectors();
     state_.repeats = RepeatBlend{};
+    std::shared_ptr<ScoreTable> table;
+    const auto beside = [&](const std::vector<models::WeightedScorer>& further) {
+      if (table == nullptr) table = chosen_scores();
+      std::vector<models::WeightedScorer> terms = {{table, 1.0F}};
+      terms.insert(terms.end(), further.begin(), further.end());
+      return std::make_unique<models::ScorerSum>(std::move(terms));
+    };
+    if (validates_ && options_.blend_links) decide_links(beside, table);
     if (validates_ && options_.blend_repeats && dataset_.repeats_allowed) {
-      const std::shared_ptr<ScoreTable> table = chosen_scores();
       progress_.update(0, 0, "what users did before");
       const graph::TrainingPart& train = dataset_.split.train;
-      const auto beside = [&](const std::vector<models::WeightedScorer>& further) {
-        std::vector<models::WeightedScorer> terms = {{table, 1.0F}};
-        terms.insert(terms.end(), further.begin(), further.end());
-        return std::make_unique<models::ScorerSum>(std::move(terms));
-      };
       const Histories histories = make_histories(train, dataset_, train.interactions.size() + 1);
       state_.repeats = choose_repeat_blend(beside, histories, judge(), backend_);
       const std::map<std::string, double> metrics = judge().metrics(
@@ -372,6 +375,21 @@ class AutoTrainer {
       log("repeats", "repeats", repeats_to_json(*state_.repeats), metrics);
     }
     save();
+  }
+
+  /// What those had whom a user is linked to; `table` then holds the scores with it.
+  void decide_links(const MakeScorer& beside, std::shared_ptr<ScoreTable>& table) {
+    const std::shared_ptr<models::Scorer> links =
+        link_scorer(dataset_, graphs_.options, graphs_.user_item);
+    if (links == nullptr) return;
+    progress_.update(0, 0, "what friends had");
+    state_.links = choose_link_blend(beside, links, judge(), backend_);
+    if (state_.links.weight == 0.0F) return;
+    const std::unique_ptr<models::Scorer> with = beside({{links, state_.links.weight}});
+    const std::map<std::string, double> metrics = judge().metrics(*with);
+    state_.value = validation_value(metrics, options_.validation_metric);
+    log("links", "links", links_to_json(state_.links), metrics);
+    table = std::make_shared<ScoreTable>(*with, selection().task, backend_);
   }
 
   /// The mixture's for the users of the selection; of the filter's, nothing is left.
@@ -392,8 +410,8 @@ class AutoTrainer {
       return false;
     const Mixture& mixture = *state_.mixture;
     if (!mixture.vectors && state_.filter->rank == 0) return false;
-    const bool inner_product =
-        mixture.vectors && mixture.filter_weight == 0.0 && state_.repeats->weight == 0.0F;
+    const bool inner_product = mixture.vectors && mixture.filter_weight == 0.0 &&
+                               state_.repeats->weight == 0.0F && state_.links.weight == 0.0F;
     return !inner_product || state_.members->size() > 1 || adds_networks();
   }
 
@@ -588,6 +606,7 @@ class AutoTrainer {
                   {"mixture", state_.mixture->to_json()},
                   {"members", members_to_json(members)},
                   {"repeats", repeats_to_json(*state_.repeats)}};
+    if (state_.links.weight != 0.0F) model["links"] = links_to_json(state_.links);
     if (*state_.distils) {
       hashes += hash_file(directory_ / kDistilledWeights);
       model["distillation"] = distillation_;

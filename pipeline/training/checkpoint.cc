@@ -54,6 +54,7 @@ json options_course(const TrainOptions& options) {
           {"calibrate_popularity", options.calibrate_popularity},
           {"blend_filter", options.blend_filter},
           {"blend_repeats", options.blend_repeats},
+          {"blend_links", options.blend_links},
           {"retry_lower_rate", options.retry_lower_rate},
           {"node_order", enum_name(options.node_order)},
           {"seed", static_cast<std::uint64_t>(options.seed)}};

@@ -78,6 +78,8 @@ struct TrainOptions {
                              ///< that evaluate and recommend rank by
   bool blend_repeats = true;  ///< likewise what a user did with an item before, where the data
                               ///< repeats
+  bool blend_links = true;    ///< likewise what those had whom a user is linked to, where there are
+                              ///< links between users
   bool distil =
       true;  ///< of ModelKind::automatic: vectors learn the ranking of all that was chosen,
              ///< where validation likes it

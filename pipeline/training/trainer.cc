@@ -149,7 +149,7 @@ class Trainer {
       phase_ = std::make_unique<InterestPhase>(dataset_, part, graphs.user_item, graphs.item,
                                                options_, backend_);
     } else {
-      phase_ = std::make_unique<GraphPhase>(graphs.user_item, graphs.item, options_, backend_);
+      phase_ = std::make_unique<GraphPhase>(graphs, options_, backend_);
     }
     if (!resumed_) {
       if (warm_ != nullptr) phase_->start_from(warm_->model / kModelWeights, warm_->rows);
@@ -172,6 +172,8 @@ class Trainer {
       links += relation.edges.view().num_entries();
       nodes += relation.num_hubs;
     }
+    for (const graph::Relation& relation : graphs_.links)
+      links += relation.edges.view().num_entries();
     announce_memory(progress_, 16 * links + 24 * nodes * options_.model.embedding_dim,
                     fmt::format("{} nodes of width {} and {} links", nodes,
                                 options_.model.embedding_dim, links));
@@ -231,7 +233,8 @@ class Trainer {
     terms.popularity = options_.calibrate_popularity;
     terms.filter = options_.blend_filter;
     terms.repeats = options_.blend_repeats && task_.excluded.num_rows == 0;
-    if (!terms.popularity && !terms.filter && !terms.repeats) return;
+    terms.links = options_.blend_links && !dataset_.links.empty();
+    if (!terms.popularity && !terms.filter && !terms.repeats && !terms.links) return;
     terms.metric = options_.validation_metric;
     if (options_.model.loss == models::LossKind::sampled_softmax)
       terms.popularity_unit = static_cast<double>(options_.model.temperature);
@@ -239,13 +242,14 @@ class Trainer {
     FloatMatrix items;
     phase_->embeddings(users, items);
     const ChosenTerms chosen =
-        pipeline::choose_terms(dataset_, graphs_.user_item, std::move(users), std::move(items),
+        pipeline::choose_terms(dataset_, graphs_, std::move(users), std::move(items),
                                position_.best_value, task_, terms, backend_, progress_);
     position_.best_value = chosen.value;
     position_.vectors_value = chosen.vectors;
     position_.popularity_weight = chosen.popularity_weight;
     position_.blend = chosen.filter;
     position_.repeats = chosen.repeats;
+    position_.links = chosen.links;
   }
 
   /// An update's few new rows are no reason to choose anew.
@@ -253,6 +257,7 @@ class Trainer {
     position_.popularity_weight = warm_->popularity_weight;
     position_.blend = warm_->blend;
     position_.repeats = warm_->repeats;
+    position_.links = warm_->links;
   }
 
   HeadEpoch chosen_head() const {
@@ -292,6 +297,7 @@ class Trainer {
         {"popularity_weight", position_.popularity_weight},
         {"blend", blend_to_json(position_.blend)},
         {"repeats", repeats_to_json(position_.repeats)},
+        {"links", links_to_json(position_.links)},
         {"calibration", calibration_to_json(position_.calibration)},
         {"head", head_to_json()},
         {"learning_rate", options_.learning_rate * rate_of_attempt(position_.best_attempt)},

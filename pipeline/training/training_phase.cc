@@ -152,10 +152,10 @@ void TrainingPhase::start_from(const fs::path& path, const NodeRows& known) {
           adjacency(), rows, ZeroRows::stay,
           {now.data(), parameter.value.rows(), width, width, kernels::Device::cpu});
     }
-    backend_.copy(kernels::ConstFloatView(now.data(), parameter.value.rows(),
-                                          parameter.value.cols(), parameter.value.cols(),
-                                          kernels::Device::cpu),
-                  parameter.value.view());
+    backend_.copy(
+        kernels::ConstFloatView(now.data(), parameter.value.rows(), parameter.value.cols(),
+                                parameter.value.cols(), kernels::Device::cpu),
+        parameter.value.view());
   });
 }
 
@@ -183,18 +183,17 @@ void TrainingPhase::read_state(const models::TensorFile& file, const fs::path& p
   });
 }
 
-GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-                       const TrainOptions& options, Backend& backend)
+GraphPhase::GraphPhase(const Graphs& graphs, const TrainOptions& options, Backend& backend)
     : TrainingPhase(backend),
       options_(options),
-      num_users_(user_item.num_users),
-      num_items_(user_item.num_items),
-      user_item_(user_item),
-      item_graph_(item),
-      steps_per_epoch_(pipeline::steps_per_epoch(user_item, options)),
+      num_users_(graphs.user_item.num_users),
+      num_items_(graphs.user_item.num_items),
+      user_item_(graphs.user_item),
+      item_graph_(graphs.item),
+      steps_per_epoch_(pipeline::steps_per_epoch(graphs.user_item, options)),
       loss_(options.model),
       repeated_step_(backend.repeated_step()) {
-  const graph::PropagationGraph graph = graph::build_propagation_graph(user_item, item);
+  const graph::PropagationGraph graph = propagation_graph(graphs);
   const Csr adjacency = model_adjacency(graph, options.model.kind);
   order_ = node_order(adjacency, options);
   new_id_ = graph::invert_permutation(order_);
@@ -202,12 +201,12 @@ GraphPhase::GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemG
   sparse_ = backend.sparse(adjacency_.view());
   const auto num_ids = static_cast<std::size_t>(num_users_ + num_items_);
   sampler_ =
-      std::make_unique<Sampler>(user_item, options, std::span(new_id_).first(num_ids), backend);
+      std::make_unique<Sampler>(user_item_, options, std::span(new_id_).first(num_ids), backend);
   std::vector<std::uint8_t> active(order_.size(), 1);
   for (std::size_t node = 0; node < order_.size(); ++node) {
     const std::int64_t item_id = order_[node] - num_users_;
     if (item_id >= 0 && item_id < num_items_)
-      active[node] = user_item.item_users.view().row_size(item_id) > 0;
+      active[node] = user_item_.item_users.view().row_size(item_id) > 0;
   }
   encoder_ = models::make_encoder(options.model, *sparse_, {order_, active}, options.seed, backend);
   d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);

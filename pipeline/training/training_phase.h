@@ -83,11 +83,10 @@ class TrainingPhase {
                    kernels::FloatMatrix& to);
 };
 
-/// A phase of a graph encoder's training. Both graphs must outlive it.
+/// A phase of a graph encoder's training. The graphs must outlive it.
 class GraphPhase final : public TrainingPhase {
  public:
-  GraphPhase(const graph::UserItemGraph& user_item, const graph::ItemGraph& item,
-             const TrainOptions& options, kernels::Backend& backend);
+  GraphPhase(const Graphs& graphs, const TrainOptions& options, kernels::Backend& backend);
 
   std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
   void step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,

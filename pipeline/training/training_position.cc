@@ -41,6 +41,7 @@ json position_to_json(const TrainingPosition& position) {
   json stored = {{"vectors_value", position.vectors_value},
                  {"blend", blend_to_json(position.blend)},
                  {"repeats", repeats_to_json(position.repeats)},
+                 {"links", links_to_json(position.links)},
                  {"calibration", calibration_to_json(position.calibration)},
                  {"head_epoch", position.head_epoch},
                  {"heads", json::array()}};
@@ -56,6 +57,7 @@ TrainingPosition position_from_json(const json& stored) {
   position.vectors_value = stored.value("vectors_value", 0.0);  // earlier versions wrote none
   position.blend = blend_from_json(stored.at("blend"));
   position.repeats = repeats_from_json(stored.at("repeats"));
+  position.links = stored_links(stored);
   position.calibration = calibration_from_json(stored.at("calibration"));
   position.head_epoch = stored.value("head_epoch", std::int64_t{0});  // here too
   for (const json& head : stored.value("heads", json::array()))

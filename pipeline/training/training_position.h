@@ -41,6 +41,7 @@ struct TrainingPosition {
   double popularity_weight = 0.0;  ///< chosen when selection ends
   FilterBlend blend;               ///< likewise
   RepeatBlend repeats;             ///< likewise
+  LinkBlend links;                 ///< likewise
   Calibration calibration;         ///< likewise
   std::vector<HeadEpoch> heads;    ///< of each attempt
   std::int64_t head_epoch = 0;     ///< of a refit: after it the average is kept; 0: never

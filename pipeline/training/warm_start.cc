@@ -67,8 +67,9 @@ NodeRows rows_of_grown(const Dataset& now, const graph::ItemGraph& item_graph,
                        const graph::ItemGraphOptions& options, std::int64_t num_users,
                        std::int64_t num_items) {
   if (num_users > now.num_users() || num_items > now.num_items())
-    throw InputError("update: the data set has fewer users or items than the model, expected it to "
-                     "have grown from that of the model");
+    throw InputError(
+        "update: the data set has fewer users or items than the model, expected it to "
+        "have grown from that of the model");
   NodeRows rows;
   rows.num_users = num_users;
   rows.num_items = num_items;
@@ -120,6 +121,7 @@ WarmStart warm_start(const fs::path& model, const NodeRows& rows) {
             : 0.0;
     if (manifest.contains("blend")) start.blend = blend_from_json(manifest.at("blend"));
     if (manifest.contains("repeats")) start.repeats = repeats_from_json(manifest.at("repeats"));
+    start.links = stored_links(manifest);
     if (manifest.contains("calibration"))
       start.calibration = calibration_from_json(manifest.at("calibration"));
   });

@@ -44,17 +44,18 @@ struct WarmStart {
   double popularity_weight = 0.0;
   FilterBlend blend = {};
   RepeatBlend repeats = {};
+  LinkBlend links = {};
   Calibration calibration = {};
 };
-/// Reads the last four of its manifest. Throws InputError for one that is damaged.
+/// Reads the last five of its manifest. Throws InputError for one that is damaged.
 WarmStart warm_start(const std::filesystem::path& model, const NodeRows& rows);
 
 Predecessor predecessor(const std::filesystem::path& model, const NodeRows& rows);
 
 /// The rows of a table [then x D] by the nodes of now, [N x D] in host memory: zeros where
 /// `rows` says kNoNode.
-kernels::FloatMatrix rows_taken(kernels::ConstFloatView before,
-                                std::span<const graph::NodeId> rows, kernels::Backend& host);
+kernels::FloatMatrix rows_taken(kernels::ConstFloatView before, std::span<const graph::NodeId> rows,
+                                kernels::Backend& host);
 
 /// Writes rows of `table` [N x D], in host memory, of nodes without a row of then: the mean of their
 /// neighbours' in `adjacency` [N x N], brought to the mean length of the others; twice over, so that

@@ -46,12 +46,17 @@ ListCounts write_owners(ManyLists& many, const Dataset& dataset, RankedFile& fil
   progress.note(fmt::format("lists of {} for {} {}s, up to {} at a time: about {} beside the model",
                             many.k, many.owners.ids.size(), many.kind, many.lists->block_size(),
                             bytes_text(many.lists->memory())));
-  const graph::Dictionary& raw_ids = many.kind == "user" ? dataset.users : dataset.items;
-  return write_lists(*many.lists, {raw_ids, many.owners.ids}, dataset.items, file, progress);
+  const auto ids_of = [&](const std::string& kind) -> const graph::Dictionary& {
+    return kind == "user" ? dataset.users : dataset.items;
+  };
+  return write_lists(*many.lists, {ids_of(many.kind), many.owners.ids}, ids_of(many.listed), file,
+                     progress);
 }
 
-const char* owner_column(const ManyLists& many) {
-  return many.kind == "user" ? "user_id" : "target_item_id";
+RankedColumns columns_of(const ManyLists& many) {
+  const bool near = many.kind == many.listed;
+  return {fmt::format("{}{}_id", near ? "target_" : "", many.kind),
+          fmt::format("{}_id", many.listed)};
 }
 
 }  // namespace
@@ -61,6 +66,7 @@ ManyLists lists_of_users(const Model& model, const ListOptions& options,
   ManyLists many = {user_lists(model, options, choose_items(model.dataset(), filter)),
                     std::move(users),
                     "user",
+                    "item",
                     options.k,
                     {}};
   add_facts(many, model, filter, "recommend");
@@ -75,16 +81,23 @@ ManyLists lists_near_items(const Model& model, std::int64_t k, const ItemFilterO
   ManyLists many = {similar_lists(model, k, choose_items(model.dataset(), filter)),
                     std::move(items),
                     "item",
+                    "item",
                     k,
                     {}};
   add_facts(many, model, filter, "similar");
   return many;
 }
 
+ManyLists lists_near_users(const Model& model, std::int64_t k, IdFile users) {
+  ManyLists many = {similar_user_lists(model, k), std::move(users), "user", "user", k, {}};
+  add_facts(many, model, {}, "similar");
+  return many;
+}
+
 ListCounts write_many(ManyLists& many, const Dataset& dataset, const fs::path& out,
                       Progress& progress) {
   progress.begin("lists");
-  const auto file = make_ranked_file(out, owner_column(many), many.facts);
+  const auto file = make_ranked_file(out, columns_of(many), many.facts);
   const ListCounts counts = write_owners(many, dataset, *file, progress);
   progress.end(fmt::format("{} lists, {} rows, in {}", counts.lists, counts.rows, out.string()));
   return counts;
@@ -92,7 +105,7 @@ ListCounts write_many(ManyLists& many, const Dataset& dataset, const fs::path& o
 
 ListCounts write_many(ManyLists& many, const Dataset& dataset, Frame& out, Progress& progress) {
   progress.begin("lists");
-  const auto file = make_ranked_frame(out, owner_column(many), many.facts);
+  const auto file = make_ranked_frame(out, columns_of(many), many.facts);
   const ListCounts counts = write_owners(many, dataset, *file, progress);
   progress.end(fmt::format("{} lists, {} rows", counts.lists, counts.rows));
   return counts;

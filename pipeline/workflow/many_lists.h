@@ -26,7 +26,8 @@ struct Frame;  // pipeline/tables/frames.h
 struct ManyLists {
   std::unique_ptr<ListMaker> lists;
   IdFile owners;
-  std::string kind;  ///< of the owners: "user" or "item"
+  std::string kind;    ///< of the owners: "user" or "item"
+  std::string listed;  ///< likewise, of what is in the lists
   std::int64_t k = 0;
   RankedFacts facts;  ///< of the file's schema
 };
@@ -37,6 +38,9 @@ ManyLists lists_of_users(const Model& model, const ListOptions& options,
 /// Throws InputError as similar_lists and choose_items do.
 ManyLists lists_near_items(const Model& model, std::int64_t k, const ItemFilterOptions& filter,
                            IdFile items);
+
+/// Throws InputError as similar_user_lists does.
+ManyLists lists_near_users(const Model& model, std::int64_t k, IdFile users);
 
 /// Writes them to a file whose ending says the format; it appears whole or not at all. Warns of
 /// repeated owners, and notes the memory that it takes.

@@ -45,6 +45,8 @@ json ingest_json(const IngestReport& report, const fs::path& out) {
   return {{"out", out.string()},
           {"rows", to_json(report.rows)},
           {"item_rows", to_json(report.item_rows)},
+          {"link_rows", to_json(report.link_rows)},
+          {"num_links", report.num_links},
           {"num_users", report.num_users},
           {"num_items", report.num_items},
           {"num_items_without_interactions", report.num_items_without_interactions},

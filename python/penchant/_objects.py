@@ -172,6 +172,18 @@ class Model(_Artefact):
             table = _lists(*self._core.similar(None if items is None else _ids(items), flags, sink))
         return table.drop_columns("target_item_id") if single and out is None else table
 
+    def similar_users(self, users=None, k=20, *, unknown=None, out=None, progress=True):
+        """The k users nearest to users by the cosine of their vectors.
+
+        `users`: a raw id, a list of them, or None for all. Returns a PyArrow table (target_user_id, user_id, score, rank); of
+        one user without target_user_id. `unknown` and `out` as in penchant.recommend.
+        """
+        flags = _list_flags(k, None, None, None, None, unknown, out)
+        single = users is not None and (isinstance(users, str) or not hasattr(_plain(users), "__iter__"))
+        with shown(progress) as sink:
+            table = _lists(*self._core.similar_users(None if users is None else _ids(users), flags, sink))
+        return table.drop_columns("target_user_id") if single and out is None else table
+
     def score(self, pairs, out=None, **options):
         """As penchant.score."""
         return _calls.score(self.data, self, pairs, out, **self._with_device(options))

@@ -5,7 +5,7 @@ import os
 
 from . import _core
 
-_TABLES = ("data.attributes", "data.event_weights")
+_TABLES = ("data.attributes", "data.event_weights", "data.relations")
 
 
 def literal(value):
@@ -55,7 +55,7 @@ def _tables(key, value):
     entries = ""
     for entry in value:
         fields = {"column": entry} if isinstance(entry, str) else dict(entry)
-        entries += "[[data.attributes]]\n" + "".join(f"{field} = {literal(v)}\n" for field, v in fields.items())
+        entries += f"[[{key}]]\n" + "".join(f"{field} = {literal(v)}\n" for field, v in fields.items())
     return entries
 
 

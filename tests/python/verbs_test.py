@@ -2,6 +2,7 @@
 """The functions do what the command line does: the same files, vectors, lists, metrics and errors."""
 import json
 import pathlib
+import tempfile
 import unittest
 
 import numpy as np
@@ -175,6 +176,26 @@ class Verbs(shop.Case):
         got = penchant.similar(shop.dataset(), shop.model(), item, 4)
         want = shop.as_json("similar", shop.dataset().path, shop.model().path, "--item", item, "--k", 4)["items"]
         self.assertEqual([row["item"] for row in want], got["item_id"].to_pylist())
+
+    def test_similar_users_is_the_command_line(self):
+        user = shop.dataset().user_ids.to_pylist()[0]
+        got = shop.model().similar_users(user, 4, progress=False)
+        want = shop.as_json("similar", shop.dataset().path, shop.model().path, "--user", user, "--k", 4)["users"]
+        self.assertEqual([row["user"] for row in want], got["user_id"].to_pylist())
+        both = shop.model().similar_users([user, shop.dataset().user_ids[1].as_py()], 4, progress=False)
+        self.assertEqual(["target_user_id", "user_id", "score", "rank"], both.column_names)
+        self.assertEqual(got, both.slice(0, 4).drop_columns("target_user_id"))
+
+    def test_links_between_users_are_a_setting(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log, links = pathlib.Path(folder, "log.csv"), pathlib.Path(folder, "links.csv")
+            log.write_text("user,item,time\n" + "".join(f"u{n % 5},i{n % 7},{n}\n" for n in range(35)))
+            links.write_text("a,b\nu0,u1\nu1,nobody\n")
+            relations = [{"name": "friends", "table": [links], "from": "a", "to": "b"}]
+            data = penchant.ingest(log, pathlib.Path(folder, "x.data"), progress=False,
+                                   **{"data.columns.user": "user", "data.columns.item": "item", "data.relations": relations})
+            self.assertEqual(1, data.report["num_links"])
+            self.assertEqual(1, data.report["link_rows"]["rejected"][0]["rows"])
 
     def test_evaluate_is_the_command_line(self):
         metrics = shop.model().evaluate(progress=False)

@@ -98,6 +98,26 @@ TEST_F(CliLists, FilesOfListsAndWhatIsRefused) {
   expect_equal_rows(lists("near.csv").at("i7"),
                     single(run_penchant(verb("similar", {"--item", "i7", "--k", "3", "--json"}))));
 
+  // People near people.
+  const json people = run_penchant(verb("similar", {"--all-users", "--k", "3", "--out",
+                                                    at("people.csv"), "--json"}))
+                          .json();
+  EXPECT_EQ(people["score"], "cosine");
+  EXPECT_EQ(read_text(at("people.csv")).rfind("target_user_id,user_id,score,rank\n", 0), 0U);
+  std::vector<std::string> near_u3;
+  for (const json& one :
+       run_penchant(verb("similar", {"--user", "u3", "--k", "3", "--json"})).json()["users"])
+    near_u3.push_back(one["user"].get<std::string>() + ',' + one["score"].dump() + ',' +
+                      one["rank"].dump());
+  expect_equal_rows(lists("people.csv").at("u3"), near_u3);
+  fs::remove(at("people.csv"));
+  expect_input_error(run_penchant(verb("similar", {"--user", "u3", "--where", "category = 1"})),
+                     {"--where is for lists of items"});
+  expect_input_error(run_penchant(verb("similar", {"--user", "u3000"})),
+                     {"unknown user 'u3000'", "did you mean"});
+  expect_input_error(run_penchant(verb("similar", {"--user", "u3", "--k", "300"})),
+                     {"k is 300", "299 users"});
+
   // Filters are the same for one and for many.
   write_text(at("not.txt"), all.at("u3")[0].substr(0, all.at("u3")[0].find(',')) + "\n");
   const std::vector<std::string> filters = {"--exclude", at("not.txt"), "--k",

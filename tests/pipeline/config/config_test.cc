@@ -370,6 +370,27 @@ TEST(Config, EnvironmentVariablesAndTheirDefaults) {
   EXPECT_MENTIONS(input_error_of([&] { model_out("${PENCHANT_TEST_FOLDER/m"); }), "without '}'");
 }
 
+TEST(Config, LinksAreATableEach) {
+  const TemporaryFolder folder;
+  const auto read = [&](const std::string& entry) {
+    write_text(folder.path() / "c.toml", "[[data.relations]]\n" + entry);
+    return read_config(folder.path() / "c.toml");
+  };
+  const Config config = read(
+      "name = \"friends\"\ntable = [\"a.csv\", \"b.csv\"]\nfrom = \"x\"\nto = \"y\"\n"
+      "header = false\nseparator = \"tab\"\n");
+  ASSERT_EQ(config.ingest.links.size(), 1U);
+  EXPECT_EQ(config.ingest.links[0].source.files.at(1), folder.path() / "b.csv");
+  EXPECT_FALSE(config.ingest.links[0].source.text.header);
+  EXPECT_FALSE(config.ingest.links[0].directed);
+  EXPECT_MENTIONS(input_error_of([&] { read("nmae = \"a\"\n"); }),
+                  "c.toml:2:8: unknown key 'nmae'; did you mean 'name'?");
+  EXPECT_MENTIONS(input_error_of([&] { read("directed = 1\n"); }),
+                  "data.relations.directed: expected true or false");
+  // Later rows are read without them.
+  EXPECT_EQ(log_settings(config).find("relations"), std::string::npos);
+}
+
 TEST(Config, WhatAVariableHoldsIsNotStored) {
   const TemporaryFolder folder;
   setenv("PENCHANT_TEST_SECRET", "s3cret/pass", 1);
@@ -377,7 +398,9 @@ TEST(Config, WhatAVariableHoldsIsNotStored) {
              "[data]\nmissing = [\"a\", \"x${PENCHANT_TEST_SECRET}\"]\n"
              "log = [\"${PENCHANT_TEST_SECRET}/log.csv\"]\n"
              "[data.columns]\nuser = \"${PENCHANT_TEST_SECRET}\"\n"
-             "[[data.attributes]]\ncolumn = \"${PENCHANT_TEST_SECRET}\"\n");
+             "[[data.attributes]]\ncolumn = \"${PENCHANT_TEST_SECRET}\"\n"
+             "[[data.relations]]\nname = \"n\"\ntable = \"${PENCHANT_TEST_SECRET}/links.csv\"\n"
+             "from = \"${PENCHANT_TEST_SECRET}\"\nto = \"b\"\ndirected = true\n");
   Config config = read_config(folder.path() / "c.toml");
   apply_setting(config, "data.columns.item=${PENCHANT_TEST_SECRET}");
   EXPECT_EQ(config.ingest.columns.user, "s3cret/pass");
@@ -394,6 +417,9 @@ TEST(Config, WhatAVariableHoldsIsNotStored) {
   EXPECT_EQ(again.ingest.missing, config.ingest.missing);
   EXPECT_EQ(again.ingest.log.files, config.ingest.log.files);
   EXPECT_EQ(again.ingest.attributes.at(0).column, "s3cret/pass");
+  EXPECT_EQ(again.ingest.links.at(0).from, "s3cret/pass");
+  EXPECT_EQ(again.ingest.links.at(0).source.files, config.ingest.links.at(0).source.files);
+  EXPECT_TRUE(again.ingest.links.at(0).directed);
   EXPECT_EQ(effective_toml(again), stored);
   // A stage must notice another value.
   setenv("PENCHANT_TEST_SECRET", "other", 1);

@@ -287,8 +287,9 @@ class ListFiles : public ManyLists {
                              fmt::format("{}", entry.score), fmt::format("{}", ++rank)});
       }
     }
-    const auto file = make_ranked_file(
-        at(name), "user_id", {{"penchant.score", "inner product"}, {"penchant.model_hash", "00"}});
+    const auto file =
+        make_ranked_file(at(name), {"user_id"},
+                         {{"penchant.score", "inner product"}, {"penchant.model_hash", "00"}});
     return write_lists(*lists, {dataset().users, users_asked_}, dataset().items, *file, progress);
   }
   std::vector<NodeId> users_asked_ = {5, 2};

@@ -73,7 +73,7 @@ TEST_F(PeopleScores, OfAMixtureWithRepeats) {
   for (const Mixture& mixture :
        {Mixture{true, 0.2, 1.5}, Mixture{true, 0.0, 1.5}, Mixture{false, 0.0, 1.0}}) {
     expect_the_users_scores(
-        *mixed_scorer(trained, mixture, filter, repeats, graph, histories_, backend()), graph);
+        *mixed_scorer(trained, mixture, filter, repeats, {}, graph, histories_, backend()), graph);
   }
 }
 

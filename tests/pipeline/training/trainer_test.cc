@@ -197,14 +197,14 @@ TEST_F(Trainer, StateDoesNotDependOnTheNodeOrder) {
     options.model.kind = kind;
     options.node_order = NodeOrder::metis;
     options.metis_order = some_order(graphs(), 1);
-    GraphPhase written(graphs().user_item, graphs().item, options, backend());
+    GraphPhase written(graphs(), options, backend());
     for (std::int64_t step = 0; step < 3; ++step) written.step(0, step, step + 1, 0.01F);
     written.write_state(at("one"), {{"a", "b"}});
     written.write_weights(at("weights"));
     const models::TensorFile state = models::read_safetensors(at("one"));
     for (const std::uint64_t seed : {1, 2}) {
       options.metis_order = some_order(graphs(), seed);
-      GraphPhase read(graphs().user_item, graphs().item, options, backend());
+      GraphPhase read(graphs(), options, backend());
       read.read_state(state, at("one"));
       read.write_state(at("two"), {{"a", "b"}});
       EXPECT_EQ(read_text(at("two")), read_text(at("one"))) << static_cast<int>(kind) << seed;
@@ -267,7 +267,7 @@ TEST_F(Trainer, ACheckpointThatNoTrainingWritesIsRefused) {
 // Choosing a weight of popularity computes the vectors once; what it ranks is what is used later.
 TEST_F(Trainer, PopularityIsTriedWithTheBitsThatItHasAfterwards) {
   const TrainOptions options = recipe();  // outlives the phase
-  GraphPhase phase(graphs().user_item, graphs().item, options, backend());
+  GraphPhase phase(graphs(), options, backend());
   kernels::FloatMatrix users, items;
   phase.embeddings(users, items);
   PopularityTrial trial(graphs().user_item, users, items, backend());

@@ -34,7 +34,7 @@ TEST_F(TrainingStep, OfAGraphModelNeitherAllocatesNorUploadsNorWaits) {
     options.model.initializer = models::Initializer::normal;
     options.negative_correction = 1.0;
     SimtBackend backend(simt::Schedule::ascending);
-    GraphPhase phase(graphs().user_item, graphs().item, options, backend);
+    GraphPhase phase(graphs(), options, backend);
     const std::int64_t steps = phase.steps_per_epoch();
     ASSERT_GE(steps, 3);
     std::int64_t adam_step = 0;
@@ -78,7 +78,7 @@ TEST_F(TrainingStep, OfTheInterestModelDoesNotWait) {
 TEST_F(TrainingStep, LossesAddUpAlikeWheneverTheyAreRead) {
   const auto sum_of = [&](std::int64_t reads_every) {
     TrainOptions options = recipe();
-    GraphPhase phase(graphs().user_item, graphs().item, options, backend());
+    GraphPhase phase(graphs(), options, backend());
     double sum = 0.0;
     for (std::int64_t step = 0; step < phase.steps_per_epoch(); ++step) {
       phase.step(0, step, step + 1, 1e-2F);
