@@ -33,6 +33,7 @@
 #include "pipeline/config/setting_uses.h"
 #include "pipeline/tables/frames.h"
 #include "pipeline/tables/ranked_file.h"
+#include "pipeline/workflow/audience.h"
 #include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/update.h"
 #include "pipeline/workflow/verb_calls.h"
@@ -394,6 +395,50 @@ std::pair<std::string, TableInMemory> score_in_memory(
   });
 }
 
+// --- audiences ---
+
+/// What an audience is asked for; ids in memory stand in the place of files of them.
+struct AudienceWords {
+  std::string data, model, out, share, seed_file, interest, interest_file, exclude_file, user_table;
+  std::string user_key, where_users, unknown = "error";
+  std::optional<std::vector<std::string>> seed, interest_items, exclude;
+  std::int64_t size = 0, min_size = pipeline::kSmallestAudience;
+  bool keep_seed = false;
+
+  pipeline::AudienceFlags flags(const GivenFrames& given) const {
+    const auto ids = parse_enum<pipeline::UnknownRawIds>(unknown, "--unknown");
+    pipeline::AudienceOptions options;
+    options.interest = {interest, interest_file, interest_items, ids};
+    options.seed_file = seed_file;
+    options.seed = seed;
+    options.known = keep_seed ? pipeline::KnownPeople::keep : pipeline::KnownPeople::leave_out;
+    options.size = size;
+    options.min_size = min_size;
+    options.exclude_file = exclude_file;
+    options.exclude = exclude;
+    options.user_table = user_table;
+    options.user_key = user_key;
+    options.where_users = where_users;
+    options.frames = given.frames;
+    options.unknown = ids;
+    return {data, model, out, share, options};
+  }
+};
+
+/// What is said, and the table unless it went into a file.
+ListsMade audience(const ConfigSources& sources, const AudienceWords& words,
+                   const GivenFrames& given, nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_for(sources, "audience", progress);
+    const pipeline::AudienceFlags flags = words.flags(given);
+    if (!flags.out.empty())
+      return ListsMade(audience_by(flags, config, nullptr, progress).dump(), std::nullopt);
+    auto frame = std::make_shared<Frame>();
+    const std::string said = audience_by(flags, config, frame.get(), progress).dump();
+    return ListsMade(said, TableInMemory{frame});
+  });
+}
+
 // --- errors ---
 
 /// Our exceptions as Python's, with the texts of the command line (pipeline/command/failure.cc).
@@ -561,6 +606,17 @@ NB_MODULE(_core, module) {
                 PENCHANT_FIELD(out) PENCHANT_FIELD(unknown) PENCHANT_FIELD(at_most)
                     PENCHANT_MAYBE(only_ids) PENCHANT_MAYBE(exclude_ids);
   }
+  {
+    using Flags = AudienceWords;
+    nb::class_<Flags>(module, "AudienceFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(out)
+            PENCHANT_FIELD(share) PENCHANT_FIELD(seed_file) PENCHANT_FIELD(interest)
+                PENCHANT_FIELD(interest_file) PENCHANT_FIELD(exclude_file)
+                    PENCHANT_FIELD(user_table) PENCHANT_FIELD(user_key) PENCHANT_FIELD(where_users)
+                        PENCHANT_FIELD(unknown) PENCHANT_FIELD(size) PENCHANT_FIELD(min_size)
+                            PENCHANT_FIELD(keep_seed) PENCHANT_MAYBE(seed)
+                                PENCHANT_MAYBE(interest_items) PENCHANT_MAYBE(exclude);
+  }
 #undef PENCHANT_FIELD
 #undef PENCHANT_MAYBE
 
@@ -576,6 +632,8 @@ NB_MODULE(_core, module) {
   module.def("apply", &apply, nb::arg("flags"), progress);
   module.def("verify", &verify, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("report", &report, nb::arg("sources"), nb::arg("flags"), progress);
+  module.def("audience", &audience, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"),
+             progress);
   module.def("info", &info, nb::arg("sources"), progress);
   module.def("score_to_file", &score_to_file, nb::arg("sources"), nb::arg("flags"), nb::arg("data"),
              nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), nb::arg("out"), progress);

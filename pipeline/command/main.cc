@@ -86,6 +86,7 @@ int run_program(int argc, char** argv) {
   add_apply_verb(program, invocation);
   add_recommend_verb(program, invocation);
   add_similar_verb(program, invocation);
+  add_audience_verb(program, invocation);
   add_score_verb(program, invocation);
   add_serve_verb(program, invocation);
   add_upgrade_verb(program, invocation);

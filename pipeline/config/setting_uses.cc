@@ -266,6 +266,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"apply", {"run.threads"}, {}},
       {"recommend", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"similar", {"run."}, {}},
+      {"audience", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},
       {"serve", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"upgrade", {"run."}, {}},

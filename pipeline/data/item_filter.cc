@@ -12,6 +12,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/nearest.h"
 #include "pipeline/artifact/printable.h"
+#include "pipeline/data/where.h"
 
 namespace penchant::pipeline {
 
@@ -25,19 +26,20 @@ namespace {
 using Mask = std::vector<std::uint8_t>;  ///< one entry an item
 
 const Attribute& find_attribute(const Catalog& catalog, const std::string& name,
-                                const std::string& where) {
+                                const std::string& where, std::string_view many = "items") {
   if (const Attribute* attribute = catalog.find(name)) return *attribute;
   std::vector<std::string> names;
   for (const Attribute& attribute : catalog.attributes) names.push_back(attribute.name);
   const std::string near = nearest(name, names);
   throw InputError(
-      fmt::format("{}: the items have no attribute '{}'{}; {}", where, printable(name),
+      fmt::format("{}: the {} have no attribute '{}'{}; {}", where, many, printable(name),
                   near.empty() ? "" : fmt::format("; did you mean '{}'?", printable(near)),
                   names.empty() ? "they have none" : "they have: " + printable_list(names)));
 }
 
 /// Dense id of a value. Throws InputError with the nearest.
-NodeId find_value(const Attribute& attribute, const std::string& value, const std::string& where) {
+NodeId find_value(const Attribute& attribute, const std::string& value, const std::string& where,
+                  std::string_view one) {
   const NodeId id = attribute.values.find(value);
   if (id != graph::kNoNode) return id;
   constexpr std::int64_t kScan = 100000;  // as for raw ids
@@ -47,9 +49,9 @@ NodeId find_value(const Attribute& attribute, const std::string& value, const st
       known.emplace_back(attribute.values.raw(static_cast<NodeId>(i)));
   }
   const std::string near = nearest(value, known);
-  throw InputError(
-      fmt::format("{}: no item's {} is '{}'{}", where, printable(attribute.name), printable(value),
-                  near.empty() ? "" : fmt::format("; did you mean '{}'?", printable(near))));
+  throw InputError(fmt::format(
+      "{}: no {}'s {} is '{}'{}", where, one, printable(attribute.name), printable(value),
+      near.empty() ? "" : fmt::format("; did you mean '{}'?", printable(near))));
 }
 
 std::optional<float> as_number(const std::string& text) {
@@ -68,7 +70,8 @@ struct WhereToken {
 /// A recursive descent through the grammar of item_filter.h that evaluates as it goes.
 class WhereParser {
  public:
-  WhereParser(const Catalog& catalog, std::string_view text) : catalog_(catalog), text_(text) {
+  WhereParser(const Catalog& catalog, std::string_view text, const WhereSubject& subject)
+      : catalog_(catalog), text_(text), subject_(subject) {
     advance();
   }
 
@@ -85,7 +88,9 @@ class WhereParser {
            std::string_view("_.+-/:&@#%$").find(c) != std::string_view::npos;
   }
 
-  std::string at(std::size_t place) const { return fmt::format("--where, column {}", place + 1); }
+  std::string at(std::size_t place) const {
+    return fmt::format("{}, column {}", subject_.option, place + 1);
+  }
   [[noreturn]] void refuse(const std::string& expected) const {
     const std::string found =
         token_.kind == WhereToken::end ? "the end" : fmt::format("'{}'", printable(token_.text));
@@ -145,7 +150,10 @@ class WhereParser {
 
   /// Nested no deeper than a person would write, so that no text can use up the stack.
   Mask either() {
-    if (++depth_ > 100) throw InputError("--where: more than 100 parentheses within one another");
+    if (++depth_ > 100) {
+      throw InputError(
+          fmt::format("{}: more than 100 parentheses within one another", subject_.option));
+    }
     Mask mask = both();
     while (take_keyword("or")) combine(mask, both(), std::bit_or<>());
     --depth_;
@@ -183,8 +191,9 @@ class WhereParser {
   Mask comparison() {
     if (token_.kind == WhereToken::sign || token_.kind == WhereToken::end || is_keyword("and") ||
         is_keyword("or") || is_keyword("in"))
-      refuse("an attribute of the items");
-    const Attribute& attribute = find_attribute(catalog_, token_.text, at(token_.place));
+      refuse(fmt::format("an attribute of the {}", subject_.many));
+    const Attribute& attribute =
+        find_attribute(catalog_, token_.text, at(token_.place), subject_.many);
     advance();
     const bool turned = take_keyword("not");
     if (take_keyword("in")) {
@@ -258,7 +267,7 @@ class WhereParser {
       for (const std::string& text : attribute.texts) mask.push_back(text == wanted ? 1 : 0);
       return mask;
     }
-    const NodeId id = find_value(attribute, wanted, at(value_place_));
+    const NodeId id = find_value(attribute, wanted, at(value_place_), subject_.one);
     const graph::CsrView values = attribute.item_values.view();
     for (std::int64_t item = 0; item < values.num_rows; ++item) {
       const auto own = values.row(item);
@@ -269,6 +278,7 @@ class WhereParser {
 
   const Catalog& catalog_;
   std::string_view text_;
+  WhereSubject subject_;
   std::size_t place_ = 0, value_place_ = 0;
   int depth_ = 0;
   WhereToken token_;
@@ -301,7 +311,12 @@ ValueLimit parse_limit(const Catalog& catalog, const std::string& text) {
 }  // namespace
 
 std::vector<std::uint8_t> where_holds(const Catalog& catalog, std::string_view where) {
-  return WhereParser(catalog, where).parse();
+  return where_holds(catalog, where, {});
+}
+
+std::vector<std::uint8_t> where_holds(const Catalog& rows, std::string_view where,
+                                      const WhereSubject& subject) {
+  return WhereParser(rows, where, subject).parse();
 }
 
 ItemChoice choose_items(const Dataset& dataset, const ItemFilterOptions& options) {

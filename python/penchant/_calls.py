@@ -325,6 +325,45 @@ def score(data: Path, model: Path, pairs: Table, out: Optional[Path] = None, *, 
     return pyarrow.table(table)
 
 
+def audience(data: Path, model: Path, seed: Any = None, *, interest: Text = None, interest_items: Any = None,
+             size: Optional[int] = None, share: Union[str, float, None] = None, keep_seed: bool = False, exclude: Any = None,
+             user_table: Table = None, user_key: Text = None, where_users: Text = None, min_size: Optional[int] = None,
+             unknown: Text = None, out: Optional[Path] = None, config: Optional[Path] = None, device: Text = None,
+             threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
+    """The people for an advertisement: most like a seed, or likely to want some items next (docs/audience.md).
+
+    Either `seed` (at least 20 raw user ids, or a file with one a line), `interest` (an expression over attributes of items,
+    such as 'category = "Dairy"') or `interest_items` (raw item ids, or a file). `size` people, or a `share` ("5%" or 0.05) of
+    those who may be in it. The seed, or those who had the items, are left out unless `keep_seed`; `exclude` are raw user ids
+    or a file. `user_table` (a path or a table in memory) with its column `user_key` of user ids limits them by `where_users`,
+    such as 'income = "50-74K"'. None of fewer than `min_size` (20) is made. `unknown`: error or skip, for ids in lists.
+    Returns a PyArrow table (user_id, rank, probability, lift), likeliest first, whose schema's metadata says "penchant.said":
+    users considered, left out by reason, base rate, expected buyers, as JSON. With `out`, a file is written and that returned
+    as a dict. Raises InputError.
+    """
+    given = Given()
+    tables = given.take("user_table", user_table)
+    if len(tables) > 1:
+        raise TypeError(f"user_table is {len(tables)} tables, expected one")
+    flags = _fill(_core.AudienceFlags(), data=os.fspath(data), model=os.fspath(model), interest=interest, size=size,
+                  share=None if share is None else str(share), keep_seed=keep_seed, user_table=tables[0] if tables else None,
+                  user_key=user_key, where_users=where_users, min_size=min_size, unknown=unknown, out=_path(out))
+    for value, of_file, in_memory in ((seed, "seed_file", "seed"), (interest_items, "interest_file", "interest_items"),
+                                      (exclude, "exclude_file", "exclude")):
+        if isinstance(value, (str, os.PathLike)):
+            setattr(flags, of_file, os.fspath(value))
+        elif value is not None:
+            setattr(flags, in_memory, [str(one) for one in (value.to_pylist() if hasattr(value, "to_pylist") else value)])
+    with shown(progress) as sink:
+        said, table = _core.audience(sources(settings, config, device, threads), flags, given.frames, sink)
+    if table is None:
+        return json.loads(said)
+    import pyarrow
+
+    table = pyarrow.table(table)
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), "penchant.said": said})
+
+
 def report(model: Path, out: Optional[Path] = None, *, data: Optional[Path] = None, users: Optional[int] = None,
            map_items: Optional[int] = None, config: Optional[Path] = None, device: Text = None,
            threads: Optional[int] = None, progress: Any = True, **settings: Any) -> str:

@@ -184,6 +184,10 @@ class Model(_Artefact):
             table = _lists(*self._core.similar_users(None if users is None else _ids(users), flags, sink))
         return table.drop_columns("target_user_id") if single and out is None else table
 
+    def audience(self, seed=None, **options):
+        """As penchant.audience."""
+        return _calls.audience(self.data, self, seed, **self._with_device(options))
+
     def score(self, pairs, out=None, **options):
         """As penchant.score."""
         return _calls.score(self.data, self, pairs, out, **self._with_device(options))
