@@ -35,6 +35,7 @@
 #include "pipeline/tables/ranked_file.h"
 #include "pipeline/workflow/audience.h"
 #include "pipeline/workflow/many_lists.h"
+#include "pipeline/workflow/tag_calls.h"
 #include "pipeline/workflow/update.h"
 #include "pipeline/workflow/verb_calls.h"
 #include "python/python_progress.h"
@@ -210,6 +211,27 @@ std::string report(const ConfigSources& sources, const pipeline::ReportFlags& fl
 std::string info(const ConfigSources& sources, nb::object sink) {
   return without_lock(std::move(sink), [&](Progress& progress) {
     return installation_json(installation_for(config_for(sources, "info", progress))).dump();
+  });
+}
+
+/// Facts as JSON, and the table unless it went into a file.
+std::pair<std::string, std::optional<TableInMemory>> tag(const ConfigSources& sources,
+                                                         const pipeline::TagFlags& flags,
+                                                         const std::string& data,
+                                                         const std::string& model,
+                                                         nb::object sink) {
+  using Answer = std::pair<std::string, std::optional<TableInMemory>>;
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_for(sources, "tag", progress);
+    return pipeline::answer_by_one_version(data, model, [&] {
+      const pipeline::Loaded loaded(config, data, pipeline::model_folder(model),
+                                    pipeline::DatasetUse::everything);
+      if (!flags.out.empty())
+        return Answer(tag_by(flags, loaded.model, nullptr, progress).dump(), std::nullopt);
+      auto frame = std::make_shared<Frame>();
+      std::string facts = tag_by(flags, loaded.model, frame.get(), progress).dump();
+      return Answer(std::move(facts), TableInMemory{frame});
+    });
   });
 }
 
@@ -599,6 +621,14 @@ NB_MODULE(_core, module) {
             [](Flags& f, std::int64_t n) { f.options.max_map_items = n; });
   }
   {
+    using Flags = pipeline::TagFlags;
+    nb::class_<Flags>(module, "TagFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(attribute) PENCHANT_FIELD(out) PENCHANT_MAYBE(threshold)
+            PENCHANT_FIELD(min_support) PENCHANT_FIELD(suspicious) PENCHANT_FIELD(all_items)
+                PENCHANT_FIELD(items_file) PENCHANT_MAYBE(items) PENCHANT_FIELD(unknown)
+                    PENCHANT_MAYBE(seed);
+  }
+  {
     using Flags = ListFlags;
     nb::class_<Flags>(module, "ListFlags")
         .def(nb::init<>()) PENCHANT_FIELD(k) PENCHANT_FIELD(seen) PENCHANT_FIELD(ranking)
@@ -635,6 +665,8 @@ NB_MODULE(_core, module) {
   module.def("audience", &audience, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"),
              progress);
   module.def("info", &info, nb::arg("sources"), progress);
+  module.def("tag", &tag, nb::arg("sources"), nb::arg("flags"), nb::arg("data"), nb::arg("model"),
+             progress);
   module.def("score_to_file", &score_to_file, nb::arg("sources"), nb::arg("flags"), nb::arg("data"),
              nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), nb::arg("out"), progress);
   module.def("score_in_memory", &score_in_memory, nb::arg("sources"), nb::arg("flags"),

@@ -87,6 +87,7 @@ int run_program(int argc, char** argv) {
   add_recommend_verb(program, invocation);
   add_similar_verb(program, invocation);
   add_audience_verb(program, invocation);
+  add_tag_verb(program, invocation);
   add_score_verb(program, invocation);
   add_serve_verb(program, invocation);
   add_upgrade_verb(program, invocation);

@@ -267,6 +267,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"recommend", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"similar", {"run."}, {}},
       {"audience", {"run."}, {}},
+      {"tag", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},
       {"serve", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"upgrade", {"run."}, {}},

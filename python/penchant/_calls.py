@@ -362,6 +362,33 @@ def audience(data: Path, model: Path, seed: Any = None, *, interest: Text = None
 
     table = pyarrow.table(table)
     return table.replace_schema_metadata({**(table.schema.metadata or {}), "penchant.said": said})
+def tag(data: Path, model: Path, attribute: str, items: Any = None, out: Optional[Path] = None, *, threshold: Optional[float] = None,
+        min_support: Optional[int] = None, suspicious: bool = False, all_items: bool = False, unknown: Text = None,
+        seed: Optional[int] = None, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
+        progress: Any = True, **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
+    """Tells the missing values of a categorical or list attribute of items, with probabilities in [0, 1]; docs/tags.md.
+
+    `items`: a file with one raw id a line, a raw id, or a list of them, with a value or without; None: the items without one,
+    or with `all_items` all. `threshold`: least probability of a value that is told (0.5; of a list what does best on items left
+    out). `min_support`: values that fewer items have are never told (2). Returns a PyArrow table (item_id, value, probability,
+    likeliest), a row an item, of a list attribute a row a value; an empty value means that it is not known. With `suspicious`,
+    instead the values that items have and that look wrong, the most suspicious first (item_id, value, probability, likeliest,
+    likeliest_probability). With `out`, a .parquet or .csv file is written and a dict returned: what `tag --json` prints. Raises
+    InputError where nothing is missing or nothing can be learned.
+    """
+    from ._objects import _ids
+
+    of_file = isinstance(items, os.PathLike) or (isinstance(items, str) and os.path.isfile(items))
+    flags = _fill(_core.TagFlags(), attribute=attribute, out=_path(out), threshold=threshold, min_support=min_support,
+                  suspicious=suspicious, all_items=all_items, unknown=unknown, seed=seed,
+                  **({} if items is None else {"items_file": os.fspath(items)} if of_file else {"items": _ids(items)}))
+    with shown(progress) as sink:
+        facts, table = _core.tag(sources(settings, config, device, threads), flags, os.fspath(data), os.fspath(model), sink)
+    if table is None:
+        return json.loads(facts)
+    import pyarrow
+
+    return pyarrow.table(table)
 
 
 def report(model: Path, out: Optional[Path] = None, *, data: Optional[Path] = None, users: Optional[int] = None,

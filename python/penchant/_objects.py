@@ -192,6 +192,10 @@ class Model(_Artefact):
         """As penchant.score."""
         return _calls.score(self.data, self, pairs, out, **self._with_device(options))
 
+    def tag(self, attribute, items=None, out=None, **options):
+        """As penchant.tag."""
+        return _calls.tag(self.data, self, attribute, items, out, **self._with_device(options))
+
     def evaluate(self, **options):
         """As penchant.evaluate."""
         return _calls.evaluate(self.data, self, **self._with_device(options))
