@@ -109,10 +109,15 @@ void InterestModel::scatter_items(Backend& backend, IdView ids, Rows& rows) {
 }
 
 void InterestModel::forward_events(Backend& backend, const InterestBatch& batch,
-                                   const StepDropout& dropout) {
+                                   const StepDropout& dropout,
+                                   VectorView<const float> input_scale) {
   const std::int64_t size = batch.items.size;
   const FloatView inputs = inputs_.view(backend, size, dim_);
+  const auto scale = [&](FloatView rows) {
+    if (input_scale.size > 0) backend.scale_rows(rows, input_scale, rows);
+  };
   backend.gather_rows(item_vectors_, batch.items, inputs);
+  scale(inputs);
   const FloatView fused = fused_.view(backend, size, fused_dim());
   if (options_.interest.graph) {
     const FloatView history = fused.cols_of(hidden_dim_, dim_);
@@ -125,10 +130,12 @@ void InterestModel::forward_events(Backend& backend, const InterestBatch& batch,
     const FloatView added = running_.view(backend, size, dim_);
     if (!event_vectors_.empty() && batch.events.size > 0) {
       backend.gather_rows(event_vectors_[0].value.view(), batch.events, added);
+      scale(added);
       backend.axpby(1.0F, added, 1.0F, inputs);
     }
     if (!gap_vectors_.empty() && batch.gaps.size > 0) {
       backend.gather_rows(gap_vectors_[0].value.view(), batch.gaps, added);
+      scale(added);
       backend.axpby(1.0F, added, 1.0F, inputs);
     }
     const FloatView dropped = dropped_.view(backend, size, dim_);
@@ -284,6 +291,42 @@ void InterestModel::user_vectors(Backend& backend, const InterestBatch& batch, F
   forward_events(backend, batch, {});
   const IdView last = batch.last_events;
   backend.gather_rows(users_.value.view(backend, batch.items.size, dim_), last, to);
+}
+
+void InterestModel::add_input_products(Backend& backend, const InterestBatch& batch,
+                                       VectorView<const float> input_scale,
+                                       ConstFloatView directions, VectorView<float> values,
+                                       VectorView<float> products) {
+  forward_events(backend, batch, {}, input_scale);
+  const std::int64_t size = batch.items.size;
+  const FloatView users = users_.value.view(backend, size, dim_);
+  const FloatView last = pair_users_.view(backend, batch.last_events.size, dim_);
+  backend.gather_rows(users, batch.last_events, last);
+  backend.add_row_dots(last, directions, values);
+
+  const FloatView d_users = users_.gradient.view(backend, size, dim_);
+  backend.fill(d_users, 0.0F);
+  backend.scatter_add_rows(1.0F, directions, batch.last_events, d_users);
+  if (options_.normalize) {
+    backend.normalize_rows_backward(users, users_.inverse_norms.view(backend, size), d_users,
+                                    d_users);
+  }
+  const FloatView d_fused = d_dropped_fused_.view(backend, size, fused_dim());
+  fusion_->backward(backend, dropped_fused_.view(backend, size, fused_dim()), d_users, d_fused);
+  if (sequence_) {
+    const FloatView d_inputs = d_inputs_.view(backend, size, dim_);
+    sequence_->backward(backend, batch.sequences, d_fused.cols_of(0, hidden_dim_), d_inputs);
+    backend.add_row_dots(d_inputs, inputs_.view(backend, size, dim_), products);
+  }
+  if (!options_.interest.graph) return;
+  const FloatView d_running = d_running_.view(backend, size, dim_);
+  backend.scale_rows(d_fused.cols_of(hidden_dim_, dim_), batch.history_scale, d_running);
+  backend.running_sum(kernels::TimeOrder::backward, batch.sequences.segments,
+                      options_.interest.history_decay, d_running, d_running);
+  const FloatView items = running_.view(backend, size, dim_);
+  backend.gather_rows(item_vectors_, batch.items, items);
+  backend.scale_rows(items, input_scale, items);
+  backend.add_row_dots(d_running, items, products);
 }
 
 void InterestModel::pair_logits(Backend& backend, const InterestBatch& batch, IdView event_rows,

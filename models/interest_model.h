@@ -76,6 +76,16 @@ class InterestModel {
   /// The rows' losses go to `losses`; parameter gradients accumulate.
   void add_gradients(kernels::Backend& backend, const InterestBatch& batch,
                      const InterestTargets& targets, const StepDropout& dropout, LossLog& losses);
+  /// Gradients along a straight line from nothing to what people did: each event's inputs (its
+  /// item's vector, and with it those of its type and its gap in the sequence encoder) count
+  /// input_scale_t [S] times. With f_b = <user vector behind the last event of sequence b,
+  /// directions_b>, directions [B x D]: values [B] += f_b, products [S] += the inner product of an
+  /// event's scaled inputs with the gradient of its sequence's f. Needs forward_items; parameter
+  /// gradients are left changed. No sequence may be empty.
+  void add_input_products(kernels::Backend& backend, const InterestBatch& batch,
+                          kernels::VectorView<const float> input_scale,
+                          kernels::ConstFloatView directions, kernels::VectorView<float> values,
+                          kernels::VectorView<float> products);
   void visit_parameters(const ParameterVisitor& visit);
 
  private:
@@ -87,9 +97,10 @@ class InterestModel {
   std::int64_t fused_dim() const { return hidden_dim_ + (options_.interest.graph ? dim_ : 0); }
   kernels::FloatView gather_items(kernels::Backend& backend, kernels::IdView ids, Rows& rows);
   void scatter_items(kernels::Backend& backend, kernels::IdView ids, Rows& rows);
-  /// x_f of all events: fused_, and v: users_.value.
+  /// x_f of all events: fused_, and v: users_.value. Inputs count input_scale times (empty: once).
   void forward_events(kernels::Backend& backend, const InterestBatch& batch,
-                      const StepDropout& dropout);
+                      const StepDropout& dropout,
+                      kernels::VectorView<const float> input_scale = {});
   /// From d_fused_ to the gradients of the encoder's parameters and d_items_.
   void backward_events(kernels::Backend& backend, const InterestBatch& batch,
                        const StepDropout& dropout);

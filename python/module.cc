@@ -34,6 +34,7 @@
 #include "pipeline/tables/frames.h"
 #include "pipeline/tables/ranked_file.h"
 #include "pipeline/workflow/audience.h"
+#include "pipeline/workflow/explain_calls.h"
 #include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/tag_calls.h"
 #include "pipeline/workflow/update.h"
@@ -362,6 +363,18 @@ class OpenModel {
     });
   }
 
+  /// Why an item has the score that it has, as JSON, and for people.
+  std::pair<std::string, std::string> explain(const pipeline::ExplainFlags& flags,
+                                              const ConfigSources& sources, nb::object sink) {
+    return without_lock(std::move(sink), [&](Progress& progress) {
+      const Config config = config_for(sources, "explain", progress);
+      const std::lock_guard lock(mutex_);
+      if (explainer_ == nullptr) explainer_ = std::make_unique<pipeline::Explainer>(loaded_->model);
+      const auto explained = explain_by(*explainer_, loaded_->dataset, flags, config);
+      return std::pair(explained.answer.dump(), explained.text);
+    });
+  }
+
  private:
   static pipeline::SeenItems seen_of(const std::string& text, const Config& config) {
     return text.empty() ? config.evaluate.seen_items
@@ -388,6 +401,7 @@ class OpenModel {
 
   std::mutex mutex_;
   std::unique_ptr<pipeline::Loaded> loaded_;
+  std::unique_ptr<pipeline::Explainer> explainer_;  ///< null until something is asked
   kernels::Download<float> user_copy_, item_copy_;  ///< of vectors on another device
 };
 
@@ -610,6 +624,13 @@ NB_MODULE(_core, module) {
                 PENCHANT_FIELD(user_column) PENCHANT_FIELD(item_column);
   }
   {
+    using Flags = pipeline::ExplainFlags;
+    nb::class_<Flags>(module, "ExplainFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(user) PENCHANT_FIELD(item) PENCHANT_FIELD(similar)
+            PENCHANT_FIELD(ranking) PENCHANT_FIELD(history) PENCHANT_FIELD(by_history)
+                PENCHANT_FIELD(top);
+  }
+  {
     using Flags = pipeline::ReportFlags;
     nb::class_<Flags>(module, "ReportFlags")
         .def(nb::init<>()) PENCHANT_FIELD(model) PENCHANT_FIELD(data) PENCHANT_FIELD(out)
@@ -712,5 +733,6 @@ NB_MODULE(_core, module) {
            nb::arg("flags"), nb::arg("sources"), progress)
       .def("similar", &OpenModel::similar, nb::arg("items").none(), nb::arg("flags"), progress)
       .def("similar_users", &OpenModel::similar_users, nb::arg("users").none(), nb::arg("flags"),
-           progress);
+           progress)
+      .def("explain", &OpenModel::explain, nb::arg("flags"), nb::arg("sources"), progress);
 }

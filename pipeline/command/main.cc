@@ -89,6 +89,7 @@ int run_program(int argc, char** argv) {
   add_audience_verb(program, invocation);
   add_tag_verb(program, invocation);
   add_score_verb(program, invocation);
+  add_explain_verb(program, invocation);
   add_serve_verb(program, invocation);
   add_upgrade_verb(program, invocation);
   add_ablate_verb(program, invocation);

@@ -53,6 +53,7 @@ void add_upgrade_verb(CLI::App& program, Invocation& invocation);
 void add_audience_verb(CLI::App& program, Invocation& invocation);
 void add_tag_verb(CLI::App& program, Invocation& invocation);
 void add_score_verb(CLI::App& program, Invocation& invocation);
+void add_explain_verb(CLI::App& program, Invocation& invocation);
 void add_serve_verb(CLI::App& program, Invocation& invocation);
 void add_ablate_verb(CLI::App& program, Invocation& invocation);
 void add_bench_verb(CLI::App& program, Invocation& invocation);

@@ -269,6 +269,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"audience", {"run."}, {}},
       {"tag", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},
+      {"explain", {"run.", "evaluate.ranking"}, {}},
       {"serve", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},
       {"upgrade", {"run."}, {}},
       {"report", {"run.", "report.", "evaluate.seen_items", "evaluate.ranking"}, {}},

@@ -20,6 +20,7 @@
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/npy_file.h"
+#include "pipeline/data/known_graphs.h"
 #include "pipeline/data/mapped_rows.h"
 #include "pipeline/data/store.h"
 
@@ -286,14 +287,8 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
   Graphs graphs;
   graphs.options = options;
   graphs.user_item = make_user_item_graph(train, dataset, options);
-  graph::ItemGraphOptions item_options = options.item;
-  // A session scope needs sessions; without them the same relation is read off the order of events,
-  // and without that it is left out.
-  const graph::Interactions& log = train.interactions;
-  if (log.time_ms.empty() && log.session.empty()) item_options.cooccurrence = false;
-  if (log.session.empty())
-    item_options.cooccurrence_options.scope = graph::CooccurrenceScope::window;
-  graphs.item = graph::build_item_graph(train, dataset.catalog, item_options);
+  graphs.item = graph::build_item_graph(train, dataset.catalog,
+                                        possible_item_options(train.interactions, options.item));
   graphs.links = make_link_relations(dataset, options);
   return graphs;
 }
@@ -301,7 +296,7 @@ Graphs make_graphs(const graph::TrainingPart& train, const Dataset& dataset,
 std::vector<graph::Relation> make_link_relations(const Dataset& dataset,
                                                  const GraphOptions& options) {
   std::vector<graph::Relation> relations;
-  for (const graph::UserLinks& kind : dataset.links) {
+  for (const graph::UserLinks& kind : read_user_links(dataset)) {
     const float weight = options.weight_of_links(kind.name);
     if (weight != 0.0F) relations.push_back(graph::relation_of(kind, weight));
   }

@@ -17,6 +17,17 @@
 
 namespace penchant::pipeline {
 
+/// What each event of one history adds to a user's inner product with a vector, by integrated
+/// gradients (Sundararajan, Taly and Yan, ICML 2017, equation 3): from a baseline of zeros in the
+/// place of every event's inputs, in midpoints of steps along the straight line.
+struct EventGradients {
+  std::vector<double> events;  ///< [events of the history]; 0 of those before the last max_length
+  double at_zero = 0.0;        ///< the product at the baseline: what the network says of nobody
+  double at_history = 0.0;     ///< the product itself; what `events` and at_zero leave of it is
+                               ///< the error of the integration
+  std::int64_t steps = 0;
+};
+
 /// The model with the graph that it propagates over.
 class InterestNetwork {
  public:
@@ -37,6 +48,10 @@ class InterestNetwork {
                                   std::span<const graph::NodeId> history_rows,
                                   std::span<const graph::NodeId> items, float empty,
                                   kernels::Backend& backend);
+  /// Of a history [1 row, not empty] and a direction [D]: with ever more steps until the error is
+  /// below `tolerance` of the larger of the products at both ends. Needs forward_items.
+  EventGradients integrated_gradients(const Histories& history, std::span<const float> direction,
+                                      double tolerance, kernels::Backend& backend);
   /// Vectors of all items and of users by their histories; those without history get the mean of
   /// the others, which is returned [1 x D].
   kernels::FloatMatrix embeddings(const Histories& histories, kernels::Backend& backend,
@@ -71,6 +86,12 @@ class TrainedInterest final : public InterestScorer {
                                  std::span<const graph::NodeId> history_rows,
                                  std::span<const graph::NodeId> items,
                                  kernels::Backend& backend) override;
+  /// InterestNetwork::integrated_gradients of what the network takes of a history.
+  EventGradients integrated_gradients(const Histories& history, std::span<const float> direction,
+                                      double tolerance, kernels::Backend& backend) {
+    return network_->integrated_gradients(network_->histories(history), direction, tolerance,
+                                          backend);
+  }
   /// Vectors of the data set's users and items, without a column of popularity. This or
   /// forward_items is to be called before the others.
   void embeddings(kernels::Backend& backend, kernels::FloatMatrix& users,

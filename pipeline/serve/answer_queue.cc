@@ -161,6 +161,9 @@ void AnswerQueue::answer_other(ServedModel& model, Asked asked) {
     if (asked.question == Question::vectors)
       return asked.respond(
           json_response(model.vectors(parse_vectors_request(asked.body, limits_), posted_)));
+    if (asked.question == Question::explain)
+      return asked.respond(
+          json_response(model.explanation(parse_explain_request(asked.body, limits_), posted_)));
     take_events(model, asked);
   } catch (...) {
     asked.respond(failed_response(std::current_exception()));

@@ -24,7 +24,7 @@
 
 namespace penchant::pipeline {
 
-enum class Question { recommend, similar, score, vectors, events };
+enum class Question { recommend, similar, score, vectors, explain, events };
 
 class AnswerQueue {
  public:

@@ -231,6 +231,23 @@ std::string openapi_document(const ServeOptions& options, const Dataset& dataset
                         {"users", owned("user")},
                         {"items", owned("item")},
                         {"history", schema_ref("Vector")}}}});
+  const auto explain = [&](const char* key, json schema, bool ranked) {
+    json properties = {{"item", schema_ref("Id")}, {key, std::move(schema)}};
+    properties["top"] = or_null({{"type", "integer"},
+                                 {"minimum", 1},
+                                 {"maximum", limits.max_k},
+                                 {"default", std::min<std::int64_t>(10, limits.max_k)}});
+    if (ranked) properties["ranking"] = schema_ref("Ranking");
+    return object_schema(std::move(properties), {"item", key});
+  };
+  paths["/explain"]["post"] = post_operation(
+      "Why an item is for a user or a history, or near another item",
+      {{"oneOf",
+        {explain("user", schema_ref("Id"), true), explain("history", history, true),
+         explain("similar", schema_ref("Id"), false)}}},
+      {{"type", "object"},
+       {"required", {"item", "score", "sentence", "parts", "residual", "paths", "attributes"}},
+       {"properties", {{"score", {{"type", "number"}}}, {"sentence", {{"type", "string"}}}}}});
   json events = list_of(object_schema({{"user", schema_ref("Id")},
                                        {"item", schema_ref("Id")},
                                        {"time", or_null(schema_ref("Time"))},

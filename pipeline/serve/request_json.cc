@@ -202,16 +202,23 @@ Enum word_of(const json& value, const std::string& name) {
   }
 }
 
+/// A number of things that are told, from 1 to the limit; `value` without it.
+std::int64_t length_of(const json& body, const char* key, std::int64_t value, std::int64_t limit) {
+  const json* given = found(body, key);
+  if (given == nullptr) return value;
+  const double number = given->is_number() ? given->get<double>() : 0.5;
+  if (number != std::floor(number))
+    refuse_body(fmt::format("{} is expected to be a whole number", key));
+  value = static_cast<std::int64_t>(std::clamp(number, -1e15, 1e15));
+  if (value < 1) refuse_body(fmt::format("{} is {}, expected at least 1", key, value));
+  if (value > limit)
+    throw RequestError(400, "too_many",
+                       fmt::format("{} is {}, expected at most {}", key, value, limit));
+  return value;
+}
+
 void parse_length_and_filter(const json& body, const RequestLimits& limits, ListRequest& request) {
-  if (const json* k = found(body, "k")) {
-    const double value = k->is_number() ? k->get<double>() : 0.5;
-    if (value != std::floor(value)) refuse_body("k is expected to be a whole number");
-    request.k = static_cast<std::int64_t>(std::clamp(value, -1e15, 1e15));
-    if (request.k < 1) refuse_body(fmt::format("k is {}, expected at least 1", request.k));
-    if (request.k > limits.max_k)
-      throw RequestError(400, "too_many",
-                         fmt::format("k is {}, expected at most {}", request.k, limits.max_k));
-  }
+  request.k = length_of(body, "k", request.k, limits.max_k);
   if (const json* unknown = found(body, "unknown"))
     request.unknown = word_of<UnknownRawIds>(*unknown, "unknown");
   ItemFilterOptions& filter = request.filter;
@@ -297,6 +304,26 @@ VectorsRequest parse_vectors_request(std::string_view body, const RequestLimits&
     request.items = ids_of(*items, "items", limits.max_history);
   if (const json* history = found(parsed, "history"))
     request.history = history_of(*history, limits);
+  return request;
+}
+
+ExplainRequest parse_explain_request(std::string_view body, const RequestLimits& limits) {
+  const json parsed = parse_object(body, {"item", "user", "history", "similar", "ranking", "top"});
+  ExplainRequest request;
+  const json* item = found(parsed, "item");
+  if (item == nullptr) refuse_body("expected item");
+  request.item = id_of(*item, "item");
+  if (const json* user = found(parsed, "user")) request.user = id_of(*user, "user");
+  if (const json* similar = found(parsed, "similar")) request.similar = id_of(*similar, "similar");
+  if (const json* history = found(parsed, "history"))
+    request.history = history_of(*history, limits);
+  const int given = (request.user ? 1 : 0) + (request.similar ? 1 : 0) + (request.history ? 1 : 0);
+  if (given != 1) refuse_body("expected either user, history or similar");
+  if (const json* ranking = found(parsed, "ranking")) {
+    if (request.similar) refuse_body("ranking has no effect with similar");
+    request.ranking = word_of<Ranking>(*ranking, "ranking");
+  }
+  request.top = length_of(parsed, "top", request.top, limits.max_k);
   return request;
 }
 

@@ -65,11 +65,21 @@ struct VectorsRequest {
   std::optional<AskedHistory> history;
 };
 
+/// Why an item is for a user or a history, or near another: exactly one of the three.
+struct ExplainRequest {
+  std::string item;
+  std::optional<std::string> user, similar;
+  std::optional<AskedHistory> history;
+  std::optional<Ranking> ranking;
+  std::int64_t top = 10;
+};
+
 /// These throw RequestError, which names the key and what was expected.
 ListRequest parse_recommend_request(std::string_view body, const RequestLimits& limits);
 ListRequest parse_similar_request(std::string_view body, const RequestLimits& limits);
 ScoreRequest parse_score_request(std::string_view body, const RequestLimits& limits);
 VectorsRequest parse_vectors_request(std::string_view body, const RequestLimits& limits);
+ExplainRequest parse_explain_request(std::string_view body, const RequestLimits& limits);
 /// Events without a time are of `now_ms`.
 std::vector<PostedEvent> parse_events_request(std::string_view body, const RequestLimits& limits,
                                               std::int64_t now_ms);

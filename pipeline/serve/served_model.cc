@@ -333,7 +333,7 @@ std::vector<std::vector<ScoredItem>> ServedModel::ranked_people(
   return lists;
 }
 
-Histories ServedModel::asked_history(const ListRequest& request) const {
+std::vector<PersonEvent> ServedModel::asked_events(const ListRequest& request) const {
   std::vector<PersonEvent> events;
   for (const AskedEvent& one : *request.history) {
     const NodeId item = dataset().items.find(one.item);
@@ -349,7 +349,11 @@ Histories ServedModel::asked_history(const ListRequest& request) const {
   }
   if (events.empty())
     throw RequestError(404, "unknown_item", "the data set has none of the history's items");
-  return history_of_events(events, known_of(request));
+  return events;
+}
+
+Histories ServedModel::asked_history(const ListRequest& request) const {
+  return history_of_events(asked_events(request), known_of(request));
 }
 
 void ServedModel::check_type(const std::string& event) const {
@@ -379,6 +383,13 @@ bool ServedModel::knows(const PostedEvent& event) const {
 
 std::optional<Histories> ServedModel::history_with(const std::string& user,
                                                    const PostedEvents& posted) const {
+  const std::vector<PersonEvent> events = events_with(user, posted);
+  if (events.empty()) return std::nullopt;
+  return history_of_events(events, known_of_events_);
+}
+
+std::vector<PersonEvent> ServedModel::events_with(const std::string& user,
+                                                  const PostedEvents& posted) const {
   const NodeId known_user = dataset().users.find(user);
   std::vector<PersonEvent> events;
   if (known_user != graph::kNoNode) events = events_of_user(dataset(), known_user);
@@ -391,7 +402,7 @@ std::optional<Histories> ServedModel::history_with(const std::string& user,
     events.push_back({item, one.time_ms,
                       static_cast<std::uint8_t>(type == names.end() ? 0 : type - names.begin())});
   }
-  if (events.size() == num_known) return std::nullopt;
+  if (events.size() == num_known) return {};
   // Without times the posted events are the last. Times of sequences are places, which none of
   // these has.
   const auto first = known_of_events_.times
@@ -402,7 +413,7 @@ std::optional<Histories> ServedModel::history_with(const std::string& user,
   });
   if (std::cmp_greater(events.size(), kLongestHistory))
     events.erase(events.begin(), events.end() - kLongestHistory);
-  return history_of_events(events, known_of_events_);
+  return events;
 }
 
 const std::vector<float>& ServedModel::vector_with(const std::string& user,
@@ -493,6 +504,32 @@ std::string ServedModel::scores(const ScoreRequest& request, const PostedEvents&
   const std::vector<float> own = model().score(users, items, ranking);
   for (std::size_t j = 0; j < places.size(); ++j) all[places[j]] = own[j];
   return dump_json({{"score", model().score_meaning(ranking)}, {"scores", all}});
+}
+
+std::string ServedModel::explanation(const ExplainRequest& request, const PostedEvents& posted) {
+  if (explainer_ == nullptr) explainer_ = std::make_unique<Explainer>(model());
+  const NodeId item = find(dataset().items, request.item, "item");
+  if (request.similar) {
+    find(dataset().items, *request.similar, "item");
+    return dump_json(explanation_json(explainer_->of_similar(request.item, *request.similar),
+                                      dataset(), request.top));
+  }
+  ListRequest asked;
+  asked.user = request.user;
+  asked.history = request.history;
+  asked.ranking = request.ranking;
+  const Ranking ranking = ranking_of(asked);
+  const std::vector<PersonEvent> events =
+      request.history ? asked_events(asked) : events_with(*request.user, posted);
+  if (request.user && events.empty()) {
+    find(dataset().users, *request.user, "user");
+    return dump_json(explanation_json(explainer_->of_user(*request.user, request.item, ranking),
+                                      dataset(), request.top));
+  }
+  Explanation explanation = explainer_->of_events(
+      events, request.history ? known_of(asked) : known_of_events_, item, ranking);
+  explanation.user = request.user.value_or("");
+  return dump_json(explanation_json(explanation, dataset(), request.top));
 }
 
 std::string ServedModel::vectors(const VectorsRequest& request, const PostedEvents& posted) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pipeline/data/histories.h"
+#include "pipeline/explain/explainer.h"
 #include "pipeline/model/lists.h"
 #include "pipeline/serve/posted_events.h"
 #include "pipeline/serve/request_json.h"
@@ -47,6 +48,8 @@ class ServedModel {
   /// Throw RequestError, InputError.
   std::string scores(const ScoreRequest& request, const PostedEvents& posted);
   std::string vectors(const VectorsRequest& request, const PostedEvents& posted);
+  /// Of a user with posted events by these as well. The first makes what others use.
+  std::string explanation(const ExplainRequest& request, const PostedEvents& posted);
 
   /// Throws RequestError for an event type that the data set does not have.
   void check_type(const std::string& event) const;
@@ -77,7 +80,10 @@ class ServedModel {
   ListMaker& lists_for(const ListRequest& request);
   const ItemChoice& choice_for(const ListRequest& request);
   std::string list_body(const ListRequest& request, std::span<const ScoredItem> items) const;
+  std::vector<PersonEvent> asked_events(const ListRequest& request) const;
   Histories asked_history(const ListRequest& request) const;
+  /// Oldest first; none: the user has no posted event of an item of the data set.
+  std::vector<PersonEvent> events_with(const std::string& user, const PostedEvents& posted) const;
   /// Nothing: the user has no posted event of an item of the data set.
   std::optional<Histories> history_with(const std::string& user, const PostedEvents& posted) const;
   /// Of a user with such events; made once for each post.
@@ -95,6 +101,7 @@ class ServedModel {
   Config config_;
   std::unique_ptr<Loaded> loaded_;
   KnownOfEvents known_of_events_;
+  std::unique_ptr<Explainer> explainer_;                      ///< null until something is asked
   std::list<Kept> kept_;                                      ///< the last used first
   std::list<KeptChoice> kept_choices_;                        ///< the last used first
   std::unordered_map<std::string, KeptVector> kept_vectors_;  ///< by user

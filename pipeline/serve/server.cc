@@ -183,6 +183,7 @@ void serve(const Config& config, const ServeOptions& options, Progress& progress
   post("/similar", Question::similar);
   post("/score", Question::score);
   post("/vectors", Question::vectors);
+  post("/explain", Question::explain);
   post("/events", Question::events);
   routes.push_back({"/reload", true, false, false, [&](const std::string&, HttpRespond respond) {
                       reloader.ask(std::move(respond));

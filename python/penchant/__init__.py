@@ -20,16 +20,16 @@ except ImportError:  # pyarrow is not beside this package: once it is loaded its
     import pyarrow.parquet
 
     from . import _core
-from ._calls import append, apply, audience, delta, embed, evaluate, forget, info, ingest, recommend, report, score, similar, tag, train, update, verify
+from ._calls import append, apply, audience, delta, embed, evaluate, explain, forget, info, ingest, recommend, report, score, similar, tag, train, update, verify
 from ._core import DeviceError, InputError, __version__
-from ._objects import Dataset, Delta, Metrics, Model
+from ._objects import Dataset, Delta, Explanation, Metrics, Model
 from ._progress import PenchantWarning
 from ._recommender import Recommender
 
 __all__ = [
-    "Dataset", "Delta", "DeviceError", "InputError", "Metrics", "Model", "PenchantWarning", "Recommender", "__version__",
-    "append", "apply", "audience", "delta", "embed", "evaluate", "forget", "info", "ingest", "recommend", "report", "score", "similar", "tag", "train", "update",
-    "verify",
+    "Dataset", "Delta", "DeviceError", "Explanation", "InputError", "Metrics", "Model", "PenchantWarning", "Recommender", "__version__",
+    "append", "apply", "audience", "delta", "embed", "evaluate", "explain", "forget", "info", "ingest", "recommend", "report", "score", "similar", "tag", "train",
+    "update", "verify",
 ]
 
 

@@ -20,7 +20,7 @@ from ._settings import sources
 if TYPE_CHECKING:
     import pyarrow
 
-    from ._objects import Dataset, Delta, Metrics, Model
+    from ._objects import Dataset, Delta, Explanation, Metrics, Model
 
 Path = Union[str, "os.PathLike[str]"]
 Text = Optional[str]
@@ -297,6 +297,22 @@ def similar(data: Path, model: Path, items: Any = None, k: int = 20, *, only_ite
     return Model(model, data, device=device, threads=threads).similar(
         items, k, only_items=only_items, exclude=exclude, where=where, at_most=at_most, unknown=unknown, out=out,
         progress=progress)
+
+
+def explain(data: Path, model: Path, user: Any = None, item: Any = None, *, history: Any = None, similar: Any = None,
+            ranking: Text = None, top: int = 10, config: Optional[Path] = None, device: Text = None,
+            threads: Optional[int] = None, progress: Any = True, **settings: Any) -> "Explanation":
+    """Why `item` (a raw id) has the score that it has for a user, for a `history` of raw item ids, oldest first, or near the
+    item `similar`.
+
+    Returns an Explanation: a dict of what --json prints, shown as the text of the command line. Its "history" holds the `top`
+    largest shares of what the user had, in units of the score; these, all of "parts" and "residual" add up to "score" where
+    `top` leaves none out. Raises InputError: unknown ids, not exactly one of user, history and similar, top below 1.
+    """
+    from ._objects import Model
+
+    return Model(model, data, device=device, threads=threads).explain(
+        user, item, history=history, similar=similar, ranking=ranking, top=top, config=config, progress=progress, **settings)
 
 
 def score(data: Path, model: Path, pairs: Table, out: Optional[Path] = None, *, user_column: Text = None,

@@ -188,6 +188,17 @@ class Model(_Artefact):
         """As penchant.audience."""
         return _calls.audience(self.data, self, seed, **self._with_device(options))
 
+    def explain(self, user=None, item=None, *, history=None, similar=None, ranking=None, top=10, config=None, progress=True,
+                **settings):
+        """As penchant.explain. The first call of a model reads what it takes, such as weights and graphs; later ones use it."""
+        flags = _core.ExplainFlags()
+        flags.user, flags.item, flags.similar = ("" if one is None else str(one) for one in (user, item, similar))
+        flags.ranking, flags.top, flags.by_history = ranking or "", top, history is not None
+        flags.history = [] if history is None else _ids(history)
+        with shown(progress) as sink:
+            answer, text = self._core.explain(flags, sources(settings, config, None, None), sink)
+        return Explanation(json.loads(answer), text)
+
     def score(self, pairs, out=None, **options):
         """As penchant.score."""
         return _calls.score(self.data, self, pairs, out, **self._with_device(options))
@@ -377,6 +388,19 @@ def _plain(values):
         if hasattr(values, method):
             return getattr(values, method)()
     return values
+
+
+class Explanation(dict):
+    """What `explain --json` prints; str() is the text of the command line, and `sentence` the reason in words."""
+
+    def __init__(self, facts, text):
+        super().__init__(facts)
+        self._text = text
+
+    sentence = property(lambda self: self["sentence"])
+
+    def __str__(self):
+        return self._text
 
 
 class Metrics(dict):

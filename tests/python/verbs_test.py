@@ -197,6 +197,25 @@ class Verbs(shop.Case):
             self.assertEqual(1, data.report["num_links"])
             self.assertEqual(1, data.report["link_rows"]["rejected"][0]["rows"])
 
+    def test_explain_is_the_command_line(self):
+        model = shop.model()
+        best = model.recommend("u1", k=1, progress=False)["item_id"][0].as_py()
+        explained = model.explain("u1", best, progress=False)
+        told = shop.as_json("explain", shop.dataset().path, model.path, "--user", "u1", "--item", best)
+        self.assertEqual(explained, told)
+        self.assertEqual(explained.sentence, told["sentence"])
+        self.assertIn(explained.sentence, str(explained))
+        whole = model.explain("u1", best, top=10_000, progress=False)
+        total = sum(had["share"] for had in whole["history"]) + sum(whole["parts"].values())
+        self.assertAlmostEqual(total / whole["score"], 1, delta=1e-4)
+        near = penchant.explain(shop.dataset(), model, item=best, similar="i3" if best != "i3" else "i4", progress=False)
+        self.assertEqual(near["meaning"], "cosine")
+        self.assertEqual(len(model.explain(history=["i1", "i2"], item=best, top=1, progress=False)["history"]), 1)
+        for arguments, words in (({"user": "u1", "item": best, "top": 0}, "--top is 0"), ({"item": best}, "either --user"),
+                                 ({"user": "nobody", "item": best}, "unknown user 'nobody'"), ({"user": "u1", "item": "none"}, "unknown item 'none'")):
+            with self.assertRaisesRegex(penchant.InputError, words):
+                model.explain(**arguments, progress=False)
+
     def test_evaluate_is_the_command_line(self):
         metrics = shop.model().evaluate(progress=False)
         want = shop.as_json("evaluate", shop.dataset().path, shop.model().path)

@@ -19,7 +19,7 @@ const std::vector<std::string> kVerbs = {"ingest", "graph",     "partition", "tr
                                          "embed",  "recommend", "similar",   "score",  "ablate",
                                          "run",    "generate",  "info",      "config", "bench",
                                          "report", "upgrade",   "apply",     "append", "forget",
-                                         "audience"};
+                                         "audience", "explain"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

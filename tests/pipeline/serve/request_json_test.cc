@@ -253,5 +253,25 @@ TEST(RequestJson, VectorsOfWhateverIsNamed) {
               HasSubstr("items[1] is empty"));
 }
 
+TEST(RequestJson, AReasonIsAskedForOneOfThree) {
+  const ExplainRequest one =
+      parse_explain_request(R"({"item": 7, "user": "a", "ranking": "full", "top": 3})", kLimits);
+  EXPECT_EQ(one.item, "7");
+  EXPECT_EQ(one.user, "a");
+  EXPECT_EQ(one.ranking, Ranking::full);
+  EXPECT_EQ(one.top, 3);
+  const auto error_of = [](const std::string& body) {
+    return request_error_of([&] { parse_explain_request(body, kLimits); });
+  };
+  EXPECT_THAT(error_of(R"({"user": 1})"), HasSubstr("expected item"));
+  EXPECT_THAT(error_of(R"({"item": 1})"), HasSubstr("either user, history or similar"));
+  EXPECT_THAT(error_of(R"({"item": 1, "user": 2, "similar": 3})"),
+              HasSubstr("either user, history or similar"));
+  EXPECT_THAT(error_of(R"({"item": 1, "user": 2, "top": 0})"), HasSubstr("top is 0"));
+  EXPECT_THAT(error_of(R"({"item": 1, "user": 2, "top": 1000000})"), HasSubstr("too_many: top"));
+  EXPECT_THAT(error_of(R"({"item": 1, "similar": 3, "ranking": "full"})"),
+              HasSubstr("no effect with similar"));
+}
+
 }  // namespace
 }  // namespace penchant::pipeline

@@ -169,6 +169,39 @@ class ServeTest(unittest.TestCase):
                 product = sum(a * b for a, b in zip(vectors["users"][0]["vector"], vectors["items"][0]["vector"]))
                 self.assertAlmostEqual(product, best["score"], places=4)
 
+    def test_reasons_are_those_of_the_command_line(self):
+        for kind in KINDS:
+            model = self.work / f"{kind}.model"
+            with Server(self.data, model, "--events", self.work / f"{kind}.why") as server, self.subTest(kind):
+                def same(body, *flags):
+                    status, answer = server.post("/explain", body)
+                    self.assertEqual(status, 200, answer)
+                    told = json.loads(penchant("explain", self.data, model, *flags, "--json"))
+                    self.assertEqual(answer["sentence"], told["sentence"])
+                    self.assertEqual([(had["item"], had["events"]) for had in answer.get("history", [])],
+                                     [(had["item"], had["events"]) for had in told.get("history", [])])
+                    self.assertAlmostEqual(answer["score"], told["score"], places=5)
+                    return answer
+                for ranking in ("vectors", "full"):
+                    same({"user": "u3", "item": "i5", "ranking": ranking}, "--user", "u3", "--item", "i5", "--ranking", ranking)
+                same({"history": ["i1", "i20", "i1"], "item": "i5", "top": 1}, "--history", "i1,i20,i1", "--item", "i5", "--top", 1)
+                same({"item": "i5", "similar": "i20"}, "--item", "i5", "--similar", "i20")
+                # A posted event has a share.
+                before = server.post("/explain", {"user": "u3", "item": "i5", "top": 999})[1]
+                new = next(f"i{k}" for k in range(100) if all(had["item"] != f"i{k}" for had in before["history"]))
+                self.assertEqual(server.post("/events", {"events": [{"user": "u3", "item": new}]})[0], 200)
+                after = server.post("/explain", {"user": "u3", "item": "i5", "top": 999})[1]
+                self.assertIn(new, [had["item"] for had in after["history"]])
+                self.assertEqual(after["user"], "u3")
+                if kind == "lightgcn":
+                    for body, expected in (({"user": "no", "item": "i5"}, (404, "unknown_user")), ({"user": "u3", "item": "no"}, (404, "unknown_item")),
+                                           ({"item": "i5", "similar": "no"}, (404, "unknown_item")), ({"user": "u3"}, (400, "bad_request")),
+                                           ({"item": "i5"}, (400, "bad_request")), ({"user": "u3", "item": "i5", "top": 0}, (400, "bad_request")),
+                                           ({"item": "i5", "similar": "i5"}, (400, "bad_request")),
+                                           ({"item": "i5", "similar": "i6", "ranking": "full"}, (400, "bad_request"))):
+                        status, told = server.post("/explain", body)
+                        self.assertEqual((status, told["error"]["code"]), expected, body)
+
     def test_events_count_at_once_and_outlive_a_crash(self):
         log = self.work / "log"
         events = [{"user": "someone, \"new\"\n", "item": "i7", "time": "2026-01-02T03:04:05.678Z", "event": "view"},

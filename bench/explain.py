@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Judges `penchant explain` by deletion: writes bench/results/explain.json.
+
+For (user, item) pairs, the item one of the model's top 20 for the user, who has at least 8 distinct items: the three items of the
+user's with the largest shares are taken out of the history, with all their events, and so are three random ones, for three seeds.
+The item is ranked anew each time, by the score of the shortened history, among all items that the user did not have at first (all
+items where the data set repeats items). A deletion "lowers more" where the item's rank is lower than after the random one; equal
+ranks count as not lowering. `with_scores` settles equal ranks, mostly first places kept by both, by how many standard deviations
+the score is above the mean of all items'.
+
+Needs PENCHANT_DATA, a release build with the Python module, numpy and pyarrow.
+
+  explain.py --build build/release [--only gowalla beauty completejourney million] [--pairs 1000] [--out FILE]
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "bench"))
+from compare import machine, run, run_watched  # noqa: E402
+
+SEEDS = (1, 2, 3)
+DELETED = 3
+FEWEST = 8
+
+
+def ingest_and_train(penchant, work, name):
+    """Folders of the data set and the model, and the settings of training."""
+    folder = pathlib.Path(os.environ["PENCHANT_DATA"])
+    data, model = work / f"{name}.data", work / f"{name}.model"
+    train = ["--budget", "60s"]
+    if name == "gowalla":
+        run([penchant, "ingest", "--format", "lightgcn", "--train", folder / "gowalla/train.txt", "--test",
+             folder / "gowalla/test.txt", "--out", data, "--quiet"])
+    elif name == "beauty":
+        run([penchant, "ingest", "--format", "s3rec", "--sequences", folder / "beauty/Beauty.txt", "--attributes",
+             folder / "beauty/Beauty_item2attributes.json", "--out", data, "--quiet"])
+        train = ["--set", "model.kind=interest", "--set", "train.epochs=4"]
+    else:
+        config = ROOT / "examples/completejourney.toml"
+        run([penchant, "ingest", "--config", config, "--out", data, "--quiet"])
+    run([penchant, "train", data, "--out", model, "--quiet", *train])
+    return data, model, " ".join(train)
+
+
+def histories(data):
+    """Items of each user's training and validation rows in their order, by dense ids."""
+    import numpy as np
+    users, items, times = [], [], []
+    for part in ("train", "validation"):
+        users.append(np.load(data / part / "user.npy"))
+        items.append(np.load(data / part / "item.npy"))
+        path = data / part / "time_ms.npy"
+        times.append(np.load(path) if path.exists() else np.zeros(len(users[-1]), np.int64))
+    users, items, times = (np.concatenate(columns) for columns in (users, items, times))
+    order = np.lexsort((times, users))  # stable
+    users, items = users[order], items[order]
+    bounds = np.searchsorted(users, np.arange(users.max() + 2))
+    return [items[first:last] for first, last in zip(bounds, bounds[1:])]
+
+
+class Deletion:
+    def __init__(self, data, model, ranking):
+        import numpy as np
+
+        import penchant
+        self.np = np
+        self.model = penchant.Model(model, data)
+        self.ranking = ranking
+        self.item_ids = np.array(self.model.item_ids.to_pylist(), dtype=object)
+        self.user_ids = self.model.user_ids.to_pylist()
+        self.row = {raw: row for row, raw in enumerate(self.item_ids)}
+        self.keeps_seen = json.loads((pathlib.Path(data) / "manifest.json").read_text())["repeats_allowed"]
+
+    def scores(self, history):
+        """[I] by a history of dense ids."""
+        table = self.model.recommend(history=[self.item_ids[item] for item in history], k=len(self.item_ids), seen="keep",
+                                     ranking=self.ranking, progress=False)
+        found = self.np.full(len(self.item_ids), -self.np.inf)
+        rows = [self.row[raw] for raw in table["item_id"].to_pylist()]
+        found[rows] = table["score"].to_numpy()
+        return found
+
+    def place(self, history, item, candidates):
+        """Rank from 1 of an item (those with a higher score, and of equal ones half, stand before it), and its standard score."""
+        scores = self.scores(history)[candidates]
+        own = scores[self.np.searchsorted(candidates, item)]
+        rank = 1 + (scores > own).sum() + 0.5 * ((scores == own).sum() - 1)
+        return rank, (own - scores.mean()) / max(scores.std(), 1e-12)
+
+    def pair(self, user, history, item):
+        """What taking items out does to one pair."""
+        np = self.np
+        distinct = np.unique(history)
+        candidates = np.arange(len(self.item_ids))
+        if not self.keeps_seen:
+            candidates = np.setdiff1d(candidates, distinct)
+        start = time.perf_counter()
+        told = self.model.explain(self.user_ids[user], self.item_ids[item], ranking=self.ranking, top=len(distinct), progress=False)
+        seconds = time.perf_counter() - start
+        shares = {self.row[had["item"]]: had["share"] for had in told["history"]}
+        assert set(shares) == set(distinct.tolist()), "the history is not what the explanation has"
+        total = sum(shares.values()) + sum(told["parts"].values())
+        size = sum(map(abs, shares.values())) + sum(map(abs, told["parts"].values()))
+        largest = sorted(shares, key=lambda one: -shares[one])[:DELETED]
+        without = lambda gone: self.place(history[~np.isin(history, gone)], item, candidates)
+        by_share = without(largest)
+        wins, ties, settled = [], [], []
+        for seed in SEEDS:
+            random = np.random.default_rng([seed, user, item])
+            by_chance = without(random.choice(distinct, DELETED, replace=False))
+            wins.append(by_share[0] > by_chance[0])
+            ties.append(by_share[0] == by_chance[0])
+            settled.append(wins[-1] or (ties[-1] and by_share[1] < by_chance[1]))
+        return {"seconds": seconds, "ratio": total / told["score"] if told["score"] else None, "method": told["method"],
+                "residual_of_all": abs(told["residual"]) / size, "beyond": told["parts"]["beyond_history"] / (told["score"] or 1),
+                "wins": wins, "ties": ties, "settled": settled}
+
+
+def judge(data, model, ranking, num_pairs):
+    import numpy as np
+    deletion = Deletion(data, model, ranking)
+    all_histories = histories(pathlib.Path(data))
+    able = [user for user, items in enumerate(all_histories) if len(np.unique(items)) >= FEWEST]
+    random = np.random.default_rng(0)
+    users = random.permutation(able)
+    pairs = []
+    while len(pairs) < num_pairs:
+        user = int(users[len(pairs) % len(users)])
+        best = deletion.model.recommend(deletion.user_ids[user], k=20, ranking=ranking, progress=False)["item_id"].to_pylist()
+        item = deletion.row[best[int(random.integers(len(best)))]]
+        pairs.append(deletion.pair(user, all_histories[user], item))
+    share = lambda key: [float(np.mean([pair[key][seed] for pair in pairs])) for seed in range(len(SEEDS))]
+    ratios = [pair["ratio"] for pair in pairs if pair["ratio"] is not None]
+    return {"pairs": len(pairs), "ranking": ranking, "method": pairs[0]["method"], "lowers_more": share("wins"), "equal_ranks": share("ties"),
+            "with_scores": share("settled"), "mean_lowers_more": statistics.mean(share("wins")),
+            "mean_with_scores": statistics.mean(share("settled")),
+            "largest_error_of_sum": max(abs(1 - ratio) for ratio in ratios),
+            "median_error_of_sum": statistics.median(abs(1 - ratio) for ratio in ratios),
+            "largest_residual_of_all_shares": max(pair["residual_of_all"] for pair in pairs),
+            "median_share_beyond_history": statistics.median(pair["beyond"] for pair in pairs),
+            "median_seconds": statistics.median(pair["seconds"] for pair in pairs)}
+
+
+def million(penchant, work):
+    """Time and anonymous memory of one explanation and of one look-up beside it."""
+    shop, data = work / "shop", work / "million.data"
+    run([penchant, "generate", "--out", shop, "--users", 1_000_000, "--items", 1_000_000, "--events", 3_000_000, "--quiet"])
+    run([penchant, "ingest", "--config", shop / "shop.toml", "--out", data, "--quiet"])
+    sizes = json.loads((data / "manifest.json").read_text())
+    import pyarrow.parquet as pq
+    user, item = (pq.read_table(data / f"{name}.parquet", columns=["raw_id"])["raw_id"][7].as_py() for name in ("users", "items"))
+    found = {"users": sizes["num_users"], "items": sizes["num_items"], "training_rows": sizes["num_train"]}
+    kinds = {"lightgcn": {"model.kind": "lightgcn", "model.num_layers": 2, "train.epochs": 1, "train.batch_size": 1_000_000,
+                          "train.validate_every": 0, "model.initializer": "normal"},
+             "graph_filter": {"model.kind": "graph_filter", "filter.kind": "linear", "filter.power": 0.4, "filter.rank": 16}}
+    for kind, settings in kinds.items():
+        model = work / f"{kind}.model"
+        run([penchant, "train", data, "--out", model, "--quiet", *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))])
+        ranking = "vectors" if kind == "lightgcn" else "full"
+        measured = {}
+        for verb, asked in (("recommend", ["--user", user]), ("explain", ["--user", user, "--item", item])):
+            _, seconds, peak = run_watched([penchant, verb, data, model, *asked, "--ranking", ranking, "--quiet"])
+            measured[verb] = {"seconds": seconds, "anonymous_bytes": peak}
+        measured["beyond_a_look_up_bytes"] = measured["explain"]["anonymous_bytes"] - measured["recommend"]["anonymous_bytes"]
+        found[kind] = measured
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("--only", nargs="*", default=["gowalla", "completejourney", "beauty", "million"])
+    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--work", type=pathlib.Path, help="folder of data sets and models, which are taken if they are there")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results/explain.json")
+    options = parser.parse_args()
+    work = options.work or pathlib.Path(tempfile.mkdtemp(prefix="penchant-explain-"))
+    work.mkdir(parents=True, exist_ok=True)
+    penchant = options.build / "penchant"
+    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    import numpy
+    import pyarrow
+    for name in options.only:
+        if name == "million":
+            found = million(penchant, work)
+        else:
+            data, model, trained = work / f"{name}.data", work / f"{name}.model", work / f"{name}.trained"
+            if not trained.exists():
+                trained.write_text(ingest_and_train(penchant, work, name)[2])
+            found = {"train": trained.read_text(),
+                     "rankings": {ranking: judge(data, model, ranking, options.pairs)
+                                  for ranking in (["vectors"] if name == "beauty" else ["vectors", "full"])}}
+        commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+        found |= {"machine": machine(), "commit": commit, "date": datetime.date.today().isoformat(), "seeds": SEEDS,
+                  "versions": {"python": sys.version.split()[0], "numpy": numpy.__version__, "pyarrow": pyarrow.__version__}}
+        results[name] = found
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+        print(json.dumps({name: found}, indent=1), flush=True)
+
+
+if __name__ == "__main__":
+    main()
