@@ -3,11 +3,11 @@
 """Judges `penchant explain` by deletion: writes bench/results/explain.json.
 
 For (user, item) pairs, the item one of the model's top 20 for the user, who has at least 8 distinct items: the three items of the
-user's with the largest shares are taken out of the history, with all their events, and so are three random ones, for three seeds.
+user's with the largest leads (and, as `..._by_share`, those with the largest shares) are taken out of the history, with all their events, and so are three random ones, for three seeds.
 The item is ranked anew each time, by the score of the shortened history, among all items that the user did not have at first (all
 items where the data set repeats items). A deletion "lowers more" where the item's rank is lower than after the random one; equal
-ranks count as not lowering. `with_scores` settles equal ranks, mostly first places kept by both, by how many standard deviations
-the score is above the mean of all items'.
+ranks count as not lowering, and so do two ranks beyond the first 2,000. `with_scores` settles equal ranks within these, mostly first
+places kept by both, by how many standard deviations the score is above the mean of the 2,000.
 
 Needs PENCHANT_DATA, a release build with the Python module, numpy and pyarrow.
 
@@ -31,6 +31,8 @@ from compare import machine, run, run_watched  # noqa: E402
 SEEDS = (1, 2, 3)
 DELETED = 3
 FEWEST = 8
+ITEMS_OF_A_USER = 4
+DEPTH = 2000
 
 
 def ingest_and_train(penchant, work, name):
@@ -74,36 +76,31 @@ class Deletion:
 
         import penchant
         self.np = np
-        self.model = penchant.Model(model, data)
+        self.model = penchant.Model(model, data, threads=1)
         self.ranking = ranking
         self.item_ids = np.array(self.model.item_ids.to_pylist(), dtype=object)
         self.user_ids = self.model.user_ids.to_pylist()
         self.row = {raw: row for row, raw in enumerate(self.item_ids)}
         self.keeps_seen = json.loads((pathlib.Path(data) / "manifest.json").read_text())["repeats_allowed"]
 
-    def scores(self, history):
-        """[I] by a history of dense ids."""
-        table = self.model.recommend(history=[self.item_ids[item] for item in history], k=len(self.item_ids), seen="keep",
-                                     ranking=self.ranking, progress=False)
-        found = self.np.full(len(self.item_ids), -self.np.inf)
+    def place(self, history, item, had):
+        """Rank from 1 of an item among those not in `had` (of equal scores half stand before it), and its standard score."""
+        table = self.model.recommend(history=[self.item_ids[one] for one in history], k=min(DEPTH + len(had), len(self.item_ids)),
+                                     seen="keep", ranking=self.ranking, progress=False)
+        scores = table["score"].to_numpy()
         rows = [self.row[raw] for raw in table["item_id"].to_pylist()]
-        found[rows] = table["score"].to_numpy()
-        return found
-
-    def place(self, history, item, candidates):
-        """Rank from 1 of an item (those with a higher score, and of equal ones half, stand before it), and its standard score."""
-        scores = self.scores(history)[candidates]
-        own = scores[self.np.searchsorted(candidates, item)]
-        rank = 1 + (scores > own).sum() + 0.5 * ((scores == own).sum() - 1)
-        return rank, (own - scores.mean()) / max(scores.std(), 1e-12)
+        counts = self.np.array([row not in had for row in rows])
+        own = [score for row, score in zip(rows, scores) if row == item]
+        if not own:
+            return DEPTH + 1, 0.0
+        scores = scores[counts]
+        return 1 + (scores > own[0]).sum() + 0.5 * ((scores == own[0]).sum() - 1), (own[0] - scores.mean()) / max(scores.std(), 1e-12)
 
     def pair(self, user, history, item):
         """What taking items out does to one pair."""
         np = self.np
         distinct = np.unique(history)
-        candidates = np.arange(len(self.item_ids))
-        if not self.keeps_seen:
-            candidates = np.setdiff1d(candidates, distinct)
+        had = set() if self.keeps_seen else set(distinct.tolist())
         start = time.perf_counter()
         told = self.model.explain(self.user_ids[user], self.item_ids[item], ranking=self.ranking, top=len(distinct), progress=False)
         seconds = time.perf_counter() - start
@@ -111,19 +108,22 @@ class Deletion:
         assert set(shares) == set(distinct.tolist()), "the history is not what the explanation has"
         total = sum(shares.values()) + sum(told["parts"].values())
         size = sum(map(abs, shares.values())) + sum(map(abs, told["parts"].values()))
-        largest = sorted(shares, key=lambda one: -shares[one])[:DELETED]
-        without = lambda gone: self.place(history[~np.isin(history, gone)], item, candidates)
-        by_share = without(largest)
-        wins, ties, settled = [], [], []
+        leads = {self.row[had["item"]]: had["lead"] for had in told["history"]}
+        largest = lambda by: sorted(by, key=lambda one: -by[one])[:DELETED]
+        without = lambda gone: self.place(history[~np.isin(history, gone)], item, had)
+        by_share, by_lead = without(largest(shares)), without(largest(leads))
+        wins, ties, settled, share_wins, share_settled = [], [], [], [], []
         for seed in SEEDS:
             random = np.random.default_rng([seed, user, item])
             by_chance = without(random.choice(distinct, DELETED, replace=False))
-            wins.append(by_share[0] > by_chance[0])
-            ties.append(by_share[0] == by_chance[0])
-            settled.append(wins[-1] or (ties[-1] and by_share[1] < by_chance[1]))
+            wins.append(by_lead[0] > by_chance[0])
+            ties.append(by_lead[0] == by_chance[0])
+            settled.append(wins[-1] or (ties[-1] and by_lead[1] < by_chance[1]))
+            share_wins.append(by_share[0] > by_chance[0])
+            share_settled.append(share_wins[-1] or (by_share[0] == by_chance[0] and by_share[1] < by_chance[1]))
         return {"seconds": seconds, "ratio": total / told["score"] if told["score"] else None, "method": told["method"],
                 "residual_of_all": abs(told["residual"]) / size, "beyond": told["parts"]["beyond_history"] / (told["score"] or 1),
-                "wins": wins, "ties": ties, "settled": settled}
+                "wins": wins, "ties": ties, "settled": settled, "share_wins": share_wins, "share_settled": share_settled}
 
 
 def judge(data, model, ranking, num_pairs):
@@ -134,16 +134,20 @@ def judge(data, model, ranking, num_pairs):
     random = np.random.default_rng(0)
     users = random.permutation(able)
     pairs = []
-    while len(pairs) < num_pairs:
-        user = int(users[len(pairs) % len(users)])
+    for user in map(int, users):
         best = deletion.model.recommend(deletion.user_ids[user], k=20, ranking=ranking, progress=False)["item_id"].to_pylist()
-        item = deletion.row[best[int(random.integers(len(best)))]]
-        pairs.append(deletion.pair(user, all_histories[user], item))
+        for item in random.choice(best, ITEMS_OF_A_USER, replace=False):
+            pairs.append(deletion.pair(user, all_histories[user], deletion.row[item]))
+        if len(pairs) >= num_pairs:
+            break
+        if len(pairs) % 100 == 0:
+            print(ranking, len(pairs), [sum(pair[key][0] for pair in pairs) for key in ("wins", "ties", "settled")], file=sys.stderr, flush=True)
     share = lambda key: [float(np.mean([pair[key][seed] for pair in pairs])) for seed in range(len(SEEDS))]
     ratios = [pair["ratio"] for pair in pairs if pair["ratio"] is not None]
-    return {"pairs": len(pairs), "ranking": ranking, "method": pairs[0]["method"], "lowers_more": share("wins"), "equal_ranks": share("ties"),
+    return {"pairs": len(pairs), "users": len(pairs) // ITEMS_OF_A_USER, "ranking": ranking, "method": pairs[0]["method"], "lowers_more": share("wins"), "equal_ranks": share("ties"),
             "with_scores": share("settled"), "mean_lowers_more": statistics.mean(share("wins")),
             "mean_with_scores": statistics.mean(share("settled")),
+            "mean_lowers_more_by_share": statistics.mean(share("share_wins")), "mean_with_scores_by_share": statistics.mean(share("share_settled")),
             "largest_error_of_sum": max(abs(1 - ratio) for ratio in ratios),
             "median_error_of_sum": statistics.median(abs(1 - ratio) for ratio in ratios),
             "largest_residual_of_all_shares": max(pair["residual_of_all"] for pair in pairs),
@@ -181,6 +185,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--only", nargs="*", default=["gowalla", "completejourney", "beauty", "million"])
     parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--rankings", nargs="*", default=["vectors", "full"])
     parser.add_argument("--work", type=pathlib.Path, help="folder of data sets and models, which are taken if they are there")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results/explain.json")
     options = parser.parse_args()
@@ -197,9 +202,9 @@ def main():
             data, model, trained = work / f"{name}.data", work / f"{name}.model", work / f"{name}.trained"
             if not trained.exists():
                 trained.write_text(ingest_and_train(penchant, work, name)[2])
-            found = {"train": trained.read_text(),
-                     "rankings": {ranking: judge(data, model, ranking, options.pairs)
-                                  for ranking in (["vectors"] if name == "beauty" else ["vectors", "full"])}}
+            found = results.get(name, {"rankings": {}}) | {"train": trained.read_text()}
+            for ranking in options.rankings if name != "beauty" else ["vectors"]:
+                found["rankings"][ranking] = judge(data, model, ranking, options.pairs)
         commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
         found |= {"machine": machine(), "commit": commit, "date": datetime.date.today().isoformat(), "seeds": SEEDS,
                   "versions": {"python": sys.version.split()[0], "numpy": numpy.__version__, "pyarrow": pyarrow.__version__}}

@@ -34,6 +34,10 @@ using nlohmann::json;
 
 namespace {
 
+/// Leads are over so many: with the item itself, as many as a filter answers for at a time
+/// (models/user_blocks.h).
+constexpr std::int64_t kMostOthers = 15;
+
 /// Of the training and validation rows of a data set that was read for look-ups, oldest first.
 std::vector<PersonEvent> mapped_events(const Dataset& dataset, NodeId user) {
   std::vector<PersonEvent> events;
@@ -91,6 +95,13 @@ void add_row_shares(const graph::CsrView& row, const std::vector<double>& shares
   }
 }
 
+double weight_of(std::span<const ScoreTerm> terms, TermKind kind) {
+  for (const ScoreTerm& term : terms) {
+    if (term.kind == kind) return term.weight;
+  }
+  return 0.0;
+}
+
 /// Of a list of one item; 0 where it may not be listed.
 double score_of(const std::vector<ScoredItem>& list) {
   return list.empty() ? 0.0 : static_cast<double>(list.front().score);
@@ -113,6 +124,10 @@ DatasetUse use_of_explaining(const std::filesystem::path& model_directory) {
 Explainer::Impl::Impl(const Model& explained) : model(explained) {
   if (model.directory().empty()) throw InputError("explain: a model in memory has no weights");
   vectors = std::make_unique<VectorShares>(model);
+}
+
+std::int64_t Explainer::Impl::length_of_list() const {
+  return std::min(kMostOthers + 1, model.dataset().num_items());
 }
 
 Person Explainer::Impl::user_of(NodeId user) {
@@ -176,16 +191,20 @@ void Explainer::Impl::open_filter() {
   item_degrees = graph::row_sums(links().item_users.view());
 }
 
-void Explainer::Impl::add_filter(const Person& person, NodeId item, double weight,
-                                 std::vector<double>& to) {
+/// One application of the filter for all of them.
+void Explainer::Impl::make_filter_shares(const Person& person, std::span<const NodeId> items) {
   open_filter();
+  filtered.clear();
   const graph::Csr row = row_of(person);
   if (row.columns.empty()) return;
-  if (scales_rows) weight /= std::sqrt(graph::row_sums(row.view()).front());
-  add_row_shares(
-      row.view(),
-      filter_shares(*filter, row.view(), item, item_degrees, filter_power, model.backend()), weight,
-      person, to);
+  const double scale = scales_rows ? 1.0 / std::sqrt(graph::row_sums(row.view()).front()) : 1.0;
+  const std::vector<std::vector<double>> shares =
+      filter_shares(*filter, row.view(), items, item_degrees, filter_power, model.backend());
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    std::vector<double>& of_item = filtered[items[k]];
+    of_item.assign(person.items.size(), 0.0);
+    add_row_shares(row.view(), shares[k], scale, person, of_item);
+  }
 }
 
 void Explainer::Impl::add_vectors(TermShares shares, double weight, Explanation& explanation) {
@@ -223,7 +242,8 @@ void Explainer::Impl::add_stored_popularity(const Person& person, NodeId item,
 }
 
 /// sqrt(d_u) (<u, i> of the members + a log(1 + users of i)): pipeline/model/auto_model.h.
-void Explainer::Impl::add_mixture(const Person& person, NodeId item, Explanation& explanation) {
+void Explainer::Impl::add_mixture(const Person& person, NodeId item, VectorShares::Paths paths,
+                                  Explanation& explanation) {
   const json& stored = vectors->manifest().at("model");
   const Mixture mixture = Mixture::from_json(stored.at("mixture"));
   if (!mixture.vectors) return;
@@ -237,34 +257,31 @@ void Explainer::Impl::add_mixture(const Person& person, NodeId item, Explanation
     }
   }
   for (std::size_t k = 0; k < own.size(); ++k)
-    add_vectors(members[k]->of(person, item), root * own[k].weight, explanation);
+    add_vectors(members[k]->of(person, item, paths), root * own[k].weight, explanation);
   const auto users = static_cast<double>(links().item_users.view().row_size(item));
   explanation.part(PartKind::popularity) += root * mixture.popularity_weight * std::log1p(users);
 }
 
-void Explainer::Impl::add_full(const Person& person, NodeId item, Explanation& explanation) {
+double Explainer::Impl::filter_weight() const {
+  const ModelFacts& facts = vectors->facts();
+  return facts.kind == ModelKind::graph_filter ? 1.0 : weight_of(facts.terms, TermKind::filter);
+}
+
+void Explainer::Impl::add_full(const Person& person, NodeId item, VectorShares::Paths paths,
+                               Explanation& explanation) {
   const ModelFacts& facts = vectors->facts();
   const json& manifest = vectors->manifest();
-  const auto weight_of = [&](TermKind kind) {
-    for (const ScoreTerm& term : facts.terms)
-      if (term.kind == kind) return term.weight;
-    return 0.0;
-  };
   if (facts.kind == ModelKind::automatic) {
-    add_mixture(person, item, explanation);
+    add_mixture(person, item, paths, explanation);
   } else if (facts.kind != ModelKind::graph_filter) {
-    add_vectors(vectors->of(person, item), 1.0, explanation);
-    if (weight_of(TermKind::filter) == 0.0) add_stored_popularity(person, item, explanation);
+    add_vectors(vectors->of(person, item, paths), 1.0, explanation);
+    if (filter_weight() == 0.0) add_stored_popularity(person, item, explanation);
   }
-  const double filter_weight =
-      facts.kind == ModelKind::graph_filter ? 1.0 : weight_of(TermKind::filter);
-  if (filter_weight != 0.0) {
-    std::vector<double> shares(person.items.size(), 0.0);
-    add_filter(person, item, filter_weight, shares);
-    for (std::size_t place = 0; place < shares.size(); ++place)
-      explanation.history[place].filter += shares[place];
+  if (const auto shares = filtered.find(item); shares != filtered.end()) {
+    for (std::size_t place = 0; place < person.items.size(); ++place)
+      explanation.history[place].filter += filter_weight() * shares->second[place];
   }
-  if (const double weight = weight_of(TermKind::repeats); weight != 0.0) {
+  if (const double weight = weight_of(facts.terms, TermKind::repeats); weight != 0.0) {
     const json& from = facts.kind == ModelKind::automatic ? manifest.at("model") : manifest;
     const RepeatBlend repeats = repeats_from_json(from.at("repeats"));
     const graph::Csr counted =
@@ -301,8 +318,21 @@ const graph::Catalog& Explainer::Impl::catalog() {
   return *read;
 }
 
+/// Shares of all terms of somebody who has a row.
+void Explainer::Impl::add_terms(const Person& person, NodeId item, bool full,
+                                VectorShares::Paths paths, Explanation& explanation) {
+  explanation.item = item;
+  explanation.history = person.items;
+  if (full) {
+    add_full(person, item, paths, explanation);
+  } else {
+    add_vectors(vectors->of(person, item, paths), 1.0, explanation);
+    add_stored_popularity(person, item, explanation);
+  }
+}
+
 Explanation Explainer::Impl::explain(const Person& person, NodeId item, Ranking ranking,
-                                     double score) {
+                                     double score, std::span<const ScoredItem> best) {
   const Dataset& dataset = model.dataset();
   const bool full = ranking == Ranking::full && model.has_scorer();
   Explanation explanation;
@@ -325,18 +355,30 @@ Explanation Explainer::Impl::explain(const Person& person, NodeId item, Ranking 
                                                  row_of(person).columns.empty()));
   if (is_mean) {
     explanation.part(PartKind::mean_user) = score;
-  } else if (full) {
-    add_full(person, item, explanation);
   } else {
-    add_vectors(vectors->of(person, item), 1.0, explanation);
-    add_stored_popularity(person, item, explanation);
+    std::vector<NodeId> items = {item};
+    for (const ScoredItem& other : best) {
+      if (other.item != item && std::cmp_less_equal(items.size(), kMostOthers))
+        items.push_back(other.item);
+    }
+    if (full && filter_weight() != 0.0) make_filter_shares(person, items);
+    add_terms(person, item, full, VectorShares::Paths::yes, explanation);
+    const std::span<const NodeId> others = std::span(items).subspan(1);
+    explanation.num_others = static_cast<std::int64_t>(others.size());
+    for (HistoryShare& had : explanation.history) had.lead = had.share();
+    for (const NodeId other : others) {
+      Explanation foil;
+      add_terms(person, other, full, VectorShares::Paths::no, foil);
+      for (std::size_t place = 0; place < person.items.size(); ++place)
+        explanation.history[place].lead -=
+            foil.history[place].share() / static_cast<double>(others.size());
+    }
   }
   explanation.residual = score - explanation.explained();
   add_attributes(item, explanation);
   const auto by_share = [](const auto& a, const auto& b) { return a.share > b.share; };
-  std::stable_sort(
-      explanation.history.begin(), explanation.history.end(),
-      [](const HistoryShare& a, const HistoryShare& b) { return a.share() > b.share(); });
+  std::stable_sort(explanation.history.begin(), explanation.history.end(),
+                   [](const HistoryShare& a, const HistoryShare& b) { return a.lead > b.lead; });
   std::stable_sort(explanation.paths.begin(), explanation.paths.end(), by_share);
   std::stable_sort(explanation.attributes.begin(), explanation.attributes.end(), by_share);
   return explanation;
@@ -353,7 +395,10 @@ Explanation Explainer::of_user(std::string_view raw_user, std::string_view raw_i
   ItemChoice only;
   only.allowed = {item};
   const std::vector<ScoredItem> list = model.recommend(raw_user, 1, SeenItems::keep, ranking, only);
-  Explanation explanation = impl_->explain(impl_->user_of(user), item, ranking, score_of(list));
+  const std::vector<ScoredItem> best =
+      model.recommend(raw_user, impl_->length_of_list(), SeenItems::automatic, ranking);
+  Explanation explanation =
+      impl_->explain(impl_->user_of(user), item, ranking, score_of(list), best);
   explanation.user = raw_user;
   return explanation;
 }
@@ -383,7 +428,9 @@ Explanation Explainer::of_events(std::span<const PersonEvent> events, KnownOfEve
   only.allowed = {item};
   const auto lists =
       impl_->model.recommend_for_people(person.history(), 1, SeenItems::keep, ranking, only);
-  return impl_->explain(person, item, ranking, score_of(lists.front()));
+  const auto best = impl_->model.recommend_for_people(person.history(), impl_->length_of_list(),
+                                                      SeenItems::automatic, ranking);
+  return impl_->explain(person, item, ranking, score_of(lists.front()), best.front());
 }
 
 }  // namespace penchant::pipeline

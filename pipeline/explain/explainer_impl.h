@@ -3,8 +3,10 @@
 // similar_explainer.cc of two items.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "graph/catalog.h"
@@ -25,22 +27,32 @@ struct Explainer::Impl {
   double filter_power = 0.0;                    ///< filter_shares()
   bool scales_rows = false;  ///< by the root of their sums, as models/linear_filter.h does
   std::vector<double> item_degrees = {};
+  /// Of the items that are being explained: shares of the person's items in the filter's score.
+  std::map<graph::NodeId, std::vector<double>> filtered = {};
   std::optional<Dataset> whole = {};        ///< of one read for look-ups, for networks
   std::optional<graph::Catalog> read = {};  ///< of a data set read for look-ups
 
   explicit Impl(const Model& explained);
+  std::int64_t length_of_list() const;
   Person user_of(graph::NodeId user);
   const graph::UserItemGraph& links();
   graph::Csr row_of(const Person& person);
   const graph::Catalog& catalog();
   void open_filter();
-  void add_filter(const Person& person, graph::NodeId item, double weight, std::vector<double>& to);
+  void make_filter_shares(const Person& person, std::span<const graph::NodeId> items);
   void add_vectors(TermShares shares, double weight, Explanation& explanation);
   void add_stored_popularity(const Person& person, graph::NodeId item, Explanation& explanation);
-  void add_mixture(const Person& person, graph::NodeId item, Explanation& explanation);
-  void add_full(const Person& person, graph::NodeId item, Explanation& explanation);
+  void add_mixture(const Person& person, graph::NodeId item, VectorShares::Paths paths,
+                   Explanation& explanation);
+  void add_full(const Person& person, graph::NodeId item, VectorShares::Paths paths,
+                Explanation& explanation);
+  void add_terms(const Person& person, graph::NodeId item, bool full, VectorShares::Paths paths,
+                 Explanation& explanation);
+  double filter_weight() const;
   void add_attributes(graph::NodeId item, Explanation& explanation);
-  Explanation explain(const Person& person, graph::NodeId item, Ranking ranking, double score);
+  /// `best` are the items of the person's list.
+  Explanation explain(const Person& person, graph::NodeId item, Ranking ranking, double score,
+                      std::span<const ScoredItem> best);
 };
 
 }  // namespace penchant::pipeline

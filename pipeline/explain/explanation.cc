@@ -55,16 +55,16 @@ std::string listed(std::span<const std::string> names) {
   return text;
 }
 
-/// The items with the largest shares that say most of it.
+/// The items with the largest leads that say most of it.
 std::vector<const HistoryShare*> named_items(const Explanation& explanation) {
   double positive = 0.0;
-  for (const HistoryShare& had : explanation.history) positive += std::max(had.share(), 0.0);
+  for (const HistoryShare& had : explanation.history) positive += std::max(had.lead, 0.0);
   std::vector<const HistoryShare*> named;
   double sum = 0.0;
   for (const HistoryShare& had : explanation.history) {
-    if (had.share() <= 0.0 || named.size() == kNamedItems || sum >= kNamedShare * positive) break;
+    if (had.lead <= 0.0 || named.size() == kNamedItems || sum >= kNamedShare * positive) break;
     named.push_back(&had);
-    sum += had.share();
+    sum += had.lead;
   }
   return named;
 }
@@ -210,6 +210,7 @@ json explanation_json(const Explanation& explanation, const Dataset& dataset, st
                        {"last", time(had.last_ms)},
                        {"share", had.share()},
                        {"of_score", of_score(had.share(), score)},
+                       {"lead", had.lead},
                        {"vectors", had.vectors},
                        {"filter", had.filter},
                        {"repeats", had.repeats}});
@@ -236,6 +237,7 @@ json explanation_json(const Explanation& explanation, const Dataset& dataset, st
           {"method", enum_name(explanation.method)},
           {"history", std::move(history)},
           {"items_of_history", explanation.history.size()},
+          {"items_led", explanation.num_others},
           {"items_unexplained", explanation.num_unexplained},
           {"parts", std::move(parts)},
           {"residual", explanation.residual},
@@ -277,30 +279,37 @@ std::string explanation_text(const Explanation& explanation, const Dataset& data
       explanation.meaning, score, printable(sentence(explanation, dataset), kWholeText));
   if (!explanation.listed)
     text += "the user had it, and lists of this data set leave out what users had\n";
-  text += "\n     share  of all  what the user had\n";
+  text += "\n     share  of all       lead  what the user had\n";
   double shown = 0.0;
   const auto history = first_of(explanation.history, top);
   for (const HistoryShare& had : history) {
     std::string when = is_date(had.last_ms) ? date_text(had.last_ms) : "";
     if (had.events > 1) when += fmt::format("{}{} times", when.empty() ? "" : ", ", had.events);
     const std::string last = when.empty() ? "" : "  (" + when + ")";
-    text += line_of(had.share(), score, label(had.item) + last);
+    text +=
+        line_of(had.share(), score, fmt::format("{:>9.4f}  {}", had.lead, label(had.item) + last));
     shown += had.share();
   }
   double rest = explanation.residual;
   for (const double part : explanation.parts) rest += part;
   if (history.size() < explanation.history.size()) {
-    text += line_of(score - rest - shown, score,
-                    fmt::format("{} other items", explanation.history.size() - history.size()));
+    text += line_of(
+        score - rest - shown, score,
+        fmt::format("{:>9}  {} other items", "", explanation.history.size() - history.size()));
   }
   for (std::size_t kind = 0; kind < kNumPartKinds; ++kind) {
     if (explanation.parts[kind] != 0.0)
-      text += line_of(explanation.parts[kind], score, part_text(static_cast<PartKind>(kind)));
+      text += line_of(explanation.parts[kind], score,
+                      fmt::format("{:>9}  {}", "", part_text(static_cast<PartKind>(kind))));
   }
   if (explanation.num_unexplained > 0)
     text += fmt::format("{:>19}{} earlier items are in it\n", "", explanation.num_unexplained);
   if (std::abs(explanation.residual) > 1e-4 * std::abs(score))
-    text += line_of(explanation.residual, score, "not explained");
+    text += line_of(explanation.residual, score, fmt::format("{:>9}  not explained", ""));
+  if (explanation.num_others > 0) {
+    text += fmt::format("lead: over the mean share in the scores of the {} best other items\n",
+                        explanation.num_others);
+  }
   if (!explanation.attributes.empty())
     text += "\n     share  of all  through the user's items of\n";
   for (const AttributeShare& shared : first_of(explanation.attributes, top)) {

@@ -24,6 +24,9 @@ struct HistoryShare {
   std::int64_t events = 0;
   std::int64_t first_ms = graph::kNoTime, last_ms = graph::kNoTime;
   double vectors = 0.0, filter = 0.0, repeats = 0.0;  ///< by terms of the score
+  /// The share less its mean share in the scores of the user's best other items: what makes this
+  /// item rank before them, as popularity of the item the user had does not.
+  double lead = 0.0;
 
   double share() const { return vectors + filter + repeats; }
 };
@@ -84,7 +87,8 @@ struct Explanation {
   std::string meaning;  ///< "inner product" or "full score"
   double score = 0.0;   ///< what ranks, computed as for lists
   ShareMethod method = ShareMethod::exact;
-  std::vector<HistoryShare> history;  ///< the largest share first
+  std::vector<HistoryShare> history;  ///< the largest lead first
+  std::int64_t num_others = 0;        ///< items that leads are over; 0: leads are the shares
   std::int64_t num_unexplained = 0;   ///< earlier items whose shares lie in beyond_history
   std::array<double, kNumPartKinds> parts = {};
   double residual = 0.0;
@@ -115,7 +119,7 @@ struct SimilarExplanation {
 std::string sentence(const Explanation& explanation, const Dataset& dataset);
 std::string sentence(const SimilarExplanation& explanation, const Dataset& dataset);
 
-/// The `top` largest shares of each kind; the number of all is said.
+/// The `top` largest leads and shares of each kind; the number of all is said.
 nlohmann::json explanation_json(const Explanation& explanation, const Dataset& dataset,
                                 std::int64_t top);
 nlohmann::json explanation_json(const SimilarExplanation& explanation, const Dataset& dataset,

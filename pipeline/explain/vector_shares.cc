@@ -81,25 +81,29 @@ std::vector<PathShare> paths_of(const EncoderHops& hops, const Hop& hop, double 
   return paths;
 }
 
-std::vector<double> filter_shares(models::Scorer& filter, const graph::CsrView& row, NodeId item,
-                                  std::span<const double> item_degrees, double power,
-                                  kernels::Backend& backend) {
-  std::vector<double> shares(row.columns.size(), 0.0);
-  const double own = item_degrees[static_cast<std::size_t>(item)];
-  if (own == 0.0) return shares;
-  const graph::EdgeOffset offsets[] = {0, 1};
-  const NodeId column[] = {item};
-  kernels::FloatMatrix response = backend.matrix<float>(row.num_cols, 1);
-  filter.score_people({{1, row.num_cols, offsets, column, {}}, {}, {}, {}}, backend,
+std::vector<std::vector<double>> filter_shares(models::Scorer& filter, const graph::CsrView& row,
+                                               std::span<const NodeId> items,
+                                               std::span<const double> item_degrees, double power,
+                                               kernels::Backend& backend) {
+  const auto count = static_cast<std::int64_t>(items.size());
+  std::vector<graph::EdgeOffset> offsets;
+  for (std::int64_t k = 0; k <= count; ++k) offsets.push_back(k);
+  kernels::FloatMatrix response = backend.matrix<float>(row.num_cols, count);
+  filter.score_people({{count, row.num_cols, offsets, items, {}}, {}, {}, {}}, backend,
                       response.view());
   kernels::Download<float> download;
   const kernels::ConstFloatView host = download(kernels::ConstFloatView(response.view()), backend);
   backend.sync();
-  for (std::size_t k = 0; k < shares.size(); ++k) {
-    const double degree = item_degrees[static_cast<std::size_t>(row.columns[k])];
-    if (degree == 0.0) continue;
-    shares[k] = static_cast<double>(row.value(static_cast<graph::EdgeOffset>(k))) *
-                std::pow(own / degree, power) * static_cast<double>(host(row.columns[k], 0));
+  std::vector<std::vector<double>> shares;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const double own = item_degrees[static_cast<std::size_t>(items[at(k)])];
+    std::vector<double>& of_item = shares.emplace_back(row.columns.size(), 0.0);
+    for (std::size_t e = 0; e < of_item.size(); ++e) {
+      const double degree = item_degrees[static_cast<std::size_t>(row.columns[e])];
+      if (own == 0.0 || degree == 0.0) continue;
+      of_item[e] = static_cast<double>(row.value(static_cast<graph::EdgeOffset>(e))) *
+                   std::pow(own / degree, power) * static_cast<double>(host(row.columns[e], k));
+    }
   }
   return shares;
 }
@@ -131,8 +135,8 @@ const EncoderHops& VectorShares::hops() {
   return *hops_;
 }
 
-TermShares VectorShares::of(const Person& person, NodeId item) {
-  if (of_member_) return of_member_->of(person, item);
+TermShares VectorShares::of(const Person& person, NodeId item, Paths paths) {
+  if (of_member_) return of_member_->of(person, item, paths);
   kernels::Backend& backend = model_.backend();
   const VectorLayout& layout = model_.layout();
   TermShares shares;
@@ -159,7 +163,7 @@ TermShares VectorShares::of(const Person& person, NodeId item) {
   } else if (is_filter) {
     add_filter_vectors(person, embedding, shares);
   } else if (is_encoder() && person.user != graph::kNoNode) {
-    add_hops(person, item, user, embedding, shares);
+    add_hops(person, item, user, embedding, paths, shares);
   } else {
     add_left_out(person, embedding, shares);
     double sum = 0.0;
@@ -171,14 +175,16 @@ TermShares VectorShares::of(const Person& person, NodeId item) {
 
 /// A user's vector is e_u / |e_u| where the model normalises, and |e_u| = <e_u, e_u / |e_u|>.
 void VectorShares::add_hops(const Person& person, NodeId item, std::span<const float> user,
-                            std::span<const float> vector, TermShares& shares) {
+                            std::span<const float> vector, Paths paths, TermShares& shares) {
   const EncoderHops& of = hops();
   if (!of.has_links(person.user)) {
     shares.part(PartKind::mean_user) += inner_product(user, vector);
     return;
   }
   const EncoderHops::Projection on_item = of.project(vector);
-  const EncoderHops::Projection on_user = of.project(user);
+  if (projected_ != person.user) on_user_ = of.project(user);
+  projected_ = person.user;
+  const EncoderHops::Projection& on_user = on_user_;
   const auto share_of = [&](std::int64_t node, const EncoderHops::Projection& on_itself) {
     return of.normalizes() ? 1.0 / std::max(of.hop(node, on_itself).total(), 1e-12) : 1.0;
   };
@@ -197,6 +203,7 @@ void VectorShares::add_hops(const Person& person, NodeId item, std::span<const f
       shares.items[place->second] += share * message.share;
     }
   }
+  if (paths == Paths::no) return;
   if (!of.has_users(item)) {
     shares.paths = {{"attributes, by regression", "", inner_product(user, vector)}};
     return;

@@ -65,11 +65,12 @@ class VectorShares {
   const EncoderHops& hops();
 
   /// <user, item> of the person without the column of popularity, which is a part of its own.
-  TermShares of(const Person& person, graph::NodeId item);
+  enum class Paths : bool { no, yes };
+  TermShares of(const Person& person, graph::NodeId item, Paths paths = Paths::yes);
 
  private:
   void add_hops(const Person& person, graph::NodeId item, std::span<const float> user,
-                std::span<const float> vector, TermShares& shares);
+                std::span<const float> vector, Paths paths, TermShares& shares);
   void add_gradients(const Person& person, std::span<const float> vector, TermShares& shares);
   void add_filter_vectors(const Person& person, std::span<const float> vector, TermShares& shares);
   void add_left_out(const Person& person, std::span<const float> vector, TermShares& shares);
@@ -79,6 +80,8 @@ class VectorShares {
   nlohmann::json manifest_;
   ModelFacts facts_;
   std::optional<EncoderHops> hops_;
+  graph::NodeId projected_ = graph::kNoNode;  ///< the user asked for last
+  EncoderHops::Projection on_user_;
   std::unique_ptr<models::GraphFilter> filter_;  ///< whose singular vectors are the model's
   graph::Csr user_items_;                        ///< that it was made of
   std::optional<Model> member_;  ///< of a mixture whose vectors are its first member's
@@ -93,12 +96,13 @@ class VectorShares {
 std::vector<PathShare> paths_of(const EncoderHops& hops, const Hop& hop, double share,
                                 graph::NodeId beside = graph::kNoNode);
 
-/// Shares of the columns of one row [1 x I] in a linear filter's score of an item. A filter scores
+/// Shares of the columns of one row [1 x I] in a linear filter's score of each of some items. A filter scores
 /// s_i = f_i sum_j K_ij g_j x_j with a symmetric K and powers f, g of the items' degrees d, so that
 /// applied once to the item alone, instead of to each x_j, it says f_j K_ij g_i of all j at once:
 /// share_j is x_j (d_i / d_j)^power times that, where f_i g_j / (f_j g_i) = (d_i / d_j)^power.
-std::vector<double> filter_shares(models::Scorer& filter, const graph::CsrView& row,
-                                  graph::NodeId item, std::span<const double> item_degrees,
-                                  double power, kernels::Backend& backend);
+std::vector<std::vector<double>> filter_shares(models::Scorer& filter, const graph::CsrView& row,
+                                               std::span<const graph::NodeId> items,
+                                               std::span<const double> item_degrees, double power,
+                                               kernels::Backend& backend);
 
 }  // namespace penchant::pipeline
