@@ -92,8 +92,7 @@ struct EncoderHops::Impl {
 void EncoderHops::Impl::take_graph(const Graphs& graphs, const Dataset& dataset) {
   num_users = graphs.user_item.num_users;
   num_items = graphs.user_item.num_items;
-  adjacency =
-      model_adjacency(graph::build_propagation_graph(graphs.user_item, graphs.item), options.kind);
+  adjacency = model_adjacency(propagation_graph(graphs), options.kind);
   for (std::int64_t user = 0; user < num_users; ++user)
     linked.push_back(graphs.user_item.user_items.view().row_size(user) > 0 ? 1 : 0);
   for (std::int64_t item = 0; item < num_items; ++item)

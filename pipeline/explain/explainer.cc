@@ -267,6 +267,21 @@ double Explainer::Impl::filter_weight() const {
   return facts.kind == ModelKind::graph_filter ? 1.0 : weight_of(facts.terms, TermKind::filter);
 }
 
+/// People who are not in the data have no links.
+void Explainer::Impl::add_friends(const Person& person, NodeId item, double weight,
+                                  Explanation& explanation) {
+  if (weight == 0.0 || person.user == graph::kNoNode) return;
+  if (friends == nullptr)
+    friends = link_scorer(model.dataset(), vectors->facts().graph_options, links());
+  if (friends == nullptr) return;
+  const graph::Csr had = friends->rows_of({&person.user, 1, kernels::Device::cpu});
+  const auto found = std::lower_bound(had.columns.begin(), had.columns.end(), item);
+  if (found != had.columns.end() && *found == item) {
+    explanation.part(PartKind::friends) +=
+        weight * static_cast<double>(had.values[at(found - had.columns.begin())]);
+  }
+}
+
 void Explainer::Impl::add_full(const Person& person, NodeId item, VectorShares::Paths paths,
                                Explanation& explanation) {
   const ModelFacts& facts = vectors->facts();
@@ -281,6 +296,7 @@ void Explainer::Impl::add_full(const Person& person, NodeId item, VectorShares::
     for (std::size_t place = 0; place < person.items.size(); ++place)
       explanation.history[place].filter += filter_weight() * shares->second[place];
   }
+  add_friends(person, item, weight_of(facts.terms, TermKind::links), explanation);
   if (const double weight = weight_of(facts.terms, TermKind::repeats); weight != 0.0) {
     const json& from = facts.kind == ModelKind::automatic ? manifest.at("model") : manifest;
     const RepeatBlend repeats = repeats_from_json(from.at("repeats"));

@@ -11,6 +11,7 @@
 
 #include "graph/catalog.h"
 #include "graph/user_item_graph.h"
+#include "models/link_scorer.h"
 #include "models/scorer.h"
 #include "pipeline/explain/explainer.h"
 #include "pipeline/explain/vector_shares.h"
@@ -27,6 +28,7 @@ struct Explainer::Impl {
   double filter_power = 0.0;                    ///< filter_shares()
   bool scales_rows = false;  ///< by the root of their sums, as models/linear_filter.h does
   std::vector<double> item_degrees = {};
+  std::shared_ptr<models::LinkScorer> friends = {};  ///< null until it is needed
   /// Of the items that are being explained: shares of the person's items in the filter's score.
   std::map<graph::NodeId, std::vector<double>> filtered = {};
   std::optional<Dataset> whole = {};        ///< of one read for look-ups, for networks
@@ -49,6 +51,8 @@ struct Explainer::Impl {
   void add_terms(const Person& person, graph::NodeId item, bool full, VectorShares::Paths paths,
                  Explanation& explanation);
   double filter_weight() const;
+  void add_friends(const Person& person, graph::NodeId item, double weight,
+                   Explanation& explanation);
   void add_attributes(graph::NodeId item, Explanation& explanation);
   /// `best` are the items of the person's list.
   Explanation explain(const Person& person, graph::NodeId item, Ranking ranking, double score,

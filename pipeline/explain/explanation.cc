@@ -150,6 +150,8 @@ const char* part_text(PartKind kind) {
       return "what was learned for the user alone";
     case PartKind::no_history:
       return "what the network says of anybody";
+    case PartKind::friends:
+      return "what friends had";
     case PartKind::mean_user:
       return "what users like on average";
     case PartKind::beyond_history:

@@ -36,18 +36,28 @@ struct HistoryShare {
 /// new_items       which attribute values the user's items had, for items that nobody has touched
 /// own_vector      what was learned for the user alone, or a bias
 /// no_history      what a network says of somebody without events
+/// friends         what those had whom the user is linked to (docs/relations.md)
 /// mean_user       users of whom nothing is known have the mean of all others' scores
 /// beyond_history  of a vector that was learned freely: what taking events away does not explain
-enum class PartKind { popularity, new_items, own_vector, no_history, mean_user, beyond_history };
+enum class PartKind {
+  popularity,
+  new_items,
+  own_vector,
+  no_history,
+  friends,
+  mean_user,
+  beyond_history
+};
 constexpr auto enum_words(PartKind) {
   return std::to_array<EnumWord<PartKind>>({{PartKind::popularity, "popularity"},
                                             {PartKind::new_items, "new_items"},
                                             {PartKind::own_vector, "own_vector"},
                                             {PartKind::no_history, "no_history"},
+                                            {PartKind::friends, "friends"},
                                             {PartKind::mean_user, "mean_user"},
                                             {PartKind::beyond_history, "beyond_history"}});
 }
-inline constexpr std::size_t kNumPartKinds = 6;
+inline constexpr std::size_t kNumPartKinds = 7;
 /// For people.
 const char* part_text(PartKind kind);
 

@@ -197,7 +197,9 @@ void VectorShares::add_hops(const Person& person, NodeId item, std::span<const f
   for (const Hop::Message& message : hop.neighbours) {
     const EncoderHops::Node node = of.what_is(message.node);
     const auto place = node.kind == graph::NodeKind::item ? places.find(node.id) : places.end();
-    if (place == places.end()) {
+    if (node.kind == graph::NodeKind::user) {
+      shares.part(PartKind::friends) += share * message.share;
+    } else if (place == places.end()) {
       shares.part(PartKind::own_vector) += share * message.share;
     } else {
       shares.items[place->second] += share * message.share;

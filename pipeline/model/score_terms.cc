@@ -8,7 +8,6 @@
 
 #include "graph/error.h"
 #include "graph/user_links.h"
-#include "models/link_scorer.h"
 
 namespace penchant::pipeline {
 
@@ -64,8 +63,8 @@ void RepeatScorer::score_people(const models::People& people, Backend& backend,
   models::write_columns(repeat_scores(events, num_items_, decay_, power_).view(), backend, scores);
 }
 
-std::shared_ptr<models::Scorer> link_scorer(const Dataset& dataset, const GraphOptions& options,
-                                            const graph::UserItemGraph& graph) {
+std::shared_ptr<models::LinkScorer> link_scorer(const Dataset& dataset, const GraphOptions& options,
+                                                const graph::UserItemGraph& graph) {
   const std::vector<graph::UserLinks> links = read_user_links(dataset);
   std::vector<float> weights;
   for (const graph::UserLinks& kind : links) weights.push_back(options.weight_of_links(kind.name));
@@ -79,7 +78,7 @@ std::vector<WeightedScorer> link_terms(const LinkBlend& blend, const Dataset& da
                                        const GraphOptions& options,
                                        const graph::UserItemGraph& graph) {
   if (blend.weight == 0.0F) return {};
-  std::shared_ptr<models::Scorer> scorer = link_scorer(dataset, options, graph);
+  std::shared_ptr<models::LinkScorer> scorer = link_scorer(dataset, options, graph);
   if (scorer == nullptr) return {};
   return {{std::move(scorer), blend.weight}};
 }

@@ -17,6 +17,7 @@
 #include "kernels/backend.h"
 #include "models/blended_scorer.h"
 #include "models/linear_filter.h"
+#include "models/link_scorer.h"
 #include "models/scorer.h"
 #include "models/sparse_scorer.h"
 #include "pipeline/data/dataset.h"
@@ -80,8 +81,8 @@ class RepeatScorer final : public models::Scorer {
 
 /// What is known of links between users, each kind with the weight that `options` give it; null where
 /// no kind has one.
-std::shared_ptr<models::Scorer> link_scorer(const Dataset& dataset, const GraphOptions& options,
-                                            const graph::UserItemGraph& graph);
+std::shared_ptr<models::LinkScorer> link_scorer(const Dataset& dataset, const GraphOptions& options,
+                                                const graph::UserItemGraph& graph);
 /// The same as a term, where it has a weight.
 std::vector<models::WeightedScorer> link_terms(const LinkBlend& blend, const Dataset& dataset,
                                                const GraphOptions& options,

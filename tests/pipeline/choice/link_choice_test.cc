@@ -9,6 +9,7 @@
 
 #include "graph/random.h"
 #include "pipeline/evaluation/evaluate.h"
+#include "pipeline/explain/explainer.h"
 #include "pipeline/model/model.h"
 #include "pipeline/model/score_terms.h"
 #include "pipeline/training/recipes.h"
@@ -148,6 +149,22 @@ TEST_F(LinkChoice, TheNearestUsersAreFriends) {
   EXPECT_GT(friends, kUsers * (kCircle - 1) / 2);
   EXPECT_THROW(model.similar_users("nobody", 3), InputError);
   EXPECT_THROW(model.similar_users("u1", kUsers), InputError);
+}
+
+TEST_F(LinkChoice, AnExplanationHasTheShareOfFriends) {
+  const Dataset dataset = town(true);
+  train_on(dataset, "m", models::ModelKind::lightgcn);
+  const Dataset lookup = read_dataset(at("x.data"), DatasetUse::lookup);
+  for (const Dataset* data : {&dataset, &lookup}) {
+    const Model model = Model::open(at("m"), *data, *backend_);
+    Explainer explainer(model);
+    for (const Ranking ranking : {Ranking::vectors, Ranking::full}) {
+      const ScoredItem best = model.recommend("u7", 1, SeenItems::automatic, ranking).front();
+      const Explanation why = explainer.of_user("u7", dataset.items.raw(best.item), ranking);
+      EXPECT_NEAR(why.explained() / why.score, 1.0, 1e-4);
+      EXPECT_GT(why.part(PartKind::friends), 0.01 * why.score);
+    }
+  }
 }
 
 TEST_F(LinkChoice, WithoutAValidationPartThereIsNothingToChooseBy) {

@@ -15,11 +15,10 @@ namespace {
 
 using nlohmann::json;
 
-const std::vector<std::string> kVerbs = {"ingest", "graph",     "partition", "train",  "evaluate",
-                                         "embed",  "recommend", "similar",   "score",  "ablate",
-                                         "run",    "generate",  "info",      "config", "bench",
-                                         "report", "upgrade",   "apply",     "append", "forget",
-                                         "audience", "explain"};
+const std::vector<std::string> kVerbs = {
+    "ingest",  "graph",  "partition", "train",    "evaluate", "embed",  "recommend", "similar",
+    "score",   "ablate", "run",       "generate", "info",     "config", "bench",     "report",
+    "upgrade", "apply",  "append",    "forget",   "audience", "explain"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
