@@ -215,7 +215,7 @@ Audience make_audience(const Model& model, const AudienceOptions& options, Progr
     report.about = chosen.set.name;
     report.num_items = static_cast<std::int64_t>(chosen.set.items.size());
     report.unknown_ids += chosen.num_unknown;
-    probabilities = interest_probabilities(model, chosen.set, options.known, progress);
+    probabilities = interest_probabilities(dataset, chosen.set, options.known, progress);
   } else {
     probabilities =
         seed_probabilities(model, seed_of(dataset, options, report, progress), progress);

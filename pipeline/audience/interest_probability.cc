@@ -9,7 +9,6 @@
 
 #include "graph/error.h"
 #include "graph/parallel.h"
-#include "kernels/transfer.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/memory.h"
 #include "pipeline/audience/logistic.h"
@@ -45,9 +44,8 @@ struct Cut {
       : behaviour(dataset, known),
         owners(owners_of_items(behaviour, dataset.num_items())),
         columns(counted_columns(dataset, behaviour, owners)) {}
-  FeatureSource source(const Dataset& dataset, kernels::ConstFloatView item_vectors,
-                       std::span<const NodeId> learners) const {
-    return {dataset, behaviour, columns, owners, item_vectors, learners};
+  FeatureSource source(const Dataset& dataset, std::span<const NodeId> learners) const {
+    return {dataset, behaviour, columns, learners};
   }
 
   Behaviour behaviour;
@@ -90,10 +88,9 @@ Examples examples_of(const ItemSet& set, const FeatureSource& source, KnownPeopl
 
 Examples examples_of_all(const std::vector<ItemSet>& sets, const FeatureSource& source,
                          KnownPeople known, Progress& progress) {
-  UserFeatures user_features(source.behaviour);
   std::vector<float> of_learners(source.learners.size() * kNumUserFeatures);
   for (std::size_t i = 0; i < source.learners.size(); ++i)
-    user_features.write(source.learners[i],
+    write_user_features(source.behaviour, source.learners[i],
                         std::span(of_learners).subspan(i * kNumUserFeatures, kNumUserFeatures));
   std::vector<Examples> of_sets(sets.size());
   graph::parallel_for(static_cast<std::int64_t>(sets.size()), 1, [&](const graph::Share& share) {
@@ -130,19 +127,13 @@ void note_memory(const Dataset& dataset, std::int64_t num_sets, Progress& progre
 
 }  // namespace
 
-Probabilities interest_probabilities(const Model& model, const ItemSet& set, KnownPeople known,
+Probabilities interest_probabilities(const Dataset& dataset, const ItemSet& set, KnownPeople known,
                                      Progress& progress) {
-  const Dataset& dataset = model.dataset();
   if (dataset.split.validation.empty()) {
     throw InputError(
         "audience --interest learns from the validation part, and the data set has none: ingest "
         "with data.split.validation_fraction above 0");
   }
-  kernels::Download<float> download;
-  kernels::ConstFloatView vectors;
-  if (model.layout().embedding_dim > 0)
-    vectors = download(model.items(), model.backend()).cols_of(0, model.layout().embedding_dim);
-
   Probabilities result;
   const auto num_users = dataset.num_users();
   LogisticModel regression;
@@ -153,7 +144,7 @@ Probabilities interest_probabilities(const Model& model, const ItemSet& set, Kno
     const auto num_sets = static_cast<std::int64_t>(sets.size());
     note_memory(dataset, num_sets, progress);
     const std::vector<NodeId> learners = some_users(num_users, kMostExamples / num_sets);
-    const FeatureSource source = past.source(dataset, vectors, learners);
+    const FeatureSource source = past.source(dataset, learners);
     const auto start = std::chrono::steady_clock::now();
     { const SetFeatures first(sets.front(), source); }
     progress.note(fmt::format("audience: about {:.0f} s on one thread",
@@ -176,17 +167,16 @@ Probabilities interest_probabilities(const Model& model, const ItemSet& set, Kno
   const Cut now(dataset, KnownPart::train_and_validation);
   result.period_days = static_cast<double>(now.behaviour.period().length_ms) / kDayMs;
   const std::vector<NodeId> learners = some_users(num_users, kMostExamples / kMostSets);
-  const SetFeatures features(set, now.source(dataset, vectors, learners));
+  const SetFeatures features(set, now.source(dataset, learners));
   result.of_users.assign(at(num_users), 0.0F);
   result.known.assign(at(num_users), 0);
   graph::parallel_for(num_users, kUsersPerBlock, [&](const graph::Share& share) {
-    UserFeatures user_features(now.behaviour);
     SetFeatures set_features = features.copy();
     std::vector<float> row(kNumFeatures);
     for (const std::int64_t user : share) {
       const auto id = static_cast<NodeId>(user);
       result.known[at(user)] = set_features.has(id) ? 1 : 0;
-      user_features.write(id, std::span(row).first(kNumUserFeatures));
+      write_user_features(now.behaviour, id, std::span(row).first(kNumUserFeatures));
       set_features.write(id, std::span(row).subspan(kNumUserFeatures));
       result.of_users[at(user)] = static_cast<float>(sigmoid(regression.log_odds(row)));
     }

@@ -32,8 +32,10 @@ struct Probabilities {
 /// Whether those who have an item of the set are asked about too.
 enum class KnownPeople { leave_out, keep };
 
-/// Throws InputError: no validation part, too little first interest in it to learn from.
-Probabilities interest_probabilities(const Model& model, const ItemSet& set, KnownPeople known,
+/// Of behaviour alone: a model that was refitted on the validation part holds in its vectors what the
+/// labels are, and measured worse with them (docs/audience.md). Throws InputError: no validation
+/// part, too little first interest in it to learn from.
+Probabilities interest_probabilities(const Dataset& dataset, const ItemSet& set, KnownPeople known,
                                      Progress& progress);
 
 /// How likely each user is to be in the seed, of which each kind is at least one. A user's features

@@ -21,26 +21,16 @@ constexpr std::int64_t kMostColumns = 512;
 constexpr double kRidge = 50.0;
 /// Half-life of a row's part in the activity, in periods; chosen among 0.5, 1.5 and 4 there.
 constexpr double kHalfLife = 1.5;
+/// A prediction of nothing is as good as this one: 2 % of a first row's log.
+constexpr double kLeastRidge = 0.02;
 /// Of a rate of first interest, beside the people it was seen of: one in twenty.
 constexpr double kPriorBuyers = 1.0, kPriorPeople = 20.0;
 
-constexpr std::array<const char*, kNumFeatures> kFeatureNames = {"log rows",
-                                                                 "log decayed rows",
-                                                                 "log rows of the last period",
-                                                                 "recency",
-                                                                 "tenure",
-                                                                 "log distinct items",
-                                                                 "log sessions",
-                                                                 "log rate of the set",
-                                                                 "log share of the set",
-                                                                 "ridge on counts",
-                                                                 "log ridge on counts",
-                                                                 "log co-purchase",
-                                                                 "log similarity",
-                                                                 "mean similarity",
-                                                                 "largest similarity",
-                                                                 "log rows of the set",
-                                                                 "recency of the set"};
+constexpr std::array<const char*, kNumFeatures> kFeatureNames = {
+    "log decayed rows",    "log rows of the last period",
+    "log rate of the set", "log share of the set",
+    "ridge on counts",     "log ridge on counts",
+    "log rows of the set", "recency of the set"};
 
 float log1p_of(double value) { return static_cast<float>(std::log1p(value)); }
 
@@ -51,41 +41,25 @@ float age_in_periods(const Period& period, std::int64_t time_ms) {
   return log1p_of(age / static_cast<double>(period.length_ms));
 }
 
-std::size_t count_distinct(std::vector<NodeId>& ids) {
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  return ids.size();
-}
-
 }  // namespace
 
 std::span<const char* const> feature_names() { return kFeatureNames; }
 
-void UserFeatures::write(NodeId user, std::span<float> to) {
-  items_.clear();
-  sessions_.clear();
-  const Period& period = behaviour_.period();
-  const auto length = static_cast<double>(std::max<std::int64_t>(period.length_ms, 1));
-  double rows = 0.0, decayed = 0.0, recent = 0.0;
-  std::int64_t first_ms = graph::kNoTime, last_ms = graph::kNoTime;
-  behaviour_.for_each_row(user, [&](NodeId item, std::int64_t time_ms, std::int32_t session) {
-    rows += 1.0;
-    items_.push_back(item);
-    if (session != graph::kNoNode) sessions_.push_back(session);
-    if (!behaviour_.has_times() || time_ms == graph::kNoTime) return;
-    first_ms = first_ms == graph::kNoTime ? time_ms : std::min(first_ms, time_ms);
-    last_ms = std::max(last_ms, time_ms);
-    const double age = static_cast<double>(period.cut_ms - time_ms) / length;
+void write_user_features(const Behaviour& behaviour, NodeId user, std::span<float> to) {
+  const Period& period = behaviour.period();
+  double decayed = 0.0, recent = 0.0;
+  behaviour.for_each_row(user, [&](NodeId, std::int64_t time_ms, std::int32_t) {
+    if (!behaviour.has_times() || time_ms == graph::kNoTime) {
+      decayed += 1.0;
+      return;
+    }
+    const double age =
+        static_cast<double>(period.cut_ms - time_ms) / static_cast<double>(period.length_ms);
     decayed += std::exp2(-age / kHalfLife);
     recent += age <= 1.0 ? 1.0 : 0.0;
   });
-  to[0] = log1p_of(rows);
-  to[1] = static_cast<float>(std::log(decayed + 0.05));
-  to[2] = log1p_of(recent);
-  to[3] = age_in_periods(period, last_ms);
-  to[4] = age_in_periods(period, first_ms);
-  to[5] = log1p_of(static_cast<double>(count_distinct(items_)));
-  to[6] = log1p_of(static_cast<double>(count_distinct(sessions_)));
+  to[0] = static_cast<float>(std::log(decayed + 0.05));
+  to[1] = log1p_of(recent);
 }
 
 std::vector<std::int64_t> owners_of_items(const Behaviour& behaviour, std::int64_t num_items) {
@@ -196,50 +170,9 @@ double predict(const ColumnCounts& counts, const std::vector<float>& weights) {
 
 struct SetFeatures::Made {
   std::vector<std::uint8_t> is_in;  ///< [I]
-  std::vector<float> together;      ///< [I] cosine of owning the item and of owning any of the set
-  std::vector<float> similar;       ///< [I] cosine of the item's vector with the set's centroid
   std::vector<float> weights;       ///< of the columns
   float log_rate = 0.0F, log_share = 0.0F;
 };
-
-namespace {
-
-/// [I] cosines with the sum of the set's unit vectors, weighted by their owners.
-std::vector<float> similarity_to(const ItemSet& set, const FeatureSource& source) {
-  const kernels::ConstFloatView& vectors = source.item_vectors;
-  std::vector<float> similar(at(source.dataset.num_items()), 0.0F);
-  if (vectors.cols == 0) return similar;
-  const auto length_of = [&](std::int64_t item) {
-    double squares = 0.0;
-    for (std::int64_t j = 0; j < vectors.cols; ++j)
-      squares += static_cast<double>(vectors(item, j)) * static_cast<double>(vectors(item, j));
-    return std::sqrt(squares);
-  };
-  std::vector<double> centroid(at(vectors.cols), 0.0);
-  for (const NodeId item : set.items) {
-    const double length = length_of(item);
-    if (!(length > 0.0)) continue;
-    const double weight = (static_cast<double>(source.owners[at(item)]) + 0.01) / length;
-    for (std::int64_t j = 0; j < vectors.cols; ++j)
-      centroid[at(j)] += weight * static_cast<double>(vectors(item, j));
-  }
-  double squares = 0.0;
-  for (const double part : centroid) squares += part * part;
-  if (!(squares > 0.0)) return similar;
-  for (double& part : centroid) part /= std::sqrt(squares);
-  for (std::int64_t item = 0; item < vectors.rows; ++item) {
-    if (source.owners[at(item)] == 0) continue;  // in nobody's history
-    const double length = length_of(item);
-    if (!(length > 0.0)) continue;
-    double product = 0.0;
-    for (std::int64_t j = 0; j < vectors.cols; ++j)
-      product += centroid[at(j)] * static_cast<double>(vectors(item, j));
-    similar[at(item)] = static_cast<float>(product / length);
-  }
-  return similar;
-}
-
-}  // namespace
 
 SetFeatures::SetFeatures(const ItemSet& set, const FeatureSource& source)
     : source_(source), counter_(source.behaviour, source.columns) {
@@ -247,31 +180,19 @@ SetFeatures::SetFeatures(const ItemSet& set, const FeatureSource& source)
   const std::size_t num_items = at(source.dataset.num_items());
   made->is_in.assign(num_items, 0);
   for (const NodeId item : set.items) made->is_in[at(item)] = 1;
-  made->together.assign(num_items, 0.0F);
   const Behaviour& behaviour = source.behaviour;
   const std::int64_t recent_ms = behaviour.period().cut_ms - behaviour.period().length_ms;
-  std::vector<NodeId> own;
   double num_owners = 0.0, num_before = 0.0;
   for (std::int64_t user = 0; user < behaviour.num_users(); ++user) {
-    own.clear();
     bool owns = false, before = false;
     behaviour.for_each_row(static_cast<NodeId>(user),
                            [&](NodeId item, std::int64_t time_ms, std::int32_t) {
-                             own.push_back(item);
                              if (made->is_in[at(item)] == 0) return;
                              owns = true;
                              before |= time_ms < recent_ms;
                            });
-    if (!owns) continue;
-    num_owners += 1.0;
+    num_owners += owns ? 1.0 : 0.0;
     num_before += before ? 1.0 : 0.0;
-    count_distinct(own);
-    for (const NodeId item : own) made->together[at(item)] += 1.0F;
-  }
-  for (std::size_t item = 0; item < num_items; ++item) {
-    made->together[item] = static_cast<float>(
-        static_cast<double>(made->together[item]) /
-        std::sqrt((static_cast<double>(source.owners[item]) + 1.0) * (num_owners + 1.0)));
   }
   const auto num_users = static_cast<double>(behaviour.num_users());
   made->log_share = static_cast<float>(std::log(num_owners / num_users + 1e-3));
@@ -279,7 +200,6 @@ SetFeatures::SetFeatures(const ItemSet& set, const FeatureSource& source)
   const double open_to_it = behaviour.has_times() ? num_users - num_before : 0.0;
   made->log_rate =
       static_cast<float>(std::log((first_interest + kPriorBuyers) / (open_to_it + kPriorPeople)));
-  made->similar = similarity_to(set, source);
   ColumnRidge ridge(source.columns.num_columns);
   for (const NodeId user : source.learners) {
     double in_set = 0.0;
@@ -305,42 +225,25 @@ bool SetFeatures::has(NodeId user) const {
 }
 
 void SetFeatures::write(NodeId user, std::span<float> to) {
-  items_.clear();
   double rows_in_set = 0.0;
   std::int64_t last_ms = graph::kNoTime;
   source_.behaviour.for_each_row(user, [&](NodeId item, std::int64_t time_ms, std::int32_t) {
-    if (made_->is_in[at(item)] == 0) {
-      items_.push_back(item);
-    } else {
-      rows_in_set += 1.0;
-      last_ms = std::max(last_ms, time_ms);
-    }
+    if (made_->is_in[at(item)] == 0) return;
+    rows_in_set += 1.0;
+    last_ms = std::max(last_ms, time_ms);
   });
-  count_distinct(items_);
-  double together = 0.0, similar = 0.0, sum = 0.0, largest = 0.0;
-  for (const NodeId item : items_) {
-    const auto similarity = static_cast<double>(made_->similar[at(item)]);
-    together += static_cast<double>(made_->together[at(item)]);
-    sum += similarity;
-    similar += std::max(similarity, 0.0);
-    largest = std::max(largest, similarity);
-  }
   const double ridge = predict(
       counter_.of(user, [&](NodeId item) { return made_->is_in[at(item)] == 0; }), made_->weights);
   to[0] = made_->log_rate;
   to[1] = made_->log_share;
   to[2] = static_cast<float>(ridge);
-  to[3] = static_cast<float>(std::log(std::max(ridge, 0.0) + 0.02));
-  to[4] = log1p_of(together);
-  to[5] = log1p_of(similar);
-  to[6] = items_.empty() ? 0.0F : static_cast<float>(sum / static_cast<double>(items_.size()));
-  to[7] = static_cast<float>(largest);
-  to[8] = log1p_of(rows_in_set);
-  to[9] = age_in_periods(source_.behaviour.period(), last_ms);
+  to[3] = static_cast<float>(std::log(std::max(ridge, 0.0) + kLeastRidge));
+  to[4] = log1p_of(rows_in_set);
+  to[5] = age_in_periods(source_.behaviour.period(), last_ms);
 }
 
 std::int64_t SetFeatures::memory(std::int64_t num_items, std::int64_t num_columns) {
-  return num_items * 9 + num_columns * num_columns * 8;
+  return num_items + num_columns * num_columns * 8;
 }
 
 }  // namespace penchant::pipeline

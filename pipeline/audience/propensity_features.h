@@ -12,7 +12,6 @@
 
 #include "graph/csr.h"
 #include "graph/ids.h"
-#include "kernels/matrix.h"
 #include "pipeline/audience/behaviour.h"
 #include "pipeline/audience/item_sets.h"
 #include "pipeline/data/dataset.h"
@@ -20,20 +19,12 @@
 namespace penchant::pipeline {
 
 /// The columns of the tables of features.
-inline constexpr std::size_t kNumUserFeatures = 7;
-inline constexpr std::size_t kNumFeatures = kNumUserFeatures + 10;
+inline constexpr std::size_t kNumUserFeatures = 2;
+inline constexpr std::size_t kNumFeatures = kNumUserFeatures + 6;
 
-/// [kNumUserFeatures] of how much and how recently a user did anything.
-class UserFeatures {
- public:
-  explicit UserFeatures(const Behaviour& behaviour) : behaviour_(behaviour) {}
-  /// Not for several threads at once.
-  void write(graph::NodeId user, std::span<float> to);
-
- private:
-  const Behaviour& behaviour_;
-  std::vector<graph::NodeId> items_, sessions_;
-};
+/// How much a user did lately: the log of rows that lose half their weight in 1.5 periods, and of
+/// those of the last period. Of data without times the first counts all rows, the second none.
+void write_user_features(const Behaviour& behaviour, graph::NodeId user, std::span<float> to);
 
 /// What users have is counted by: the values of categorical and list attributes and the items that
 /// the most users have.
@@ -102,8 +93,6 @@ struct FeatureSource {
   const Dataset& dataset;
   const Behaviour& behaviour;
   const CountedColumns& columns;
-  const std::vector<std::int64_t>& owners;  ///< [I]
-  kernels::ConstFloatView item_vectors;     ///< [I x D] in host memory, or without columns
   std::span<const graph::NodeId> learners;  ///< users that the ridge learns from
 };
 
@@ -128,7 +117,6 @@ class SetFeatures {
   FeatureSource source_;
   std::shared_ptr<const Made> made_;
   ColumnCounter counter_;
-  std::vector<graph::NodeId> items_;
 };
 
 /// Names of the features, for the report.

@@ -222,20 +222,19 @@ Probabilities seed_probabilities(const Model& model, const std::vector<NodeId>& 
 
   std::vector<NodeId> asked = members;
   asked.insert(asked.end(), others.users.begin(), others.users.end());
-  const auto write = [&](NodeId user, UserFeatures& of_user, ColumnCounter& counter,
-                         std::vector<NodeId>& items, std::span<float> to) {
-    of_user.write(user, to.first(kNumUserFeatures));
+  const auto write = [&](NodeId user, ColumnCounter& counter, std::vector<NodeId>& items,
+                         std::span<float> to) {
+    write_user_features(source.behaviour, user, to.first(kNumUserFeatures));
     folds[fold_of[at(user)]].write(user, counter, items, to.subspan(kNumUserFeatures));
   };
   const auto for_users = [&](std::int64_t count, const auto& take) {
     graph::parallel_for(count, kSeedBlock, [&](const graph::Share& share) {
-      UserFeatures of_user(source.behaviour);
       ColumnCounter counter(source.behaviour, source.columns);
       std::vector<NodeId> items;
       std::vector<float> row(kAllSeedFeatures);
       for (const std::int64_t i : share)
         take(i, [&](NodeId user) {
-          write(user, of_user, counter, items, row);
+          write(user, counter, items, row);
           return std::span<const float>(row);
         });
     });
