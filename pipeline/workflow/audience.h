@@ -11,7 +11,6 @@
 #include "pipeline/artifact/progress.h"
 #include "pipeline/audience/audience.h"
 #include "pipeline/config/config.h"
-#include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {
 
