@@ -17,6 +17,8 @@ namespace {
 /// Rows of a batch: enough to share among threads, few enough that passes take many steps.
 constexpr std::int64_t kBatchRows = 64;
 constexpr double kLeastProbability = 1e-12;
+/// Residuals below this are left out of the weights' gradients: after the first pass these are most.
+constexpr float kLeastResidual = 1e-4F;
 
 /// y += a x, both [C].
 void add_scaled(float a, const float* x, std::int64_t count, float* y) {
@@ -67,6 +69,7 @@ ClassifierTraining::ClassifierTraining(const ClassifierData& data, std::vector<N
     classifier_.bias[c] = static_cast<float>(std::log(counts[c] / rest));
   }
   residuals_.resize(graph::at(kBatchRows * num_classes));
+  large_.resize(graph::at(kBatchRows));
 }
 
 void ClassifierTraining::pass() {
@@ -91,27 +94,47 @@ void ClassifierTraining::residuals(std::span<const NodeId> batch) {
       classifier_.logits(data_.features.row(row), data_.features.row_values(row), z);
       to_probabilities(options_.link, z);
       for (const NodeId label : data_.labels.row(row)) z[graph::at(label)] -= 1.0F;
+      std::vector<NodeId>& large = large_[graph::at(b)];
+      large.clear();
+      for (NodeId c = 0; c < num_classes; ++c) {
+        if (std::abs(z[graph::at(c)]) > kLeastResidual) large.push_back(c);
+      }
     }
   });
 }
 
 void ClassifierTraining::update(std::int64_t feature, std::span<const Touch> touches,
-                                std::vector<float>& gradient) {
+                                Gradient& gradient) {
   const std::int64_t num_classes = classifier_.num_classes;
   float* const weights = classifier_.weights.data() + feature * num_classes;
-  const float decay = options_.l2 * static_cast<float>(touches.size()) /
-                      static_cast<float>(carriers_[graph::at(feature)]);
-#pragma omp simd
-  for (std::int64_t c = 0; c < num_classes; ++c) gradient[graph::at(c)] = decay * weights[c];
-  for (const Touch& touch : touches)
-    add_scaled(touch.value, residuals_.data() + touch.row * num_classes, num_classes,
-               gradient.data());
+  if (options_.l2 > 0.0F) {
+    const float decay = options_.l2 * static_cast<float>(touches.size()) /
+                        static_cast<float>(carriers_[graph::at(feature)]);
+    for (NodeId c = 0; c < num_classes; ++c) {
+      if (weights[c] == 0.0F) continue;
+      gradient.of_class[graph::at(c)] = decay * weights[c];
+      gradient.touched.push_back(c);
+    }
+  }
+  for (const Touch& touch : touches) {
+    const float* const residuals = residuals_.data() + touch.row * num_classes;
+    for (const NodeId c : large_[graph::at(touch.row)]) {
+      float& sum = gradient.of_class[graph::at(c)];
+      if (sum == 0.0F) gradient.touched.push_back(c);
+      sum += touch.value * residuals[c];
+    }
+  }
   float square = 0.0F;
-  for (const float g : gradient) square += g * g;
+  for (const NodeId c : gradient.touched)
+    square += gradient.of_class[graph::at(c)] * gradient.of_class[graph::at(c)];
   float& sum = squares_[graph::at(feature)];
   sum += square;
-  if (sum == 0.0F) return;
-  add_scaled(-options_.learning_rate / std::sqrt(sum), gradient.data(), num_classes, weights);
+  const float step = sum == 0.0F ? 0.0F : options_.learning_rate / std::sqrt(sum);
+  for (const NodeId c : gradient.touched) {
+    weights[c] -= step * gradient.of_class[graph::at(c)];
+    gradient.of_class[graph::at(c)] = 0.0F;  // and what stands twice in the list moves once
+  }
+  gradient.touched.clear();
 }
 
 void ClassifierTraining::step(std::span<const NodeId> batch) {
@@ -133,7 +156,7 @@ void ClassifierTraining::step(std::span<const NodeId> batch) {
   starts.push_back(touches_.size());
   graph::parallel_for(
       static_cast<std::int64_t>(starts.size()) - 1, 32, [&](const graph::Share& share) {
-        std::vector<float> gradient(graph::at(classifier_.num_classes));
+        Gradient gradient{std::vector<float>(graph::at(classifier_.num_classes)), {}};
         for (const std::int64_t group : share) {
           const std::size_t first = starts[graph::at(group)], last = starts[graph::at(group) + 1];
           update(touches_[first].feature, std::span(touches_).subspan(first, last - first),

@@ -65,7 +65,12 @@ class ClassifierTraining {
   };
   void step(std::span<const graph::NodeId> batch);
   void residuals(std::span<const graph::NodeId> batch);
-  void update(std::int64_t feature, std::span<const Touch> touches, std::vector<float>& gradient);
+  /// What one thread adds up of one feature.
+  struct Gradient {
+    std::vector<float> of_class;         ///< [C], zeros between features
+    std::vector<graph::NodeId> touched;  ///< where it is not
+  };
+  void update(std::int64_t feature, std::span<const Touch> touches, Gradient& gradient);
 
   ClassifierData data_;
   std::vector<graph::NodeId> rows_;

@@ -32,10 +32,10 @@ namespace {
 /// Known items that are learned from; of more, a sample.
 constexpr std::int64_t kMostLearned = 100'000;
 /// Of these, items that settings are compared on, and passes at most.
-constexpr std::int64_t kMostCompared = 20'000;
-constexpr std::int64_t kMostPasses = 16;
+constexpr std::int64_t kMostCompared = 8'000;
+constexpr std::int64_t kMostPasses = 12;
 /// After so many passes without a better one, no more are made.
-constexpr std::int64_t kPatience = 2;
+constexpr std::int64_t kPatience = 1;
 /// Weights of one classifier (64 MiB), of which there are six at once.
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 24;
 constexpr std::int64_t kFewestMarks = 1024;
@@ -51,8 +51,7 @@ constexpr double kLeastDifference = 0.02;
 struct Settings {
   float learning_rate, l2;
 };
-constexpr std::array<Settings, 4> kSettings = {
-    {{1.0F, 0.0F}, {1.0F, 0.3F}, {0.4F, 0.0F}, {0.4F, 0.3F}}};
+constexpr std::array<Settings, 3> kSettings = {{{0.4F, 0.0F}, {0.4F, 0.1F}, {0.2F, 0.0F}}};
 
 std::vector<NodeId> sample_of(const std::vector<NodeId>& items, std::int64_t most,
                               graph::Seed seed) {
@@ -72,6 +71,7 @@ const TagOptions& checked(const TagOptions& options) {
     throw InputError(fmt::format("--threshold is {}, expected 0 to 1", *options.threshold));
   if (options.min_support < 1)
     throw InputError(fmt::format("--min-support is {}, expected 1 or more", options.min_support));
+  return options;
 }
 
 }  // namespace
@@ -231,46 +231,64 @@ void Tagger::Impl::choose_settings(const ClassifierData& data, Progress& progres
     report.passes = kMostPasses / 2;
     return;
   }
-  report.loss = INFINITY;
-  for (const Settings& candidate : kSettings) {
-    ClassifierOptions tried = settings;
-    tried.learning_rate = candidate.learning_rate;
-    tried.l2 = candidate.l2;
-    ClassifierTraining training(data, train, tried);
-    double best = INFINITY;
+  // Candidates side by side, pass by pass: within a batch there is too little to share among threads.
+  struct Candidate {
+    ClassifierOptions options;
+    ClassifierTraining training;
+    double loss = INFINITY;
     std::int64_t best_pass = 0;
-    for (std::int64_t pass = 1; pass <= kMostPasses && pass <= best_pass + kPatience; ++pass) {
-      training.pass();
-      stop_if_asked(progress);
-      const double loss = mean_loss(training.classifier(), data, held_out, settings.link);
-      progress.update(pass, kMostPasses, fmt::format("passes, loss {:.4f}", loss));
-      if (loss >= best) continue;
-      best = loss;
-      best_pass = pass;
-    }
-    if (best >= report.loss) continue;
-    report.loss = best;
-    report.passes = best_pass;
-    settings = tried;
+  };
+  std::vector<Candidate> candidates;
+  for (const Settings& tried : kSettings) {
+    ClassifierOptions with = settings;
+    with.learning_rate = tried.learning_rate;
+    with.l2 = tried.l2;
+    candidates.push_back({with, ClassifierTraining(data, train, with)});
   }
+  for (std::int64_t pass = 1; pass <= kMostPasses; ++pass) {
+    graph::parallel_for(
+        static_cast<std::int64_t>(candidates.size()), 1, [&](const graph::Share& share) {
+          for (const std::int64_t i : share) {
+            Candidate& each = candidates[at(i)];
+            if (pass > each.best_pass + kPatience) continue;
+            each.training.pass();
+            const double loss =
+                mean_loss(each.training.classifier(), data, held_out, settings.link);
+            if (loss >= each.loss) continue;
+            each.loss = loss;
+            each.best_pass = pass;
+          }
+        });
+    progress.update(pass, kMostPasses, "passes to choose settings");
+    stop_if_asked(progress);
+  }
+  const auto best =
+      std::min_element(candidates.begin(), candidates.end(),
+                       [](const Candidate& a, const Candidate& b) { return a.loss < b.loss; });
+  settings = best->options;
+  report.loss = best->loss;
+  report.passes = best->best_pass;
   report.learning_rate = settings.learning_rate;
   report.l2 = settings.l2;
 }
 
 void Tagger::Impl::fit_folds(const ClassifierData& data, Progress& progress) {
+  std::vector<ClassifierTraining> trainings;
   for (std::int64_t f = 0; f < kTagFolds; ++f) {
     std::vector<NodeId> train;
     for (std::size_t row = 0; row < learned.size(); ++row) {
       if (fold(learned[row]) != f) train.push_back(static_cast<NodeId>(row));
     }
-    ClassifierTraining training(data, train, settings);
-    for (std::int64_t pass = 0; pass < report.passes; ++pass) {
-      training.pass();
-      stop_if_asked(progress);
-      progress.update(f * report.passes + pass + 1, kTagFolds * report.passes, "passes of folds");
-    }
-    of_folds.push_back(training.take());
+    trainings.emplace_back(data, std::move(train), settings);
   }
+  for (std::int64_t pass = 1; pass <= report.passes; ++pass) {
+    graph::parallel_for(kTagFolds, 1, [&](const graph::Share& share) {
+      for (const std::int64_t f : share) trainings[at(f)].pass();
+    });
+    progress.update(pass, report.passes, "passes of the folds");
+    stop_if_asked(progress);
+  }
+  for (ClassifierTraining& training : trainings) of_folds.push_back(training.take());
   mean = of_folds.front();
   const auto average = [&](auto member) {
     std::vector<float>& sum = mean.*member;
