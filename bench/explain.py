@@ -15,6 +15,7 @@ Needs PENCHANT_DATA, a release build with the Python module, numpy and pyarrow.
 """
 import argparse
 import datetime
+import functools
 import json
 import os
 import pathlib
@@ -126,7 +127,8 @@ class Deletion:
                 "wins": wins, "ties": ties, "settled": settled, "share_wins": share_wins, "share_settled": share_settled}
 
 
-def judge(data, model, ranking, num_pairs):
+def judge(data, model, ranking, num_pairs, save):
+    """Calls save with what is known after every 100 pairs and at the end."""
     import numpy as np
     deletion = Deletion(data, model, ranking)
     all_histories = histories(pathlib.Path(data))
@@ -138,10 +140,14 @@ def judge(data, model, ranking, num_pairs):
         best = deletion.model.recommend(deletion.user_ids[user], k=20, ranking=ranking, progress=False)["item_id"].to_pylist()
         for item in random.choice(best, ITEMS_OF_A_USER, replace=False):
             pairs.append(deletion.pair(user, all_histories[user], deletion.row[item]))
+        if len(pairs) % 100 == 0 or len(pairs) >= num_pairs:
+            save(summary_of(pairs, ranking))
         if len(pairs) >= num_pairs:
-            break
-        if len(pairs) % 100 == 0:
-            print(ranking, len(pairs), [sum(pair[key][0] for pair in pairs) for key in ("wins", "ties", "settled")], file=sys.stderr, flush=True)
+            return
+
+
+def summary_of(pairs, ranking):
+    import numpy as np
     share = lambda key: [float(np.mean([pair[key][seed] for pair in pairs])) for seed in range(len(SEEDS))]
     ratios = [pair["ratio"] for pair in pairs if pair["ratio"] is not None]
     return {"pairs": len(pairs), "users": len(pairs) // ITEMS_OF_A_USER, "ranking": ranking, "method": pairs[0]["method"], "lowers_more": share("wins"), "equal_ranks": share("ties"),
@@ -193,8 +199,19 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     penchant = options.build / "penchant"
     results = json.loads(options.out.read_text()) if options.out.exists() else {}
-    import numpy
-    import pyarrow
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+
+    def save(name, found, ranking=None, judged=None):
+        import numpy
+        import pyarrow
+        if ranking is not None:
+            found["rankings"][ranking] = judged
+            print(name, ranking, judged["pairs"], judged["mean_lowers_more"], judged["mean_with_scores"], file=sys.stderr, flush=True)
+        found |= {"machine": machine(), "commit": commit, "date": datetime.date.today().isoformat(), "seeds": SEEDS,
+                  "versions": {"python": sys.version.split()[0], "numpy": numpy.__version__, "pyarrow": pyarrow.__version__}}
+        results[name] = found
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+
     for name in options.only:
         if name == "million":
             found = million(penchant, work)
@@ -204,13 +221,9 @@ def main():
                 trained.write_text(ingest_and_train(penchant, work, name)[2])
             found = results.get(name, {"rankings": {}}) | {"train": trained.read_text()}
             for ranking in options.rankings if name != "beauty" else ["vectors"]:
-                found["rankings"][ranking] = judge(data, model, ranking, options.pairs)
-        commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-        found |= {"machine": machine(), "commit": commit, "date": datetime.date.today().isoformat(), "seeds": SEEDS,
-                  "versions": {"python": sys.version.split()[0], "numpy": numpy.__version__, "pyarrow": pyarrow.__version__}}
-        results[name] = found
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
-        print(json.dumps({name: found}, indent=1), flush=True)
+                judge(data, model, ranking, options.pairs, functools.partial(save, name, found, ranking))
+            continue
+        save(name, found)
 
 
 if __name__ == "__main__":
