@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "graph/csr.h"
@@ -76,9 +77,10 @@ class ClassifierTraining {
   std::vector<graph::NodeId> rows_;
   ClassifierOptions options_;
   LinearClassifier classifier_;
-  std::vector<float> squares_;          ///< [F + 1] of AdaGrad; the last is the bias
-  std::vector<std::int32_t> carriers_;  ///< [F] rows of `rows_` with the feature
-  std::vector<float> residuals_;        ///< [batch x C]
+  std::vector<float> squares_;                     ///< [F + 1] of AdaGrad; the last is the bias
+  std::vector<std::int32_t> carriers_;             ///< [F] rows of `rows_` with the feature
+  std::vector<float> residuals_;                   ///< [batch x C]
+  std::vector<std::vector<graph::NodeId>> large_;  ///< of each row, classes of a residual
   std::vector<Touch> touches_;
   std::int64_t passes_ = 0;
 };
