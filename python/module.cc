@@ -3,7 +3,6 @@
 // call is written in Python above it (python/penchant/).
 #include <arrow/c/abi.h>
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -12,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include <memory>
-#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -21,7 +19,6 @@
 #include <vector>
 
 #include "graph/error.h"
-#include "kernels/transfer.h"
 #include "pipeline/artifact/environment.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/manifest.h"
@@ -32,13 +29,12 @@
 #include "pipeline/config/ingest_flags.h"
 #include "pipeline/config/setting_uses.h"
 #include "pipeline/tables/frames.h"
-#include "pipeline/tables/ranked_file.h"
 #include "pipeline/workflow/audience.h"
 #include "pipeline/workflow/explain_calls.h"
-#include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/tag_calls.h"
 #include "pipeline/workflow/update.h"
 #include "pipeline/workflow/verb_calls.h"
+#include "python/bindings.h"
 #include "python/python_progress.h"
 
 namespace nb = nanobind;
@@ -54,58 +50,8 @@ using pipeline::Frame;
 using pipeline::Frames;
 using pipeline::OutputColumn;
 using pipeline::Progress;
-using pipeline::ScoredItem;
-
-// --- tables ---
-
-/// A table that Python takes by the Arrow C stream interface, as often as it likes.
-struct TableInMemory {
-  std::shared_ptr<const Frame> frame;
-
-  nb::capsule stream(const nb::object& /*requested_schema*/) const {
-    auto stream = std::make_unique<ArrowArrayStream>();
-    pipeline::export_frame(*frame, stream.get());
-    return nb::capsule(stream.release(), "arrow_array_stream", [](void* pointer) noexcept {
-      auto* exported = static_cast<ArrowArrayStream*>(pointer);
-      if (exported->release != nullptr) exported->release(exported);
-      delete exported;  // NOLINT(cppcoreguidelines-owning-memory): the capsule owned it
-    });
-  }
-};
-
-TableInMemory table_of(std::int64_t num_rows, const std::vector<OutputColumn>& columns) {
-  return {std::make_shared<const Frame>(pipeline::make_frame(num_rows, columns))};
-}
-
-/// Tables that stand for files, filled before a call and not changed any more.
-struct GivenFrames {
-  std::shared_ptr<Frames> frames = std::make_shared<Frames>();
-
-  void add(const std::string& name, const nb::capsule& capsule) {
-    auto* stream =
-        static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
-    if (stream == nullptr) throw nb::python_error();
-    if (stream->release == nullptr)
-      throw InputError(name + ": the table's Arrow stream was read before");
-    const nb::gil_scoped_release released;  // its producer may need the lock
-    frames->add(name, stream);
-  }
-};
-
-TableInMemory ids_of(const graph::Dictionary& dictionary) {
-  std::vector<std::string_view> ids;
-  for (graph::NodeId id = 0; id < dictionary.size(); ++id) ids.push_back(dictionary.raw(id));
-  return table_of(dictionary.size(), {{"id", std::move(ids)}});
-}
 
 // --- verbs ---
-
-/// The configuration of a verb whose options are no settings, checked.
-Config config_for(const ConfigSources& sources, std::string_view verb, Progress& progress) {
-  Config config = sources.config();
-  pipeline::check_settings(config, verb, progress);
-  return config;
-}
 
 template <typename Flags>
 Config config_with(const ConfigSources& sources, const Flags& flags, std::string_view verb,
@@ -243,167 +189,6 @@ std::string score_json(const pipeline::ScoreReport& report) {
                         {"rows_unknown", report.rows_unknown}}
       .dump();
 }
-
-// --- models ---
-
-/// What lists are asked for.
-struct ListFlags {
-  std::int64_t k = 20;
-  std::string seen, ranking, only_items, exclude, where, out, unknown = "error";
-  std::vector<std::string> at_most;
-  std::optional<std::vector<std::string>> only_ids, exclude_ids;  ///< instead of files of them
-
-  pipeline::ItemFilterOptions filter() const {
-    return {.only_items = only_items,
-            .exclude = exclude,
-            .where = where,
-            .at_most = at_most,
-            .only_ids = only_ids,
-            .exclude_ids = exclude_ids,
-            .unknown = parse_enum<pipeline::UnknownRawIds>(unknown, "--unknown")};
-  }
-};
-
-/// Facts as JSON, and the table unless it went into a file.
-using ListsMade = std::pair<std::string, std::optional<TableInMemory>>;
-
-/// A model beside its data set, opened for look-ups. One call at a time.
-class OpenModel {
- public:
-  OpenModel(const ConfigSources& sources, const std::string& data, const std::string& model,
-            nb::object sink) {
-    without_lock(std::move(sink), [&](Progress&) {
-      loaded_ = std::make_unique<pipeline::Loaded>(
-          sources.config(), data, pipeline::model_folder(model), pipeline::DatasetUse::lookup);
-      return 0;
-    });
-  }
-
-  std::int64_t num_users() const { return loaded_->dataset.num_users(); }
-  std::int64_t num_items() const { return loaded_->dataset.num_items(); }
-  TableInMemory user_ids() const { return ids_of(loaded_->dataset.users); }
-  TableInMemory item_ids() const { return ids_of(loaded_->dataset.items); }
-  bool has_vectors() const { return loaded_->model.layout().width() > 0; }
-
-  /// Rows of [N x (D + R + P)] floats that the model holds: they live as long as `owner`.
-  nb::ndarray<nb::numpy, const float, nb::ndim<2>> vectors(bool of_users, nb::handle owner) {
-    require_vectors(loaded_->model, "vectors");
-    const std::lock_guard lock(mutex_);
-    kernels::Download<float>& copy = of_users ? user_copy_ : item_copy_;
-    const kernels::ConstFloatView view =
-        copy(of_users ? loaded_->model.users() : loaded_->model.items(), *loaded_->backend);
-    return {view.data,
-            {static_cast<std::size_t>(view.rows), static_cast<std::size_t>(view.cols)},
-            owner,
-            {view.stride, 1}};
-  }
-
-  /// Lists of these users, or of all: a table (user_id, item_id, score, rank), or with flags.out what
-  /// the file holds, as JSON.
-  ListsMade recommend(const std::optional<std::vector<std::string>>& users, const ListFlags& flags,
-                      const ConfigSources& sources, nb::object sink) {
-    return without_lock(std::move(sink), [&](Progress& progress) {
-      const Config config = config_for(sources, "recommend", progress);
-      const pipeline::ListOptions options = {flags.k, seen_of(flags.seen, config),
-                                             pipeline::chosen_ranking(flags.ranking, config)};
-      const std::lock_guard lock(mutex_);
-      auto many =
-          lists_of_users(loaded_->model, options, flags.filter(), owners_of(users, "user", flags));
-      return made(many, flags, progress);
-    });
-  }
-
-  /// Rows of someone's list who is new: user_id is empty.
-  TableInMemory recommend_for_history(const std::vector<std::string>& history,
-                                      const ListFlags& flags, const ConfigSources& sources,
-                                      nb::object sink) {
-    return without_lock(std::move(sink), [&](Progress& progress) {
-      const Config config = config_for(sources, "recommend", progress);
-      const auto by = pipeline::chosen_history_ranking(flags.ranking, config);
-      const std::vector<std::string_view> raw(history.begin(), history.end());
-      const std::lock_guard lock(mutex_);
-      const pipeline::ItemChoice choice = choose_items(loaded_->dataset, flags.filter());
-      const auto list = loaded_->model.recommend_for_history(
-          raw, flags.k, seen_of(flags.seen, config), by, choice);
-      const std::vector<std::string_view> owners(list.size());
-      std::vector<std::string_view> items;
-      std::vector<float> scores;
-      std::vector<std::int32_t> ranks;
-      for (const ScoredItem& scored : list) {
-        items.push_back(loaded_->dataset.items.raw(scored.item));
-        scores.push_back(scored.score);
-        ranks.push_back(static_cast<std::int32_t>(ranks.size()) + 1);
-      }
-      auto frame = std::make_shared<Frame>();
-      const auto rows = pipeline::make_ranked_frame(*frame, {"user_id"}, {});
-      rows->write({owners, items, scores, ranks});
-      rows->commit();
-      return TableInMemory{frame};
-    });
-  }
-
-  /// Lists near these items, or near all: as recommend, with target_item_id.
-  ListsMade similar(const std::optional<std::vector<std::string>>& items, const ListFlags& flags,
-                    nb::object sink) {
-    return without_lock(std::move(sink), [&](Progress& progress) {
-      const std::lock_guard lock(mutex_);
-      auto many = lists_near_items(loaded_->model, flags.k, flags.filter(),
-                                   owners_of(items, "item", flags));
-      return made(many, flags, progress);
-    });
-  }
-
-  /// Users near these users, or near all: target_user_id, user_id.
-  ListsMade similar_users(const std::optional<std::vector<std::string>>& users,
-                          const ListFlags& flags, nb::object sink) {
-    return without_lock(std::move(sink), [&](Progress& progress) {
-      const std::lock_guard lock(mutex_);
-      auto many = lists_near_users(loaded_->model, flags.k, owners_of(users, "user", flags));
-      return made(many, flags, progress);
-    });
-  }
-
-  /// Why an item has the score that it has, as JSON, and for people.
-  std::pair<std::string, std::string> explain(const pipeline::ExplainFlags& flags,
-                                              const ConfigSources& sources, nb::object sink) {
-    return without_lock(std::move(sink), [&](Progress& progress) {
-      const Config config = config_for(sources, "explain", progress);
-      const std::lock_guard lock(mutex_);
-      if (explainer_ == nullptr) explainer_ = std::make_unique<pipeline::Explainer>(loaded_->model);
-      const auto explained = explain_by(*explainer_, loaded_->dataset, flags, config);
-      return std::pair(explained.answer.dump(), explained.text);
-    });
-  }
-
- private:
-  static pipeline::SeenItems seen_of(const std::string& text, const Config& config) {
-    return text.empty() ? config.evaluate.seen_items
-                        : parse_enum<pipeline::SeenItems>(text, "--seen");
-  }
-
-  pipeline::IdFile owners_of(const std::optional<std::vector<std::string>>& given,
-                             const std::string& kind, const ListFlags& flags) const {
-    const pipeline::Dataset& dataset = loaded_->dataset;
-    const graph::Dictionary& ids = kind == "user" ? dataset.users : dataset.items;
-    return given ? find_raw_ids(*given, ids, kind.c_str(), flags.filter().unknown, kind + "s")
-                 : pipeline::all_ids(ids);
-  }
-
-  ListsMade made(pipeline::ManyLists& many, const ListFlags& flags, Progress& progress) const {
-    if (!flags.out.empty()) {
-      const auto counts = write_many(many, loaded_->dataset, flags.out, progress);
-      return {many_json(many, counts, flags.out).dump(), std::nullopt};
-    }
-    auto frame = std::make_shared<Frame>();
-    const auto counts = write_many(many, loaded_->dataset, *frame, progress);
-    return {many_json(many, counts, {}).dump(), TableInMemory{frame}};
-  }
-
-  std::mutex mutex_;
-  std::unique_ptr<pipeline::Loaded> loaded_;
-  std::unique_ptr<pipeline::Explainer> explainer_;  ///< null until something is asked
-  kernels::Download<float> user_copy_, item_copy_;  ///< of vectors on another device
-};
 
 std::string score_to_file(const ConfigSources& sources, const pipeline::ScoreFlags& flags,
                           const std::string& data, const std::string& model,
@@ -650,14 +435,6 @@ NB_MODULE(_core, module) {
                     PENCHANT_MAYBE(seed);
   }
   {
-    using Flags = ListFlags;
-    nb::class_<Flags>(module, "ListFlags")
-        .def(nb::init<>()) PENCHANT_FIELD(k) PENCHANT_FIELD(seen) PENCHANT_FIELD(ranking)
-            PENCHANT_FIELD(only_items) PENCHANT_FIELD(exclude) PENCHANT_FIELD(where)
-                PENCHANT_FIELD(out) PENCHANT_FIELD(unknown) PENCHANT_FIELD(at_most)
-                    PENCHANT_MAYBE(only_ids) PENCHANT_MAYBE(exclude_ids);
-  }
-  {
     using Flags = AudienceWords;
     nb::class_<Flags>(module, "AudienceFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(out)
@@ -715,24 +492,5 @@ NB_MODULE(_core, module) {
       [](const ConfigSources& sources) { return pipeline::effective_toml(sources.config()); },
       nb::arg("sources"));
 
-  nb::class_<OpenModel>(module, "Model")
-      .def(nb::init<const ConfigSources&, const std::string&, const std::string&, nb::object>(),
-           nb::arg("sources"), nb::arg("data"), nb::arg("model"), progress)
-      .def_prop_ro("num_users", &OpenModel::num_users)
-      .def_prop_ro("num_items", &OpenModel::num_items)
-      .def_prop_ro("has_vectors", &OpenModel::has_vectors)
-      .def("user_ids", &OpenModel::user_ids)
-      .def("item_ids", &OpenModel::item_ids)
-      .def("user_vectors",
-           [](nb::handle self) { return nb::cast<OpenModel&>(self).vectors(true, self); })
-      .def("item_vectors",
-           [](nb::handle self) { return nb::cast<OpenModel&>(self).vectors(false, self); })
-      .def("recommend", &OpenModel::recommend, nb::arg("users").none(), nb::arg("flags"),
-           nb::arg("sources"), progress)
-      .def("recommend_for_history", &OpenModel::recommend_for_history, nb::arg("history"),
-           nb::arg("flags"), nb::arg("sources"), progress)
-      .def("similar", &OpenModel::similar, nb::arg("items").none(), nb::arg("flags"), progress)
-      .def("similar_users", &OpenModel::similar_users, nb::arg("users").none(), nb::arg("flags"),
-           progress)
-      .def("explain", &OpenModel::explain, nb::arg("flags"), nb::arg("sources"), progress);
+  bind_models(module);
 }

@@ -43,7 +43,7 @@ constexpr std::int64_t kFewestMarks = 1024;
 constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
 constexpr std::int64_t kItemsAtOnce = 4096;
 /// Multiplications and additions of one thread a second in the classifier's loops, for the estimate
-/// that is told; measured on two cores with AVX2 (docs/tags.md).
+/// that is told: a guess, not yet measured.
 constexpr double kRate = 2e9;
 /// Differences below this between the items asked for and the known ones are chance.
 constexpr double kLeastDifference = 0.02;
