@@ -88,7 +88,7 @@ const std::vector<Use>& all_uses() {
       {{"graph.attribute_weight", "graph.max_value_share"},
        {{{"graph.use_attributes", {"true"}}}, {{"graph.attributes"}}}},
 
-      {{"graph.relation_weight"}, {{kGraphVectors}}},
+      {{"graph.relation_weight"}, {{kVectors}}},
 
       {{"partition."}, {{kVectors}}},
 

@@ -87,6 +87,7 @@ TEST(SettingUses, EveryKindOfKeyIsChecked) {
       {{"graph.max_basket=30"}, "graph.max_basket"},
       {{"graph.cooccurrence_scope=session", "graph.window=4"}, "graph.window"},
       {{"graph.use_attributes=false", "graph.attribute_weight=2"}, "graph.attribute_weight"},
+      {{"model.kind=graph_filter", "graph.relation_weight=1"}, "graph.relation_weight"},
       {{"model.kind=graph_filter", "partition.parts=4"}, "partition.parts"},
       {{"model.activation=relu"}, "model.activation"},
       {{"model.kind=lightgcn", "model.loss=bpr", "model.temperature=0.2"}, "model.temperature"},
