@@ -33,7 +33,7 @@ constexpr double kShares[] = {0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 
 /// A linear filter of users' rows with their friends' added, as choose_link_weights has them.
 class WithFriends final : public models::Scorer {
  public:
-  WithFriends(models::LinearFilter& filter, const Csr& user_items, const models::LinkScorer* links)
+  WithFriends(models::LinearFilter& filter, const Csr& user_items, const models::LinkScorer& links)
       : filter_(filter),
         user_items_(user_items),
         links_(links),
@@ -56,21 +56,19 @@ class WithFriends final : public models::Scorer {
         entries.push_back(
             {static_cast<NodeId>(row), own.columns[at(e)], scale_[at(user)] * own.value(e)});
     }
-    if (links_ != nullptr) {
-      const Csr friends = links_->rows_of(users);
-      for (std::int64_t row = 0; row < users.size; ++row) {
-        for (graph::EdgeOffset e = friends.offsets[at(row)]; e < friends.offsets[at(row) + 1]; ++e)
-          entries.push_back(
-              {static_cast<NodeId>(row), friends.columns[at(e)], friends.values[at(e)]});
-      }
+    const Csr friends = links_.rows_of(users);
+    for (std::int64_t row = 0; row < users.size; ++row) {
+      for (graph::EdgeOffset e = friends.offsets[at(row)]; e < friends.offsets[at(row) + 1]; ++e)
+        entries.push_back(
+            {static_cast<NodeId>(row), friends.columns[at(e)], friends.values[at(e)]});
     }
     return graph::csr_from_entries(users.size, own.num_cols, entries);
   }
 
   models::LinearFilter& filter_;
   const Csr& user_items_;
-  const models::LinkScorer* links_;  ///< null: nobody's friends count
-  std::vector<float> scale_;         ///< [U] d_u^-1/2
+  const models::LinkScorer& links_;
+  std::vector<float> scale_;  ///< [U] d_u^-1/2
 };
 
 }  // namespace
@@ -87,11 +85,10 @@ std::map<std::string, float> choose_link_weights(const Dataset& dataset, const G
   const auto value = [&] {
     const models::LinkScorer links(graph::joined_links(dataset.links, weights, dataset.num_users()),
                                    user_items);
-    WithFriends scorer(filter, user_items, &links);
+    WithFriends scorer(filter, user_items, links);
     return judge(scorer).value;
   };
-  WithFriends alone(filter, user_items, nullptr);
-  double best = judge(alone).value;
+  double best = value();  // nobody's friends count
   std::map<std::string, float> chosen;
   for (std::size_t r = 0; r < weights.size(); ++r) {
     float kept = 0.0F;

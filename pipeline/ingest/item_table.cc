@@ -14,6 +14,26 @@ namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
 
+void read_rows(const fs::path& path, TableReader& reader, bool strict, FileAccount& account,
+               const TakeRow& take) {
+  Rejections rejections(strict);
+  Rejections remarks(strict);
+  TextBatch batch;
+  while (reader.next(batch)) {
+    reject_damaged_rows(path, batch, account.rows, rejections, remarks);
+    for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
+      ++account.rows.read;
+      const std::function<std::string()> place = [&] {
+        return fmt::format("{}:{}", path.string(), batch.line(row));
+      };
+      if (take(batch, row, place, rejections)) ++account.rows.kept;
+    }
+  }
+  add_counts(reader, rejections, account);
+  account.rows.rejected = rejections.take();
+  account.rows.remarks = remarks.take();
+}
+
 void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account) {
   const TextCounts counts = reader.counts();
   account.lines = LineCounts{.lines = counts.lines,
@@ -91,53 +111,41 @@ namespace {
 void read_item_file(const fs::path& path, const std::vector<std::string>& columns,
                     const std::vector<FilterRule>& filters, const IngestOptions& options,
                     RawCatalog& catalog, FileAccount& account) {
-  Rejections rejections(options.strict);
-  Rejections remarks(options.strict);
   TableReader reader(path, options.item_table->text, columns);
   const auto decimal_of = [&](std::size_t column) {
     return reader.type(column).kind == CellKind::number ? '.' : options.decimal;
   };
   for (std::size_t a = 0; a < catalog.attributes.size(); ++a)
     catalog.attributes[a].decimal = decimal_of(a + 1);
-  TextBatch batch;
-  while (reader.next(batch)) {
-    reject_damaged_rows(path, batch, account.rows, rejections, remarks);
-    for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-      ++account.rows.read;
-      const std::function<std::string()> place = [&] {
-        return fmt::format("{}:{}", path.string(), batch.line(row));
-      };
-      if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) continue;
-      const std::string_view raw = batch.columns[0][row];
-      if (!is_item(raw, columns[0], options.missing, place, rejections)) continue;
-      const std::int64_t known = catalog.items.size();
-      if (catalog.items.intern(raw) < known) {
-        rejections.malformed("item listed twice, first row kept",
-                             [&] { return fmt::format("{}: item '{}' again", place(), raw); });
-        continue;
-      }
-      ++account.rows.kept;
-      for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
-        const std::string_view cell = batch.columns[a + 1][row];
-        RawAttribute& attribute = catalog.attributes[a];
-        bool missing = is_missing(cell, options.missing);
-        if (!missing && !is_valid_utf8(cell)) {
-          missing = true;
-          rejections.malformed(
-              bad_cell_reason(attribute.column),
-              [&] {
-                return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell));
-              },
-              RowFate::cell);
-        }
-        attribute.values.push_back(missing ? std::string()
-                                           : attribute_value(attribute.column, cell));
-      }
+  const TakeRow take = [&](const TextBatch& batch, std::size_t row,
+                           const std::function<std::string()>& place, Rejections& rejections) {
+    if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) return false;
+    const std::string_view raw = batch.columns[0][row];
+    if (!is_item(raw, columns[0], options.missing, place, rejections)) return false;
+    const std::int64_t known = catalog.items.size();
+    if (catalog.items.intern(raw) < known) {
+      rejections.malformed("item listed twice, first row kept",
+                           [&] { return fmt::format("{}: item '{}' again", place(), raw); });
+      return false;
     }
-  }
-  add_counts(reader, rejections, account);
-  account.rows.rejected = rejections.take();
-  account.rows.remarks = remarks.take();
+    for (std::size_t a = 0; a < catalog.attributes.size(); ++a) {
+      const std::string_view cell = batch.columns[a + 1][row];
+      RawAttribute& attribute = catalog.attributes[a];
+      bool missing = is_missing(cell, options.missing);
+      if (!missing && !is_valid_utf8(cell)) {
+        missing = true;
+        rejections.malformed(
+            bad_cell_reason(attribute.column),
+            [&] {
+              return fmt::format("{}: {}", place(), bad_cell_example(attribute.column, cell));
+            },
+            RowFate::cell);
+      }
+      attribute.values.push_back(missing ? std::string() : attribute_value(attribute.column, cell));
+    }
+    return true;
+  };
+  read_rows(path, reader, options.strict, account, take);
 }
 
 }  // namespace

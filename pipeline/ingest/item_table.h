@@ -16,6 +16,13 @@ namespace penchant::pipeline {
 
 void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalog& catalog);
 
+/// Hands over the rows of a table one by one: `take` says whether it keeps the row, and counts why
+/// not; `place` names the row in messages. Fills the account of the file.
+using TakeRow =
+    std::function<bool(const TextBatch& batch, std::size_t row,
+                       const std::function<std::string()>& place, Rejections& rejections)>;
+void read_rows(const std::filesystem::path& path, TableReader& reader, bool strict,
+               FileAccount& account, const TakeRow& take);
 /// Adds what is known of a file once all of it is read.
 void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account);
 /// Whether all filters keep a row of a table; what they leave out is counted. `decimal_of` gives a

@@ -34,25 +34,13 @@ class LinkReader {
   }
 
   void read(const std::filesystem::path& path, FileAccount& account) {
-    Rejections rejections(options_.strict);
-    Rejections remarks(options_.strict);
     TableReader reader(path, table_.source.text, columns_);
     const bool typed = columns_.size() > 2 && reader.type(2).kind == CellKind::number;
     decimal_ = typed ? '.' : options_.decimal;
-    TextBatch batch;
-    while (reader.next(batch)) {
-      reject_damaged_rows(path, batch, account.rows, rejections, remarks);
-      for (std::size_t row = 0; row < static_cast<std::size_t>(batch.num_rows); ++row) {
-        ++account.rows.read;
-        const std::function<std::string()> place = [&] {
-          return fmt::format("{}:{}", path.string(), batch.line(row));
-        };
-        if (take(batch, row, place, rejections)) ++account.rows.kept;
-      }
-    }
-    add_counts(reader, rejections, account);
-    account.rows.rejected = rejections.take();
-    account.rows.remarks = remarks.take();
+    read_rows(
+        path, reader, options_.strict, account,
+        [this](const TextBatch& batch, std::size_t row, const std::function<std::string()>& place,
+               Rejections& rejections) { return take(batch, row, place, rejections); });
   }
 
   graph::UserLinks links() const {
