@@ -108,6 +108,11 @@ class Update {
     UpdateOptions options;
     options.train = trained.train;
     options.graph = trained.graph;
+    // Chosen by training, which a configuration does not know.
+    const json before = read_manifest(model_, kModelArtifact);
+    take_values(model_ / kManifestName, [&] {
+      options.graph.link_weights = graph_options_from_json(before.at("graph_options")).link_weights;
+    });
     options.budget = budget_;
     const auto backend = kernels::make_backend(config_.backend);
     updated_.device = backend->description();

@@ -249,6 +249,25 @@ TEST_F(UpdateTest, NewUsersAndItemsAreKnownByWhatTheyTouch) {
   EXPECT_GT(own, 60) << "of 100";
 }
 
+TEST_F(UpdateTest, WhatLinksBetweenUsersAreWorthStays) {
+  std::string links = "a,b\n";
+  for (int user = kGroups; user < 100; ++user)
+    links += fmt::format("u{},u{}\n", user, user - kGroups);
+  penchant::testing::write_text(at("links.csv"), links);
+  start(
+      "[[data.relations]]\nname = \"friends\"\ntable = \"links.csv\"\nfrom = \"a\"\nto = \"b\"\n"
+      "[model]\nkind = \"lightgcn\"\nembedding_dim = 8\n[train]\nepochs = 2\n");
+  const auto worth = [&] {
+    const nlohmann::json manifest = manifest_of(at("x.model"));
+    return std::pair(manifest.at("graph_options").at("link_weights"), manifest.at("links"));
+  };
+  const auto before = worth();
+  ASSERT_TRUE(before.first.contains("friends"));
+  write_log("second.csv", 300, 100, 100, 3000, 4);
+  update(flags("second.csv"));
+  EXPECT_EQ(worth(), before);
+}
+
 TEST_F(UpdateTest, CalledAgainChangesNothing) {
   start(kGraphModel);
   write_log("second.csv", 300, 100, 100, 4000, 2);
