@@ -45,6 +45,11 @@ struct NpyType<float> {
   static constexpr std::string_view kDescr = "<f4";
 };
 
+template <>
+struct NpyType<double> {
+  static constexpr std::string_view kDescr = "<f8";
+};
+
 /// The text between `key` and the next delimiter of the header dictionary.
 std::string header_field(const std::string& header, std::string_view key, char open, char close,
                          const std::filesystem::path& path) {
@@ -199,6 +204,7 @@ template std::vector<float> read_npy(const std::filesystem::path&);
 template class MappedNpy<NodeId>;
 template class MappedNpy<std::int64_t>;
 template class MappedNpy<float>;
+template class MappedNpy<double>;
 template class MappedNpy<std::uint16_t>;
 
 }  // namespace penchant::graph

@@ -15,7 +15,7 @@
 #include "pipeline/export/delta.h"
 #include "pipeline/export/delta_files.h"
 #include "pipeline/export/embedding_rows.h"
-#include "pipeline/export/vector_readers.h"
+#include "pipeline/export/vector_files.h"
 
 namespace penchant::pipeline {
 

@@ -12,6 +12,7 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/model/model.h"
+#include "pipeline/tables/vector_readers.h"
 
 namespace penchant::pipeline {
 
@@ -19,20 +20,6 @@ enum class EmbeddingType { float32, float16 };
 constexpr auto enum_words(EmbeddingType) {
   return std::to_array<EnumWord<EmbeddingType>>(
       {{EmbeddingType::float32, "float32"}, {EmbeddingType::float16, "float16"}});
-}
-
-/// docs/formats.md says what each holds.
-enum class EmbeddingFormat { npy, parquet, arrow, safetensors, fbin, jsonl, csv, pgcopy, pgvector };
-constexpr auto enum_words(EmbeddingFormat) {
-  return std::to_array<EnumWord<EmbeddingFormat>>({{EmbeddingFormat::npy, "npy"},
-                                                   {EmbeddingFormat::parquet, "parquet"},
-                                                   {EmbeddingFormat::arrow, "arrow"},
-                                                   {EmbeddingFormat::safetensors, "safetensors"},
-                                                   {EmbeddingFormat::fbin, "fbin"},
-                                                   {EmbeddingFormat::jsonl, "jsonl"},
-                                                   {EmbeddingFormat::csv, "csv"},
-                                                   {EmbeddingFormat::pgcopy, "pgcopy"},
-                                                   {EmbeddingFormat::pgvector, "pgvector"}});
 }
 
 /// By which a user's vector finds items, in the word that stores have for it.

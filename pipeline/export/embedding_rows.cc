@@ -10,7 +10,7 @@
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/artifact/printable.h"
-#include "pipeline/export/vector_readers.h"
+#include "pipeline/export/vector_files.h"
 
 namespace penchant::pipeline {
 

@@ -252,9 +252,16 @@ std::string vector_file_name(std::string_view entity, EmbeddingFormat format, Em
 
 std::string ids_file_name(std::string_view entity) { return fmt::format("{}.ids.jsonl", entity); }
 
-bool has_ids_beside(EmbeddingFormat format) {
-  return format == EmbeddingFormat::npy || format == EmbeddingFormat::safetensors ||
-         format == EmbeddingFormat::fbin;
+std::unique_ptr<VectorReader> open_vectors(const fs::path& folder, std::string_view entity,
+                                           EmbeddingFormat format, std::int64_t cols) {
+  VectorFile file = {.path = folder / vector_file_name(entity, format, EmbeddingType::float32),
+                     .format = format,
+                     .ids = folder / ids_file_name(entity),
+                     .tensor = std::string(entity),
+                     .cols = cols};
+  if (format == EmbeddingFormat::fbin && !fs::exists(file.path))
+    file.path = folder / vector_file_name(entity, format, EmbeddingType::float16);
+  return open_vector_file(file);
 }
 
 void write_vectors(const fs::path& path, EmbeddingFormat format, const NamedVectors& vectors,

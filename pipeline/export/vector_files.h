@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,7 @@
 #include "kernels/matrix.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/export/embed.h"
+#include "pipeline/tables/vector_readers.h"
 #include "pipeline/tables/vector_table.h"
 
 namespace penchant::pipeline {
@@ -19,8 +21,11 @@ namespace penchant::pipeline {
 std::string vector_file_name(std::string_view entity, EmbeddingFormat format, EmbeddingType type);
 /// "items.ids.jsonl".
 std::string ids_file_name(std::string_view entity);
-/// Whether a format holds numbers alone, so that raw ids stand in a file of their own.
-bool has_ids_beside(EmbeddingFormat format);
+/// Opens PATH/ENTITY.FORMAT. `cols`: how many numbers a vector must have. Throws as
+/// open_vector_file() does.
+std::unique_ptr<VectorReader> open_vectors(const std::filesystem::path& path,
+                                           std::string_view entity, EmbeddingFormat format,
+                                           std::int64_t cols);
 
 /// Vectors of one entity, row i of the raw id i, in host memory.
 struct NamedVectors {

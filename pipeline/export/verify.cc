@@ -23,7 +23,6 @@
 #include "pipeline/artifact/printable.h"
 #include "pipeline/export/embedding_rows.h"
 #include "pipeline/export/vector_files.h"
-#include "pipeline/export/vector_readers.h"
 
 namespace penchant::pipeline {
 

@@ -94,7 +94,8 @@ float number_at(const arrow::Array& numbers, std::int64_t i) {
 }  // namespace
 
 struct VectorTableReader::Impl {
-  Impl(fs::path from, VectorTableKind kind) : path(std::move(from)) {
+  Impl(fs::path from, VectorTableKind kind, std::string id, std::string vector)
+      : path(std::move(from)), id_name(std::move(id)), vector_name(std::move(vector)) {
     const auto file =
         take(arrow::io::MemoryMappedFile::Open(path.string(), arrow::io::FileMode::READ), path);
     kind == VectorTableKind::parquet ? open_parquet(file) : open_arrow(file);
@@ -103,22 +104,23 @@ struct VectorTableReader::Impl {
   /// Places of the two columns; what a vector is made of is checked.
   void find_columns(const arrow::Schema& schema) {
     const std::vector<std::string> names = schema.field_names();
-    const auto find = [&](const char* name) {
+    const auto find = [&](const std::string& name) {
       const int place = schema.GetFieldIndex(name);
       if (place >= 0) return place;
       throw InputError(fmt::format(
-          "{}: no column '{}' (or two of them), expected raw_id and vector; the columns are: {}",
-          path.string(), name, printable(fmt::format("{}", fmt::join(names, ", ")))));
+          "{}: no column '{}' (or two of them), expected {} and {}; the columns are: {}",
+          path.string(), name, id_name, vector_name,
+          printable(fmt::format("{}", fmt::join(names, ", ")))));
     };
-    id_column = find("raw_id");
-    vector_column = find("vector");
+    id_column = find(id_name);
+    vector_column = find(vector_name);
     const arrow::DataType& type = *schema.field(vector_column)->type();
     const auto numbers = numbers_type(type);
     if (numbers == nullptr) {
       throw InputError(
-          fmt::format("{}: column 'vector' is of type {}, expected lists of float16, float32 or "
+          fmt::format("{}: column '{}' is of type {}, expected lists of float16, float32 or "
                       "float64",
-                      path.string(), type.ToString()));
+                      path.string(), vector_name, type.ToString()));
     }
     number_type = numbers->id() == arrow::Type::HALF_FLOAT ? "float16"
                   : numbers->id() == arrow::Type::FLOAT    ? "float32"
@@ -153,7 +155,7 @@ struct VectorTableReader::Impl {
     check(batch->ValidateFull(), path);
     return batch;
   }
-  [[noreturn]] void refuse_null(const char* what, std::int64_t row) const {
+  [[noreturn]] void refuse_null(const std::string& what, std::int64_t row) const {
     throw InputError(fmt::format("{}: the {} of row {} is null", path.string(), what, row + 1));
   }
 
@@ -162,18 +164,22 @@ struct VectorTableReader::Impl {
                     std::vector<std::int64_t>& lengths) const {
     const arrow::Array& values = *lists.values();
     for (std::int64_t i = 0; i < lists.length(); ++i) {
-      if (lists.IsNull(i)) refuse_null("vector", num_rows + i);
+      if (lists.IsNull(i)) {
+        lengths.push_back(-1);
+        continue;
+      }
       const std::int64_t first = lists.value_offset(i);
       const std::int64_t length = lists.value_length(i);
       lengths.push_back(length);
       for (std::int64_t j = first; j < first + length; ++j) {
-        if (values.IsNull(j)) refuse_null("vector", num_rows + i);
+        if (values.IsNull(j)) refuse_null(vector_name, num_rows + i);
         numbers.push_back(number_at(values, j));
       }
     }
   }
 
   fs::path path;
+  std::string id_name, vector_name;
   int id_column = 0, vector_column = 0;
   std::string number_type;
   std::unique_ptr<parquet::arrow::FileReader> parquet;
@@ -184,8 +190,9 @@ struct VectorTableReader::Impl {
   CellStore store;
 };
 
-VectorTableReader::VectorTableReader(const fs::path& path, VectorTableKind kind)
-    : impl_(std::make_unique<Impl>(path, kind)) {}
+VectorTableReader::VectorTableReader(const fs::path& path, VectorTableKind kind,
+                                     const std::string& id_column, const std::string& vector_column)
+    : impl_(std::make_unique<Impl>(path, kind, id_column, vector_column)) {}
 VectorTableReader::~VectorTableReader() = default;
 
 bool VectorTableReader::next(std::vector<std::string>& ids, std::vector<float>& numbers,

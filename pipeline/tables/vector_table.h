@@ -42,11 +42,13 @@ class VectorTableWriter {
 class VectorTableReader {
  public:
   /// Throws InputError: it cannot be read, or has no such columns of such types.
-  VectorTableReader(const std::filesystem::path& path, VectorTableKind kind);
+  VectorTableReader(const std::filesystem::path& path, VectorTableKind kind,
+                    const std::string& id_column = "raw_id",
+                    const std::string& vector_column = "vector");
   ~VectorTableReader();
   /// Appends the ids and vectors of the next rows; false at the end. `lengths`: numbers of each
-  /// vector. Throws InputError: damage, or an id, vector or number that is null, with its row, from
-  /// 1.
+  /// vector, -1 of one that is null. Throws InputError: damage, or an id or number that is null, with
+  /// its row, from 1.
   bool next(std::vector<std::string>& ids, std::vector<float>& numbers,
             std::vector<std::int64_t>& lengths);
   /// Of the numbers: "float16", "float32" or "float64".

@@ -12,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/artifact/interrupt.h"
-#include "pipeline/export/vector_readers.h"
 #include "tests/pipeline/support/folder.h"
 #include "tests/pipeline/support/logs.h"
 #include "tests/pipeline/support/stop_after.h"

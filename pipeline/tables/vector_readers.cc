@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pipeline/export/vector_readers.h"
+#include "pipeline/tables/vector_readers.h"
 
 #include <algorithm>
 #include <array>
@@ -19,7 +19,6 @@
 #include "graph/npy.h"
 #include "models/safetensors.h"
 #include "pipeline/artifact/printable.h"
-#include "pipeline/export/vector_files.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/text_lines.h"
 #include "pipeline/tables/vector_table.h"
@@ -43,8 +42,10 @@ struct RowPlace {
   }
 };
 
-void require_length(std::int64_t length, std::int64_t cols, std::string_view id,
+/// The first vector says how long the others are where `cols` is 0.
+void require_length(std::int64_t length, std::int64_t& cols, std::string_view id,
                     const RowPlace& place) {
+  if (cols == 0) cols = length;
   if (length == cols) return;
   throw place.error(
       fmt::format("the vector of '{}' has {} numbers, expected {}", printable(id), length, cols));
@@ -55,24 +56,23 @@ struct MappedNumbers {
   const char* first = nullptr;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
-  bool half = false;
+  std::int64_t bytes = sizeof(float);  ///< of a number: 2, 4 or 8
 };
 
 /// Where its raw ids stand for each row.
 class MatrixVectors final : public VectorReader {
  public:
-  MatrixVectors(fs::path path, fs::path ids, EmbeddingFormat format, std::string_view entity,
-                std::int64_t cols)
-      : path_(std::move(path)), ids_path_(std::move(ids)) {
-    if (format == EmbeddingFormat::npy)
+  explicit MatrixVectors(const VectorFile& file)
+      : path_(file.path), ids_path_(file.ids), plain_ids_(file.plain_ids) {
+    if (file.format == EmbeddingFormat::npy)
       map_npy();
-    else if (format == EmbeddingFormat::safetensors)
-      map_tensor(entity);
+    else if (file.format == EmbeddingFormat::safetensors)
+      map_tensor(file.tensor);
     else
       map_bin();
-    if (numbers_.cols != cols) {
-      throw InputError(
-          fmt::format("{}: {} numbers a vector, expected {}", path_.string(), numbers_.cols, cols));
+    if (file.cols != 0 && numbers_.cols != file.cols) {
+      throw InputError(fmt::format("{}: {} numbers a vector, expected {}", path_.string(),
+                                   numbers_.cols, file.cols));
     }
     if (!fs::exists(ids_path_)) {
       throw InputError(fmt::format("{}: its raw ids are missing: no such file {}", path_.string(),
@@ -95,20 +95,23 @@ class MatrixVectors final : public VectorReader {
     }
     const auto size = static_cast<std::size_t>(count * numbers_.cols);
     block.numbers.resize(size);
-    const auto first = static_cast<std::size_t>(next_row_ * numbers_.cols);
-    if (numbers_.half) {
+    const char* const first = numbers_.first + next_row_ * numbers_.cols * numbers_.bytes;
+    if (numbers_.bytes == sizeof(std::uint16_t)) {
       std::vector<std::uint16_t> halves(size);
-      std::memcpy(halves.data(), numbers_.first + first * sizeof(std::uint16_t),
-                  size * sizeof(std::uint16_t));
+      std::memcpy(halves.data(), first, size * sizeof(std::uint16_t));
       std::transform(halves.begin(), halves.end(), block.numbers.begin(), graph::from_half);
+    } else if (numbers_.bytes == sizeof(double)) {
+      std::vector<double> doubles(size);
+      std::memcpy(doubles.data(), first, size * sizeof(double));
+      std::transform(doubles.begin(), doubles.end(), block.numbers.begin(),
+                     [](double number) { return static_cast<float>(number); });
     } else {
-      std::memcpy(block.numbers.data(), numbers_.first + first * sizeof(float),
-                  size * sizeof(float));
+      std::memcpy(block.numbers.data(), first, size * sizeof(float));
     }
     next_row_ += count;
     return true;
   }
-  std::string number_type() const override { return numbers_.half ? "float16" : "float32"; }
+  std::string number_type() const override { return fmt::format("float{}", 8 * numbers_.bytes); }
 
  private:
   std::string next_id(std::int64_t row) {
@@ -118,6 +121,7 @@ class MatrixVectors final : public VectorReader {
                                    path_.string(), numbers_.rows));
     }
     const json id = json::parse(line, nullptr, false);
+    if (plain_ids_ && !id.is_string() && !line.empty()) return std::string(line);
     if (!id.is_string()) {
       throw RowPlace{ids_path_, row + 1}.error(
           fmt::format("'{}', expected a JSON string", printable(line)));
@@ -125,39 +129,41 @@ class MatrixVectors final : public VectorReader {
     return id.get<std::string>();
   }
   void map_npy() {
-    try {
-      singles_.emplace(path_);
-      numbers_ = {reinterpret_cast<const char*>(singles_->values().data()), singles_->rows(),
-                  singles_->cols(), false};
-    } catch (const InputError&) {
-      if (!is_half_npy()) throw;
-      halves_.emplace(path_);
-      numbers_ = {reinterpret_cast<const char*>(halves_->values().data()), halves_->rows(),
-                  halves_->cols(), true};
-    }
-  }
-  bool is_half_npy() const {
     graph::InputFile file(path_);
     std::string start(128, '\0');
     start.resize(file.read(start.data(), start.size()));
-    return start.find("'<f2'") != start.npos;
+    const auto is = [&](const char* type) { return start.find(type) != start.npos; };
+    const auto map = [&](auto& matrix) {
+      matrix.emplace(path_);
+      numbers_ = {reinterpret_cast<const char*>(matrix->values().data()), matrix->rows(),
+                  matrix->cols(), sizeof(matrix->values()[0])};
+    };
+    if (is("'<f2'"))
+      map(halves_);
+    else if (is("'<f8'"))
+      map(doubles_);
+    else
+      map(singles_);
   }
-  void map_tensor(std::string_view entity) {
+  void map_tensor(const std::string& name) {
     tensors_ = models::map_any_safetensors(path_);
     const auto& found = tensors_.tensors;
     auto tensor = std::find_if(found.begin(), found.end(),
-                               [&](const auto& each) { return each.name == entity; });
+                               [&](const auto& each) { return each.name == name; });
     if (tensor == found.end() && found.size() == 1) tensor = found.begin();
     if (tensor == found.end())
-      throw InputError(fmt::format("{}: has no tensor '{}'", path_.string(), entity));
-    const bool half = tensor->dtype == "F16";
-    if (tensor->shape.size() != 2 || (!half && tensor->dtype != "F32")) {
+      throw InputError(fmt::format("{}: has no tensor '{}'", path_.string(), name));
+    const std::int64_t bytes = tensor->dtype == "F16"   ? sizeof(std::uint16_t)
+                               : tensor->dtype == "F32" ? sizeof(float)
+                               : tensor->dtype == "F64" ? sizeof(double)
+                                                        : 0;
+    if (tensor->shape.size() != 2 || bytes == 0) {
       throw InputError(
-          fmt::format("{}: tensor '{}' is of type {} and has {} dimensions, expected F32 or F16 "
-                      "and two",
+          fmt::format("{}: tensor '{}' is of type {} and has {} dimensions, expected F32, F16 or "
+                      "F64 and two",
                       path_.string(), tensor->name, tensor->dtype, tensor->shape.size()));
     }
-    numbers_ = {tensor->bytes.data(), tensor->shape[0], tensor->shape[1], half};
+    numbers_ = {tensor->bytes.data(), tensor->shape[0], tensor->shape[1], bytes};
     check_size(tensor->bytes.size());
   }
   void map_bin() {
@@ -168,11 +174,11 @@ class MatrixVectors final : public VectorReader {
       throw InputError(fmt::format("{}: cut off: no header", path_.string()));
     std::memcpy(extents.data(), bytes.data(), sizeof(extents));
     numbers_ = {bytes.data() + sizeof(extents), extents[0], extents[1],
-                path_.extension() == ".hbin"};
+                path_.extension() == ".hbin" ? std::int64_t{2} : std::int64_t{4}};
     check_size(bytes.size() - sizeof(extents));
   }
   void check_size(std::size_t bytes) const {
-    const std::size_t size = numbers_.half ? sizeof(std::uint16_t) : sizeof(float);
+    const auto size = static_cast<std::size_t>(numbers_.bytes);
     std::int64_t count = 0;
     if (numbers_.rows < 0 || numbers_.cols < 0 ||
         __builtin_mul_overflow(numbers_.rows, numbers_.cols, &count) || bytes % size != 0 ||
@@ -183,6 +189,8 @@ class MatrixVectors final : public VectorReader {
   }
 
   fs::path path_, ids_path_;
+  bool plain_ids_;
+  std::optional<graph::MappedNpy<double>> doubles_;
   std::optional<graph::MappedNpy<float>> singles_;
   std::optional<graph::MappedNpy<std::uint16_t>> halves_;
   models::PlainTensorFile tensors_;
@@ -194,16 +202,31 @@ class MatrixVectors final : public VectorReader {
 
 class TableVectors final : public VectorReader {
  public:
-  TableVectors(fs::path path, VectorTableKind kind, std::int64_t cols)
-      : path_(std::move(path)), cols_(cols), table_(path_, kind) {}
+  TableVectors(const VectorFile& file, VectorTableKind kind)
+      : path_(file.path),
+        cols_(file.cols),
+        missing_allowed_(file.missing_allowed),
+        table_(path_, kind, file.id_column, file.vector_column) {}
   bool next(VectorBlock& block) override {
     block.ids.clear();
     block.numbers.clear();
     lengths_.clear();
     if (!table_.next(block.ids, block.numbers, lengths_)) return false;
-    for (std::size_t i = 0; i < lengths_.size(); ++i)
-      require_length(lengths_[i], cols_, block.ids[i],
-                     {path_, num_rows_ + static_cast<std::int64_t>(i) + 1});
+    block.num_missing = 0;
+    for (std::size_t i = 0; i < lengths_.size(); ++i) {
+      const RowPlace place{path_, num_rows_ + static_cast<std::int64_t>(i) + 1};
+      std::string& id = block.ids[i];
+      if (lengths_[i] >= 0) {
+        require_length(lengths_[i], cols_, id, place);
+        if (block.num_missing > 0)
+          block.ids[i - static_cast<std::size_t>(block.num_missing)] = std::move(id);
+      } else if (missing_allowed_) {
+        ++block.num_missing;
+      } else {
+        throw place.error("the vector is null");
+      }
+    }
+    block.ids.resize(block.ids.size() - static_cast<std::size_t>(block.num_missing));
     num_rows_ += static_cast<std::int64_t>(lengths_.size());
     return true;
   }
@@ -212,6 +235,7 @@ class TableVectors final : public VectorReader {
  private:
   fs::path path_;
   std::int64_t cols_;
+  bool missing_allowed_;
   VectorTableReader table_;
   std::vector<std::int64_t> lengths_;
   std::int64_t num_rows_ = 0;
@@ -258,8 +282,10 @@ void append_numbers(std::string_view text, std::string_view brackets, std::vecto
 
 class CsvVectors final : public VectorReader {
  public:
-  CsvVectors(fs::path path, std::int64_t cols)
-      : path_(std::move(path)), cols_(cols), reader_(path_, options(), kColumns) {}
+  explicit CsvVectors(const VectorFile& file)
+      : path_(file.path),
+        cols_(file.cols),
+        reader_(path_, options(), std::vector<std::string>{file.id_column, file.vector_column}) {}
   bool next(VectorBlock& block) override {
     block.ids.clear();
     block.numbers.clear();
@@ -281,7 +307,6 @@ class CsvVectors final : public VectorReader {
   std::string number_type() const override { return "text"; }
 
  private:
-  inline static const std::vector<std::string> kColumns = {"raw_id", "vector"};
   static TableReadOptions options() {
     TableReadOptions options;
     options.separator = ',';
@@ -300,8 +325,8 @@ class CsvVectors final : public VectorReader {
 /// Text with a row a line.
 class LineVectors : public VectorReader {
  public:
-  LineVectors(fs::path path, std::int64_t cols)
-      : path_(std::move(path)), cols_(cols), lines_(path_) {}
+  explicit LineVectors(const VectorFile& file)
+      : path_(file.path), cols_(file.cols), lines_(path_) {}
   bool next(VectorBlock& block) override {
     block.ids.clear();
     block.numbers.clear();
@@ -421,8 +446,8 @@ class JsonVectors final : public LineVectors {
 /// PostgreSQL's COPY in its text format: two columns, ids with escapes.
 class CopyVectors final : public LineVectors {
  public:
-  CopyVectors(fs::path path, std::int64_t cols, std::string_view brackets)
-      : LineVectors(std::move(path), cols), brackets_(brackets) {}
+  CopyVectors(const VectorFile& file, std::string_view brackets)
+      : LineVectors(file), brackets_(brackets) {}
 
  private:
   bool is_end(std::string_view line) const override { return line == "\\."; }
@@ -455,31 +480,31 @@ class CopyVectors final : public LineVectors {
 
 }  // namespace
 
-std::unique_ptr<VectorReader> open_vectors(const fs::path& folder, std::string_view entity,
-                                           EmbeddingFormat format, std::int64_t cols) {
-  fs::path path = folder / vector_file_name(entity, format, EmbeddingType::float32);
-  if (format == EmbeddingFormat::fbin && !fs::exists(path))
-    path = folder / vector_file_name(entity, format, EmbeddingType::float16);
-  switch (format) {
+bool has_ids_beside(EmbeddingFormat format) {
+  return format == EmbeddingFormat::npy || format == EmbeddingFormat::safetensors ||
+         format == EmbeddingFormat::fbin;
+}
+
+std::unique_ptr<VectorReader> open_vector_file(const VectorFile& file) {
+  switch (file.format) {
     case EmbeddingFormat::parquet:
-      return std::make_unique<TableVectors>(path, VectorTableKind::parquet, cols);
+      return std::make_unique<TableVectors>(file, VectorTableKind::parquet);
     case EmbeddingFormat::arrow:
-      return std::make_unique<TableVectors>(path, VectorTableKind::arrow, cols);
+      return std::make_unique<TableVectors>(file, VectorTableKind::arrow);
     case EmbeddingFormat::jsonl:
-      return std::make_unique<JsonVectors>(path, cols);
+      return std::make_unique<JsonVectors>(file);
     case EmbeddingFormat::csv:
-      return std::make_unique<CsvVectors>(path, cols);
+      return std::make_unique<CsvVectors>(file);
     case EmbeddingFormat::pgcopy:
-      return std::make_unique<CopyVectors>(path, cols, "{}");
+      return std::make_unique<CopyVectors>(file, "{}");
     case EmbeddingFormat::pgvector:
-      return std::make_unique<CopyVectors>(path, cols, "[]");
+      return std::make_unique<CopyVectors>(file, "[]");
     case EmbeddingFormat::npy:
     case EmbeddingFormat::safetensors:
     case EmbeddingFormat::fbin:
       break;
   }
-  return std::make_unique<MatrixVectors>(path, folder / ids_file_name(entity), format, entity,
-                                         cols);
+  return std::make_unique<MatrixVectors>(file);
 }
 
 }  // namespace penchant::pipeline
