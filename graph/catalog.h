@@ -8,9 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "graph/enum_names.h"
 #include "graph/csr.h"
 #include "graph/dictionary.h"
+#include "graph/enum_names.h"
 
 namespace penchant::graph {
 
@@ -19,9 +19,23 @@ namespace penchant::graph {
 enum class AttributeKind { categorical, list, numeric, text };
 constexpr auto enum_words(AttributeKind) {
   return std::to_array<EnumWord<AttributeKind>>({{AttributeKind::categorical, "categorical"},
-                    {AttributeKind::list, "list"}, {AttributeKind::numeric, "numeric"},
-                    {AttributeKind::text, "text"}});
+                                                 {AttributeKind::list, "list"},
+                                                 {AttributeKind::numeric, "numeric"},
+                                                 {AttributeKind::text, "text"}});
 }
+
+/// Of a list that was made of vectors: an item's values name the landmarks, items of the catalogue by
+/// their raw ids, that its vector is nearest to by cosine (Liu, He and Chang, "Large graph
+/// construction for scalable semi-supervised learning", ICML 2010, section 3). So items that look
+/// alike share values, and stay comparable with items that come later.
+struct ContentSpace {
+  std::int64_t width = 0;        ///< D; 0: the values were given as they are
+  std::vector<float> landmarks;  ///< [values.size() x D] by value id, of length 1
+  // Of text, whose vectors are sums over its pieces' hashes (pipeline/ingest/text_space.h):
+  std::vector<std::string> columns;  ///< attributes whose texts they are; empty: vectors were given
+  std::vector<std::int32_t> pieces;  ///< [P] hashes, ascending
+  std::vector<float> projection;     ///< [P x D]
+};
 
 /// One item attribute over all I items of the catalogue; which members are filled depends on
 /// `kind`.
@@ -34,6 +48,7 @@ struct Attribute {
   std::vector<float> numbers;      ///< numeric: I entries, NaN where missing
   std::vector<std::string> texts;  ///< text: I entries, empty where missing
   bool is_path = false;            ///< list: an item's values are the prefixes of one path a.b.c
+  ContentSpace content;            ///< list: of vectors
 };
 
 struct Catalog {

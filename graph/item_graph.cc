@@ -187,8 +187,10 @@ Relation attribute_relation(const Attribute& attribute, std::int64_t num_items,
   std::vector<std::int64_t> carriers(at(item_values.num_cols), 0);
   for (const NodeId value : item_values.columns) ++carriers[at(value)];
   std::vector<NodeId> hub(carriers.size(), kNoNode);
-  Relation relation{
-      .name = attribute.name, .columns = NodeKind::hub, .weight = options.attribute_weight};
+  Relation relation{.name = attribute.name,
+                    .columns = NodeKind::hub,
+                    .weight = options.attribute_weight,
+                    .of_vectors = attribute.content.width > 0};
   for (std::size_t value = 0; value < carriers.size(); ++value) {
     const double share = static_cast<double>(carriers[value]) / static_cast<double>(num_items);
     if (carriers[value] < 2 || share > options.max_value_share) continue;

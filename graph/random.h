@@ -26,6 +26,7 @@ enum class Stream : std::uint32_t {
   validation = 8,
   distillation = 9,
   later_rows = 10,
+  content = 11,
 };
 
 /// Random access into one stream.

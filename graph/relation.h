@@ -44,6 +44,7 @@ struct Relation {
   /// Of an attribute: which of its values (Attribute::values) each hub stands for, ascending. Hubs
   /// come and go with the number of their carriers, the id of a value stays.
   std::vector<NodeId> hub_values = {};
+  bool of_vectors = false;  ///< an attribute whose values are landmarks (ContentSpace)
   Csr edges = {};
 
   RelationView view() const { return {rows, columns, edges.view(), weight}; }

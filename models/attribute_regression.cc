@@ -114,6 +114,14 @@ graph::Csr attribute_links(const graph::ItemGraph& item_graph) {
   return links;
 }
 
+std::vector<bool> landmark_values(const graph::ItemGraph& item_graph) {
+  std::vector<bool> landmarks;
+  for (const graph::Relation& relation : item_graph.relations)
+    landmarks.insert(landmarks.end(), static_cast<std::size_t>(relation.num_hubs),
+                     relation.of_vectors);
+  return landmarks;
+}
+
 AttributeRegression regress_on_attributes(const Csr& links, const std::vector<float>& known,
                                           ConstFloatView targets, Backend& backend) {
   if (targets.rows != links.num_rows || known.size() != static_cast<std::size_t>(links.num_rows))

@@ -17,6 +17,9 @@ namespace penchant::models {
 /// Which item has which value of any attribute: [I x V], without values (all are 1).
 graph::Csr attribute_links(const graph::ItemGraph& item_graph);
 
+/// [V] which of these values are landmarks of vectors (graph::ContentSpace).
+std::vector<bool> landmark_values(const graph::ItemGraph& item_graph);
+
 /// Mean of the rows of `x` [I x D] whose `chosen` [I] is 1, at least one; `centered` [I x D]
 /// receives those rows less their mean, and zeros elsewhere. x may alias centered. Waits for the
 /// device.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "graph/error.h"
 #include "models/attribute_regression.h"
@@ -113,11 +114,12 @@ void FitByProfile::add(kernels::IdView users, FloatView scores) {
 }
 
 NewItemScores::NewItemScores(const graph::UserItemGraph& user_item, const graph::Csr& links,
-                             const std::vector<NodeId>& items, ConstFloatView users,
-                             ConstFloatView item_vectors, float weight, Backend& backend)
+                             graph::Csr weighted, const std::vector<NodeId>& items,
+                             ConstFloatView users, ConstFloatView item_vectors, float weight,
+                             Backend& backend)
     : backend_(backend),
       weight_(weight),
-      weighted_(weighted_by_rarity(links)),
+      weighted_(std::move(weighted)),
       profile_(user_item.user_items.view(), weighted_, items, backend) {
   if (users.rows != user_item.num_users)
     throw InputError("new items: vectors and graph are of different numbers of users");

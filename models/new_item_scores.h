@@ -5,7 +5,8 @@
 //   <x_u, y_i>                  y_i predicted from the attribute values of item i
 //                               (models/attribute_regression.h) as x_u, y_j of touched items say
 //   sum_v a_iv p_uv             p_uv = sum_(j of u) a_jv w_v, w_v = (items with v)^-1/2:
-//                               which values the items of the user have (models/new_items.h)
+//                               which values the items of the user have (models/new_items.h);
+//                               of landmarks of vectors, w_v has a factor of its own
 // Source: own; measured in docs/decisions/0040-new-items-in-the-vectors.md.
 #pragma once
 
@@ -61,11 +62,11 @@ class FitByProfile {
 
 class NewItemScores {
  public:
-  /// Of `items`, P ascending ids without a user; links [I x V] (attribute_links). x_u, y_j are rows
-  /// of users [U x D] and item_vectors [I x D], which must outlive this as `user_item` must;
-  /// `weight` is that of the regression, which at 0 is not made. `backend` computes on the CPU.
-  /// Throws InputError for shapes that do not fit.
-  NewItemScores(const graph::UserItemGraph& user_item, const graph::Csr& links,
+  /// Of `items`, P ascending ids without a user; links [I x V] (attribute_links) and their weighted
+  /// form (weighted_by_rarity). x_u, y_j are rows of users [U x D] and item_vectors [I x D], which
+  /// must outlive this as `user_item` must; `weight` is that of the regression, which at 0 is not
+  /// made. `backend` computes on the CPU. Throws InputError for shapes that do not fit.
+  NewItemScores(const graph::UserItemGraph& user_item, const graph::Csr& links, graph::Csr weighted,
                 const std::vector<graph::NodeId>& items, kernels::ConstFloatView users,
                 kernels::ConstFloatView item_vectors, float weight, kernels::Backend& backend);
 

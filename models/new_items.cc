@@ -44,6 +44,14 @@ Csr weighted_by_rarity(const Csr& links) {
   return weighted;
 }
 
+Csr weighted_by_rarity(const Csr& links, const std::vector<bool>& of, float factor) {
+  Csr weighted = weighted_by_rarity(links);
+  for (std::size_t e = 0; e < weighted.columns.size(); ++e) {
+    if (of[static_cast<std::size_t>(weighted.columns[e])]) weighted.values[e] *= factor;
+  }
+  return weighted;
+}
+
 namespace {
 
 /// Weights of the two further terms beside cosines; half and twice as much of the profile, none and

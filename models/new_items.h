@@ -34,6 +34,8 @@ Touched touched_items(const graph::UserItemGraph& user_item, const graph::Csr& l
 
 /// `links` with the value w_v everywhere.
 graph::Csr weighted_by_rarity(const graph::Csr& links);
+/// The same, those of the values that `of` [V] is set for times `factor`.
+graph::Csr weighted_by_rarity(const graph::Csr& links, const std::vector<bool>& of, float factor);
 
 /// Overwrites the rows of `items` [I x D] of items without a user in `user_item` and with a hub in
 /// `item_graph`; with UnitLength::yes these rows then have length 1. Nothing happens where there is

@@ -352,7 +352,8 @@ NB_MODULE(_core, module) {
     using Flags = pipeline::AppendFlags;
     nb::class_<Flags>(module, "AppendFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(log)
-            PENCHANT_FIELD(events) PENCHANT_FIELD(item_table) PENCHANT_FIELD(strict);
+            PENCHANT_FIELD(events) PENCHANT_FIELD(item_table) PENCHANT_FIELD(vectors)
+                PENCHANT_FIELD(vector_ids) PENCHANT_FIELD(strict);
   }
   {
     using Flags = pipeline::UpdateFlags;

@@ -76,14 +76,26 @@ bool is_graph_array(std::string_view name) {
          matrix.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// links0.offsets.npy and so on.
-bool is_link_array(std::string_view name) {
-  if (!name.starts_with("links")) return false;
-  name.remove_prefix(5);
+/// STEM, a number, and one of `ends`.
+bool is_numbered(std::string_view name, std::string_view stem,
+                 std::initializer_list<std::string_view> ends) {
+  if (!name.starts_with(stem)) return false;
+  name.remove_prefix(stem.size());
   const auto dot = name.find('.');
   return dot != std::string_view::npos && dot > 0 && dot < 10 &&
          name.substr(0, dot).find_first_not_of("0123456789") == std::string_view::npos &&
-         any_of({".offsets.npy", ".columns.npy", ".values.npy"}, name.substr(dot));
+         any_of(ends, name.substr(dot));
+}
+
+/// links0.offsets.npy and so on.
+bool is_link_array(std::string_view name) {
+  return is_numbered(name, "links", {".offsets.npy", ".columns.npy", ".values.npy"});
+}
+
+/// content0.items.npy and so on.
+bool is_content_array(std::string_view name) {
+  return is_numbered(name, "content",
+                     {".items.npy", ".landmarks.npy", ".pieces.npy", ".projection.npy"});
 }
 
 /// "trained", "trained2" and so on.
@@ -129,7 +141,8 @@ FileRole file_role(std::string_view kind, std::string_view name) {
   for (const auto& [role, names] : known->second) {
     if (any_of(names, name)) return role;
   }
-  if (kind == "data" && (is_column(name) || is_link_array(name))) return FileRole::content;
+  if (kind == "data" && (is_column(name) || is_link_array(name) || is_content_array(name)))
+    return FileRole::content;
   if (kind == "graph" && is_graph_array(name)) return FileRole::content;
   const auto slash = name.find('/');
   if (slash == std::string_view::npos) return FileRole::none;

@@ -30,14 +30,23 @@ std::string appended_text(const AppendReport& report) {
   std::string text = rows_table("log", report.rows);
   if (report.item_rows.read > 0 || !report.item_rows.rejected.empty())
     text += rows_table("item table", report.item_rows);
+  if (report.vector_rows.read > 0) text += rows_table("vectors", report.vector_rows);
   for (const std::string& name : report.known_files)
     text += fmt::format("  {:<26}  {}\n", "taken in before", name);
-  return text + fmt::format("{:<28}{:>12}  ({} new)\n{:<28}{:>12}  ({} new)\n"
-                            "{:<28}{:>12} / {} / {}\n",
-                            "users", report.num_users, report.num_new_users, "items",
-                            report.num_items, report.num_new_items,
-                            "new in train / validation / test", report.new_train,
-                            report.new_validation, report.new_test);
+  return text + fmt::format(
+                    "{:<28}{:>12}  ({} new)\n{:<28}{:>12}  ({} new)\n"
+                    "{:<28}{:>12} / {} / {}\n",
+                    "users", report.num_users, report.num_new_users, "items", report.num_items,
+                    report.num_new_items, "new in train / validation / test", report.new_train,
+                    report.new_validation, report.new_test);
+}
+
+void add_vector_options(CLI::App& verb, AppendFlags& flags) {
+  verb.add_option("--vectors", flags.vectors,
+                  "NAME=FILE: vectors of new items, of the attribute of that name ([[data.items."
+                  "vectors]]); may be given several times");
+  verb.add_option("--vector-ids", flags.vector_ids,
+                  "NAME=FILE: raw ids of such a file, a line each, where it holds numbers alone");
 }
 
 void add_append_verb(CLI::App& program, Invocation& invocation) {
@@ -56,6 +65,7 @@ void add_append_verb(CLI::App& program, Invocation& invocation) {
       "--item-table", flags->item_table,
       "Item table, written as the data set's; of items that are there it fills in what "
       "they lack");
+  add_vector_options(*verb, *flags);
   verb->add_option("--out", flags->out, "Data set to write; without it X.data is replaced");
   verb->add_flag("--strict", flags->strict, "A malformed row is an error instead of being counted");
   verb->callback([flags, &invocation] { run_append(*flags, invocation); });

@@ -18,9 +18,7 @@ std::string files_table(const std::vector<FileAccount>& files) {
   std::string text;
   std::size_t shown = 0;
   for (const FileAccount& file : files) {
-    if (file.role == InputRole::items || file.role == InputRole::attributes ||
-        file.role == InputRole::links)
-      continue;
+    if (!is_log(file.role)) continue;
     if (++shown > kShown) continue;
     text += fmt::format("  {:<26}{:>12} of {} kept ({})\n", file.path.filename().string(),
                         file.rows.kept, file.rows.read,
@@ -52,6 +50,7 @@ void run_ingest(const IngestFlags& flags, const Invocation& invocation) {
     text += rows_table("links", report.link_rows);
     text += fmt::format("{:<28}{:>12}\n", "  links between users", report.num_links);
   }
+  if (report.vector_rows.read > 0) text += rows_table("vectors", report.vector_rows);
   text += fmt::format(
       "{:<28}{:>12}\n{:<28}{:>12}  ({} without interaction in train)\n{:<28}{:>12} / {} / "
       "{}\n{:<28}{:>10.1f} %  ({})\n{:<28}{}\n",

@@ -70,6 +70,8 @@ void print_text(const std::string& text);
 // Shared by the verbs.
 /// Adds --ranking: how users' lists or pairs are scored (chosen_ranking).
 void add_ranking_option(CLI::App& verb, std::string& text);
+/// --vectors and --vector-ids.
+void add_vector_options(CLI::App& verb, AppendFlags& flags);
 /// What became of new rows, without where they were written.
 std::string appended_text(const AppendReport& report);
 void print_evaluation(const Evaluated& evaluated, bool as_json);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -217,6 +218,56 @@ std::vector<std::pair<std::string, std::string>> link_fields(const LinkTable& li
           {"header", write_value(text.header)}};
 }
 
+std::string vectors_key(std::size_t index, std::string_view field) {
+  return fmt::format("data.items.vectors.{}.{}", index, field);
+}
+
+/// Whether the field of an entry of data.items.vectors is a path.
+bool is_file(std::string_view field) { return field == "file" || field == "ids"; }
+
+VectorSource read_vectors_entry(const toml::table& table, const Source& source) {
+  VectorSource vectors;
+  const std::map<std::string, std::function<void(const toml::node&, const Source&)>> fields = [&] {
+    std::map<std::string, std::function<void(const toml::node&, const Source&)>> all;
+    const auto add = [&](const std::string& key, auto& value) {
+      all[key] = [key, &value](const toml::node& node, const Source& place) {
+        read_value(node, value, place, "data.items.vectors." + key);
+      };
+    };
+    add("name", vectors.name);
+    add("file", vectors.file);
+    add("ids", vectors.ids);
+    add("tensor", vectors.tensor);
+    add("id_column", vectors.id_column);
+    add("vector_column", vectors.vector_column);
+    add("text", vectors.text);
+    return all;
+  }();
+  std::vector<std::string> known;
+  for (const auto& [key, read] : fields) known.push_back(key);
+  for (const auto& [name, node] : table) {
+    const std::string key(name.str());
+    const Source place{
+        fmt::format("{}:{}:{}", source.place, node.source().begin.line, node.source().begin.column),
+        source.folder};
+    const auto field = fields.find(key);
+    if (field == fields.end()) unknown_key(place, key, known);
+    field->second(node, place);
+  }
+  return vectors;
+}
+
+/// As link_fields.
+std::vector<std::pair<std::string, std::string>> vectors_fields(const VectorSource& vectors) {
+  return {{"name", write_value(vectors.name)},
+          {"file", write_value(vectors.file)},
+          {"ids", write_value(vectors.ids)},
+          {"tensor", write_value(vectors.tensor)},
+          {"id_column", write_value(vectors.id_column)},
+          {"vector_column", write_value(vectors.vector_column)},
+          {"text", write_value(vectors.text)}};
+}
+
 /// The fields of an entry of data.attributes, in the order in which they are written.
 std::vector<std::pair<std::string, std::string>> attribute_fields(const AttributeColumn& a) {
   return {{"column", a.column},
@@ -277,6 +328,20 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
         config.ingest.links.push_back(read_link_entry(fields, file));
         for (const auto& [field, value] : fields)
           keep_variables(config, link_key(index, field.str()), value, field.str() == "table", file);
+      }
+    } else if (key == "data.items.vectors") {
+      const toml::array* entries = node.as_array();
+      if (entries == nullptr || !entries->is_array_of_tables())
+        wrong_type(source, key, "[[data.items.vectors]] tables");
+      config.given[key] = {source.place, false};
+      config.ingest.vectors.clear();
+      for (const toml::node& entry : *entries) {
+        const toml::table& fields = *entry.as_table();
+        const std::size_t index = config.ingest.vectors.size();
+        config.ingest.vectors.push_back(read_vectors_entry(fields, file));
+        for (const auto& [field, value] : fields)
+          keep_variables(config, vectors_key(index, field.str()), value, is_file(field.str()),
+                         file);
       }
     } else if (const Setting* known = find_setting(key)) {
       read_setting(config, *known, node, source);
@@ -371,7 +436,8 @@ void apply_setting(Config& config, std::string_view assignment) {
   if (key == "model") key = "model.kind";
   const std::string text(assignment.substr(equals + 1));
   const Setting* known = find_setting(key);
-  if (key == "data.attributes" || key == "data.event_weights" || key == "data.relations")
+  if (key == "data.attributes" || key == "data.event_weights" || key == "data.relations" ||
+      key == "data.items.vectors")
     throw InputError(
         fmt::format("{}: {} is a table, which a configuration file can hold", source.place, key));
   if (known == nullptr) unknown_key(source, key, known_keys());
@@ -442,6 +508,20 @@ std::string toml_of(const Config& config, const std::function<bool(const std::st
   return text;
 }
 
+enum class WithFiles { no, yes };
+
+std::string vectors_toml(const Config& config, WithFiles files) {
+  std::string text;
+  for (std::size_t i = 0; i < config.ingest.vectors.size(); ++i) {
+    text += "\n[[data.items.vectors]]\n";
+    for (const auto& [field, value] : vectors_fields(config.ingest.vectors[i])) {
+      if (files == WithFiles::yes || !is_file(field))
+        text += fmt::format("{} = {}\n", field, stored_text(config, vectors_key(i, field), value));
+    }
+  }
+  return text;
+}
+
 std::string links_toml(const Config& config) {
   std::string text;
   for (std::size_t i = 0; i < config.ingest.links.size(); ++i) {
@@ -455,7 +535,8 @@ std::string links_toml(const Config& config) {
 }  // namespace
 
 std::string effective_toml(const Config& config) {
-  return toml_of(config, [](const std::string&) { return true; }) + links_toml(config);
+  return toml_of(config, [](const std::string&) { return true; }) + links_toml(config) +
+         vectors_toml(config, WithFiles::yes);
 }
 
 std::string log_settings(const Config& config) {
@@ -463,9 +544,11 @@ std::string log_settings(const Config& config) {
       "data.out",       "data.log",        "data.train",           "data.validation",
       "data.test",      "data.sequences",  "data.attributes_file", "data.prefix",
       "data.benchmark", "data.items.table"};
-  return toml_of(config, [](const std::string& key) {
-    return key.starts_with("data.") && !kFiles.contains(key);
-  });
+  return toml_of(config,
+                 [](const std::string& key) {
+                   return key.starts_with("data.") && !kFiles.contains(key);
+                 }) +
+         vectors_toml(config, WithFiles::no);
 }
 
 IngestOptions ingest_options(const Config& config) {
@@ -508,6 +591,13 @@ std::string settings_json(const Config& config, const std::vector<std::string>& 
         fields.push_back(stored_with_hash(config, link_key(i, field), value));
     }
   }
+  if (wanted("data.items.vectors")) {
+    for (std::size_t i = 0; i < config.ingest.vectors.size(); ++i) {
+      nlohmann::json& fields = settings["data.items.vectors"].emplace_back(nlohmann::json::array());
+      for (const auto& [field, value] : vectors_fields(config.ingest.vectors[i]))
+        fields.push_back(stored_with_hash(config, vectors_key(i, field), value));
+    }
+  }
   return settings.dump();
 }
 
@@ -536,6 +626,13 @@ std::string configuration_markdown() {
       "`to` (columns of raw user ids), `weight` (column of a number above 0; empty: each link "
       "counts 1), `directed` (`from` follows `to`; else both ways), and `separator`, `quote`, "
       "`escape`, `encoding`, `header` as of the log | |\n";
+  text +=
+      "| `[[data.items.vectors]]` | none | | vectors of items, which become an attribute: `name`, "
+      "and `file` (.npy, .parquet, .arrow, .feather, .safetensors, .fbin, .hbin, .jsonl, .csv) "
+      "with "
+      "`ids` (file of raw ids, a line each, where the format holds numbers alone), `tensor` (of "
+      "several), `id_column` and `vector_column` (of a table: raw_id and vector), or `text` (names "
+      "of attributes whose words are made vectors) | |\n";
   text += "\n`model.kind = \"interest\"` has other defaults where these suit sequences better:";
   Config interest;
   interest.train = recipe_of(models::ModelKind::interest);

@@ -20,6 +20,7 @@
 #include "pipeline/artifact/folder.h"
 #include "pipeline/artifact/npy_file.h"
 #include "pipeline/data/check_dataset.h"
+#include "pipeline/data/content_files.h"
 #include "pipeline/data/link_files.h"
 #include "pipeline/tables/tables.h"
 
@@ -72,6 +73,24 @@ void add_links(const std::vector<graph::UserLinks>& links, std::vector<OutputFil
     add_column(name + ".offsets.npy", links[r].links.offsets, files);
     add_column(name + ".columns.npy", links[r].links.columns, files);
     add_column(name + ".values.npy", links[r].links.values, files);
+  }
+}
+
+/// content0.landmarks.npy and so on, by the attribute's place.
+void add_content_files(const Dataset& dataset, std::vector<OutputFile>& files) {
+  for (std::size_t a = 0; a < dataset.catalog.attributes.size(); ++a) {
+    const Attribute& attribute = dataset.catalog.attributes[a];
+    if (attribute.content.width == 0) continue;
+    const std::string name = content_file(a);
+    files.push_back({name + ".items.npy",
+                     [&](const fs::path& path) {
+                       return write_hashed_npy_file(path, landmark_items(attribute, dataset.items));
+                     },
+                     {}});
+    add_column(name + ".landmarks.npy", attribute.content.landmarks, files);
+    if (attribute.content.columns.empty()) continue;
+    add_column(name + ".pieces.npy", attribute.content.pieces, files);
+    add_column(name + ".projection.npy", attribute.content.projection, files);
   }
 }
 
@@ -255,6 +274,7 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
   for (const Attribute& attribute : dataset.catalog.attributes) {
     attributes.push_back({{"name", attribute.name}, {"kind", enum_name(attribute.kind)}});
     if (attribute.is_path) attributes.back()["path"] = true;
+    if (attribute.content.width > 0) attributes.back()["content"] = content_to_json(attribute);
   }
 
   // The longest first: they are written side by side.
@@ -281,6 +301,7 @@ void write_dataset(ArtifactWriter& writer, Dataset& dataset, const std::string& 
   add_part(directory, "validation", dataset.split.validation, files);
   add_part(directory, "test", dataset.split.test, files);
   add_links(dataset.links, files);
+  add_content_files(dataset, files);
   std::vector<std::function<void()>> tasks;
   for (OutputFile& file : files)
     tasks.emplace_back([&] { file.hash = file.write(directory / file.name); });
@@ -345,6 +366,8 @@ graph::Catalog named_attributes(const fs::path& directory, const json& manifest)
         parse_enum<AttributeKind>(entry.at("kind").get<std::string>(),
                                   (directory / kManifestName).string() + ": an attribute's kind");
     attribute.is_path = entry.value("path", false);
+    if (entry.contains("content"))
+      attribute.content.width = entry["content"].at("width").get<std::int64_t>();
     catalog.attributes.push_back(std::move(attribute));
   }
   return catalog;
@@ -404,6 +427,7 @@ Dataset read_files(const fs::path& directory, DatasetUse use) {
     dataset.split.validation = read_part(directory, "validation", files);
     dataset.split.test = read_part(directory, "test", files);
     dataset.links = read_links(directory, manifest, dataset.num_users());
+    read_content(directory, manifest.at("attributes"), dataset.items, dataset.catalog);
     check_dataset(directory, manifest, dataset);
   } catch (const json::exception& error) {
     throw InputError(

@@ -8,6 +8,7 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/data/content_files.h"
 #include "pipeline/data/sort_log.h"
 
 namespace penchant::pipeline {
@@ -40,7 +41,8 @@ std::vector<PartRow> rows_before_time(const Dataset& whole, std::int64_t until_m
     }
   }
   std::stable_sort(rows.begin(), rows.end(), [](const PartRow& a, const PartRow& b) {
-    return std::pair(a.time_ms(), a.part->user[a.row]) < std::pair(b.time_ms(), b.part->user[b.row]);
+    return std::pair(a.time_ms(), a.part->user[a.row]) <
+           std::pair(b.time_ms(), b.part->user[b.row]);
   });
   return rows;
 }
@@ -89,8 +91,11 @@ graph::Catalog catalog_of(const Dataset& whole, const graph::Dictionary& items) 
         case graph::AttributeKind::categorical:
         case graph::AttributeKind::list: {
           std::vector<NodeId> values;
-          for (const NodeId value : attribute.item_values.view().row(now))
-            values.push_back(part.values.intern(attribute.values.raw(value)));
+          for (const NodeId value : attribute.item_values.view().row(now)) {
+            const std::string_view raw = attribute.values.raw(value);
+            if (attribute.content.width > 0 && items.find(raw) == graph::kNoNode) continue;
+            values.push_back(part.values.intern(raw));
+          }
           std::sort(values.begin(), values.end());
           graph::Csr& links = part.item_values;
           links.columns.insert(links.columns.end(), values.begin(), values.end());
@@ -100,6 +105,7 @@ graph::Catalog catalog_of(const Dataset& whole, const graph::Dictionary& items) 
       }
     }
     finish_attribute(part, items.size());
+    if (attribute.content.width > 0) keep_landmarks(attribute, items, part);
     catalog.attributes.push_back(std::move(part));
   }
   return catalog;
@@ -116,10 +122,9 @@ Delivery delivery_of(const Dataset& whole, std::int64_t from_ms, std::int64_t un
     }
   }
   if (times.empty() || validation_fraction <= 0.0) return {until_ms, until_ms};
-  const auto first = static_cast<std::ptrdiff_t>((1.0 - validation_fraction) *
-                                                 static_cast<double>(times.size()));
-  const auto place =
-      times.begin() + std::min(first, static_cast<std::ptrdiff_t>(times.size()) - 1);
+  const auto first =
+      static_cast<std::ptrdiff_t>((1.0 - validation_fraction) * static_cast<double>(times.size()));
+  const auto place = times.begin() + std::min(first, static_cast<std::ptrdiff_t>(times.size()) - 1);
   std::nth_element(times.begin(), place, times.end());
   return {until_ms, *place};
 }

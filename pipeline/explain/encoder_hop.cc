@@ -13,6 +13,7 @@
 #include "models/gcn.h"
 #include "models/safetensors.h"
 #include "pipeline/data/known_graphs.h"
+#include "pipeline/explain/explanation.h"
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/model_manifest.h"
 
@@ -106,7 +107,7 @@ void EncoderHops::Impl::take_graph(const Graphs& graphs, const Dataset& dataset)
     for (const NodeId value : relation.hub_values) {
       hubs.emplace_back(relation.name, attribute == nullptr
                                            ? std::string()
-                                           : std::string(attribute->values.raw(value)));
+                                           : value_text(*attribute, value, dataset));
     }
   }
 }

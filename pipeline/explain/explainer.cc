@@ -316,7 +316,8 @@ void Explainer::Impl::add_attributes(NodeId item, Explanation& explanation) {
     const graph::CsrView values = attribute.item_values.view();
     if (values.num_rows == 0) continue;
     for (const NodeId value : values.row(item)) {
-      AttributeShare shared = {attribute.name, std::string(attribute.values.raw(value)), 0, 0.0};
+      AttributeShare shared = {attribute.name, value_text(attribute, value, model.dataset()), 0,
+                               0.0};
       for (const HistoryShare& had : explanation.history) {
         const std::span<const NodeId> own = values.row(had.item);
         if (had.item == item || std::find(own.begin(), own.end(), value) == own.end()) continue;

@@ -167,6 +167,14 @@ double Explanation::explained() const {
   return std::accumulate(parts.begin(), parts.end(), had);
 }
 
+std::string value_text(const graph::Attribute& attribute, graph::NodeId value,
+                       const Dataset& dataset) {
+  const std::string_view raw = attribute.values.raw(value);
+  const graph::NodeId landmark =
+      attribute.content.width > 0 ? dataset.items.find(raw) : graph::kNoNode;
+  return landmark == graph::kNoNode ? std::string(raw) : "like " + item_label(dataset, landmark);
+}
+
 std::string sentence(const Explanation& explanation, const Dataset& dataset) {
   if (!explanation.known) return "nothing is known of this item";
   const std::vector<const HistoryShare*> items = named_items(explanation);

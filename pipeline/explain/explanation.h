@@ -125,6 +125,10 @@ struct SimilarExplanation {
   std::int64_t num_shared_users = 0;
 };
 
+/// A value of an item's attribute for people: of an attribute made of vectors "like ITEM".
+std::string value_text(const graph::Attribute& attribute, graph::NodeId value,
+                       const Dataset& dataset);
+
 /// "because of A and B, from March 2024; brand C".
 std::string sentence(const Explanation& explanation, const Dataset& dataset);
 std::string sentence(const SimilarExplanation& explanation, const Dataset& dataset);

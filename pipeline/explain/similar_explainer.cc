@@ -73,7 +73,7 @@ SimilarExplanation Explainer::of_similar(std::string_view raw_item, std::string_
     if (values.num_rows == 0) continue;
     for (const NodeId value : common(values.row(explanation.item), values.row(explanation.other)))
       explanation.attributes.push_back(
-          {attribute.name, std::string(attribute.values.raw(value)), 2, 0.0});
+          {attribute.name, value_text(attribute, value, impl.model.dataset()), 2, 0.0});
   }
   const graph::CsrView users = impl.links().item_users.view();
   explanation.num_shared_users = static_cast<std::int64_t>(

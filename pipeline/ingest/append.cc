@@ -32,6 +32,7 @@
 #include "pipeline/ingest/extend_catalog.h"
 #include "pipeline/ingest/ingest_steps.h"
 #include "pipeline/ingest/input_files.h"
+#include "pipeline/ingest/item_content.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_rows.h"
 #include "pipeline/ingest/read_table_log.h"
@@ -467,8 +468,9 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
     report.item_rows.rejected.insert(report.item_rows.rejected.end(), cells.rejected.begin(),
                                      cells.rejected.end());
   }
-  const graph::Catalog fresh =
+  graph::Catalog fresh =
       build_catalog(raw_catalog, dataset.items, report.item_rows, options.strict);
+  add_later_content(options, dataset.catalog, dataset.items, fresh, read);
   dataset.catalog = extend_catalog(std::move(dataset.catalog), fresh, dataset.items,
                                    report.item_rows, options.strict);
   keep_links(dataset);
@@ -478,7 +480,9 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   report.rows = add_up(read.files);
   report.files = std::move(read.files);
   report.files.insert(report.files.end(), read.item_files.begin(), read.item_files.end());
-  close_accounts(report.files, {&report.rows, &report.item_rows});
+  report.vector_rows = add_up(read.vector_files);
+  report.files.insert(report.files.end(), read.vector_files.begin(), read.vector_files.end());
+  close_accounts(report.files, {&report.rows, &report.item_rows, &report.vector_rows});
   for (json& input : inputs_to_json(files, read)) inputs.push_back(std::move(input));
   provenance["resources"] = resources_since(start);
   add_earlier_version(provenance, earlier);

@@ -15,9 +15,9 @@
 namespace penchant::pipeline {
 
 struct AppendReport {
-  RowCounts rows, item_rows;             ///< of the new files
-  std::vector<FileAccount> files;        ///< the new ones
-  std::vector<std::string> known_files;  ///< that the data set had taken in before: left out
+  RowCounts rows, item_rows, vector_rows;  ///< of the new files
+  std::vector<FileAccount> files;          ///< the new ones
+  std::vector<std::string> known_files;    ///< that the data set had taken in before: left out
   std::int64_t num_new_users = 0, num_new_items = 0;
   std::int64_t num_users = 0, num_items = 0;
   std::int64_t new_train = 0, new_validation = 0, new_test = 0;

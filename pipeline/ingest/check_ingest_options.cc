@@ -113,6 +113,27 @@ void check_links(const IngestOptions& options) {
   }
 }
 
+void check_vectors(const IngestOptions& options) {
+  std::set<std::string> names;
+  for (const VectorSource& source : options.vectors) {
+    const std::string place =
+        fmt::format("ingest: an entry of data.items.vectors{}",
+                    source.name.empty() ? "" : fmt::format(" ('{}')", source.name));
+    if (source.name.empty()) throw InputError(place + " has no 'name'");
+    if (source.file.empty() == source.text.empty())
+      throw InputError(place + fmt::format(" has {} 'file' {} 'text', expected one of them",
+                                           source.file.empty() ? "neither" : "both",
+                                           source.file.empty() ? "nor" : "and"));
+    if (is_entity_column(source.name))
+      throw InputError(place + fmt::format(" is named as a column that every item has (expected "
+                                           "none of {})",
+                                           fmt::join(kEntityColumns, ", ")));
+    if (!names.insert(source.name).second)
+      throw InputError(
+          fmt::format("ingest: two entries of data.items.vectors are named '{}'", source.name));
+  }
+}
+
 }  // namespace
 
 void check_ingest_options(const IngestOptions& options) {
@@ -121,6 +142,7 @@ void check_ingest_options(const IngestOptions& options) {
   check_order_of_rows(options);
   check_timed_items(options);
   check_links(options);
+  check_vectors(options);
 }
 
 }  // namespace penchant::pipeline

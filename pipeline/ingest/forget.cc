@@ -18,6 +18,7 @@
 #include "pipeline/artifact/json_file.h"
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/versions.h"
+#include "pipeline/data/content_files.h"
 #include "pipeline/data/dataset.h"
 #include "pipeline/data/raw_ids.h"
 #include "pipeline/data/tombstone.h"
@@ -190,8 +191,9 @@ Dictionary without(const Dictionary& all, const Flags& goes) {
   return rest;
 }
 
-/// Values that no item is left with go as well.
-Attribute without(Attribute attribute, const Flags& goes, std::int64_t num_left) {
+/// Values that no item is left with go as well, and landmarks that are not among `items`, those that
+/// are left.
+Attribute without(Attribute attribute, const Flags& goes, const Dictionary& items) {
   Flags stays = goes;
   stays.flip();
   keep_rows(attribute.numbers, stays);
@@ -206,12 +208,15 @@ Attribute without(Attribute attribute, const Flags& goes, std::int64_t num_left)
     if (goes[place(item)]) continue;
     std::string joined;
     for (const NodeId value : attribute.item_values.view().row(item)) {
+      const std::string_view raw = attribute.values.raw(value);
+      if (attribute.content.width > 0 && items.find(raw) == graph::kNoNode) continue;
       if (!joined.empty()) joined += kListSeparator;
-      joined += attribute.values.raw(value);
+      joined += raw;
     }
     append_values(rest, joined);
   }
-  finish_attribute(rest, num_left);
+  finish_attribute(rest, items.size());
+  if (attribute.content.width > 0) keep_landmarks(attribute, items, rest);
   return rest;
 }
 
@@ -362,7 +367,7 @@ ForgetReport forget(const ForgetOptions& options, const fs::path& data, const fs
   dataset.users = without(dataset.users, users);
   dataset.items = without(dataset.items, items);
   for (Attribute& attribute : dataset.catalog.attributes)
-    attribute = without(std::move(attribute), items, dataset.num_items());
+    attribute = without(std::move(attribute), items, dataset.items);
   dataset.catalog.num_items = dataset.num_items();
   for (graph::UserLinks& kind : dataset.links)
     kind = graph::renumbered(kind, user_ids, dataset.num_users());

@@ -26,6 +26,7 @@
 #include "pipeline/ingest/column_roles.h"
 #include "pipeline/ingest/ingest_steps.h"
 #include "pipeline/ingest/input_files.h"
+#include "pipeline/ingest/item_content.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/link_table.h"
 #include "pipeline/ingest/log_rows.h"
@@ -142,6 +143,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
     report.num_items_without_row =
         count_items_without_row(dataset.items, raw_catalog.items, options, progress);
   }
+  const std::int64_t num_in_log = dataset.num_items();
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   auto catalog = std::async(std::launch::async, [&] {
@@ -162,6 +164,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   dataset.catalog = catalog.get();  // what is wrong there is told first
   raw_catalog = {};
   if (split_error) std::rethrow_exception(split_error);
+  add_content(options, dataset.items, num_in_log, dataset.catalog, read, progress);
   judge_repeats(dataset, options);
   stop_if_asked(progress);
   auto sessions =
@@ -175,7 +178,11 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.link_rows = add_up(read.link_files);
   report.files.insert(report.files.end(), std::make_move_iterator(read.link_files.begin()),
                       std::make_move_iterator(read.link_files.end()));
-  close_accounts(report.files, {&report.rows, &report.item_rows, &report.link_rows});
+  report.vector_rows = add_up(read.vector_files);
+  report.files.insert(report.files.end(), std::make_move_iterator(read.vector_files.begin()),
+                      std::make_move_iterator(read.vector_files.end()));
+  close_accounts(report.files,
+                 {&report.rows, &report.item_rows, &report.link_rows, &report.vector_rows});
   check_parts(report.files, dataset.split);
 
   nlohmann::json source = {{"inputs", inputs_to_json(files, read)},
@@ -196,7 +203,8 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.num_links = count_links(dataset.links);
   report.repeated_share = dataset.repeated_share;
   report.repeats_allowed = dataset.repeats_allowed;
-  tell_rejections({&report.rows, &report.item_rows, &report.link_rows}, progress);
+  tell_rejections({&report.rows, &report.item_rows, &report.link_rows, &report.vector_rows},
+                  progress);
   progress.end(fmt::format(
       "{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test{}",
       report.rows.kept, report.rows.read, report.num_users, report.num_items, report.num_train,

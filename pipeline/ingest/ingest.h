@@ -87,6 +87,16 @@ struct LinkTable {
   bool directed = false;           ///< the first follows the second; else both ways
 };
 
+/// Vectors of items, from a file or of their texts, that become an attribute (item_content.h).
+struct VectorSource {
+  std::string name = {};            ///< of the attribute
+  std::filesystem::path file = {};  ///< by its name .npy, .parquet, .arrow, .safetensors, ...
+  std::filesystem::path ids = {};   ///< raw ids of a file of numbers alone, a line each
+  std::string tensor = {};          ///< of safetensors, where there are several
+  std::string id_column = "raw_id", vector_column = "vector";  ///< of a table
+  std::vector<std::string> text = {};  ///< names of attributes, instead of a file
+};
+
 /// What several rows of one (user, item) pair become. keep_all: every row stays, but where the log
 /// has times for exact repeats of (user, item, time, event, weight, session). keep_first,
 /// keep_last: one row. sum: the first row with the sum of all weights.
@@ -130,7 +140,8 @@ struct IngestOptions {
   std::vector<std::string> missing = {"NA",   "N/A",  "NaN",  "nan", "null",
                                       "NULL", "None", "none", "\\N"};
 
-  std::vector<LinkTable> links;  ///< of any format
+  std::vector<LinkTable> links;       ///< of any format
+  std::vector<VectorSource> vectors;  ///< of any format
 
   // lightgcn, s3rec, recbole
   std::vector<std::filesystem::path> train_files;         ///< lightgcn
@@ -174,7 +185,8 @@ inline bool has_given_parts(const IngestOptions& options) {
 struct IngestReport {
   RowCounts rows;
   RowCounts item_rows;
-  RowCounts link_rows;  ///< of the tables of links between users
+  RowCounts link_rows;    ///< of the tables of links between users
+  RowCounts vector_rows;  ///< of the files of items' vectors
   std::vector<FileAccount> files;
   std::int64_t num_users = 0, num_items = 0, num_items_without_interactions = 0;
   std::int64_t num_items_without_row = 0;  ///< of the log, in the item table, if there is one

@@ -119,6 +119,8 @@ std::string_view key_of(InputRole role) {
       return "data.attributes_file";
     case InputRole::links:
       return "data.relations";
+    case InputRole::vectors:
+      return "data.items.vectors";
   }
   return "";
 }
@@ -127,9 +129,7 @@ std::string_view key_of(InputRole role) {
 void check_distinct(const std::vector<InputFile>& files) {
   std::map<fs::path, InputRole> seen;
   for (const InputFile& file : files) {
-    if (file.role == InputRole::items || file.role == InputRole::attributes ||
-        file.role == InputRole::links)
-      continue;
+    if (!is_log(file.role)) continue;
     const auto [known, is_new] = seen.emplace(file.path.lexically_normal(), file.role);
     if (is_new) continue;
     throw InputError(known->second == file.role
@@ -220,6 +220,8 @@ std::vector<InputFile> input_files(const IngestOptions& options) {
   if (options.format == InputFormat::s3rec) add({options.attributes_file}, InputRole::attributes);
   for (const LinkTable& links : options.links)
     add_table(links.source.files, InputRole::links, links.source.text);
+  for (const VectorSource& source : options.vectors)
+    add({source.file, source.ids}, InputRole::vectors);
   check_distinct(files);
   return files;
 }

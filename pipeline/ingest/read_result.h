@@ -15,10 +15,11 @@ namespace penchant::pipeline {
 /// What a reader finds. The rows of the log are those of all its files, one after another.
 struct ReadResult {
   RawLog log;
-  std::vector<graph::Part> given_parts;  ///< of each row, where a column says it
-  std::vector<FileAccount> files;        ///< of the log, in the order of its rows
-  std::vector<FileAccount> item_files;   ///< of the item table and attributes
-  std::vector<FileAccount> link_files;   ///< of the tables of links
+  std::vector<graph::Part> given_parts;   ///< of each row, where a column says it
+  std::vector<FileAccount> files;         ///< of the log, in the order of its rows
+  std::vector<FileAccount> item_files;    ///< of the item table and attributes
+  std::vector<FileAccount> link_files;    ///< of the tables of links
+  std::vector<FileAccount> vector_files;  ///< of items
   std::vector<std::string> event_names;
   std::map<std::string, std::string>
       input_hashes;  ///< of files whose bytes were hashed while they were read

@@ -44,10 +44,6 @@ json reasons_to_json(const std::vector<RowCounts::Reason>& reasons) {
   return list;
 }
 
-bool is_log(InputRole role) {
-  return role == InputRole::log || role == InputRole::validation || role == InputRole::test;
-}
-
 json rows_to_json(const FileAccount& file) {
   json rows = {{"read", file.rows.read}, {"kept", file.rows.kept}};
   if (is_log(file.role)) {

@@ -55,9 +55,13 @@ struct LineCounts {
 };
 
 /// What a file is read as.
-enum class InputRole { log, validation, test, items, attributes, links };
-inline constexpr std::array<std::string_view, 6> kInputRoles = {"log",   "validation", "test",
-                                                                "items", "attributes", "links"};
+enum class InputRole { log, validation, test, items, attributes, links, vectors };
+inline constexpr std::array<std::string_view, 7> kInputRoles = {
+    "log", "validation", "test", "items", "attributes", "links", "vectors"};
+/// Whether it holds rows of the log, of any part.
+inline bool is_log(InputRole role) {
+  return role == InputRole::log || role == InputRole::validation || role == InputRole::test;
+}
 
 struct FileAccount {
   std::filesystem::path path;

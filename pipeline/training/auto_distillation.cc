@@ -122,9 +122,9 @@ std::optional<DistilledVectors> distil_mixture(const MixtureParts& parts, const 
                  std::move(users), distillation, backend, progress);
   if (!taught) return std::nullopt;
   const NewItemTeacher by = state.new_items.value_or(NewItemTeacher{});
-  taught->new_items = read_new_item_lists(new_item_members(parts, vectors).at(by.member), by.weight,
-                                          graphs.user_item, graphs.item, taught->users,
-                                          distillation, backend, progress);
+  taught->new_items = read_new_item_lists(new_item_members(parts, vectors).at(by.member),
+                                          {by.weight, by.content}, graphs.user_item, graphs.item,
+                                          taught->users, distillation, backend, progress);
   const auto learn_as = [&](const GoesOn* how) -> std::optional<DistilledVectors> {
     distillation.goes_on = how;
     Vectors learnt = goes_on ? copy_of(vectors, backend) : std::move(vectors);

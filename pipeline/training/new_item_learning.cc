@@ -70,12 +70,10 @@ double squared_products(ConstFloatView x, ConstFloatView y, Backend& host) {
 
 }  // namespace
 
-std::optional<NewItemLists> read_new_item_lists(const VectorViews& vectors, float weight,
-                                                const graph::UserItemGraph& graph,
-                                                const graph::ItemGraph& item_graph,
-                                                const std::vector<NodeId>& users,
-                                                const DistillationOptions& options,
-                                                Backend& backend, Progress& progress) {
+std::optional<NewItemLists> read_new_item_lists(
+    const VectorViews& vectors, const NewItemWeights& weights, const graph::UserItemGraph& graph,
+    const graph::ItemGraph& item_graph, const std::vector<NodeId>& users,
+    const DistillationOptions& options, Backend& backend, Progress& progress) {
   NewItemLists taught;
   taught.links = models::attribute_links(item_graph);
   taught.touched = models::touched_items(graph, taught.links);
@@ -90,9 +88,12 @@ std::optional<NewItemLists> read_new_item_lists(const VectorViews& vectors, floa
   Backend& host = on_host.backend();
   kernels::Download<float> download_users;
   kernels::Download<float> download_items;
-  models::NewItemScores teacher(graph, taught.links, taught.pool,
-                                download_users(vectors.users, backend),
-                                download_items(vectors.items, backend), weight, host);
+  models::NewItemScores teacher(
+      graph, taught.links,
+      models::weighted_by_rarity(taught.links, models::landmark_values(item_graph),
+                                 weights.content),
+      taught.pool, download_users(vectors.users, backend), download_items(vectors.items, backend),
+      weights.regression, host);
   const auto num_users = static_cast<std::int64_t>(users.size());
   const std::int64_t list_size =
       std::min(std::max(kFewestTaught, num_taught / kTaughtPerListed), options.list_size);

@@ -39,15 +39,18 @@ struct NewItemLists {
   kernels::FloatMatrix shares;           ///< [users x K]
 };
 
-/// For these users; the vectors, users [U x D] and items [I x D], say what touched items are like,
-/// with this weight beside the users' profiles (models/new_item_scores.h). Nothing where there are
-/// too few new items of which something is known, or if interrupted.
-std::optional<NewItemLists> read_new_item_lists(const VectorViews& vectors, float weight,
-                                                const graph::UserItemGraph& graph,
-                                                const graph::ItemGraph& item_graph,
-                                                const std::vector<graph::NodeId>& users,
-                                                const DistillationOptions& options,
-                                                kernels::Backend& backend, Progress& progress);
+/// What counts how much in the lists (models/new_item_scores.h).
+struct NewItemWeights {
+  float regression = 1.0F;  ///< beside the users' profiles
+  float content = 1.0F;     ///< of landmarks of vectors in the profiles, beside other values
+};
+
+/// For these users; the vectors, users [U x D] and items [I x D], say what touched items are like.
+/// Nothing where there are too few new items of which something is known, or if interrupted.
+std::optional<NewItemLists> read_new_item_lists(
+    const VectorViews& vectors, const NewItemWeights& weights, const graph::UserItemGraph& graph,
+    const graph::ItemGraph& item_graph, const std::vector<graph::NodeId>& users,
+    const DistillationOptions& options, kernels::Backend& backend, Progress& progress);
 
 /// c_v, and what moves them.
 class NewItemLearner {

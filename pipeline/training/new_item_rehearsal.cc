@@ -30,7 +30,8 @@ using nlohmann::json;
 namespace {
 
 constexpr float kWeights[] = {0.0F, 0.25F, 0.5F, 2.0F};  ///< besides 1, the usual one
-constexpr std::int64_t kTenths = 4;                      ///< that are hidden, one after the other
+constexpr float kContentWeights[] = {0.0F, 0.5F, 2.0F};
+constexpr std::int64_t kTenths = 4;  ///< that are hidden, one after the other
 /// So many touched items are enough to hide some of and to regress on; more cost seconds.
 constexpr std::int64_t kMostRehearsed = 32768;
 /// Of a tenth; fewer leave no choice to a list of 20.
@@ -96,14 +97,17 @@ class Rehearsal {
  public:
   Rehearsal(std::span<const VectorViews> members, const std::vector<NewItemTeacher>& teachers,
             const graph::UserItemGraph& graph, const graph::Csr& links,
-            const std::vector<NodeId>& items, Backend& host)
+            const std::vector<bool>& landmarks, const std::vector<NodeId>& items, Backend& host)
       : members_(members),
         teachers_(teachers),
         graph_(graph),
         links_(graph::select_rows(links.view(), items)),
-        weighted_(models::weighted_by_rarity(links)),
         items_(items),
         host_(host) {
+    for (const NewItemTeacher& teacher : teachers) {
+      if (!weighted_.contains(teacher.content))
+        weighted_[teacher.content] = models::weighted_by_rarity(links, landmarks, teacher.content);
+    }
     for (const VectorViews& member : members) {
       item_vectors_.push_back(
           host.matrix<float>(static_cast<std::int64_t>(items.size()), member.items.cols));
@@ -122,7 +126,9 @@ class Rehearsal {
       hidden[at(hidden_items.back())] = true;
     }
     const graph::Csr rows = rows_without(graph_.user_items.view(), judges, hidden);
-    models::FitByProfile profile(rows.view(), weighted_, hidden_items, host_);
+    std::map<float, models::FitByProfile> profiles;  // by content
+    for (const auto& [content, weighted] : weighted_)
+      profiles.try_emplace(content, rows.view(), weighted, hidden_items, host_);
     std::vector<models::FitByRegression> regressions;
     for (std::size_t member = 0; member < members_.size(); ++member) {
       regressions.emplace_back(links_, known, places, members_[member].users,
@@ -131,7 +137,7 @@ class Rehearsal {
     const auto num_judges = static_cast<std::int64_t>(judges.size());
     for (std::int64_t first = 0; first < num_judges; first += kTileOfJudges) {
       const std::int64_t count = std::min(kTileOfJudges, num_judges - first);
-      hear({judges.data() + first, at(count)}, first, places.size(), profile, regressions);
+      hear({judges.data() + first, at(count)}, first, places.size(), profiles, regressions);
     }
   }
 
@@ -170,7 +176,8 @@ class Rehearsal {
 
   /// Judges that are rows `first` and on of the profiles.
   void hear(std::span<const HiddenTargets> judges, std::int64_t first, std::size_t num_hidden,
-            models::FitByProfile& profile, std::vector<models::FitByRegression>& regressions) {
+            std::map<float, models::FitByProfile>& profiles,
+            std::vector<models::FitByRegression>& regressions) {
     std::vector<NodeId> rows(judges.size());
     std::iota(rows.begin(), rows.end(), static_cast<NodeId>(first));
     std::vector<NodeId> users;
@@ -179,8 +186,11 @@ class Rehearsal {
       return host_.matrix<float>(static_cast<std::int64_t>(num_hidden),
                                  static_cast<std::int64_t>(users.size()));  // zeros
     };
-    FloatMatrix by_profile = tile();
-    profile.add(ids(rows), by_profile.view());
+    std::map<float, FloatMatrix> by_profile;  // by content
+    for (auto& [content, profile] : profiles) {
+      const auto [at_content, is_new] = by_profile.emplace(content, tile());
+      profile.add(ids(rows), at_content->second.view());
+    }
     std::vector<FloatMatrix> by_regression;
     for (models::FitByRegression& regression : regressions) {
       by_regression.push_back(tile());
@@ -193,10 +203,11 @@ class Rehearsal {
       ++heard.tenths;
       for (std::size_t t = 0; t < teachers_.size(); ++t) {
         const ConstFloatView regression = by_regression[teachers_[t].member].view();
+        const ConstFloatView profile = by_profile.at(teachers_[t].content).view();
         for (std::size_t i = 0; i < num_hidden; ++i) {
           const auto row = static_cast<std::int64_t>(i);
           const auto col = static_cast<std::int64_t>(b);
-          scores[i] = teachers_[t].weight * regression(row, col) + by_profile.view()(row, col);
+          scores[i] = teachers_[t].weight * regression(row, col) + profile(row, col);
         }
         heard.recall[t] += hidden_recall(scores, judges[b].places);
       }
@@ -206,8 +217,8 @@ class Rehearsal {
   std::span<const VectorViews> members_;
   const std::vector<NewItemTeacher>& teachers_;
   const graph::UserItemGraph& graph_;
-  graph::Csr links_;     ///< of items_
-  graph::Csr weighted_;  ///< of all items
+  graph::Csr links_;                      ///< of items_
+  std::map<float, graph::Csr> weighted_;  ///< of all items, by content
   const std::vector<NodeId>& items_;
   Backend& host_;
   std::vector<FloatMatrix> item_vectors_;  ///< of each member, of items_
@@ -215,8 +226,12 @@ class Rehearsal {
 };
 
 /// The usual one first.
-std::vector<NewItemTeacher> teachers_of(std::size_t num_members, std::size_t usual) {
+std::vector<NewItemTeacher> teachers_of(std::size_t num_members, std::size_t usual,
+                                        bool has_landmarks) {
   std::vector<NewItemTeacher> teachers = {{usual, 1.0F}};
+  if (has_landmarks) {
+    for (const float content : kContentWeights) teachers.push_back({usual, 1.0F, content});
+  }
   for (const float weight : kWeights) teachers.push_back({usual, weight});
   for (std::size_t member = 0; member < num_members; ++member) {
     if (member == usual) continue;
@@ -261,11 +276,16 @@ std::vector<std::vector<HiddenTargets>> judges_of(const std::vector<std::vector<
 
 }  // namespace
 
-json NewItemTeacher::to_json() const { return {{"member", member}, {"weight", weight}}; }
+json NewItemTeacher::to_json() const {
+  return {{"member", member}, {"weight", weight}, {"content", content}};
+}
 
 NewItemTeacher NewItemTeacher::from_json(const json& stored) {
   return {stored.at("member").get<std::size_t>(),
-          static_cast<float>(number_between(stored, "weight", 0.0, kMostWeight))};
+          static_cast<float>(number_between(stored, "weight", 0.0, kMostWeight)),
+          stored.contains("content")  // older programs wrote none
+              ? static_cast<float>(number_between(stored, "content", 0.0, kMostWeight))
+              : 1.0F};
 }
 
 NewItemTeacher best_teacher(std::span<const NewItemRehearsal::Trial> trials) {
@@ -315,8 +335,11 @@ std::optional<NewItemRehearsal> rehearse_new_items(std::span<const VectorViews> 
     on_cpu.push_back({downloads[next](member.users, backend),
                       downloads[next + 1](member.items, backend), member.layout});
   }
-  const std::vector<NewItemTeacher> teachers = teachers_of(members.size(), usual);
-  Rehearsal rehearsal(on_cpu, teachers, graphs.user_item, links, items, on_host.backend());
+  const std::vector<bool> landmarks = models::landmark_values(graphs.item);
+  const bool has_landmarks = std::find(landmarks.begin(), landmarks.end(), true) != landmarks.end();
+  const std::vector<NewItemTeacher> teachers = teachers_of(members.size(), usual, has_landmarks);
+  Rehearsal rehearsal(on_cpu, teachers, graphs.user_item, links, landmarks, items,
+                      on_host.backend());
   std::int64_t heard = 0;
   for (std::int64_t tenth = 0; tenth < kTenths && heard < kEnoughJudges; ++tenth) {
     if (progress.stop_requested()) return std::nullopt;

@@ -3,7 +3,8 @@
 // taught (new_item_learning.h): what ranks touched items best when they are treated as new ones.
 // Tenths of the touched items are hidden, one after the other, from the regression on attributes
 // and from the profiles; each way then ranks a tenth for the users who have validation rows in it,
-// by Recall@20 among the tenth. The members' vectors of users stay as they are.
+// by Recall@20 among the tenth. The members' vectors of users stay as they are. Where items have
+// vectors of their own (graph::ContentSpace), what these count in the profiles is asked first.
 // Source: own; measured in docs/decisions/0040-new-items-in-the-vectors.md.
 #pragma once
 
@@ -28,6 +29,7 @@ namespace penchant::pipeline {
 struct NewItemTeacher {
   std::size_t member = 0;  ///< whose vectors the regression is of: place in the mixture
   float weight = 1.0F;     ///< of the regression beside the profiles; 0: these alone
+  float content = 1.0F;    ///< of landmarks of vectors in the profiles, beside other values
   bool operator==(const NewItemTeacher&) const = default;
 
   nlohmann::json to_json() const;
@@ -53,7 +55,7 @@ struct NewItemRehearsal {
 NewItemTeacher best_teacher(std::span<const NewItemRehearsal::Trial> trials);
 
 /// The best_teacher of weights 0, .25, .5, 1 and 2 of each member, first weight 1 of `usual`, a
-/// place in `members`. Members' vectors [U x D], [I x D] of all users and items, at least one;
+/// place in `members`, and where there are landmarks of content 0, .5 and 2 with that. Members' vectors [U x D], [I x D] of all users and items, at least one;
 /// `graphs`: of the rows that they were made of; `held_out`: further rows. Nothing if interrupted.
 std::optional<NewItemRehearsal> rehearse_new_items(std::span<const VectorViews> members,
                                                    std::size_t usual, const Graphs& graphs,

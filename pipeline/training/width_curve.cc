@@ -98,8 +98,8 @@ class WidthLearner {
                          distillation_, backend_, progress_);
     if (!taught_) throw Interrupted();
     if (model_.layout().width() == 0) return;
-    taught_->new_items = read_new_item_lists({model_.users(), model_.items(), model_.layout()},
-                                             1.0F, graphs_.user_item, graphs_.item, taught_->users,
+    taught_->new_items = read_new_item_lists({model_.users(), model_.items(), model_.layout()}, {},
+                                             graphs_.user_item, graphs_.item, taught_->users,
                                              distillation_, backend_, progress_);
     if (progress_.stop_requested()) throw Interrupted();
   }

@@ -22,7 +22,8 @@ using nlohmann::json;
 namespace {
 
 bool has_rows(const AppendFlags& flags) {
-  return !flags.log.empty() || !flags.events.empty() || !flags.item_table.empty();
+  return !flags.log.empty() || !flags.events.empty() || !flags.item_table.empty() ||
+         !flags.vectors.empty();
 }
 
 /// The data set as it becomes, and what its manifest is to say of where it came from.

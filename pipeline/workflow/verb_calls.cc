@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/workflow/verb_calls.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "graph/enum_names.h"
 #include "graph/error.h"
@@ -46,6 +49,7 @@ json ingest_json(const IngestReport& report, const fs::path& out) {
           {"rows", to_json(report.rows)},
           {"item_rows", to_json(report.item_rows)},
           {"link_rows", to_json(report.link_rows)},
+          {"vector_rows", to_json(report.vector_rows)},
           {"num_links", report.num_links},
           {"num_users", report.num_users},
           {"num_items", report.num_items},
@@ -59,11 +63,43 @@ json ingest_json(const IngestReport& report, const fs::path& out) {
           {"files", to_json(report.files)}};
 }
 
+namespace {
+
+/// Gives `sources`, as the data set keeps them, the files that are named, and leaves out the others.
+void name_vector_files(const AppendFlags& flags, std::vector<VectorSource>& sources) {
+  const auto set = [&](const char* option, const std::string& text, fs::path VectorSource::*file) {
+    const std::size_t mark = text.find('=');
+    const auto source = std::find_if(sources.begin(), sources.end(), [&](const VectorSource& each) {
+      return mark != std::string::npos && each.name == text.substr(0, mark) && each.text.empty();
+    });
+    if (source != sources.end() && mark + 1 < text.size()) {
+      (*source).*file = text.substr(mark + 1);
+      return;
+    }
+    std::vector<std::string> names;
+    for (const VectorSource& each : sources) {
+      if (each.text.empty()) names.push_back(each.name);
+    }
+    throw InputError(fmt::format(
+        "append: {} '{}', expected NAME=FILE with the name of an attribute that is made of a file "
+        "of "
+        "vectors; the data set has {}",
+        option, text, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  };
+  for (const std::string& text : flags.vectors) set("--vectors", text, &VectorSource::file);
+  for (const std::string& text : flags.vector_ids) set("--vector-ids", text, &VectorSource::ids);
+  std::erase_if(sources, [](const VectorSource& each) { return each.file.empty(); });
+}
+
+}  // namespace
+
 IngestOptions append_options(const AppendFlags& flags,
                              const std::shared_ptr<const Frames>& frames) {
-  if (flags.log.empty() && flags.item_table.empty() && flags.events.empty()) {
+  if (flags.log.empty() && flags.item_table.empty() && flags.events.empty() &&
+      flags.vectors.empty()) {
     throw InputError(
-        "append: nothing to append was given (--log FILE, --events DIR, --item-table FILE)");
+        "append: nothing to append was given (--log FILE, --events DIR, --item-table FILE, "
+        "--vectors NAME=FILE)");
   }
   if (!flags.log.empty() && !flags.events.empty())
     throw InputError("append: --log and --events are read in different ways, expected one of them");
@@ -76,6 +112,7 @@ IngestOptions append_options(const AppendFlags& flags,
     options.item_table->files.assign(flags.item_table.begin(), flags.item_table.end());
     options.item_table->text.frames = frames;
   }
+  name_vector_files(flags, options.vectors);
   options.strict = flags.strict;
   if (!flags.events.empty()) options = event_log_options(std::move(options), flags.events);
   return options;
@@ -91,6 +128,7 @@ json append_json(const AppendReport& report, const AppendFlags& flags) {
   return {{"out", flags.out.empty() ? flags.data : flags.out},
           {"rows", to_json(report.rows)},
           {"item_rows", to_json(report.item_rows)},
+          {"vector_rows", to_json(report.vector_rows)},
           {"files", to_json(report.files)},
           {"known_files", report.known_files},
           {"num_new_users", report.num_new_users},

@@ -64,6 +64,7 @@ struct AppendFlags {
   std::string data, out;  ///< out: empty for data
   std::string events;     ///< folder of a server's log
   std::vector<std::string> log, item_table;
+  std::vector<std::string> vectors, vector_ids;  ///< NAME=FILE of an attribute made of vectors
   bool strict = false;
 };
 /// How they are read.

@@ -25,11 +25,12 @@ from ._core import DeviceError, InputError, __version__
 from ._objects import Dataset, Delta, Explanation, Metrics, Model
 from ._progress import PenchantWarning
 from ._recommender import Recommender
+from ._text import text_vectors
 
 __all__ = [
     "Dataset", "Delta", "DeviceError", "Explanation", "InputError", "Metrics", "Model", "PenchantWarning", "Recommender", "__version__",
-    "append", "apply", "audience", "delta", "embed", "evaluate", "explain", "forget", "info", "ingest", "recommend", "report", "score", "similar", "tag", "train",
-    "update", "verify",
+    "append", "apply", "audience", "delta", "embed", "evaluate", "explain", "forget", "info", "ingest", "recommend", "report", "score", "similar", "tag", "text_vectors",
+    "train", "update", "verify",
 ]
 
 

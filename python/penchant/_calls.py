@@ -83,13 +83,24 @@ def ingest(log: Table = None, out: Optional[Path] = None, *, user_column: Text =
     return Dataset(report["out"], report=report)
 
 
+def _vector_files(vectors):
+    """NAME=FILE of each file of vectors, and of each file of ids that comes with one."""
+    files, ids = [], []
+    for name, given in dict(vectors or {}).items():
+        file, *rest = given if isinstance(given, (tuple, list)) else (given,)
+        files.append(f"{name}={os.fspath(file)}")
+        ids += [f"{name}={os.fspath(path)}" for path in rest]
+    return {"vectors": files, "vector_ids": ids}
+
+
 def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item_table: Table = None,
-           out: Optional[Path] = None, strict: bool = False, threads: Optional[int] = None, progress: Any = True,
+           vectors: Optional[dict] = None, out: Optional[Path] = None, strict: bool = False, threads: Optional[int] = None, progress: Any = True,
            **settings: Any) -> Dataset:
     """Adds rows that came later to a data set that ingest read from tables, and opens it: `out`, or `data` itself.
 
     `log` and `item_table` are paths or tables in memory, or lists of these, with the columns of the data set's own;
-    `events`, in place of `log`, is the folder of `penchant serve --events`. Dense ids and parts of the rows that are there stay; files that were taken in before, and rows that are there, change nothing.
+    `events`, in place of `log`, is the folder of `penchant serve --events`. `vectors` has, by the name of an attribute that
+    is made of a file of vectors, the file of new items' vectors, or a pair of it and the file of its raw ids. Dense ids and parts of the rows that are there stay; files that were taken in before, and rows that are there, change nothing.
     Returns a Dataset; its `report` has rows, known_files, num_new_users, num_new_items, new_train, new_validation, new_test.
 
     >>> import pyarrow as pa
@@ -104,14 +115,15 @@ def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item
 
     given = Given()
     flags = _fill(_core.AppendFlags(), data=os.fspath(data), log=given.take("log", log), out=_path(out),
-                  events=_path(events), item_table=given.take("item_table", item_table), strict=strict)
+                  events=_path(events), item_table=given.take("item_table", item_table), strict=strict,
+                  **_vector_files(vectors))
     with shown(progress) as sink:
         report = json.loads(_core.append(sources(settings, None, None, threads), flags, given.frames, sink))
     return Dataset(report["out"], report=report)
 
 
 def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path] = None, item_table: Table = None,
-           budget: Union[int, str, None] = None, keep: int = 1, strict: bool = False, device: Text = None,
+           vectors: Optional[dict] = None, budget: Union[int, str, None] = None, keep: int = 1, strict: bool = False, device: Text = None,
            threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Model:
     """Adds rows that came later to a data set as penchant.append does, trains its model on from where it was, and opens that.
 
@@ -131,7 +143,7 @@ def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path]
 
     given = Given()
     rows = _fill(_core.AppendFlags(), data=os.fspath(data), log=given.take("log", log), events=_path(events),
-                 item_table=given.take("item_table", item_table), strict=strict)
+                 item_table=given.take("item_table", item_table), strict=strict, **_vector_files(vectors))
     flags = _fill(_core.UpdateFlags(), rows=rows, model=os.fspath(model), budget=None if budget is None else str(budget), keep=keep)
     with shown(progress) as sink:
         done = json.loads(_core.update(sources(settings, None, device, threads), flags, given.frames, sink))

@@ -72,9 +72,9 @@ class Dataset(_Artefact):
         """Raw ids of all items, [I] strings of PyArrow, in the order of a model's item_vectors."""
         return self._ids("items.parquet")
 
-    def append(self, log=None, *, events=None, item_table=None, out=None, strict=False, threads=None, progress=True):
+    def append(self, log=None, *, events=None, item_table=None, vectors=None, out=None, strict=False, threads=None, progress=True):
         """As penchant.append. Without `out` this data set itself grows, and is returned."""
-        grown = _calls.append(self, log, events=events, item_table=item_table, out=out, strict=strict, threads=threads,
+        grown = _calls.append(self, log, events=events, item_table=item_table, vectors=vectors, out=out, strict=strict, threads=threads,
                               progress=progress)
         if out is not None:
             return grown

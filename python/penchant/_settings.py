@@ -5,7 +5,7 @@ import os
 
 from . import _core
 
-_TABLES = ("data.attributes", "data.event_weights", "data.relations")
+_TABLES = ("data.attributes", "data.event_weights", "data.relations", "data.items.vectors")
 
 
 def literal(value):

@@ -281,8 +281,9 @@ TEST_P(NewItems, FitUsersByRegressionAndByTheValuesOfTheirItems) {
   kernels::FloatMatrix got = backend().matrix<float>(8, 2);
   const std::vector<NodeId> both = {0, 1};
   for (const float weight : {0.0F, 1.0F, 2.5F}) {
-    NewItemScores scores(graph, attribute_links(catalogue()), {31, 32, 33, 34, 35, 36, 37, 38},
-                         users.view(), items.view(), weight, backend());
+    NewItemScores scores(
+        graph, attribute_links(catalogue()), weighted_by_rarity(attribute_links(catalogue())),
+        {31, 32, 33, 34, 35, 36, 37, 38}, users.view(), items.view(), weight, backend());
     scores.score({both.data(), 2, kernels::Device::cpu}, got.view());
     const Dense want = oracle_new_item_scores(of_users, of_items, static_cast<double>(weight));
     for (std::int64_t i = 0; i < 8; ++i) {
@@ -291,16 +292,19 @@ TEST_P(NewItems, FitUsersByRegressionAndByTheValuesOfTheirItems) {
     }
   }
   // An item with the same values as all others of the pool says nothing.
-  NewItemScores one(graph, attribute_links(catalogue()), {31}, users.view(), items.view(), 1.0F,
-                    backend());
+  NewItemScores one(graph, attribute_links(catalogue()),
+                    weighted_by_rarity(attribute_links(catalogue())), {31}, users.view(),
+                    items.view(), 1.0F, backend());
   one.score({both.data(), 2, kernels::Device::cpu}, got.view().rows_of(0, 1));
   EXPECT_EQ(got.view()(0, 0), 0.0F);
-  EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()), {31}, items.view(), items.view(),
-                             1.0F, backend()),
+  EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()),
+                             weighted_by_rarity(attribute_links(catalogue())), {31}, items.view(),
+                             items.view(), 1.0F, backend()),
                InputError);
   const kernels::ConstFloatView narrow = users.view().cols_of(0, kWidth - 1);
-  EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()), {31}, narrow, items.view(), 1.0F,
-                             backend()),
+  EXPECT_THROW(NewItemScores(graph, attribute_links(catalogue()),
+                             weighted_by_rarity(attribute_links(catalogue())), {31}, narrow,
+                             items.view(), 1.0F, backend()),
                InputError);
 }
 

@@ -25,11 +25,12 @@ class Package(shop.Case):
         import penchant._calls
         import penchant._objects
         import penchant._recommender
+        import penchant._text
         import penchant.handoff._target
         import penchant.handoff._written
 
         tried = 0
-        for module in (penchant, penchant._calls, penchant._objects, penchant._recommender, penchant.handoff, penchant.handoff._target,
+        for module in (penchant, penchant._calls, penchant._objects, penchant._recommender, penchant._text, penchant.handoff, penchant.handoff._target,
                        penchant.handoff._written):
             result = doctest.testmod(module, extraglobs={"penchant": penchant, "tmp": shop.FOLDER})
             self.assertEqual(0, result.failed)

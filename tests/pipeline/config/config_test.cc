@@ -391,6 +391,33 @@ TEST(Config, LinksAreATableEach) {
   EXPECT_EQ(log_settings(config).find("relations"), std::string::npos);
 }
 
+TEST(Config, VectorsOfItemsAreATableEach) {
+  const TemporaryFolder folder;
+  const auto read = [&](const std::string& entry) {
+    write_text(folder.path() / "c.toml", "[[data.items.vectors]]\n" + entry);
+    return read_config(folder.path() / "c.toml");
+  };
+  const Config config = read(
+      "name = \"picture\"\nfile = \"p.safetensors\"\nids = \"p.txt\"\ntensor = \"t\"\n"
+      "[[data.items.vectors]]\nname = \"words\"\ntext = [\"title\"]\n");
+  ASSERT_EQ(config.ingest.vectors.size(), 2U);
+  EXPECT_EQ(config.ingest.vectors[0].file, folder.path() / "p.safetensors");
+  EXPECT_EQ(config.ingest.vectors[0].ids, folder.path() / "p.txt");
+  EXPECT_EQ(config.ingest.vectors[1].text, std::vector<std::string>{"title"});
+  EXPECT_MENTIONS(input_error_of([&] { read("flie = \"a\"\n"); }),
+                  "c.toml:2:8: unknown key 'flie'; did you mean 'file'?");
+  EXPECT_MENTIONS(input_error_of([&] { read("text = 1\n"); }), "data.items.vectors.text");
+  // Later rows are read as these were, from files of their own.
+  const std::string kept = log_settings(config);
+  EXPECT_EQ(kept.find("p.safetensors"), std::string::npos) << kept;
+  const IngestOptions later = config_of_log(kept, "kept").ingest;
+  ASSERT_EQ(later.vectors.size(), 2U);
+  EXPECT_EQ(later.vectors[0].tensor, "t");
+  EXPECT_TRUE(later.vectors[0].file.empty());
+  write_text(folder.path() / "again.toml", effective_toml(config));
+  EXPECT_EQ(effective_toml(read_config(folder.path() / "again.toml")), effective_toml(config));
+}
+
 TEST(Config, WhatAVariableHoldsIsNotStored) {
   const TemporaryFolder folder;
   setenv("PENCHANT_TEST_SECRET", "s3cret/pass", 1);

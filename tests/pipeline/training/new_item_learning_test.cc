@@ -105,7 +105,7 @@ class LearnsNewItems : public ::testing::Test {
     const Vectors vectors = start(on);
     if (new_items) {
       lists.new_items =
-          read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, 1.0F, graph_,
+          read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, {}, graph_,
                               catalogue_, lists.users, options_, on, silent_progress());
     }
     return lists;
@@ -122,8 +122,9 @@ class LearnsNewItems : public ::testing::Test {
     const Vectors known = start(*on);
     std::vector<NodeId> items;
     for (NodeId item = kTouched; item < kItems - 1; ++item) items.push_back(item);
-    models::NewItemScores teacher(graph_, models::attribute_links(catalogue_), items,
-                                  known.users.view(), known.items.view(), 1.0F, *on);
+    models::NewItemScores teacher(graph_, models::attribute_links(catalogue_),
+                                  models::weighted_by_rarity(models::attribute_links(catalogue_)),
+                                  items, known.users.view(), known.items.view(), 1.0F, *on);
     double shared = 0.0;
     for (NodeId user = 0; user < kUsers; ++user) {
       FloatMatrix scores = on->matrix<float>(static_cast<std::int64_t>(items.size()), 1);
@@ -213,9 +214,9 @@ TEST_F(LearnsNewItems, TheRegressionCountsByItsWeight) {
   std::iota(users.begin(), users.end(), NodeId{0});
   std::vector<std::set<NodeId>> first;
   for (const float weight : {0.0F, 1.0F, 1000.0F}) {
-    const auto taught =
-        read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, weight, graph_,
-                            catalogue_, users, options_, *on, silent_progress());
+    const auto taught = read_new_item_lists({vectors.users.view(), vectors.items.view(), {}},
+                                            {.regression = weight}, graph_, catalogue_, users,
+                                            options_, *on, silent_progress());
     std::set<NodeId>& all = first.emplace_back();
     for (NodeId user = 0; user < kUsers; ++user)
       all.insert(user * static_cast<NodeId>(kItems) + taught->lists.view()(user, 0));
@@ -228,7 +229,7 @@ TEST_F(LearnsNewItems, NothingIsTaughtOfTooFewOrNone) {
   const auto on = cpu();
   const Vectors vectors = start(*on);
   const auto found = [&](const graph::UserItemGraph& graph, const graph::ItemGraph& items) {
-    return read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, 1.0F, graph, items,
+    return read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, {}, graph, items,
                                {0, 1}, options_, *on, silent_progress())
         .has_value();
   };
@@ -262,7 +263,7 @@ TEST_F(LearnsNewItems, AnInterruptedReadingTeachesNothing) {
   const Vectors vectors = start(*on);
   penchant::testing::StopAfter progress(0);
   progress.begin("train");
-  EXPECT_FALSE(read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, 1.0F, graph_,
+  EXPECT_FALSE(read_new_item_lists({vectors.users.view(), vectors.items.view(), {}}, {}, graph_,
                                    catalogue_, {0, 1}, options_, *on, progress));
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/training/new_item_rehearsal.h"
 
+#include <algorithm>
 #include <limits>
+#include <map>
 #include <memory>
 
 #include <gtest/gtest.h>
@@ -140,6 +142,63 @@ TEST_F(RehearsesNewItems, TakesTheMemberThatKnows) {
   EXPECT_EQ(found.chosen, (NewItemTeacher{1, 2.0F}));
   EXPECT_EQ(found.trials.size(), 9U) << "no regression is no member's";
   EXPECT_EQ(rehearse(unknown, {right.views(), noise.views()}, 1).chosen, (NewItemTeacher{0, 2.0F}));
+}
+
+/// Landmarks that say nothing: items have four of 40 at random.
+graph::Relation landmarks_of_noise() {
+  constexpr std::int64_t kLandmarks = 40;
+  graph::Relation relation{.name = "look",
+                           .columns = graph::NodeKind::hub,
+                           .num_hubs = kLandmarks,
+                           .of_vectors = true,
+                           .edges = {kWares, kLandmarks, {0}, {}, {}}};
+  for (NodeId item = 0; item < kWares; ++item) {
+    const graph::Permutation order(graph::Seed{5}, graph::Stream::generator,
+                                   static_cast<std::uint64_t>(item), kLandmarks);
+    std::vector<NodeId> values;
+    for (std::uint64_t k = 0; k < 4; ++k) values.push_back(static_cast<NodeId>(order(k)));
+    std::sort(values.begin(), values.end());
+    relation.edges.columns.insert(relation.edges.columns.end(), values.begin(), values.end());
+    relation.edges.offsets.push_back(static_cast<graph::EdgeOffset>(relation.edges.columns.size()));
+  }
+  return relation;
+}
+
+TEST_F(RehearsesNewItems, LandmarksThatSayNothingCountNothing) {
+  Shop known = shop(Profiles::right);
+  known.graphs.item.relations.push_back(landmarks_of_noise());
+  const Numbers noise = numbers(Member::noise);
+  const NewItemRehearsal found = rehearse(known, {noise.views()});
+  ASSERT_EQ(found.trials.size(), 8U);
+  std::map<float, double> recall;  // of content, where the regression has its usual weight
+  for (const NewItemRehearsal::Trial& trial : found.trials) {
+    if (trial.teacher.weight == 1.0F) recall[trial.teacher.content] = trial.recall;
+  }
+  ASSERT_EQ(recall.size(), 4U);
+  EXPECT_GT(recall[0.0F], recall[1.0F] + 0.01);
+  EXPECT_GT(recall[1.0F], recall[2.0F]);
+}
+
+TEST_F(RehearsesNewItems, LandmarksThatKnowCountMost) {
+  Shop known = shop(Profiles::right);
+  graph::Relation kinds = std::move(known.graphs.item.relations.front());
+  kinds.of_vectors = true;
+  graph::Relation noise_values = landmarks_of_noise();
+  noise_values.of_vectors = false;
+  known.graphs.item.relations = {std::move(noise_values), std::move(kinds)};
+  const Numbers noise = numbers(Member::noise);
+  const NewItemRehearsal found = rehearse(known, {noise.views()});
+  double best = 0.0;
+  double none = 1.0;
+  for (const NewItemRehearsal::Trial& trial : found.trials) {
+    if (trial.teacher == NewItemTeacher{0, 1.0F, 2.0F}) best = trial.recall;
+    if (trial.teacher == NewItemTeacher{0, 1.0F, 0.0F}) none = trial.recall;
+  }
+  EXPECT_GT(best, none + 0.1);
+  EXPECT_EQ(NewItemTeacher::from_json(NewItemTeacher{1, 0.5F, 2.0F}.to_json()),
+            (NewItemTeacher{1, 0.5F, 2.0F}));
+  EXPECT_EQ(NewItemTeacher::from_json({{"member", 1}, {"weight", 0.5}}),
+            (NewItemTeacher{1, 0.5F, 1.0F}));
 }
 
 TEST_F(RehearsesNewItems, OfEqualsTheUsualOneStays) {
