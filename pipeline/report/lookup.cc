@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,8 +17,10 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/enum_names.h"
+#include "graph/error.h"
 #include "pipeline/artifact/interrupt.h"
 #include "pipeline/data/known_rows.h"
+#include "pipeline/explain/explainer.h"
 #include "pipeline/report/sample.h"
 #include "pipeline/tables/base64.h"
 
@@ -34,6 +37,8 @@ constexpr std::size_t kTextBytes = 160;
 constexpr std::size_t kMostAttributes = 24;
 constexpr std::size_t kMostValues = 12;
 constexpr std::int64_t kOwnersAtOnce = 512;
+/// A sentence takes milliseconds, and of a network or a learned vector up to seconds.
+constexpr std::int64_t kExplainedUsers = 20;
 constexpr std::int64_t kEndOf1970 = 365 * 86'400'000LL;
 
 /// Bytes of a value in a page's script, where "<" is written \u003c; its comma with it.
@@ -293,6 +298,35 @@ std::vector<NodeId> test_items(const Dataset& dataset, NodeId user) {
   return items;
 }
 
+/// Sentences on why an item leads a user's list, for the first kExplainedUsers users that are asked.
+class Reasons {
+ public:
+  Reasons(const Model& model, Ranking ranking) : dataset_(model.dataset()), ranking_(ranking) {
+    try {
+      explainer_.emplace(model);
+    } catch (const InputError&) {  // of a model that is in no folder
+    }
+  }
+  /// Empty where there is nothing to tell.
+  std::string of(NodeId user, NodeId item) {
+    if (!explainer_ || num_asked_++ >= kExplainedUsers) return {};
+    try {
+      return sentence(
+          explainer_->of_user(dataset_.users.raw(user), dataset_.items.raw(item), ranking_),
+          dataset_);
+    } catch (const InputError&) {  // lists by a filter alone, which has no vectors to explain
+      explainer_.reset();
+      return {};
+    }
+  }
+
+ private:
+  const Dataset& dataset_;
+  Ranking ranking_;
+  std::optional<Explainer> explainer_;
+  std::int64_t num_asked_ = 0;
+};
+
 class Lookup {
  public:
   Lookup(const Model& model, const LookupOptions& options, Progress& progress)
@@ -349,10 +383,13 @@ class Lookup {
     const KnownRows known(dataset_, chosen);
     const auto lists = user_lists(model_, options, {});
     const bool tested = !dataset_.split.test.empty();
+    Reasons reasons(model_, options.ranking);
     json facts = fill(lists.get(), chosen, dataset_.num_users(), "look-up, users",
                       [&](NodeId user, const ListBlock& block, std::int64_t row) {
                         json record = {{"id", std::string(dataset_.users.raw(user))}};
                         add_list(block, row, "items", "scores", record);
+                        const auto list = listed(block, row);
+                        record["why"] = list.empty() ? "" : reasons.of(user, list.front());
                         known.describe(user, items_, record);
                         if (tested) add_test(user, block, row, record);
                         return record;

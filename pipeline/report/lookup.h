@@ -36,7 +36,7 @@ inline constexpr std::int64_t kLookupHistory = 50;
 ///             a text, places in words (-1: and more), or null
 ///   attributes, words, left_out_attributes
 ///   users     all, asked, shown, frequent; score (what they are); a column each: id, rows, items,
-///             scores, had (newest first), and where the data have them: time (the first, then
+///             scores, why (a sentence on the first item, of the first 20 users; else ""), had (newest first), and where the data have them: time (the first, then
 ///             differences, in units of time_unit ms), event, weight, test (items of the user's test
 ///             part), later (places in the list that are among them)
 ///   events    names
