@@ -165,6 +165,8 @@ Graphs read_graphs(const fs::path& directory, const Dataset& dataset, const json
       if (static_cast<std::int64_t>(relation.hub_values.size()) != num_hubs)
         throw InputError(fmt::format("{}: damaged: {} values of {} hubs", file.string(),
                                      relation.hub_values.size(), num_hubs));
+      const graph::Attribute* const attribute = dataset.catalog.find(relation.name);
+      relation.of_vectors = attribute != nullptr && attribute->content.width > 0;
     }
     graphs.item.relations.push_back(std::move(relation));
   }

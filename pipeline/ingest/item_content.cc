@@ -68,7 +68,7 @@ std::vector<const Attribute*> columns_of(const Catalog& catalog, const std::stri
   return found;
 }
 
-/// Vectors of the items that `wanted` is set of and that have a text.
+/// Vectors of the items of whose text a piece is known.
 ItemVectors vectors_of_texts(const std::vector<std::string>& texts, const ContentSpace& space) {
   ItemVectors vectors;
   vectors.width = space.width;

@@ -121,8 +121,13 @@ TEST_F(CliReport, LookupHasTheListsOfTheOtherVerbs) {
     return listed(run_penchant(arguments).json());
   };
   for (const std::size_t k : {0U, 3U}) {
-    EXPECT_EQ(ids_at(facts, lookup["users"]["items"][k]),
-              recommended(lookup["users"]["id"][k], {}));
+    const std::string user = lookup["users"]["id"][k];
+    const std::vector<std::string> list = ids_at(facts, lookup["users"]["items"][k]);
+    EXPECT_EQ(list, recommended(user, {}));
+    EXPECT_EQ(lookup["users"]["why"][k],
+              run_penchant({"explain", at("shop.data"), at("shop.model"), "--user", user, "--item",
+                            list.front(), "--json"})
+                  .json()["sentence"]);
   }
   // As the settings of recommend say.
   const std::vector<std::string> kept = {"--set", "evaluate.seen_items=keep"};

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/artifact/npy_file.h"
+#include "pipeline/data/graph_stage.h"
 #include "pipeline/data/past_rows.h"
 #include "pipeline/ingest/append.h"
 #include "pipeline/ingest/forget.h"
@@ -402,6 +403,24 @@ TEST_F(ItemContent, DamageIsSeen) {
   penchant::testing::write_text(file, bytes);
   EXPECT_THAT(input_error_of([&] { read_dataset(at("x.data")); }),
               HasSubstr("content0.landmarks.npy"));
+}
+
+TEST_F(ItemContent, HubsOfLandmarksAreKnownAsSuchFromAStoredGraphToo) {
+  IngestOptions options = with_vectors(vectors_text(0, kNumItems));
+  options.item_table.emplace();
+  std::string table = "item,kind\n";
+  for (int item = 0; item < kNumItems; ++item) table += fmt::format("i{},k{}\n", item, item % 3);
+  options.item_table->files = {write("items.csv", table)};
+  options.attributes = {attribute("kind")};
+  const Dataset data = ingest_text(log_of(0, kNumItems), options);
+  for (int time = 0; time < 2; ++time) {
+    const Graphs graphs = load_or_build_graphs(at("x.data"), data, {}, silent_progress());
+    std::map<std::string, bool> of_vectors;
+    for (const graph::Relation& relation : graphs.item.relations)
+      of_vectors[relation.name] = relation.of_vectors;
+    EXPECT_TRUE(of_vectors.at("picture"));
+    EXPECT_FALSE(of_vectors.at("kind"));
+  }
 }
 
 TEST_F(ItemContent, OfThePastKnowsTheLandmarksOfThen) {
