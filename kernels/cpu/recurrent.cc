@@ -8,15 +8,13 @@
 
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/packed_sequences.h"
 #include "kernels/cpu/recurrent_gates.h"
 
 namespace penchant::kernels {
 
 namespace {
 
-/// Sequences of a tile, which one thread carries through all steps. With G = 512 a step's products
-/// are 64 KiB, and W_h 256 KiB: both stay in a core's L2.
-constexpr std::int64_t kTileSequences = 32;
 /// Columns of one task of the weights' gradients.
 constexpr std::int64_t kTaskCols = 128;
 
@@ -38,23 +36,6 @@ CpuRecurrentState& own(const char* op, RecurrentState& state) {
   return *result;
 }
 
-std::int64_t num_sequences(const PackedSequences& sequences) {
-  return sequences.step_offsets.size() < 2 ? 0 : sequences.step_offsets[1];
-}
-
-void require_packed(const char* op, const PackedSequences& sequences, std::int64_t rows) {
-  const auto& offsets = sequences.step_offsets;
-  bool valid = offsets.empty() ? rows == 0 : offsets.front() == 0 && offsets.back() == rows;
-  for (std::size_t t = 1; t < offsets.size() && valid; ++t) {
-    const std::int64_t size = offsets[t] - offsets[t - 1];
-    valid = size >= 0 && (t == 1 || size <= offsets[t - 1] - offsets[t - 2]);
-  }
-  if (!valid) {
-    throw InputError(fmt::format(
-        "{}: step offsets do not start at 0, end at {} and take steps that never grow", op, rows));
-  }
-}
-
 void require_operands(const char* op, const RecurrentOptions& options,
                       const PackedSequences& sequences, ConstFloatView x,
                       const RecurrentWeights& weights, ConstFloatView h) {
@@ -64,18 +45,6 @@ void require_operands(const char* op, const RecurrentOptions& options,
   require_shape(op, "W_h", weights.hidden, options.hidden_dim, options.gate_dim());
   require_size(op, "bias", weights.bias, options.gate_dim());
   require_packed(op, sequences, x.rows);
-}
-
-/// The rows of step t that belong to the tile of sequences from `first`; count 0 if none is as
-/// long.
-struct StepRows {
-  std::int64_t first, count;
-};
-StepRows step_rows(const PackedSequences& sequences, std::size_t t, std::int64_t first) {
-  if (t + 1 >= sequences.step_offsets.size()) return {0, 0};
-  const std::int64_t start = sequences.step_offsets[t];
-  const std::int64_t size = sequences.step_offsets[t + 1] - start;
-  return {start + first, std::clamp<std::int64_t>(size - first, 0, kTileSequences)};
 }
 
 void transpose(ConstFloatView from, FloatView to) {
@@ -92,9 +61,7 @@ std::unique_ptr<RecurrentState> CpuBackend::recurrent_state(const RecurrentOptio
     throw InputError(fmt::format("recurrent_state: {} input and {} hidden features, expected some",
                                  options.input_dim, options.hidden_dim));
   }
-  if (options.cell == Cell::rnn && options.activation != Activation::tanh &&
-      options.activation != Activation::relu && options.activation != Activation::sigmoid)
-    throw InputError("recurrent_state: the activation of an rnn is tanh, relu or sigmoid");
+  if (options.cell == Cell::rnn) require_rnn_activation("recurrent_state", options.activation);
   return std::make_unique<CpuRecurrentState>(options);
 }
 
