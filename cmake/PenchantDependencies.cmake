@@ -27,6 +27,13 @@ add_library(penchant_onednn INTERFACE)
 target_include_directories(penchant_onednn SYSTEM INTERFACE ${ONEDNN_INCLUDE_DIR})
 target_link_libraries(penchant_onednn INTERFACE $<BUILD_INTERFACE:${ONEDNN_LIBRARY}>)
 
+# A static library, which leaves BLAS and LAPACK to whoever links it: OpenBLAS has both.
+find_library(FAISS_LIBRARY faiss REQUIRED)
+find_path(FAISS_INCLUDE_DIR faiss/IndexPQ.h REQUIRED)
+add_library(penchant_faiss INTERFACE)
+target_include_directories(penchant_faiss SYSTEM INTERFACE ${FAISS_INCLUDE_DIR})
+target_link_libraries(penchant_faiss INTERFACE $<BUILD_INTERFACE:${FAISS_LIBRARY}> $<BUILD_INTERFACE:${OPENBLAS_LIBRARY}>)
+
 find_library(METIS_LIBRARY metis REQUIRED)
 find_path(METIS_INCLUDE_DIR metis.h REQUIRED)
 file(STRINGS ${METIS_INCLUDE_DIR}/metis.h metis_versions REGEX "define METIS_VER_")

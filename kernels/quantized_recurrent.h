@@ -36,8 +36,8 @@ class QuantizedRecurrent {
   QuantizedRecurrent(const RecurrentOptions& options, const RecurrentWeights& weights,
                      const RecurrentRanges& ranges);
 
-  /// h [S x H] of every step of every sequence, from x [S x F]; on `num_threads` threads (0: all
-  /// cores), on which the bits do not depend.
+  /// h [S x H] of every step of every sequence, from x [S x F]; on `num_threads` threads (0: as many as
+  /// OpenMP has where it is called), on which the bits do not depend.
   void forward(const PackedSequences& sequences, ConstFloatView x, FloatView h,
                int num_threads = 0) const;
 

@@ -109,8 +109,8 @@ void InterestModel::scatter_items(Backend& backend, IdView ids, Rows& rows) {
 }
 
 void InterestModel::forward_events(Backend& backend, const InterestBatch& batch,
-                                   const StepDropout& dropout,
-                                   VectorView<const float> input_scale) {
+                                   const StepDropout& dropout, VectorView<const float> input_scale,
+                                   Pass pass) {
   const std::int64_t size = batch.items.size;
   const FloatView inputs = inputs_.view(backend, size, dim_);
   const auto scale = [&](FloatView rows) {
@@ -140,7 +140,11 @@ void InterestModel::forward_events(Backend& backend, const InterestBatch& batch,
     }
     const FloatView dropped = dropped_.view(backend, size, dim_);
     backend.dropout(dropout.at(kInputSite), inputs, dropped);
-    sequence_->forward(backend, batch.sequences, dropped, dropout, fused.cols_of(0, hidden_dim_));
+    const FloatView encoded = fused.cols_of(0, hidden_dim_);
+    if (pass == Pass::forward)
+      sequence_->infer(backend, batch.sequences, dropped, encoded);
+    else
+      sequence_->forward(backend, batch.sequences, dropped, dropout, encoded);
   }
   const FloatView dropped_fused = dropped_fused_.view(backend, size, fused_dim());
   backend.dropout(dropout.at(kFusedSite), fused, dropped_fused);
@@ -288,7 +292,7 @@ void InterestModel::add_gradients(Backend& backend, const InterestBatch& batch,
 }
 
 void InterestModel::user_vectors(Backend& backend, const InterestBatch& batch, FloatView to) {
-  forward_events(backend, batch, {});
+  forward_events(backend, batch, {}, {}, Pass::forward);
   const IdView last = batch.last_events;
   backend.gather_rows(users_.value.view(backend, batch.items.size, dim_), last, to);
 }
@@ -341,6 +345,18 @@ void InterestModel::pair_logits(Backend& backend, const InterestBatch& batch, Id
   const FloatView column = logits_.view(backend, items.size, 1);
   ranking_->forward(backend, features, {}, column);
   copy_column(backend, column, logits);
+}
+
+void InterestModel::widen_ranges(Backend& backend, const InterestBatch& batch,
+                                 std::vector<kernels::RecurrentRanges>& ranges) {
+  forward_events(backend, batch, {});
+  if (sequence_) sequence_->widen_ranges(backend, ranges);
+}
+
+void InterestModel::quantize(Backend& backend, std::span<const kernels::RecurrentRanges> ranges) {
+  if (!sequence_)
+    throw InputError("a network without a sequence encoder has no products to quantise");
+  sequence_->quantize(backend, ranges);
 }
 
 void InterestModel::visit_parameters(const ParameterVisitor& visit) {

@@ -87,6 +87,13 @@ class InterestModel {
                           kernels::ConstFloatView directions, kernels::VectorView<float> values,
                           kernels::VectorView<float> products);
   void visit_parameters(const ParameterVisitor& visit);
+  /// Widens ranges of the sequence encoder's activations by those of a batch; as many as it has
+  /// layers that can be quantised. Needs forward_items.
+  void widen_ranges(kernels::Backend& backend, const InterestBatch& batch,
+                    std::vector<kernels::RecurrentRanges>& ranges);
+  /// user_vectors and pair_logits by products of 8 bits in the sequence encoder, whose weights are
+  /// final. Throws InputError for ranges of another encoder, or none.
+  void quantize(kernels::Backend& backend, std::span<const kernels::RecurrentRanges> ranges);
 
  private:
   /// Rows of item vectors in one role, in the form that they are scored in, and their gradients.
@@ -97,10 +104,12 @@ class InterestModel {
   std::int64_t fused_dim() const { return hidden_dim_ + (options_.interest.graph ? dim_ : 0); }
   kernels::FloatView gather_items(kernels::Backend& backend, kernels::IdView ids, Rows& rows);
   void scatter_items(kernels::Backend& backend, kernels::IdView ids, Rows& rows);
+  /// Whether a backward follows.
+  enum class Pass { forward_and_backward, forward };
   /// x_f of all events: fused_, and v: users_.value. Inputs count input_scale times (empty: once).
   void forward_events(kernels::Backend& backend, const InterestBatch& batch,
-                      const StepDropout& dropout,
-                      kernels::VectorView<const float> input_scale = {});
+                      const StepDropout& dropout, kernels::VectorView<const float> input_scale = {},
+                      Pass pass = Pass::forward_and_backward);
   /// From d_fused_ to the gradients of the encoder's parameters and d_items_.
   void backward_events(kernels::Backend& backend, const InterestBatch& batch,
                        const StepDropout& dropout);

@@ -4,10 +4,13 @@
 // 2015).
 #include "models/recurrent_encoder.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/core.h>
 
+#include "graph/error.h"
+#include "kernels/transfer.h"
 #include "models/encoder.h"
 
 namespace penchant::models {
@@ -49,6 +52,7 @@ void RecurrentEncoder::forward(Backend& backend, const SequenceBatch& batch, Con
                                const StepDropout& dropout, FloatView y) {
   dropout_ = dropout;
   const std::int64_t rows = x.rows;
+  last_rows_ = rows;
   FloatView in = inputs_[0].view(backend, rows, x.cols);
   backend.gather_rows(x, batch.packed_rows, in);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -81,6 +85,51 @@ void RecurrentEncoder::backward(Backend& backend, const SequenceBatch& batch, Co
     if (l > 0) backend.dropout(dropout_.at(kLayerSite + l), d_in, d_output);
   }
   backend.gather_rows(d_input_.view(backend, rows, d_x.cols), batch.event_rows, d_x);
+}
+
+void RecurrentEncoder::infer(Backend& backend, const SequenceBatch& batch, ConstFloatView x,
+                             FloatView y) {
+  if (quantized_.empty()) return forward(backend, batch, x, {}, y);
+  const std::int64_t rows = x.rows;
+  FloatView in = inputs_[0].view(backend, rows, x.cols);
+  backend.gather_rows(x, batch.packed_rows, in);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const FloatView out = outputs_[l].view(backend, rows, hidden_dim_);
+    quantized_[l].forward(batch.packed, in, out);
+    in = out;
+  }
+  backend.gather_rows(in, batch.event_rows, y);
+}
+
+void RecurrentEncoder::widen_ranges(Backend& backend,
+                                    std::vector<kernels::RecurrentRanges>& ranges) {
+  ranges.resize(layers_.size());
+  kernels::Download<float> download;
+  const auto widen = [&](ConstFloatView activations, kernels::ActivationRange& range) {
+    const ConstFloatView values = download(activations, backend);
+    for (std::int64_t i = 0; i < values.rows; ++i) {
+      const auto [low, high] = std::minmax_element(values.row(i), values.row(i) + values.cols);
+      range.lowest = std::min(range.lowest, *low);
+      range.highest = std::max(range.highest, *high);
+    }
+  };
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    widen(inputs_[l].view(backend, last_rows_, layers_[l].options.input_dim), ranges[l].input);
+    widen(outputs_[l].view(backend, last_rows_, hidden_dim_), ranges[l].output);
+  }
+}
+
+void RecurrentEncoder::quantize(Backend& backend,
+                                std::span<const kernels::RecurrentRanges> ranges) {
+  if (backend.device() != kernels::Device::cpu)
+    throw InputError("a network of 8-bit products computes on the CPU: choose --device cpu");
+  if (ranges.size() != layers_.size()) {
+    throw InputError(fmt::format("ranges of activations are those of {} layers, expected {}",
+                                 ranges.size(), layers_.size()));
+  }
+  quantized_.clear();
+  for (std::size_t l = 0; l < layers_.size(); ++l)
+    quantized_.emplace_back(layers_[l].options, layers_[l].weights(), ranges[l]);
 }
 
 void RecurrentEncoder::visit_parameters(const ParameterVisitor& visit) {

@@ -40,13 +40,21 @@ class RecurrentEncoder final : public SequenceEncoder {
   void backward(kernels::Backend& backend, const SequenceBatch& batch, kernels::ConstFloatView d_y,
                 kernels::FloatView d_x) override;
   void visit_parameters(const ParameterVisitor& visit) override;
+  void infer(kernels::Backend& backend, const SequenceBatch& batch, kernels::ConstFloatView x,
+             kernels::FloatView y) override;
+  void widen_ranges(kernels::Backend& backend,
+                    std::vector<kernels::RecurrentRanges>& ranges) override;
+  void quantize(kernels::Backend& backend,
+                std::span<const kernels::RecurrentRanges> ranges) override;
 
  private:
   std::int64_t hidden_dim_;
   std::vector<RecurrentLayer> layers_;
-  StepDropout dropout_;             ///< of the last forward
-  std::vector<Workspace> inputs_;   ///< of each layer, packed [S x F or H]
-  std::vector<Workspace> outputs_;  ///< of each layer, packed [S x H]
+  std::vector<kernels::QuantizedRecurrent> quantized_;  ///< the layers; empty: not quantised
+  std::int64_t last_rows_ = 0;                          ///< of the last forward
+  StepDropout dropout_;                                 ///< of the last forward
+  std::vector<Workspace> inputs_;                       ///< of each layer, packed [S x F or H]
+  std::vector<Workspace> outputs_;                      ///< of each layer, packed [S x H]
   Workspace d_output_, d_hidden_input_, d_input_;
 };
 

@@ -9,6 +9,10 @@
 
 namespace penchant::models {
 
+void SequenceEncoder::quantize(kernels::Backend&, std::span<const kernels::RecurrentRanges>) {
+  throw InputError("only recurrent layers (rnn, lstm) have products that are quantised");
+}
+
 std::unique_ptr<SequenceEncoder> make_sequence_encoder(const InterestOptions& options,
                                                        std::int64_t input_dim, graph::Seed seed,
                                                        kernels::Backend& backend) {

@@ -15,6 +15,7 @@
 
 #include "graph/random.h"
 #include "kernels/backend.h"
+#include "kernels/quantized_recurrent.h"
 #include "models/model_options.h"
 #include "models/parameter.h"
 
@@ -54,6 +55,18 @@ class SequenceEncoder {
   virtual void backward(kernels::Backend& backend, const SequenceBatch& batch,
                         kernels::ConstFloatView d_y, kernels::FloatView d_x) = 0;
   virtual void visit_parameters(const ParameterVisitor& visit) = 0;
+
+  /// forward() outside training, without a backward behind it, by products of 8 bits after
+  /// quantize().
+  virtual void infer(kernels::Backend& backend, const SequenceBatch& batch,
+                     kernels::ConstFloatView x, kernels::FloatView y) {
+    forward(backend, batch, x, {}, y);
+  }
+  /// Widens the ranges, one a layer that can be quantised, by the activations of the last forward().
+  virtual void widen_ranges(kernels::Backend&, std::vector<kernels::RecurrentRanges>&) {}
+  /// With ranges that widen_ranges gave. Throws InputError for another number of them.
+  virtual void quantize(kernels::Backend& backend,
+                        std::span<const kernels::RecurrentRanges> ranges);
 };
 
 /// Null for SequenceKind::none. Throws InputError for sizes below 1.

@@ -30,6 +30,7 @@
 #include "pipeline/config/setting_uses.h"
 #include "pipeline/tables/frames.h"
 #include "pipeline/workflow/audience.h"
+#include "pipeline/workflow/compress_calls.h"
 #include "pipeline/workflow/explain_calls.h"
 #include "pipeline/workflow/tag_calls.h"
 #include "pipeline/workflow/update.h"
@@ -179,6 +180,17 @@ std::pair<std::string, std::optional<TableInMemory>> tag(const ConfigSources& so
       std::string facts = tag_by(flags, loaded.model, frame.get(), progress).dump();
       return Answer(std::move(facts), TableInMemory{frame});
     });
+  });
+}
+
+std::string compress(const ConfigSources& sources, const pipeline::CompressFlags& flags,
+                     nb::object sink) {
+  return without_lock(std::move(sink), [&](Progress& progress) {
+    const Config config = config_for(sources, "compress", progress);
+    pipeline::CompressFlags found = flags;
+    found.model = pipeline::model_folder(flags.model).string();
+    return pipeline::answer_by_one_version(
+        found.data, found.model, [&] { return compress_by(found, config, progress).dump(); });
   });
 }
 
@@ -436,6 +448,13 @@ NB_MODULE(_core, module) {
                     PENCHANT_MAYBE(seed);
   }
   {
+    using Flags = pipeline::CompressFlags;
+    nb::class_<Flags>(module, "CompressFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(out)
+            PENCHANT_FIELD(vectors) PENCHANT_FIELD(network) PENCHANT_MAYBE(code_bytes)
+                PENCHANT_MAYBE(seed);
+  }
+  {
     using Flags = AudienceWords;
     nb::class_<Flags>(module, "AudienceFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(model) PENCHANT_FIELD(out)
@@ -466,6 +485,7 @@ NB_MODULE(_core, module) {
   module.def("info", &info, nb::arg("sources"), progress);
   module.def("tag", &tag, nb::arg("sources"), nb::arg("flags"), nb::arg("data"), nb::arg("model"),
              progress);
+  module.def("compress", &compress, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("score_to_file", &score_to_file, nb::arg("sources"), nb::arg("flags"), nb::arg("data"),
              nb::arg("model"), nb::arg("pairs"), nb::arg("frames"), nb::arg("out"), progress);
   module.def("score_in_memory", &score_in_memory, nb::arg("sources"), nb::arg("flags"),

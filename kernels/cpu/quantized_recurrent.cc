@@ -7,6 +7,8 @@
 #include <cmath>
 #include <string>
 
+#include <omp.h>
+
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/packed_sequences.h"
 #include "kernels/cpu/quantized_products.h"
@@ -174,7 +176,7 @@ void QuantizedRecurrent::forward(const PackedSequences& sequences, ConstFloatVie
     if (batch > 0) run_tile(sequences, 0, x, h);
     return;
   }
-  const ThreadScope threads(num_threads);
+  const ThreadScope threads(num_threads > 0 ? num_threads : omp_get_max_threads());
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t first = 0; first < batch; first += kTileSequences)
     run_tile(sequences, first, x, h);

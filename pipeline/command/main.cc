@@ -88,6 +88,7 @@ int run_program(int argc, char** argv) {
   add_similar_verb(program, invocation);
   add_audience_verb(program, invocation);
   add_tag_verb(program, invocation);
+  add_compress_verb(program, invocation);
   add_score_verb(program, invocation);
   add_explain_verb(program, invocation);
   add_serve_verb(program, invocation);

@@ -18,6 +18,7 @@ std::string count_line(const char* what, std::int64_t count, std::int64_t unknow
 const char* what_to_do(std::string_view kind) {
   if (kind == "model") return "model that was trained before: train again, and remove this one";
   if (kind == "embeddings") return "embeddings of before: embed again, or remove it";
+  if (kind == "compressed") return "compressed vectors of before: compress again, or remove them";
   if (kind == "delta") return "delta of before: remove it";
   if (kind == "data") return "data set as it was before: remove it";
   return "file that is not Penchant's, not looked into";

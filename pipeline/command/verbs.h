@@ -52,6 +52,7 @@ void add_similar_verb(CLI::App& program, Invocation& invocation);
 void add_upgrade_verb(CLI::App& program, Invocation& invocation);
 void add_audience_verb(CLI::App& program, Invocation& invocation);
 void add_tag_verb(CLI::App& program, Invocation& invocation);
+void add_compress_verb(CLI::App& program, Invocation& invocation);
 void add_score_verb(CLI::App& program, Invocation& invocation);
 void add_explain_verb(CLI::App& program, Invocation& invocation);
 void add_serve_verb(CLI::App& program, Invocation& invocation);

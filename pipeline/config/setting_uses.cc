@@ -271,6 +271,7 @@ const std::vector<VerbSettings>& all_verbs() {
       {"similar", {"run."}, {}},
       {"audience", {"run."}, {}},
       {"tag", {"run."}, {}},
+      {"compress", {"run."}, {}},
       {"score", {"run.", "evaluate.ranking"}, {}},
       {"explain", {"run.", "evaluate.ranking"}, {}},
       {"serve", {"run.", "evaluate.seen_items", "evaluate.ranking"}, {}},

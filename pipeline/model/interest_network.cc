@@ -150,6 +150,19 @@ FloatMatrix InterestNetwork::user_vectors(const Histories& histories, ConstFloat
   return users;
 }
 
+std::vector<kernels::RecurrentRanges> InterestNetwork::activation_ranges(const Histories& histories,
+                                                                         Backend& backend) {
+  std::vector<kernels::RecurrentRanges> ranges;
+  const std::vector<Span> spans = latest_events(histories, options_.interest.max_length);
+  HistoryBatch batch;
+  for_each_run(spans, [&](std::size_t first, std::size_t last) {
+    batch.assign(histories, std::span(spans).subspan(first, last - first),
+                 options_.interest.history_decay);
+    model_->widen_ranges(backend, batch.upload(backend), ranges);
+  });
+  return ranges;
+}
+
 FloatMatrix InterestNetwork::embeddings(const Histories& histories, Backend& backend,
                                         FloatMatrix& users, FloatMatrix& items) {
   const ConstFloatView vectors = model_->forward_items(backend);
@@ -228,6 +241,14 @@ void TrainedInterest::embeddings(Backend& backend, FloatMatrix& users, FloatMatr
 void TrainedInterest::forward_items(Backend& backend) {
   network_->model().forward_items(backend);
   if (head_ != nullptr) head_->model().forward_items(backend);
+}
+
+NetworkRanges TrainedInterest::activation_ranges(const Histories& histories, Backend& backend) {
+  NetworkRanges ranges;
+  ranges.network = network_->activation_ranges(network_->histories(histories), backend);
+  if (head_ != nullptr)
+    ranges.head = head_->activation_ranges(head_->histories(histories), backend);
+  return ranges;
 }
 
 FloatMatrix TrainedInterest::user_vectors(const Histories& histories, Backend& backend) {

@@ -14,6 +14,7 @@
 #include "pipeline/model/calibration.h"
 #include "pipeline/model/history_batch.h"
 #include "pipeline/model/interest.h"
+#include "pipeline/model/network_ranges.h"
 
 namespace penchant::pipeline {
 
@@ -52,6 +53,10 @@ class InterestNetwork {
   /// below `tolerance` of the larger of the products at both ends. Needs forward_items.
   EventGradients integrated_gradients(const Histories& history, std::span<const float> direction,
                                       double tolerance, kernels::Backend& backend);
+  /// Between what the activations of each recurrent layer lie over these histories. Needs
+  /// forward_items.
+  std::vector<kernels::RecurrentRanges> activation_ranges(const Histories& histories,
+                                                          kernels::Backend& backend);
   /// Vectors of all items and of users by their histories; those without history get the mean of
   /// the others, which is returned [1 x D].
   kernels::FloatMatrix embeddings(const Histories& histories, kernels::Backend& backend,
@@ -97,6 +102,8 @@ class TrainedInterest final : public InterestScorer {
   void embeddings(kernels::Backend& backend, kernels::FloatMatrix& users,
                   kernels::FloatMatrix& items);
   void forward_items(kernels::Backend& backend);
+  /// InterestNetwork::activation_ranges of the network, and of the head where it is another one.
+  NetworkRanges activation_ranges(const Histories& histories, kernels::Backend& backend);
 
  private:
   std::unique_ptr<InterestNetwork> network_, head_;

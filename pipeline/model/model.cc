@@ -15,6 +15,7 @@
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/derive_vectors.h"
 #include "pipeline/model/filter_model.h"
+#include "pipeline/model/interest_network.h"
 #include "pipeline/model/model_facts.h"
 #include "pipeline/model/model_impl.h"
 #include "pipeline/model/vector_model.h"

@@ -13,6 +13,7 @@
 #include "pipeline/model/calibration.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/model/network_ranges.h"
 #include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
@@ -49,6 +50,7 @@ std::string hash_of(ModelKind kind, const json& manifest) {
                           "calibration", "trained_on"})
     parts += manifest.value(key, json()).dump();
   if (stored_links(manifest).weight != 0.0F) parts += manifest.at("links").dump();
+  if (is_int8(manifest)) parts += manifest.at(kInt8Key).dump();
   if (has_head(manifest)) parts += manifest.at("head").at("hash").get<std::string>();
   return hash_bytes(parts);
 }
@@ -76,6 +78,7 @@ ModelFacts model_facts(const std::filesystem::path& model_directory, const json&
       default:
         if (model_from_json(model).kind == ModelKind::interest) {
           calibration_from_json(manifest.at("calibration"));
+          if (is_int8(manifest)) ranges_from_json(manifest.at(kInt8Key));
           facts.network = "";
         }
         facts.terms = trained_terms(manifest);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/model/vector_model.h"
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "pipeline/model/finished_vectors.h"
 #include "pipeline/model/interest_network.h"
 #include "pipeline/model/model_manifest.h"
+#include "pipeline/model/network_ranges.h"
 
 namespace penchant::pipeline {
 
@@ -127,11 +129,17 @@ void complete(const Weights& weights, const json& manifest, const graph::UserIte
 
 std::unique_ptr<InterestNetwork> make_network(const Weights& weights, const Dataset& dataset,
                                               const graph::ItemGraph& item_graph,
+                                              std::span<const kernels::RecurrentRanges> ranges,
                                               Backend& backend) {
   auto network = std::make_unique<InterestNetwork>(dataset, item_graph, weights.options,
                                                    graph::Seed{0}, backend);
   weights.copy_to(network->model(), backend);
+  if (!ranges.empty()) network->model().quantize(backend, ranges);
   return network;
+}
+
+NetworkRanges stored_ranges(const json& manifest) {
+  return is_int8(manifest) ? ranges_from_json(manifest.at(kInt8Key)) : NetworkRanges{};
 }
 
 /// An interest model with these weights; probabilities come from `head`, or else from the same. The
@@ -143,8 +151,9 @@ std::unique_ptr<TrainedInterest> make_interest(const Weights& weights,
                                                Backend& backend) {
   const std::int64_t length = weights.options.interest.max_length;
   return std::make_unique<TrainedInterest>(
-      make_network(weights, dataset, item_graph, backend), std::move(head),
-      popularity_of(manifest) != 0.0, calibration_from_json(manifest.at("calibration")),
+      make_network(weights, dataset, item_graph, stored_ranges(manifest).network, backend),
+      std::move(head), popularity_of(manifest) != 0.0,
+      calibration_from_json(manifest.at("calibration")),
       [&dataset, known, length] { return known_histories(dataset, known, length); });
 }
 
@@ -165,14 +174,14 @@ FinishedVectors trained_vectors(const fs::path& model_directory, const json& man
   return vectors;
 }
 
-std::unique_ptr<InterestScorer> load_interest(const fs::path& model_directory, const json& manifest,
-                                              const Dataset& dataset,
-                                              const graph::ItemGraph& item_graph, KnownPart known,
-                                              Backend& backend) {
+std::unique_ptr<TrainedInterest> load_interest(const fs::path& model_directory,
+                                               const json& manifest, const Dataset& dataset,
+                                               const graph::ItemGraph& item_graph, KnownPart known,
+                                               Backend& backend) {
   std::unique_ptr<InterestNetwork> head;
   if (has_head(manifest)) {
     head = make_network(Weights(model_directory, manifest, kHeadWeights), dataset, item_graph,
-                        backend);
+                        stored_ranges(manifest).head, backend);
   }
   auto interest = make_interest(Weights(model_directory, manifest), std::move(head), manifest,
                                 dataset, item_graph, known, backend);

@@ -20,6 +20,8 @@
 
 namespace penchant::pipeline {
 
+class TrainedInterest;  // pipeline/model/interest_network.h
+
 /// The finished vectors of an encoder or interest model by its weights, over the graphs that it was
 /// trained on; `known` is what an interest model makes its users of. Throws InputError for weights that are damaged or not those of the manifest.
 FinishedVectors trained_vectors(const std::filesystem::path& model_directory,
@@ -28,11 +30,11 @@ FinishedVectors trained_vectors(const std::filesystem::path& model_directory,
                                 KnownPart known = KnownPart::train_and_validation);
 /// The network of an interest model; `known` is what its mean user is made of. The data set must
 /// outlive it.
-std::unique_ptr<InterestScorer> load_interest(const std::filesystem::path& model_directory,
-                                              const nlohmann::json& manifest,
-                                              const Dataset& dataset,
-                                              const graph::ItemGraph& item_graph, KnownPart known,
-                                              kernels::Backend& backend);
+std::unique_ptr<TrainedInterest> load_interest(const std::filesystem::path& model_directory,
+                                               const nlohmann::json& manifest,
+                                               const Dataset& dataset,
+                                               const graph::ItemGraph& item_graph, KnownPart known,
+                                               kernels::Backend& backend);
 /// What its scores are made of.
 std::vector<ScoreTerm> trained_terms(const nlohmann::json& manifest);
 /// Vectors, and the filter, the repeats and the links beside them. `vectors` must outlive it.

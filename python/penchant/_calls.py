@@ -419,6 +419,23 @@ def tag(data: Path, model: Path, attribute: str, items: Any = None, out: Optiona
     return pyarrow.table(table)
 
 
+def compress(data: Path, model: Path, out: Path, vectors: Text = None, *, network: Text = None, code_bytes: Optional[int] = None,
+             seed: Optional[int] = None, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
+             progress: Any = True, **settings: Any) -> dict[str, Any]:
+    """Makes vectors smaller, or an interest model's network faster, and says what is lost on validation; docs/small_models.md.
+
+    `vectors`: "int8", a byte a number, or "pq", product quantisation of items, 16 times smaller or `code_bytes` an item; written to
+    the folder `out` with raw ids, as docs/formats.md has it. `network="int8"` instead writes a model to `out` whose rnn or lstm
+    computes by products of 8 bits. `seed`: where the k-means of pq starts (42). Returns what `compress --json` prints: bytes before
+    and after, and of the validation part recall, ndcg and the share `lost`. Raises InputError for a model without vectors, or
+    without such a network, and for too few items.
+    """
+    flags = _fill(_core.CompressFlags(), data=os.fspath(data), model=os.fspath(model), out=os.fspath(out), vectors=vectors or "",
+                  network=network or "", code_bytes=code_bytes, seed=seed)
+    with shown(progress) as sink:
+        return json.loads(_core.compress(sources(settings, config, device, threads), flags, sink))
+
+
 def report(model: Path, out: Optional[Path] = None, *, data: Optional[Path] = None, users: Optional[int] = None,
            map_items: Optional[int] = None, config: Optional[Path] = None, device: Text = None,
            threads: Optional[int] = None, progress: Any = True, **settings: Any) -> str:

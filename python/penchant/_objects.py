@@ -207,6 +207,10 @@ class Model(_Artefact):
         """As penchant.tag."""
         return _calls.tag(self.data, self, attribute, items, out, **self._with_device(options))
 
+    def compress(self, out, vectors=None, **options):
+        """As penchant.compress."""
+        return _calls.compress(self.data, self, out, vectors, **self._with_device(options))
+
     def evaluate(self, **options):
         """As penchant.evaluate."""
         return _calls.evaluate(self.data, self, **self._with_device(options))

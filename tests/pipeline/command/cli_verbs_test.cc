@@ -18,7 +18,7 @@ using nlohmann::json;
 const std::vector<std::string> kVerbs = {
     "ingest",  "graph",  "partition", "train",    "evaluate", "embed",  "recommend", "similar",
     "score",   "ablate", "run",       "generate", "info",     "config", "bench",     "report",
-    "upgrade", "apply",  "append",    "forget",   "audience", "tag",    "explain"};
+    "upgrade", "apply",  "append",    "forget",   "audience", "tag",    "explain",   "compress"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
