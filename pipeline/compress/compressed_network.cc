@@ -39,8 +39,7 @@ using nlohmann::json;
 
 namespace {
 
-/// Histories that ranges are taken from: more of them widened no range on Amazon Beauty by a
-/// hundredth.
+/// Histories that ranges are taken from.
 constexpr std::int64_t kCalibrationHistories = 4096;
 constexpr std::int64_t kJudgedItems = 10;
 constexpr std::array<std::int64_t, 2> kTimedBatches = {1, 64};
