@@ -246,12 +246,16 @@ Catalog catalog() {
   result.num_items = 6;
   result.attributes.push_back(
       relational("category", AttributeKind::categorical, {{2}, {0}, {1}, {2}, {1}, {2}}));
-  result.attributes.push_back(
-      {"price", AttributeKind::numeric, {}, {}, std::vector<float>(6, 1.0F), {}});
+  Attribute& price = result.attributes.emplace_back();
+  price.name = "price";
+  price.kind = AttributeKind::numeric;
+  price.numbers.assign(6, 1.0F);
   result.attributes.push_back(
       relational("tags", AttributeKind::list, {{0, 2}, {0}, {}, {0, 1}, {0}, {2}}));
-  result.attributes.push_back(
-      {"title", AttributeKind::text, {}, {}, {}, std::vector<std::string>(6, "x")});
+  Attribute& title = result.attributes.emplace_back();
+  title.name = "title";
+  title.kind = AttributeKind::text;
+  title.texts.assign(6, "x");
   return result;
 }
 
