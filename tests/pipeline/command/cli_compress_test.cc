@@ -197,7 +197,10 @@ TEST_F(CliCompress, RefusesWhatItCannotDo) {
             0);
   expect_input_error(compress({"--network", "int8", "--out", out}, at("cnn.model")),
                      {"cnn", "rnn and lstm"});
-  ASSERT_EQ(train_more("filter.model", {"model.kind=graph_filter", "filter.rank=0"}).exit_code, 0);
+  ASSERT_EQ(
+      train_more("filter.model", {"model.kind=graph_filter", "filter.kind=linear", "filter.rank=0"})
+          .exit_code,
+      0);
   expect_input_error(compress({"--vectors", "int8", "--out", out}, at("filter.model")),
                      {"no vectors"});
   write_text(at("note.txt"), "mine");
