@@ -124,7 +124,7 @@ class Frames(shop.Case):
         self.assertEqual(5000, penchant.Dataset(first).manifest["rows"]["kept"])
         again = first.append(log, progress=False)
         self.assertIs(first, again)
-        self.assert_error("append: nothing to append was given (--log FILE, --events DIR, --item-table FILE)", lambda: first.append(progress=False))
+        self.assert_error("append: nothing to append was given (--log FILE, --events DIR, --item-table FILE, --vectors NAME=FILE)", lambda: first.append(progress=False))
         with self.assertRaisesRegex(penchant.InputError, "no column 'when'"):
             first.append(log.drop(columns="when"), progress=False)
 
