@@ -34,8 +34,8 @@ struct CompressOptions {
 };
 
 /// `before_validation`: the same model whose users are known by training rows alone, by which it is
-/// judged; null where that is the same. Writes the files and returns what they are and what validation says of them (docs/small_models.md).
-/// Throws InputError: a model without vectors, fewer items than pq needs, a code of more bytes than
+/// judged; null where that is the same. Writes the files and returns what they are and what
+/// validation says of them (docs/small_models.md). Throws InputError: a model without vectors, fewer items than pq needs, a code of more bytes than
 /// the vectors have numbers or larger with its codebooks than what it stands for, code_bytes with
 /// int8, `destination` as ArtifactWriter does.
 nlohmann::json compress_vectors(const Model& model, const CompressOptions& options,

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <type_traits>
 
 #include <fmt/core.h>
 #include <toml++/toml.h>
@@ -277,6 +278,32 @@ std::vector<std::pair<std::string, std::string>> attribute_fields(const Attribut
           {"path_separator", a.path_separator}};
 }
 
+/// How the tables of an array become its entries.
+template <typename Entry>
+struct EntryKind {
+  Entry (*read)(const toml::table&, const Source&);
+  std::string (*key)(std::size_t index, std::string_view field);
+  bool (*is_path)(std::string_view field);
+};
+
+template <typename Entry>
+void read_entries(Config& config, const std::string& key, const toml::node& node,
+                  const Source& source, const Source& file, std::vector<Entry>& entries,
+                  std::type_identity_t<EntryKind<Entry>> kind) {
+  const toml::array* tables = node.as_array();
+  if (tables == nullptr || !tables->is_array_of_tables())
+    wrong_type(source, key, fmt::format("[[{}]] tables", key));
+  config.given[key] = {source.place, false};
+  entries.clear();
+  for (const toml::node& table : *tables) {
+    const toml::table& fields = *table.as_table();
+    const std::size_t index = entries.size();
+    entries.push_back(kind.read(fields, file));
+    for (const auto& [field, value] : fields)
+      keep_variables(config, kind.key(index, field.str()), value, kind.is_path(field.str()), file);
+  }
+}
+
 /// Walks the tables of a file; leaves are settings.
 void apply_table(Config& config, const toml::table& table, const std::string& prefix,
                  const Source& file) {
@@ -304,45 +331,15 @@ void apply_table(Config& config, const toml::table& table, const std::string& pr
         config.ingest.event_weights.emplace_back(event, value);
       }
     } else if (key == "data.attributes") {
-      const toml::array* entries = node.as_array();
-      if (entries == nullptr || !entries->is_array_of_tables())
-        wrong_type(source, key, "[[data.attributes]] tables");
-      config.given[key] = {source.place, false};
-      config.ingest.attributes.clear();
-      for (const toml::node& entry : *entries) {
-        const toml::table& fields = *entry.as_table();
-        const std::size_t index = config.ingest.attributes.size();
-        config.ingest.attributes.push_back(read_attribute_table(fields, file));
-        for (const auto& [field, value] : fields)
-          keep_variables(config, attribute_key(index, field.str()), value, false, file);
-      }
+      read_entries(config, key, node, source, file, config.ingest.attributes,
+                   {read_attribute_table, attribute_key, [](std::string_view) { return false; }});
     } else if (key == "data.relations") {
-      const toml::array* entries = node.as_array();
-      if (entries == nullptr || !entries->is_array_of_tables())
-        wrong_type(source, key, "[[data.relations]] tables");
-      config.given[key] = {source.place, false};
-      config.ingest.links.clear();
-      for (const toml::node& entry : *entries) {
-        const toml::table& fields = *entry.as_table();
-        const std::size_t index = config.ingest.links.size();
-        config.ingest.links.push_back(read_link_entry(fields, file));
-        for (const auto& [field, value] : fields)
-          keep_variables(config, link_key(index, field.str()), value, field.str() == "table", file);
-      }
+      read_entries(
+          config, key, node, source, file, config.ingest.links,
+          {read_link_entry, link_key, [](std::string_view field) { return field == "table"; }});
     } else if (key == "data.items.vectors") {
-      const toml::array* entries = node.as_array();
-      if (entries == nullptr || !entries->is_array_of_tables())
-        wrong_type(source, key, "[[data.items.vectors]] tables");
-      config.given[key] = {source.place, false};
-      config.ingest.vectors.clear();
-      for (const toml::node& entry : *entries) {
-        const toml::table& fields = *entry.as_table();
-        const std::size_t index = config.ingest.vectors.size();
-        config.ingest.vectors.push_back(read_vectors_entry(fields, file));
-        for (const auto& [field, value] : fields)
-          keep_variables(config, vectors_key(index, field.str()), value, is_file(field.str()),
-                         file);
-      }
+      read_entries(config, key, node, source, file, config.ingest.vectors,
+                   {read_vectors_entry, vectors_key, is_file});
     } else if (const Setting* known = find_setting(key)) {
       read_setting(config, *known, node, source);
       config.given[key] = {source.place, false};
