@@ -27,6 +27,7 @@ enum class Stream : std::uint32_t {
   distillation = 9,
   later_rows = 10,
   content = 11,
+  explanation = 12,
 };
 
 /// Random access into one stream.

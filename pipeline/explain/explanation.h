@@ -63,7 +63,8 @@ const char* part_text(PartKind kind);
 
 /// How the shares of vectors were found.
 /// exact          the score is linear in the events
-/// leave_one_out  the change of the vector without the item, all its events taken away
+/// leave_one_out  the change of the vector without the item, all its events taken away, and its part
+///                in what goes with it when a few items go together
 /// integrated_gradients  of a network, with the error of integration in the residual
 enum class ShareMethod { exact, leave_one_out, integrated_gradients };
 constexpr auto enum_words(ShareMethod) {

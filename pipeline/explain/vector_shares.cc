@@ -11,6 +11,7 @@
 #include "models/graph_filter.h"
 #include "pipeline/artifact/artifact.h"
 #include "pipeline/artifact/manifest.h"
+#include "pipeline/explain/left_out.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/interest_network.h"
@@ -27,18 +28,16 @@ namespace {
 
 /// Of the integration, in the larger of the products at its ends.
 constexpr double kGradientTolerance = 1e-3;
-/// Items of a history that are left out one at a time, the latest.
-constexpr std::size_t kMostLeftOut = 256;
-/// People whose vectors are made at a time take tables of all items each.
-constexpr std::int64_t kPeopleScores = std::int64_t{16} << 20;
 
 }  // namespace
 
-Histories Person::history(std::optional<std::size_t> without) const {
-  if (!without) return history_of_events(events, known);
+Histories Person::history(std::span<const std::size_t> without) const {
+  if (without.empty()) return history_of_events(events, known);
   std::vector<PersonEvent> kept;
   for (std::size_t event = 0; event < events.size(); ++event) {
-    if (item_of[event] != *without) kept.push_back(events[event]);
+    const bool is_left_out =
+        std::find(without.begin(), without.end(), item_of[event]) != without.end();
+    if (!is_left_out) kept.push_back(events[event]);
   }
   return history_of_events(kept, known);
 }
@@ -119,6 +118,8 @@ VectorShares::VectorShares(const Model& model)
                         model.backend());
   of_member_ = std::make_unique<VectorShares>(*member_);
 }
+
+VectorShares::~VectorShares() = default;
 
 bool VectorShares::is_encoder() const {
   return facts_.kind == ModelKind::lightgcn || facts_.kind == ModelKind::gcn ||
@@ -269,58 +270,14 @@ void VectorShares::add_filter_vectors(const Person& person, std::span<const floa
   }
 }
 
-/// The vectors of the person with all items and without each from `first` on.
-void VectorShares::leave_out(const Person& person, std::size_t first) {
-  std::vector<NodeId> events;
-  for (const PersonEvent& event : person.events) events.push_back(event.item);
-  if (events == left_out_of_) return;
-  left_out_of_.clear();
-  left_out_.clear();
-  const std::int64_t at_once =
-      std::clamp<std::int64_t>(kPeopleScores / model_.dataset().num_items(), 1, 64);
-  Histories people;
-  const auto flush = [&] {
-    if (people.size() == 0) return;
-    const kernels::FloatMatrix vectors = model_.history_vectors(people);
-    for (std::int64_t row = 0; row < people.size(); ++row)
-      left_out_.push_back(row_of_table(vectors.view(), static_cast<NodeId>(row), model_.backend()));
-    people = {};
-  };
-  const auto add = [&](const Histories& one) {
-    const auto append = [](auto& to, const auto& from) {
-      to.insert(to.end(), from.begin(), from.end());
-    };
-    append(people.items, one.items);
-    append(people.events, one.events);
-    append(people.gap_buckets, one.gap_buckets);
-    people.offsets.push_back(static_cast<std::int64_t>(people.items.size()));
-    if (people.size() == at_once) flush();
-  };
-  add(person.history());
-  if (person.items.size() > 1) {
-    for (std::size_t item = first; item < person.items.size(); ++item) add(person.history(item));
-  }
-  flush();
-  // Without their only item nothing is known of them.
-  if (person.items.size() == 1)
-    left_out_.push_back(std::vector<float>(left_out_.front().size(), 0.0F));
-  left_out_of_ = std::move(events);
-}
-
 void VectorShares::add_left_out(const Person& person, std::span<const float> vector,
                                 TermShares& shares) {
   shares.method = ShareMethod::leave_one_out;
-  if (person.items.empty()) return;
-  const std::size_t first =
-      person.items.size() > kMostLeftOut ? person.items.size() - kMostLeftOut : 0;
-  leave_out(person, first);
-  const auto product = [&](std::size_t row) {
-    return inner_product(std::span(left_out_[row]).first(vector.size()), vector);
-  };
-  const double whole = product(0);
-  for (std::size_t item = first; item < person.items.size(); ++item)
-    shares.items[item] += whole - product(1 + item - first);
-  shares.num_unexplained = static_cast<std::int64_t>(first);
+  if (left_out_ == nullptr || !left_out_->is_of(person))
+    left_out_ = std::make_unique<LeftOut>(person, model_);
+  const std::vector<double> found = left_out_->shares(vector);
+  for (std::size_t place = 0; place < found.size(); ++place) shares.items[place] += found[place];
+  shares.num_unexplained = left_out_->num_unexplained();
 }
 
 }  // namespace penchant::pipeline

@@ -32,8 +32,8 @@ struct Person {
   std::vector<HistoryShare> items;   ///< distinct, the latest last; shares are 0
   std::vector<std::size_t> item_of;  ///< [events] place of each event's item in `items`
 
-  /// One row of the events, without those of one of `items` if it is said.
-  Histories history(std::optional<std::size_t> without = {}) const;
+  /// One row of the events, without those of some places of `items`.
+  Histories history(std::span<const std::size_t> without = {}) const;
 };
 
 /// What one item puts into a term of the score.
@@ -52,11 +52,17 @@ std::vector<float> row_of_table(kernels::ConstFloatView table, graph::NodeId id,
                                 kernels::Backend& backend);
 double inner_product(std::span<const float> x, std::span<const float> y);
 
+class LeftOut;
+
 /// Of the vectors of one model; what it needs is made once.
 class VectorShares {
  public:
   /// The model must outlive it.
   explicit VectorShares(const Model& model);
+  ~VectorShares();
+  VectorShares(const VectorShares&) = delete;
+  VectorShares& operator=(const VectorShares&) = delete;
+
   const Model& model() const { return model_; }
   const nlohmann::json& manifest() const { return manifest_; }
   const ModelFacts& facts() const { return facts_; }
@@ -74,7 +80,6 @@ class VectorShares {
   void add_gradients(const Person& person, std::span<const float> vector, TermShares& shares);
   void add_filter_vectors(const Person& person, std::span<const float> vector, TermShares& shares);
   void add_left_out(const Person& person, std::span<const float> vector, TermShares& shares);
-  void leave_out(const Person& person, std::size_t first);
 
   const Model& model_;
   nlohmann::json manifest_;
@@ -86,10 +91,7 @@ class VectorShares {
   graph::Csr user_items_;                        ///< that it was made of
   std::optional<Model> member_;  ///< of a mixture whose vectors are its first member's
   std::unique_ptr<VectorShares> of_member_;
-  /// Of the person asked for last: their vector, and behind it those without each of the items that
-  /// were looked at.
-  std::vector<std::vector<float>> left_out_;
-  std::vector<graph::NodeId> left_out_of_;
+  std::unique_ptr<LeftOut> left_out_;  ///< of the person asked for last
 };
 
 /// Ways to the item by a graph encoder's last hop: `share` times what each neighbour gives.

@@ -2,6 +2,7 @@
 // Shares of scores: they add up, they are those of an independent computation, and what can't be
 // explained has a defined answer.
 #include "pipeline/explain/explainer.h"
+#include "pipeline/explain/left_out.h"
 
 #include <algorithm>
 #include <cmath>
@@ -228,6 +229,53 @@ TEST_F(Explaining, SharesOfAFilterAreTheScoresOfSingleItems) {
   }
 }
 
+TEST(LeftOutItems, AreDividedIntoGroupsOfAboutThree) {
+  for (const std::size_t count : {0, 1, 3}) EXPECT_TRUE(groups_of_three(count, 5).empty());
+  for (const std::size_t count : {4, 5, 7, 9, 100}) {
+    std::vector<int> seen(count, 0);
+    for (const std::vector<std::size_t>& group : groups_of_three(count, 5)) {
+      EXPECT_GE(group.size(), 2U);
+      EXPECT_LE(group.size(), 4U);
+      for (const std::size_t place : group) ++seen.at(place);
+    }
+    EXPECT_THAT(seen, ::testing::Each(5));
+  }
+}
+
+/// Places 0 and 1 say the same: either alone is enough for 1. The others add .1 times their place.
+double with_a_copy(const std::vector<std::size_t>& without) {
+  std::vector<bool> kept(9, true);
+  for (const std::size_t place : without) kept[place] = false;
+  double sum = kept[0] || kept[1] ? 1.0 : 0.0;
+  for (std::size_t place = 2; place < kept.size(); ++place)
+    sum += kept[place] ? 0.1 * static_cast<double>(place) : 0.0;
+  return sum;
+}
+
+TEST(LeftOutItems, ThatSayTheSameShareWhatBothAreMissed) {
+  const std::vector<std::vector<std::size_t>> groups = {{0, 1, 2}, {3, 4, 5}, {6, 7, 8},
+                                                        {0, 3, 6}, {1, 4, 7}, {2, 5, 8}};
+  std::vector<double> alone, together;
+  for (std::size_t place = 0; place < 9; ++place)
+    alone.push_back(with_a_copy({}) - with_a_copy({place}));
+  for (const std::vector<std::size_t>& group : groups)
+    together.push_back(with_a_copy({}) - with_a_copy(group));
+  EXPECT_EQ(alone[0], 0.0);
+  const std::vector<double> shares = shares_of_losses(alone, groups, together);
+  EXPECT_NEAR(shares[0], shares[1], 1e-12);
+  // (A'A + 3 I)^-1 A' y of the groups with y = (1, 0, 0, 0, 0, 0), by hand: d = 4 / 27 in the first
+  // group, and all items of the others carry -1 / 54.
+  EXPECT_NEAR(shares[0], 4.0 / 27.0, 1e-12);
+  EXPECT_NEAR(shares[2], 0.2 + 4.0 / 27.0, 1e-12);
+  EXPECT_NEAR(shares[3], 0.3 - 1.0 / 54.0, 1e-12);
+  const std::vector<double> linear = {.5, -.2, .1, 0, 0, 0, 1, 2, 3};
+  std::vector<double> sums;
+  for (const std::vector<std::size_t>& group : groups)
+    sums.push_back(linear[group[0]] + linear[group[1]] + linear[group[2]]);
+  const std::vector<double> same = shares_of_losses(linear, groups, sums);
+  for (std::size_t place = 0; place < 9; ++place) EXPECT_NEAR(same[place], linear[place], 1e-12);
+}
+
 TEST_F(Explaining, FreeVectorsByWhatChangesWithoutAnItem) {
   TrainOptions options;
   options.model.kind = models::ModelKind::automatic;
@@ -249,12 +297,29 @@ TEST_F(Explaining, FreeVectorsByWhatChangesWithoutAnItem) {
       sum += static_cast<double>(vector.view()(0, j)) * static_cast<double>(model.items()(14, j));
     return sum;
   };
-  const NodeId largest = found.history.front().item;
-  std::vector<NodeId> without;
-  std::copy_if(known.begin(), known.end(), std::back_inserter(without),
-               [&](NodeId i) { return i != largest; });
-  ASSERT_LT(without.size(), known.size());
-  EXPECT_NEAR(found.history.front().vectors, product(known) - product(without), 1e-3);
+  std::vector<NodeId> places;  // distinct, by their last event
+  for (auto it = known.rbegin(); it != known.rend(); ++it) {
+    if (std::find(places.begin(), places.end(), *it) == places.end())
+      places.insert(places.begin(), *it);
+  }
+  const auto lost = [&](const std::vector<std::size_t>& without) {
+    std::vector<NodeId> kept;
+    std::copy_if(known.begin(), known.end(), std::back_inserter(kept), [&](NodeId i) {
+      return std::none_of(without.begin(), without.end(),
+                          [&](std::size_t place) { return places[place] == i; });
+    });
+    return product(known) - product(kept);
+  };
+  std::vector<double> alone, together;
+  for (std::size_t place = 0; place < places.size(); ++place) alone.push_back(lost({place}));
+  const std::vector<std::vector<std::size_t>> groups = groups_of_three(places.size(), 5);
+  ASSERT_FALSE(groups.empty());
+  for (const std::vector<std::size_t>& group : groups) together.push_back(lost(group));
+  const std::vector<double> shares = shares_of_losses(alone, groups, together);
+  for (const HistoryShare& had : found.history) {
+    const auto place = std::find(places.begin(), places.end(), had.item) - places.begin();
+    EXPECT_NEAR(had.vectors, shares.at(static_cast<std::size_t>(place)), 1e-3);
+  }
 }
 
 class ExplainingNetworks : public Explaining {
