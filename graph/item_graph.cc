@@ -88,13 +88,9 @@ float pair_weight(CooccurrenceWeight kind, double raw, double count_i, double co
   return 0.0F;
 }
 
-}  // namespace
-
-Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
-                       const CooccurrenceOptions& options) {
-  if (options.window < 1 || options.top_k < 1 || options.max_basket < 2) {
-    throw InputError("graph: co-occurrence needs window >= 1, top_k >= 1 and max_basket >= 2");
-  }
+/// The strongest neighbours of each item [I x I], columns ascending.
+Csr strongest_neighbours(const TrainingPart& train, std::int64_t num_items,
+                         const CooccurrenceOptions& options) {
   const Sequence sequence = order_by_scope(train.interactions, options);
   const auto num_places = static_cast<std::int64_t>(sequence.item.size());
   const bool windowed = options.scope == CooccurrenceScope::window;
@@ -161,20 +157,75 @@ Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
       const std::size_t keep = std::min(scored.size(), at(options.top_k));
       std::partial_sort(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep),
                         scored.end(), stronger);
-      kept[at(item)].assign(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep));
+      scored.resize(keep);
+      std::sort(scored.begin(), scored.end());
+      kept[at(item)].assign(scored.begin(), scored.end());
     }
   });
 
-  // Union of both directions; the two weights of a pair agree but for the order of a sum, so the
-  // larger is taken for both.
-  std::vector<Entry> entries;
-  for (std::int64_t item = 0; item < num_items; ++item) {
-    for (const auto& [neighbour, weight] : kept[at(item)]) {
-      entries.push_back({static_cast<NodeId>(item), neighbour, weight});
-      entries.push_back({neighbour, static_cast<NodeId>(item), weight});
+  Csr strongest{num_items, num_items, {0}, {}, {}};
+  std::size_t num_kept = 0;
+  for (const auto& neighbours : kept) num_kept += neighbours.size();
+  strongest.columns.reserve(num_kept);
+  strongest.values.reserve(num_kept);
+  for (auto& neighbours : kept) {
+    for (const auto& [neighbour, weight] : neighbours) {
+      strongest.columns.push_back(neighbour);
+      strongest.values.push_back(weight);
     }
+    strongest.offsets.push_back(static_cast<EdgeOffset>(strongest.columns.size()));
+    std::vector<std::pair<NodeId, float>>().swap(neighbours);
   }
-  return csr_from_entries(num_items, num_items, entries, Duplicates::maximum);
+  return strongest;
+}
+
+/// Union of both directions; the two weights of a pair agree but for the order of a sum, so the
+/// larger is taken for both.
+Csr union_with_transpose(const Csr& one) {
+  const Csr other = transpose(one.view());
+  Csr both{one.num_rows, one.num_cols, {0}, {}, {}};
+  // Rows of both with ascending columns, merged: once to count, once to write.
+  const auto merge = [&](std::int64_t row, auto take) {
+    const auto a = one.view().row(row), b = other.view().row(row);
+    const auto of_a = one.view().row_values(row), of_b = other.view().row_values(row);
+    for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
+      if (j == b.size() || (i < a.size() && a[i] < b[j])) {
+        take(a[i], of_a[i]);
+        ++i;
+      } else if (i == a.size() || b[j] < a[i]) {
+        take(b[j], of_b[j]);
+        ++j;
+      } else {
+        take(a[i], std::max(of_a[i], of_b[j]));
+        ++i;
+        ++j;
+      }
+    }
+  };
+  EdgeOffset num_entries = 0;
+  for (std::int64_t row = 0; row < one.num_rows; ++row) {
+    merge(row, [&](NodeId, float) { ++num_entries; });
+    both.offsets.push_back(num_entries);
+  }
+  both.columns.reserve(at(num_entries));
+  both.values.reserve(at(num_entries));
+  for (std::int64_t row = 0; row < one.num_rows; ++row) {
+    merge(row, [&](NodeId column, float weight) {
+      both.columns.push_back(column);
+      both.values.push_back(weight);
+    });
+  }
+  return both;
+}
+
+}  // namespace
+
+Csr build_cooccurrence(const TrainingPart& train, std::int64_t num_items,
+                       const CooccurrenceOptions& options) {
+  if (options.window < 1 || options.top_k < 1 || options.max_basket < 2) {
+    throw InputError("graph: co-occurrence needs window >= 1, top_k >= 1 and max_basket >= 2");
+  }
+  return union_with_transpose(strongest_neighbours(train, num_items, options));
 }
 
 namespace {
