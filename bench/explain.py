@@ -11,7 +11,7 @@ places kept by both, by how many standard deviations the score is above the mean
 
 Needs PENCHANT_DATA, a release build with the Python module, numpy and pyarrow.
 
-  explain.py --build build/release [--only gowalla beauty completejourney million] [--pairs 1000] [--out FILE]
+  explain.py --build build/release [--only gowalla beauty completejourney] [--pairs 1000] [--out FILE]
 """
 import argparse
 import datetime
@@ -27,7 +27,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
-from compare import machine, run, run_watched  # noqa: E402
+from compare import machine, run  # noqa: E402
 
 SEEDS = (1, 2, 3)
 DELETED = 3
@@ -161,35 +161,10 @@ def summary_of(pairs, ranking):
             "median_seconds": statistics.median(pair["seconds"] for pair in pairs)}
 
 
-def million(penchant, work):
-    """Time and anonymous memory of one explanation and of one look-up beside it."""
-    shop, data = work / "shop", work / "million.data"
-    run([penchant, "generate", "--out", shop, "--users", 1_000_000, "--items", 1_000_000, "--events", 3_000_000, "--quiet"])
-    run([penchant, "ingest", "--config", shop / "shop.toml", "--out", data, "--quiet"])
-    sizes = json.loads((data / "manifest.json").read_text())
-    import pyarrow.parquet as pq
-    user, item = (pq.read_table(data / f"{name}.parquet", columns=["raw_id"])["raw_id"][7].as_py() for name in ("users", "items"))
-    found = {"users": sizes["num_users"], "items": sizes["num_items"], "training_rows": sizes["num_train"]}
-    kinds = {"lightgcn": {"model.kind": "lightgcn", "model.num_layers": 2, "train.epochs": 1, "train.batch_size": 1_000_000,
-                          "train.validate_every": 0, "model.initializer": "normal"},
-             "graph_filter": {"model.kind": "graph_filter", "filter.kind": "linear", "filter.power": 0.4, "filter.rank": 16}}
-    for kind, settings in kinds.items():
-        model = work / f"{kind}.model"
-        run([penchant, "train", data, "--out", model, "--quiet", *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))])
-        ranking = "vectors" if kind == "lightgcn" else "full"
-        measured = {}
-        for verb, asked in (("recommend", ["--user", user]), ("explain", ["--user", user, "--item", item])):
-            _, seconds, peak = run_watched([penchant, verb, data, model, *asked, "--ranking", ranking, "--quiet"])
-            measured[verb] = {"seconds": seconds, "anonymous_bytes": peak}
-        measured["beyond_a_look_up_bytes"] = measured["explain"]["anonymous_bytes"] - measured["recommend"]["anonymous_bytes"]
-        found[kind] = measured
-    return found
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
-    parser.add_argument("--only", nargs="*", default=["gowalla", "completejourney", "beauty", "million"])
+    parser.add_argument("--only", nargs="*", default=["gowalla", "completejourney", "beauty"])
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--rankings", nargs="*", default=["vectors", "full"])
     parser.add_argument("--work", type=pathlib.Path, help="folder of data sets and models, which are taken if they are there")
@@ -201,29 +176,23 @@ def main():
     results = json.loads(options.out.read_text()) if options.out.exists() else {}
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
 
-    def save(name, found, ranking=None, judged=None):
+    def save(name, found, ranking, judged):
         import numpy
         import pyarrow
-        if ranking is not None:
-            found["rankings"][ranking] = judged
-            print(name, ranking, judged["pairs"], judged["mean_lowers_more"], judged["mean_with_scores"], file=sys.stderr, flush=True)
+        found["rankings"][ranking] = judged
+        print(name, ranking, judged["pairs"], judged["mean_lowers_more"], judged["mean_with_scores"], file=sys.stderr, flush=True)
         found |= {"machine": machine(), "commit": commit, "date": datetime.date.today().isoformat(), "seeds": SEEDS,
                   "versions": {"python": sys.version.split()[0], "numpy": numpy.__version__, "pyarrow": pyarrow.__version__}}
         results[name] = found
         options.out.write_text(json.dumps(results, indent=1) + "\n")
 
     for name in options.only:
-        if name == "million":
-            found = million(penchant, work)
-        else:
-            data, model, trained = work / f"{name}.data", work / f"{name}.model", work / f"{name}.trained"
-            if not trained.exists():
-                trained.write_text(ingest_and_train(penchant, work, name)[2])
-            found = results.get(name, {"rankings": {}}) | {"train": trained.read_text()}
-            for ranking in options.rankings if name != "beauty" else ["vectors"]:
-                judge(data, model, ranking, options.pairs, functools.partial(save, name, found, ranking))
-            continue
-        save(name, found)
+        data, model, trained = work / f"{name}.data", work / f"{name}.model", work / f"{name}.trained"
+        if not trained.exists():
+            trained.write_text(ingest_and_train(penchant, work, name)[2])
+        found = results.get(name, {"rankings": {}}) | {"train": trained.read_text()}
+        for ranking in options.rankings if name != "beauty" else ["vectors"]:
+            judge(data, model, ranking, options.pairs, functools.partial(save, name, found, ranking))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ namespace {
 /// Columns of vectors that are made from rows, fewer for catalogues where 64 would take a gigabyte.
 constexpr std::int64_t kMostColumns = 64, kFewestColumns = 16;
 constexpr std::int64_t kMostElements = std::int64_t{1} << 24;
-/// Neighbours an item: as many as the item graph keeps by default.
-constexpr std::int64_t kNeighbours = 20;
 /// Queries to top-k at once.
 constexpr std::int64_t kQueries = 1024;
 
@@ -56,7 +54,7 @@ graph::Csr normalized_rows(const Dataset& dataset) {
   return rows;
 }
 
-/// Up to kNeighbours of an item's strongest entries, strongest first, ties by lower id.
+/// Up to kTagNeighbours of an item's strongest entries, strongest first, ties by lower id.
 std::vector<std::pair<NodeId, float>> strongest(const graph::CsrView& graph, NodeId item) {
   const auto items = graph.row(item);
   const auto weights = graph.row_values(item);
@@ -126,11 +124,15 @@ TagNeighbours::TagNeighbours(const Model& model, const TagVectors& vectors,
                              const graph::Csr& labels, std::vector<NodeId> index)
     : backend_(model.backend()), vectors_(vectors), labels_(labels), index_(std::move(index)) {
   const Dataset& dataset = model.dataset();
-  const graph::TrainingPart known = train_and_validation(dataset);
+  graph::TrainingPart known = train_and_validation(dataset);
+  // In order now; no more of them is needed, and of millions of rows it is much.
+  known.interactions.time_ms = {};
+  known.interactions.weight = {};
+  known.interactions.event = {};
   graph::CooccurrenceOptions options;
   options.scope = known.interactions.session.empty() ? graph::CooccurrenceScope::window
                                                      : graph::CooccurrenceScope::session;
-  options.top_k = kNeighbours;
+  options.top_k = kTagNeighbours;
   together_ = graph::build_cooccurrence(known, dataset.num_items(), options);
   index_vectors_ = unit_rows(vectors_.items, index_, backend_);
 }
@@ -145,7 +147,7 @@ std::vector<std::array<ValueWeights, TagNeighbours::kKinds>> TagNeighbours::valu
   const auto index_size = static_cast<std::int64_t>(index_.size());
   const std::int64_t columns = index_vectors_.view().cols;
   if (columns == 0 || index_size == 0) return result;
-  const std::int64_t k = std::min(kNeighbours + 1, index_size);  // one may be the item itself
+  const std::int64_t k = std::min(kTagNeighbours + 1, index_size);  // one may be the item itself
   kernels::Download<NodeId> ids_copy;
   kernels::Download<float> scores_copy;
   for (std::size_t first = 0; first < items.size(); first += kQueries) {

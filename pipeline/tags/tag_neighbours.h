@@ -18,6 +18,9 @@
 
 namespace penchant::pipeline {
 
+/// Neighbours an item of each kind: as many as the item graph keeps by default.
+inline constexpr std::int64_t kTagNeighbours = 20;
+
 /// Vectors that know nothing of one attribute of the items.
 struct TagVectors {
   kernels::FloatMatrix made;      ///< of rows; empty where the model's are taken

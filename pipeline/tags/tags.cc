@@ -42,9 +42,11 @@ constexpr std::int64_t kFewestMarks = 1024;
 /// Logits that are kept of items to find the weights of the probabilities by (64 MiB).
 constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
 constexpr std::int64_t kItemsAtOnce = 4096;
-/// Multiplications and additions of one thread a second in the classifier's loops, for the estimate
-/// that is told: a guess, not yet measured.
-constexpr double kRate = 2e9;
+/// Items whose neighbours are looked for to tell how long all of them take.
+constexpr std::size_t kTimedItems = 512;
+/// Bytes of a row of the log while items that come together are counted (its copy in order of time
+/// and its places), and of a neighbour that is kept (both ways, merged).
+constexpr std::int64_t kBytesPerRow = 48, kBytesPerPair = 32;
 /// Differences below this between the items asked for and the known ones are chance.
 constexpr double kLeastDifference = 0.02;
 
@@ -138,7 +140,10 @@ struct Tagger::Impl {
   }
 
   void learn(Progress& progress);
-  void estimate(const graph::Csr& rows, Progress& progress) const;
+  void tell_counting(Progress& progress) const;
+  void tell_neighbours(Progress& progress) const;
+  void tell_features(const graph::Csr& rows, Progress& progress) const;
+  void tell_passes(double seconds, std::size_t num_rows, Progress& progress) const;
   void choose_settings(const ClassifierData& data, Progress& progress);
   void fit_folds(const ClassifierData& data, Progress& progress);
   void fit_posterior(const graph::Csr& rows,
@@ -173,8 +178,10 @@ void Tagger::Impl::learn(Progress& progress) {
   find_differences();
   learned = sample_of(labels.known, kMostLearned, options.seed);
   const auto num_classes = static_cast<std::int64_t>(labels.values.size());
+  tell_counting(progress);
   vectors = tag_vectors(model, attribute.name, options.seed);
   neighbours = std::make_unique<TagNeighbours>(model, vectors, labels.labels, learned);
+  tell_neighbours(progress);
   const std::vector<HiddenParts> hidden = hidden_of(learned);
   features = std::make_unique<TagFeatures>(marks, vectors_copy(vectors.items, model.backend()),
                                            num_classes, learned, hidden,
@@ -196,28 +203,55 @@ void Tagger::Impl::learn(Progress& progress) {
   report.rare_values = labels.rare_values;
   report.rare_items = labels.rare_items;
   report.vectors = vectors.origin;
-  estimate(rows, progress);
+  tell_features(rows, progress);
   choose_settings(data, progress);
   fit_folds(data, progress);
   fit_posterior(rows, near);
 }
 
-void Tagger::Impl::estimate(const graph::Csr& rows, Progress& progress) const {
-  const double pass =
-      2.0 * static_cast<double>(rows.columns.size()) * static_cast<double>(report.values);
-  const double compared =
-      std::min(1.0, static_cast<double>(kMostCompared) / static_cast<double>(report.learned_from));
-  const double passes = static_cast<double>(kMostPasses) *
-                        (kSettings.size() * compared + static_cast<double>(kTagFolds));
-  const double seconds = pass * passes / (kRate * omp_get_max_threads());
+void Tagger::Impl::tell_counting(Progress& progress) const {
+  const Dataset& dataset = model.dataset();
+  const std::int64_t log_rows =
+      dataset.split.train.interactions.size() + dataset.split.validation.size();
+  const std::int64_t pairs = std::min(kTagNeighbours * dataset.num_items(), 2 * log_rows);
+  progress.note(fmt::format(
+      "'{}' of {} items is learned from {} others: to count what is bought together takes at most "
+      "about {} beside the data set and the model",
+      printable(attribute.name), asked.size(), learned.size(),
+      bytes_text(log_rows * kBytesPerRow + pairs * kBytesPerPair)));
+}
+
+/// By some of them, which are looked for twice.
+void Tagger::Impl::tell_neighbours(Progress& progress) const {
+  if (learned.size() < 2 * kTimedItems) return;
+  const double start = omp_get_wtime();
+  neighbours->values_near(std::span(learned).first(kTimedItems));
+  const double each = (omp_get_wtime() - start) / static_cast<double>(kTimedItems);
+  progress.note(fmt::format("neighbours of all these: about {:.0f} s",
+                            std::ceil(each * static_cast<double>(learned.size() + asked.size()))));
+}
+
+void Tagger::Impl::tell_features(const graph::Csr& rows, Progress& progress) const {
   const std::int64_t classifiers =
       static_cast<std::int64_t>(sizeof(float)) * (kTagFolds + 1) * rows.num_cols * report.values;
-  const std::int64_t sparse = static_cast<std::int64_t>(rows.columns.size()) * 8;
+  progress.note(fmt::format("{} values by {} features: {} for classifiers, {} for features",
+                            report.values, rows.num_cols, bytes_text(classifiers),
+                            bytes_text(static_cast<std::int64_t>(rows.columns.size()) * 8)));
+}
+
+/// By the first pass of the candidates over `num_rows` items.
+void Tagger::Impl::tell_passes(double seconds, std::size_t num_rows, Progress& progress) const {
+  const auto rounds = [](std::int64_t trainings) {
+    const std::int64_t threads = omp_get_max_threads();
+    return static_cast<double>((trainings + threads - 1) / threads);
+  };
+  const auto candidates = static_cast<std::int64_t>(kSettings.size());
+  const double of_row = seconds / rounds(candidates) / static_cast<double>(num_rows);
+  const double of_fold = of_row * static_cast<double>(learned.size()) *
+                         static_cast<double>(kTagFolds - 1) / static_cast<double>(kTagFolds);
   progress.note(fmt::format(
-      "'{}' of {} items is learned from {} others, {} values by {} features: at most about {:.0f} "
-      "s; {} for classifiers, {} for features beside the vectors",
-      printable(attribute.name), asked.size(), report.learned_from, report.values, rows.num_cols,
-      std::ceil(seconds), bytes_text(classifiers), bytes_text(sparse)));
+      "classifiers: at most about {:.0f} s",
+      std::ceil(static_cast<double>(kMostPasses) * (seconds + rounds(kTagFolds) * of_fold))));
 }
 
 void Tagger::Impl::choose_settings(const ClassifierData& data, Progress& progress) {
@@ -246,6 +280,7 @@ void Tagger::Impl::choose_settings(const ClassifierData& data, Progress& progres
     candidates.push_back({with, ClassifierTraining(data, train, with)});
   }
   for (std::int64_t pass = 1; pass <= kMostPasses; ++pass) {
+    const double start = omp_get_wtime();
     graph::parallel_for(
         static_cast<std::int64_t>(candidates.size()), 1, [&](const graph::Share& share) {
           for (const std::int64_t i : share) {
@@ -259,6 +294,7 @@ void Tagger::Impl::choose_settings(const ClassifierData& data, Progress& progres
             each.best_pass = pass;
           }
         });
+    if (pass == 1) tell_passes(omp_get_wtime() - start, train.size(), progress);
     progress.update(pass, kMostPasses, "passes to choose settings");
     stop_if_asked(progress);
   }
