@@ -12,6 +12,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/handles.h"
+#include "kernels/cuda/ranking_memory.h"
 #include "kernels/cuda/segments.h"
 #include "kernels/cuda/staging.h"
 
@@ -22,17 +23,6 @@ class RowConvolutions;  // dnn_convolution.h
 /// What cuBLAS recommends for Hopper; given to it once, so that no product allocates and equal
 /// products have equal bits.
 inline constexpr std::int64_t kBlasWorkspaceBytes = std::int64_t{32} << 20;
-
-/// Of topk and rank_counts (topk.cu).
-struct RankingScratch {
-  explicit RankingScratch(cudaStream_t stream)
-      : tile(stream), last_items(stream), excluded(stream), targets(stream), own(stream) {}
-  Scratch tile;        ///< scores [queries x items]
-  Scratch last_items;  ///< the last tile of items, filled up
-  Scratch excluded;    ///< CSR of excluded items
-  Scratch targets;     ///< and of targets
-  Scratch own;         ///< the targets' scores
-};
 
 /// Of convolutions by cuDNN (convolution.cu).
 struct ConvolutionScratch {
@@ -103,7 +93,7 @@ class CudaBackend final : public Backend {
   Scratch sort_;      ///< and its sorted ids, their positions, CUB's memory
   Scratch unfolded_;  ///< convolution: [S x width F]
   ConvolutionScratch convolution_;
-  RankingScratch ranking_;  ///< topk and rank_counts: tiles and lists
+  RankingMemory<Scratch> ranking_;  ///< topk and rank_counts
 };
 
 }  // namespace penchant::kernels::cuda

@@ -190,6 +190,45 @@ TEST_P(RankCounts, NanRanksLast) {
   }
 }
 
+// As Topk.CopiesOfItemsTieAcrossTiles: a target's rank is counted by tiles in which its copies must
+// tie with it.
+TEST_P(RankCounts, CopiesOfItemsTieAcrossTiles) {
+  const bool emulated = GetParam() == "simt";
+  const std::int64_t num_queries = emulated ? 100 : 2100;
+  const std::int64_t num_items = emulated ? 2500 : 9000;
+  constexpr std::int64_t kKinds = 7;
+  constexpr std::int64_t kWidth = 19;
+  const Dense queries = support::random_dense(num_queries, kWidth, 31);
+  const Dense kinds = support::random_dense(kKinds, kWidth, 32);
+  Dense items(num_items, kWidth);
+  for (std::int64_t i = 0; i < num_items; ++i) {
+    for (std::int64_t j = 0; j < kWidth; ++j) items(i, j) = kinds(i % kKinds, j);
+  }
+  const Dense scores = oracle::scores(queries, kinds).value;
+  const graph::Csr targets = support::random_sets(num_queries, num_items, 2, 33);
+  const graph::CsrView lists = targets.view();
+  // Items of one kind, without the query's targets.
+  const auto others = [&](std::int64_t q, std::int64_t kind) {
+    std::int64_t count = (num_items - kind + kKinds - 1) / kKinds;
+    for (const NodeId item : lists.row(q)) count -= item % kKinds == kind ? 1 : 0;
+    return static_cast<double>(count);
+  };
+  Dense want_higher(1, lists.num_entries());
+  Dense want_equal(1, lists.num_entries());
+  std::int64_t entry = 0;
+  for (std::int64_t q = 0; q < num_queries; ++q) {
+    for (const NodeId item : lists.row(q)) {
+      for (std::int64_t kind = 0; kind < kKinds; ++kind) {
+        if (scores(q, kind) > scores(q, item % kKinds)) want_higher(0, entry) += others(q, kind);
+      }
+      want_equal(0, entry++) = others(q, item % kKinds);
+    }
+  }
+  const Result got = rank_counts(queries, items, {}, lists);
+  EXPECT_TRUE(agrees(got.higher, want_higher, 0.0, origin(31)));
+  EXPECT_TRUE(agrees(got.equal, want_equal, 0.0, origin(31)));
+}
+
 TEST_P(RankCounts, WithoutTargetsTouchesNothing) {
   const graph::Csr targets{3, 6, {0, 0, 0, 0}, {}, {}};
   rank_counts(Dense(3, 2, 1.0), Dense(6, 2, 1.0), {}, targets.view());

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <limits>
+#include <numeric>
 #include <ostream>
 #include <set>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -176,6 +179,42 @@ TEST_P(Topk, EqualItemsTieByTheLowerId) {
       for (std::int64_t place = 0; place < 30; ++place) want(b, place) = static_cast<double>(place);
     }
     EXPECT_TRUE(agrees(got.ids, want, 0.0, origin(5))) << num_items << " copies of one item";
+  }
+}
+
+// Several tiles of queries and of items on the device (2048 x 4096; 96 x 1100 in the emulation), the
+// last of them narrow. Copies of a few items stand in every tile and must tie across them, bit by
+// bit: the lists are then known from a few scores in double.
+TEST_P(Topk, CopiesOfItemsTieAcrossTiles) {
+  const bool emulated = GetParam() == "simt";
+  const std::int64_t num_queries = emulated ? 100 : 2100;
+  const std::int64_t num_items = emulated ? 2500 : 9000;
+  const std::int64_t k = emulated ? 420 : 1500;
+  constexpr std::int64_t kKinds = 7;
+  constexpr std::int64_t kWidth = 19;
+  const Dense queries = support::random_dense(num_queries, kWidth, 31);
+  const Dense kinds = support::random_dense(kKinds, kWidth, 32);
+  Dense items(num_items, kWidth);
+  for (std::int64_t i = 0; i < num_items; ++i) {
+    for (std::int64_t j = 0; j < kWidth; ++j) items(i, j) = kinds(i % kKinds, j);
+  }
+  const Dense kind_scores = oracle::scores(queries, kinds).value;
+  Dense want(num_queries, k);
+  for (std::int64_t q = 0; q < num_queries; ++q) {
+    std::vector<std::int64_t> order(kKinds);
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+      return kind_scores(q, a) > kind_scores(q, b);
+    });
+    std::int64_t place = 0;
+    for (const std::int64_t kind : order) {
+      for (std::int64_t i = kind; i < num_items && place < k; i += kKinds)
+        want(q, place++) = static_cast<double>(i);
+    }
+  }
+  for (const Placement placement : {Placement::aligned, Placement::misaligned}) {
+    const Result got = topk(queries, items, {}, k, placement);
+    EXPECT_TRUE(agrees(got.ids, want, 0.0, origin(31)));
   }
 }
 
