@@ -182,12 +182,12 @@ TEST_P(Topk, EqualItemsTieByTheLowerId) {
   }
 }
 
-// Several tiles of queries and of items on the device (2048 x 4096; 96 x 1100 in the emulation), the
+// Several tiles of queries and of items on the device (2048 x 4096; 40 x 1100 in the emulation), the
 // last of them narrow. Copies of a few items stand in every tile and must tie across them, bit by
 // bit: the lists are then known from a few scores in double.
 TEST_P(Topk, CopiesOfItemsTieAcrossTiles) {
   const bool emulated = GetParam() == "simt";
-  const std::int64_t num_queries = emulated ? 100 : 2100;
+  const std::int64_t num_queries = emulated ? 45 : 2100;
   const std::int64_t num_items = emulated ? 2500 : 9000;
   const std::int64_t k = emulated ? 420 : 1500;
   constexpr std::int64_t kKinds = 7;

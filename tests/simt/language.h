@@ -114,6 +114,7 @@ inline int __all_sync(unsigned mask, int predicate,
 
 template <typename T>
 T atomicAdd(T* place, T value) {
+  penchant::simt::Machine::running().note_atomic(place, sizeof(T));
   const T before = *place;
   *place = before + value;
   return before;
@@ -124,6 +125,7 @@ T atomicAdd(const penchant::simt::SharedPointer<T>& place, T value) {
 }
 template <typename T>
 T __ldg(const T* place) {
+  penchant::simt::Machine::running().note_read_only(place, sizeof(T));
   return *place;
 }
 

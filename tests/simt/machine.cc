@@ -5,6 +5,8 @@
 #include <bit>
 #include <utility>
 
+#include "tests/simt/device_memory.h"
+#include "tests/simt/isolation.h"
 #include "tests/simt/language.h"
 #include "tests/simt/shared_memory.h"
 
@@ -69,7 +71,8 @@ struct Machine::Thread {
   std::size_t lane() const { return index % kWarpSize; }
 };
 
-Machine::Machine(Schedule schedule) : schedule_(schedule) {}
+Machine::Machine(Schedule schedule)
+    : schedule_(schedule), memory_(std::make_shared<DeviceMemory>()) {}
 Machine::~Machine() = default;
 
 Machine& Machine::running() {
@@ -108,15 +111,15 @@ void Machine::run(const Extent& grid, const Extent& block, std::size_t shared_by
   blockDim = block;
   Machine* const outer = std::exchange(running_machine(), this);
   try {
-    const std::uint64_t blocks = grid.count();
-    for (std::uint64_t k = 0; k < blocks; ++k) {
-      blockIdx = index_in(grid, schedule_ == Schedule::ascending ? k : blocks - 1 - k);
-      run_block();
-    }
+    if (schedule_ == Schedule::isolated)
+      run_isolated(grid.count());
+    else
+      run_blocks(0, grid.count(), schedule_ == Schedule::descending);
   } catch (const Violation& violation) {
     const Index failed = blockIdx;
     violation_ = violation.what();
     abandon();
+    isolation_ = nullptr;
     running_machine() = outer;
     throw Violation("block (" + std::to_string(failed.x) + ", " + std::to_string(failed.y) + ", " +
                     std::to_string(failed.z) + "): " + violation_);
@@ -140,6 +143,46 @@ void Machine::abandon() {
   regions_.clear();
 }
 
+void Machine::run_blocks(std::uint64_t first, std::uint64_t last, bool descending) {
+  descending_ = descending;
+  for (std::uint64_t k = first; k < last; ++k) {
+    blockIdx = index_in(gridDim, descending ? last - 1 - (k - first) : k);
+    run_block();
+  }
+}
+
+void Machine::run_isolated(std::uint64_t blocks) {
+  Isolation isolation(*memory_, blocks);
+  const std::uint64_t groups = isolation.num_groups();
+  if (groups == 0) {
+    ++launches_.plain;
+    run_blocks(0, blocks, false);
+    return;
+  }
+  ++(groups == blocks ? launches_.block_by_block : launches_.in_groups);
+  isolation_ = &isolation;
+  for (std::uint64_t group = 0; group < groups; ++group) {
+    run_blocks(isolation.first_block(group), isolation.first_block(group + 1), false);
+    isolation.end_group(group);
+  }
+  isolation_ = nullptr;
+  isolation.check_read_only();
+  isolation.restore();
+  run_blocks(0, blocks, true);
+  isolation.compare("descending");
+  isolation.restore();
+  run_blocks(0, blocks, false);
+  isolation.compare("ascending");
+}
+
+void Machine::note_atomic(const void* place, std::size_t bytes) {
+  if (isolation_ != nullptr) isolation_->note_atomic(place, bytes);
+}
+
+void Machine::note_read_only(const void* place, std::size_t bytes) {
+  if (isolation_ != nullptr) isolation_->note_read_only(place, bytes);
+}
+
 void Machine::run_block() {
   regions_.clear();
   shared_bytes_ = dynamic_shared_bytes_;
@@ -152,7 +195,7 @@ void Machine::run_block() {
   waiting_lanes_.assign(warps, 0);
   for (;;) {
     for (std::size_t w = 0; w < warps; ++w) {
-      const std::size_t warp = schedule_ == Schedule::ascending ? w : warps - 1 - w;
+      const std::size_t warp = descending_ ? warps - 1 - w : w;
       while (run_warp(warp)) {
       }
     }
@@ -169,7 +212,7 @@ bool Machine::run_warp(std::size_t warp) {
   const std::size_t first = warp * kWarpSize;
   const std::size_t count = std::min<std::size_t>(kWarpSize, num_threads_ - first);
   for (std::size_t k = 0; k < count; ++k) {
-    const std::size_t index = first + (schedule_ == Schedule::ascending ? k : count - 1 - k);
+    const std::size_t index = first + (descending_ ? count - 1 - k : k);
     if (threads_[index]->state != State::ready) continue;
     resume(index);
     ran = true;

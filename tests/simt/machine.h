@@ -8,8 +8,8 @@
 //   - shared memory: an index out of bounds, a read of what nothing wrote, two threads at one
 //     element without a barrier between them, one of them writing (shared_memory.h)
 //   - a launch beyond the limits of every GPU
-// Global memory is ordinary memory: AddressSanitizer watches it, and the same launch under both
-// schedules must give the same bits.
+// Global memory is ordinary memory: AddressSanitizer watches it, the same launch under both
+// schedules must give the same bits, and the third schedule runs blocks apart (isolation.h).
 #pragma once
 
 #include <cstddef>
@@ -45,11 +45,14 @@ struct Index {
   unsigned x = 0, y = 0, z = 0;
 };
 
-/// Order in which blocks, warps and lanes run between barriers.
-enum class Schedule { ascending, descending };
+/// Order in which blocks, warps and lanes run between barriers. isolated: each block from a snapshot
+/// of memory(), then all ascending, then all descending, which must agree.
+enum class Schedule { ascending, descending, isolated };
 
 enum class WarpOp { sync, shuffle, shuffle_xor, shuffle_up, shuffle_down, ballot, any, all };
 
+class DeviceMemory;
+class Isolation;
 class SharedRegion;
 
 class Machine {
@@ -60,6 +63,16 @@ class Machine {
   /// Runs the kernel for every thread of the grid. Throws Violation.
   void run(const Extent& grid, const Extent& block, std::size_t shared_bytes,
            const std::function<void()>& kernel);
+  /// What Schedule::isolated snapshots; who allocates adds to it. Other memory it does not watch.
+  const std::shared_ptr<DeviceMemory>& memory() const { return memory_; }
+
+  /// Launches under Schedule::isolated, by how they were run.
+  struct Launches {
+    std::int64_t block_by_block = 0;
+    std::int64_t in_groups = 0;  ///< of blocks, as all of them would compare too much memory
+    std::int64_t plain = 0;      ///< too much memory even for that, or none
+  };
+  const Launches& launches() const { return launches_; }
 
   // --- called from inside a kernel
   /// The machine that runs the calling thread; Violation outside a kernel.
@@ -74,6 +87,10 @@ class Machine {
   SharedRegion& shared_region(const void* key, const char* name, std::size_t element_bytes,
                               std::size_t count);
 
+  /// An access that Schedule::isolated must know of.
+  void note_atomic(const void* place, std::size_t bytes);
+  void note_read_only(const void* place, std::size_t bytes);
+
   /// Position of the running thread in the order of barriers, for the race detector.
   struct Moment {
     std::int32_t thread;        ///< within the block
@@ -86,6 +103,8 @@ class Machine {
   enum class State { ready, at_barrier, at_warp_op, done };
   struct Thread;
 
+  void run_blocks(std::uint64_t first, std::uint64_t last, bool descending);
+  void run_isolated(std::uint64_t blocks);
   void run_block();
   bool run_warp(std::size_t warp);
   void resume(std::size_t index);
@@ -101,6 +120,10 @@ class Machine {
   static const char* name_of(WarpOp op);
 
   const Schedule schedule_;
+  bool descending_ = false;  ///< the running pass
+  std::shared_ptr<DeviceMemory> memory_;
+  Isolation* isolation_ = nullptr;  ///< of the running launch
+  Launches launches_;
   std::vector<std::unique_ptr<Thread>> threads_;  ///< as many as the largest block so far
   std::size_t num_threads_ = 0;                   ///< of the running block
   Thread* current_ = nullptr;

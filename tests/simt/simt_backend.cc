@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <new>
 
 #include "kernels/cuda/check.h"
@@ -28,16 +27,11 @@ kernels::Memory SimtBackend::allocate(std::int64_t bytes) {
   if (bytes < 0 || posix_memalign(&memory, 64, static_cast<std::size_t>(bytes)) != 0)
     throw std::bad_alloc();
   std::memset(memory, 0, static_cast<std::size_t>(bytes));
-  return {memory, &std::free};
-}
-
-std::vector<float> SimtBackend::scratch(std::int64_t size) {
-  return std::vector<float>(static_cast<std::size_t>(size),
-                            std::numeric_limits<float>::quiet_NaN());
-}
-
-VectorView<float> SimtBackend::view(std::vector<float>& memory) {
-  return {memory.data(), static_cast<std::int64_t>(memory.size()), kernels::Device::cuda};
+  machine_.memory()->add(memory, static_cast<std::size_t>(bytes));
+  return {memory, [device = machine_.memory()](void* owned) {
+            device->remove(owned);
+            std::free(owned);
+          }};
 }
 
 void SimtBackend::count_copy(std::int64_t size, kernels::Device from, kernels::Device to) {
@@ -107,8 +101,9 @@ void SimtBackend::add_bias(ConstFloatView x, VectorView<const float> bias, Float
 void SimtBackend::add_column_sums(ConstFloatView x, VectorView<float> sums) {
   require_device("add_column_sums", "x", x);
   require_size("add_column_sums", "sums", sums, x.cols);
-  std::vector<float> memory = scratch(cuda::column_sums_scratch_size(x.rows, x.cols));
-  cuda::add_column_sums(x, sums, view(memory), &machine_);
+  Scratch memory = scratch();
+  const VectorView<float> partial = memory.floats(cuda::column_sums_scratch_size(x.rows, x.cols));
+  cuda::add_column_sums(x, sums, partial, &machine_);
 }
 
 void SimtBackend::scale_rows(ConstFloatView x, VectorView<const float> scale, FloatView y) {
@@ -174,8 +169,10 @@ void SimtBackend::layer_norm_backward(ConstFloatView unit,
                                       VectorView<float> d_bias) {
   kernels::check_layer_norm_backward(kernels::Device::cuda, unit, inverse_deviations, gain, d_y,
                                      d_x, d_gain, d_bias);
-  std::vector<float> memory = scratch(cuda::column_sums_scratch_size(unit.rows, unit.cols));
-  cuda::layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias, view(memory),
+  Scratch memory = scratch();
+  const VectorView<float> partial =
+      memory.floats(cuda::column_sums_scratch_size(unit.rows, unit.cols));
+  cuda::layer_norm_backward(unit, inverse_deviations, gain, d_y, d_x, d_gain, d_bias, partial,
                             &machine_);
 }
 

@@ -8,11 +8,11 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "tests/simt/machine.h"
+#include "tests/simt/scratch.h"
 
 namespace penchant::simt {
 
@@ -45,14 +45,14 @@ class SimtBackend final : public kernels::Backend {
     bool operator==(const Interruptions&) const = default;
   };
   const Interruptions& interruptions() const { return interruptions_; }
+  Machine& machine() { return machine_; }
 
  protected:
   kernels::Memory allocate(std::int64_t bytes) override;
 
  private:
-  /// Scratch of one call, all NaN; the vector owns it.
-  static std::vector<float> scratch(std::int64_t size);
-  static VectorView<float> view(std::vector<float>& memory);
+  /// Scratch of one call.
+  Scratch scratch() const { return Scratch(machine_.memory()); }
 
   void count_copy(std::int64_t size, kernels::Device from, kernels::Device to);
 

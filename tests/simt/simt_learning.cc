@@ -74,15 +74,17 @@ std::unique_ptr<kernels::SparseMatrix> SimtBackend::sparse(const graph::CsrView&
 void SimtBackend::spmm(const kernels::SparseMatrix& a, ConstFloatView x, FloatView y,
                        const kernels::SpmmOptions& options) {
   const cuda::SpmmOperand operand = checked_product(a, x, y, options).operand();
-  std::vector<float> memory = scratch(cuda::spmm_scratch_size(operand, y.cols));
-  cuda::spmm_binned(operand, x, y, options, view(memory), &machine_);
+  Scratch memory = scratch();
+  const VectorView<float> segments = memory.floats(cuda::spmm_scratch_size(operand, y.cols));
+  cuda::spmm_binned(operand, x, y, options, segments, &machine_);
 }
 
 void SimtBackend::spmm(const kernels::SparseMatrix& a, MatrixView<const kernels::Bf16> x,
                        FloatView y, const kernels::SpmmOptions& options) {
   const cuda::SpmmOperand operand = checked_product(a, x, y, options).operand();
-  std::vector<float> memory = scratch(cuda::spmm_scratch_size(operand, y.cols));
-  cuda::spmm_binned(operand, x, y, options, view(memory), &machine_);
+  Scratch memory = scratch();
+  const VectorView<float> segments = memory.floats(cuda::spmm_scratch_size(operand, y.cols));
+  cuda::spmm_binned(operand, x, y, options, segments, &machine_);
 }
 
 void SimtBackend::gemm(Transpose transpose_a, Transpose transpose_b, float alpha, ConstFloatView a,
@@ -159,8 +161,9 @@ void SimtBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
     fill(d_negatives, 0.0F);
     return;
   }
-  std::vector<float> memory = scratch(batch * count);
-  const FloatView scores(memory.data(), batch, count, count, kernels::Device::cuda);
+  Scratch memory = scratch();
+  const FloatView scores(memory.reserve<float>(batch * count), batch, count, count,
+                         kernels::Device::cuda);
   gemm(Transpose::no, Transpose::yes, 1.0F, users, negatives, 0.0F, scores);
   cuda::sampled_softmax_rows(users, positives, options, scores, losses, d_users, d_positives,
                              &machine_);

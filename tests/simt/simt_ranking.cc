@@ -16,7 +16,7 @@ using graph::NodeId;
 
 namespace {
 
-constexpr cuda::RankingTiles kTiles{.queries = 96, .items = 1100};
+constexpr cuda::RankingTiles kTiles{.queries = 40, .items = 1100};
 
 struct SimtRuntime {
   using Memory = Scratch;
@@ -56,14 +56,14 @@ struct SimtRuntime {
 
 void SimtBackend::topk(ConstFloatView queries, ConstFloatView items, const graph::CsrView& excluded,
                        MatrixView<NodeId> ids, FloatView scores) {
-  cuda::RankingMemory<Scratch> memory;
+  cuda::RankingMemory<Scratch> memory(machine_.memory());
   cuda::Ranking(SimtRuntime{*this, &machine_}, kTiles, memory)
       .topk(queries, items, excluded, ids, scores);
 }
 
 void SimtBackend::topk_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
                               MatrixView<NodeId> ids, FloatView scores) {
-  cuda::RankingMemory<Scratch> memory;
+  cuda::RankingMemory<Scratch> memory(machine_.memory());
   cuda::Ranking(SimtRuntime{*this, &machine_}, kTiles, memory)
       .topk_scores(all_scores, excluded, ids, scores);
 }
@@ -71,7 +71,7 @@ void SimtBackend::topk_scores(ConstFloatView all_scores, const graph::CsrView& e
 void SimtBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
                               const graph::CsrView& excluded, const graph::CsrView& targets,
                               VectorView<NodeId> higher, VectorView<NodeId> equal) {
-  cuda::RankingMemory<Scratch> memory;
+  cuda::RankingMemory<Scratch> memory(machine_.memory());
   cuda::Ranking(SimtRuntime{*this, &machine_}, kTiles, memory)
       .rank_counts(queries, items, excluded, targets, higher, equal);
 }
@@ -79,7 +79,7 @@ void SimtBackend::rank_counts(ConstFloatView queries, ConstFloatView items,
 void SimtBackend::rank_counts_scores(ConstFloatView all_scores, const graph::CsrView& excluded,
                                      const graph::CsrView& targets, VectorView<NodeId> higher,
                                      VectorView<NodeId> equal) {
-  cuda::RankingMemory<Scratch> memory;
+  cuda::RankingMemory<Scratch> memory(machine_.memory());
   cuda::Ranking(SimtRuntime{*this, &machine_}, kTiles, memory)
       .rank_counts_scores(all_scores, excluded, targets, higher, equal);
 }

@@ -86,9 +86,9 @@ void SimtBackend::convolution_forward(const Segments& segments, std::int64_t wid
   kernels::check_convolution_forward(kernels::Device::cuda, segments, width, x, weight, bias, y);
   const DeviceOffsets offsets("convolution_forward", segments, x.rows);
   if (y.rows == 0) return;
-  std::vector<float> memory = scratch(x.rows * width * x.cols);
-  const FloatView inputs(memory.data(), x.rows, width * x.cols, width * x.cols,
-                         kernels::Device::cuda);
+  Scratch memory = scratch();
+  const FloatView inputs(memory.reserve<float>(x.rows * width * x.cols), x.rows, width * x.cols,
+                         width * x.cols, kernels::Device::cuda);
   cuda::unfold(offsets.segments(), width, x, inputs, &machine_);
   gemm(Transpose::no, Transpose::no, 1.0F, inputs, weight, 0.0F, y);
   add_bias(y, bias, y);
@@ -102,9 +102,9 @@ void SimtBackend::convolution_backward(const Segments& segments, std::int64_t wi
                                       d_weight, d_bias);
   const DeviceOffsets offsets("convolution_backward", segments, x.rows);
   if (x.rows == 0) return;
-  std::vector<float> memory = scratch(x.rows * width * x.cols);
-  const FloatView inputs(memory.data(), x.rows, width * x.cols, width * x.cols,
-                         kernels::Device::cuda);
+  Scratch memory = scratch();
+  const FloatView inputs(memory.reserve<float>(x.rows * width * x.cols), x.rows, width * x.cols,
+                         width * x.cols, kernels::Device::cuda);
   cuda::unfold(offsets.segments(), width, x, inputs, &machine_);
   gemm(Transpose::yes, Transpose::no, 1.0F, inputs, d_y, 1.0F, d_weight);
   add_column_sums(d_y, d_bias);

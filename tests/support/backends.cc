@@ -13,8 +13,10 @@ std::vector<std::string> backend_names() { return {"cpu", "cuda", "simt"}; }
 
 std::unique_ptr<kernels::Backend> backend_by_name(const std::string& name, int num_threads) {
   if (name == "simt") {
-    return std::make_unique<simt::SimtBackend>(num_threads == 1 ? simt::Schedule::ascending
-                                                                : simt::Schedule::descending);
+    const simt::Schedule schedule = num_threads == 0   ? simt::Schedule::isolated
+                                    : num_threads == 1 ? simt::Schedule::ascending
+                                                       : simt::Schedule::descending;
+    return std::make_unique<simt::SimtBackend>(schedule);
   }
   kernels::BackendOptions options;
   options.device = name == "cpu" ? kernels::DeviceChoice::cpu : kernels::DeviceChoice::cuda;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Schedule::isolated finds in one launch. Blocks run in groups (one block each where that is
+// affordable), every group from the memory as it was before the launch, so that no group sees
+// another's stores, as it might not on a GPU:
+//   - two groups change one byte: an update is lost
+//   - the bytes of all groups together are not those of the blocks run one after another, forwards
+//     or backwards: a block reads what another stores, or the order of threads decides
+//   - __ldg reads what the launch stores: the read-only cache may hold the old value
+// Bytes that atomicAdd changes are carried from group to group and only compared with plain stores.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/simt/device_memory.h"
+
+namespace penchant::simt {
+
+class Isolation {
+ public:
+  /// Takes the snapshot.
+  Isolation(const DeviceMemory& memory, std::uint64_t blocks);
+
+  /// Groups of consecutive blocks; 0: more memory than is affordable.
+  std::uint64_t num_groups() const { return groups_; }
+  std::uint64_t first_block(std::uint64_t group) const { return group * blocks_ / groups_; }
+
+  void note_atomic(const void* place, std::size_t bytes) { mark(place, bytes, kAtomic); }
+  void note_read_only(const void* place, std::size_t bytes) { mark(place, bytes, kReadOnly); }
+  /// Behind the group: keeps what it stored, and gives the next one the snapshot. Throws Violation.
+  void end_group(std::uint64_t group);
+  /// Behind the last group. Throws Violation.
+  void check_read_only() const;
+  /// The snapshot once more, atomics included.
+  void restore() const;
+  /// Behind a run of all blocks: throws Violation if memory differs from what the groups stored.
+  void compare(const char* order) const;
+
+ private:
+  static constexpr std::uint8_t kAtomic = 1;
+  static constexpr std::uint8_t kReadOnly = 2;
+
+  struct Region {
+    std::byte* data;
+    std::size_t bytes;
+    std::size_t offset;  ///< of its first byte in the arrays below
+  };
+
+  void mark(const void* place, std::size_t bytes, std::uint8_t flag);
+  std::string place_of(const Region& region, std::size_t byte) const;
+  std::string group_name(std::uint64_t group) const;
+
+  std::uint64_t blocks_;
+  std::uint64_t groups_ = 0;
+  std::vector<Region> regions_;  ///< ascending
+  std::vector<std::byte> before_;
+  std::vector<std::byte> together_;     ///< what all groups stored
+  std::vector<std::uint16_t> writers_;  ///< group + 1; 0: nobody
+  std::vector<std::uint8_t> flags_;
+};
+
+}  // namespace penchant::simt
