@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the issue of the CUDA backend asks to be measured, on one GPU: sparse products of the own
 // kernels beside the best of cuSPARSE, training steps, a catalogue's vectors, top-k.
-//   gpu_bench [--part NAME] [--data FOLDER] [--work FOLDER] [--small] > results.json
-//     NAME is spmm, steps, topk or catalogue; without it all are measured
+//   gpu_bench [--part NAME] [--data FOLDER] [--work FOLDER] [--small] > results.jsonl
+//     NAME is one of kParts; without it all but spmm_large are measured. A line of JSON a result, as
+//     it comes: what a time limit cuts off is only what was not yet measured.
 //   gpu_bench --check     prints the device
-//   gpu_bench --profile   two products of the largest graph, for a profiler
+//   gpu_bench --smoke     one call of each kind of work that a library or a kernel does, each by
+//                         name and waited for, beside the CPU's result (gpu_smoke.cc)
+//   gpu_bench --profile gowalla|10m|100m   two products at D = 64, for a profiler
 // Needs no library but the module's: bench/gpu.sh carries it to machines that have only CUDA. Exits
 // 3 without a usable GPU, 1 if two variants disagree.
 #include "bench/gpu_bench.h"
@@ -18,18 +21,25 @@
 namespace penchant::bench {
 namespace {
 
-constexpr std::string_view kParts[] = {"spmm", "steps", "topk", "catalogue"};
+constexpr std::string_view kParts[] = {"spmm",  "spmm_large", "spmm_all",
+                                       "steps", "topk",       "catalogue"};
+constexpr std::string_view kProfiles[] = {"gowalla", "10m", "100m"};
 
 struct Request {
-  std::string part;  ///< empty: all
+  std::string part;  ///< empty: all but the large products
   std::string data;
   std::string work = "/tmp/penchant-gpu-bench";
   bool small = false;
   bool check = false;
-  bool profile = false;
+  bool smoke = false;
+  std::string profile;
 };
 
-graph::Csr largest_graph(bool small) {
+graph::Csr bipartite_10m(bool small) {
+  return power_law(500'000, 200'000, small ? 50'000 : 5'000'000).adjacency();
+}
+
+graph::Csr bipartite_100m(bool small) {
   return small ? power_law(5'000, 2'000, 50'000).adjacency()
                : power_law(4'000'000, 1'000'000, 50'000'000).adjacency();
 }
@@ -39,42 +49,48 @@ Interactions gowalla(const Request& request) {
                               : read_lightgcn(request.data + "/gowalla/train.txt");
 }
 
-json products(const Request& request, bool& agree) {
-  json results = json::array();
-  const auto add = [&](const std::string& name, const graph::Csr& matrix) {
-    for (json& result : spmm(name, matrix, agree)) results.push_back(std::move(result));
-  };
-  add(request.data.empty() ? "like Gowalla" : "Gowalla", gowalla(request).adjacency());
-  add("R-MAT 1.6 M", rmat(16, 12));
-  add("bipartite 10 M",
-      power_law(500'000, 200'000, request.small ? 50'000 : 5'000'000).adjacency());
-  if (!request.small) {
-    add("R-MAT 30 M", rmat(20, 16));
-    add("bipartite 100 M", largest_graph(request.small));
+/// The graphs whose tables stay in L2 at all widths; those beyond at two; or all at all widths,
+/// which takes longer than a short command may.
+bool products(const Request& request) {
+  constexpr std::int64_t kWidths[] = {32, 64, 128, 256};
+  constexpr std::int64_t kTwoWidths[] = {64, 256};
+  const bool all = request.part == "spmm_all";
+  const bool large = all || request.part == "spmm_large";
+  bool agree = true;
+  emit({{"part", "copy"},
+        {"copy_tb_per_s", copy_tb_per_s(std::int64_t{1} << (request.small ? 24 : 30))}});
+  if (!large || all) {
+    agree &= spmm(request.data.empty() ? "like Gowalla" : "Gowalla", gowalla(request).adjacency(),
+                  kWidths);
+    agree &= spmm("R-MAT 1.6 M", rmat(16, 12), kWidths);
   }
-  return results;
+  if (large) {
+    const std::span<const std::int64_t> widths =
+        all ? std::span<const std::int64_t>(kWidths) : std::span<const std::int64_t>(kTwoWidths);
+    agree &= spmm("bipartite 10 M", bipartite_10m(request.small), widths);
+    if (all && !request.small) agree &= spmm("R-MAT 30 M", rmat(20, 16), widths);
+    agree &= spmm("bipartite 100 M", bipartite_100m(request.small), widths);
+  }
+  return agree;
 }
 
-json measure(const Request& request, bool& agree) {
+/// False if two variants of an op disagree.
+bool measure(const Request& request) {
   const auto asked = [&](std::string_view part) {
     return request.part.empty() || request.part == part;
   };
-  json results = {{"device", gpu()->description()}};
-  if (asked("spmm")) {
-    results["copy_tb_per_s"] = copy_tb_per_s(std::int64_t{1} << (request.small ? 24 : 30));
-    results["spmm"] = products(request, agree);
-  }
+  bool agree = true;
+  emit({{"part", "device"}, {"device", gpu()->description()}});
+  if (asked("spmm") || request.part.starts_with("spmm")) agree &= products(request);
   if (asked("steps")) {
-    results["lightgcn"] = lightgcn(gowalla(request), 2048);
-    results["lstm"] = lstm(256, 50);
-    results["convolution"] = convolution(256, 50, agree);
-    results["interest"] = interest(256, 50);
+    lightgcn(gowalla(request), 2048);
+    lstm(256, 50);
+    agree &= convolution(256, 50);
+    interest(256, 50);
   }
-  if (asked("topk")) results["topk"] = topk(50'000, 90'000);
-  if (asked("catalogue"))
-    results["catalogue"] = catalogue(request.small ? 100'000 : 100'000'000, request.work);
-  results["variants_agree"] = agree;
-  return results;
+  if (asked("topk")) topk(request.small ? 500 : 50'000, request.small ? 9'000 : 90'000);
+  if (asked("catalogue")) catalogue(request.small ? 100'000 : 100'000'000, request.work);
+  return agree;
 }
 
 int run(const Request& request) {
@@ -86,47 +102,58 @@ int run(const Request& request) {
     std::printf("%s\n", gpu()->description().c_str());
     return 0;
   }
-  if (request.profile) {
-    profile_spmm(largest_graph(request.small));
+  if (request.smoke) return smoke() ? 0 : 1;
+  if (!request.profile.empty()) {
+    if (request.profile == "gowalla")
+      profile_spmm(gowalla(request).adjacency());
+    else
+      profile_spmm(request.profile == "10m" ? bipartite_10m(request.small)
+                                            : bipartite_100m(request.small));
     return 0;
   }
-  bool agree = true;
-  std::printf("%s\n", measure(request, agree).dump(2).c_str());
+  const bool agree = measure(request);
   if (!agree) std::fprintf(stderr, "gpu_bench: two variants of an op disagree\n");
   return agree ? 0 : 1;
+}
+
+template <std::size_t kCount>
+bool one_of(const std::string_view (&words)[kCount], std::string_view word) {
+  return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
 
 }  // namespace
 }  // namespace penchant::bench
 
 int main(int argc, char** argv) {
-  penchant::bench::Request request;
+  using namespace penchant::bench;
+  Request request;
   for (int k = 1; k < argc; ++k) {
     const std::string word = argv[k];
+    const std::string next = k + 1 < argc ? argv[k + 1] : "";
     if (word == "--small") {
       request.small = true;
     } else if (word == "--check") {
       request.check = true;
-    } else if (word == "--profile") {
-      request.profile = true;
-    } else if (word == "--part" && k + 1 < argc &&
-               std::find(std::begin(penchant::bench::kParts), std::end(penchant::bench::kParts),
-                         std::string_view(argv[k + 1])) != std::end(penchant::bench::kParts)) {
+    } else if (word == "--smoke") {
+      request.smoke = true;
+    } else if (word == "--profile" && one_of(kProfiles, next)) {
+      request.profile = argv[++k];
+    } else if (word == "--part" && one_of(kParts, next)) {
       request.part = argv[++k];
-    } else if (word == "--data" && k + 1 < argc) {
+    } else if (word == "--data" && !next.empty()) {
       request.data = argv[++k];
-    } else if (word == "--work" && k + 1 < argc) {
+    } else if (word == "--work" && !next.empty()) {
       request.work = argv[++k];
     } else {
       std::fprintf(stderr,
-                   "usage: gpu_bench [--part spmm|steps|topk|catalogue] [--data FOLDER] "
-                   "[--work FOLDER] [--small] > results.json\n"
-                   "       gpu_bench --check | --profile [--small]\n");
+                   "usage: gpu_bench [--part spmm|spmm_large|spmm_all|steps|topk|catalogue] "
+                   "[--data FOLDER] [--work FOLDER] [--small] > results.jsonl\n"
+                   "       gpu_bench --check | --smoke | --profile gowalla|10m|100m [--small]\n");
       return 2;
     }
   }
   try {
-    return penchant::bench::run(request);
+    return run(request);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_bench: %s\n", error.what());
     return 3;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ namespace penchant::bench {
 
 using nlohmann::json;
 
+/// Prints one line of JSON, at once.
+void emit(json line);
 /// Median and spread of one call's time.
 json time_ms(kernels::Backend& backend, const std::function<void()>& call);
 std::unique_ptr<kernels::Backend> gpu(const kernels::CudaOptions& options = {});
@@ -48,20 +51,24 @@ Interactions read_lightgcn(const std::string& path);
 Interactions power_law(std::int64_t users, std::int64_t items, std::int64_t events);
 graph::Csr rmat(int scale, std::int64_t edge_factor);
 
-/// Own kernels beside the three algorithms of cuSPARSE at four widths; agree becomes false if their
-/// results differ.
-json spmm(const std::string& name, const graph::Csr& matrix, bool& agree);
+// Each part prints its results by emit().
+
+/// Own kernels beside the three algorithms of cuSPARSE; false if their results differ.
+bool spmm(const std::string& name, const graph::Csr& matrix, std::span<const std::int64_t> widths);
 /// Two products of a matrix at D = 64, for a profiler; prints nothing.
 void profile_spmm(const graph::Csr& matrix);
 /// A training step with and without recorded graphs.
-json lightgcn(const Interactions& data, std::int64_t batch_size);
+void lightgcn(const Interactions& data, std::int64_t batch_size);
 /// A training step of the interest model's sequence half.
-json interest(std::int64_t batch, std::int64_t longest);
-json lstm(std::int64_t batch, std::int64_t longest);
-/// Forward and backward of a causal convolution by both variants; agree as in spmm().
-json convolution(std::int64_t batch, std::int64_t longest, bool& agree);
-json topk(std::int64_t users, std::int64_t items);
+void interest(std::int64_t batch, std::int64_t longest);
+void lstm(std::int64_t batch, std::int64_t longest);
+/// Forward and backward of a causal convolution by both variants; false if their results differ.
+bool convolution(std::int64_t batch, std::int64_t longest);
+void topk(std::int64_t users, std::int64_t items);
 /// Vectors of a whole catalogue, three layers, d = 64: kernel time, and from a CSR in `folder` on.
-json catalogue(std::int64_t events, const std::string& folder);
+void catalogue(std::int64_t events, const std::string& folder);
+
+/// gpu_smoke.cc; false if a call failed or its result is not the CPU's.
+bool smoke();
 
 }  // namespace penchant::bench

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -32,6 +33,11 @@ double seconds_since(Clock::time_point start) {
 }
 
 }  // namespace
+
+void emit(json line) {
+  std::printf("%s\n", line.dump().c_str());
+  std::fflush(stdout);
+}
 
 json time_ms(Backend& backend, const std::function<void()>& call) {
   for (int warm_up = 0; warm_up < 3; ++warm_up) call();

@@ -43,7 +43,7 @@ std::vector<NodeId> random_ids(std::int64_t count, std::int64_t bound, std::uint
 
 }  // namespace
 
-json lstm(std::int64_t batch, std::int64_t longest) {
+void lstm(std::int64_t batch, std::int64_t longest) {
   const auto backend = gpu();
   kernels::RecurrentOptions options;
   options.input_dim = 64;
@@ -63,21 +63,22 @@ json lstm(std::int64_t batch, std::int64_t longest) {
   const auto state = backend->recurrent_state(options);
   const kernels::RecurrentWeights weights{input.view(), hidden.view(), bias.view()};
   const kernels::RecurrentGradients gradients{d_input.view(), d_hidden.view(), d_bias.view()};
-  return {{"rows", rows},
-          {"time", time_ms(*backend, [&] {
-             backend->recurrent_forward(*state, {offsets}, x.view(), weights, h.view());
-             backend->recurrent_backward(*state, {offsets}, x.view(), weights, h.view(), d_h.view(),
-                                         d_x.view(), gradients);
-           })}};
+  emit({{"part", "lstm"}, {"rows", rows}, {"time", time_ms(*backend, [&] {
+                                             backend->recurrent_forward(*state, {offsets}, x.view(),
+                                                                        weights, h.view());
+                                             backend->recurrent_backward(
+                                                 *state, {offsets}, x.view(), weights, h.view(),
+                                                 d_h.view(), d_x.view(), gradients);
+                                           })}});
 }
 
-json convolution(std::int64_t batch, std::int64_t longest, bool& agree) {
+bool convolution(std::int64_t batch, std::int64_t longest) {
   constexpr std::int64_t kWidth = 3, kInputs = 64, kOutputs = 128;
   std::vector<std::int64_t> offsets = {0};
   for (std::int64_t b = 0; b < batch; ++b)
     offsets.push_back(offsets.back() + length_of(b, batch, longest));
   const std::int64_t rows = offsets.back();
-  json result = {{"rows", rows}, {"width", kWidth}};
+  json result = {{"part", "convolution"}, {"rows", rows}, {"width", kWidth}};
   std::unique_ptr<Backend> backends[2];
   FloatMatrix outputs[2];
   const char* const names[] = {"unfolded", "cudnn"};
@@ -104,13 +105,13 @@ json convolution(std::int64_t batch, std::int64_t longest, bool& agree) {
   const double apart =
       disagreement(outputs[0].view(), *backends[0], outputs[1].view(), *backends[1]);
   result["disagreement"] = apart;
-  if (!(apart < 1e-4)) agree = false;
-  return result;
+  emit(std::move(result));
+  return apart < 1e-4;
 }
 
 // The model of bench/peers/gpu.py: an LSTM of 128 over 64-wide item vectors, a hidden layer of 128,
 // softmax over all items, dropout, Adam.
-json interest(std::int64_t batch, std::int64_t longest) {
+void interest(std::int64_t batch, std::int64_t longest) {
   constexpr std::int64_t kItems = 12101;  // of Amazon Beauty
   const auto backend = gpu();
   models::ModelOptions options;
@@ -165,7 +166,8 @@ json interest(std::int64_t batch, std::int64_t longest) {
     });
     if (adam.step++ % 16 == 0) losses.add_to(loss, *backend);
   };
-  return {{"rows", rows}, {"items", kItems}, {"time", time_ms(*backend, step)}};
+  emit(
+      {{"part", "interest"}, {"rows", rows}, {"items", kItems}, {"time", time_ms(*backend, step)}});
 }
 
 }  // namespace penchant::bench
