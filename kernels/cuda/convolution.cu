@@ -41,10 +41,7 @@ void CudaBackend::convolution_forward(const Segments& segments, std::int64_t wid
   if (y.rows == 0 || y.cols == 0) return;
   const DeviceSegments on_device = upload(segments);
   if (options_.convolution == ConvolutionVariant::unfolded || x.cols == 0) {
-    const std::int64_t cols = width * x.cols;
-    const FloatView unfolded = packed(unfolded_.reserve<float>(x.rows * cols), x.rows, cols);
-    unfold(on_device, width, x, unfolded, stream_.get());
-    linear(unfolded, weight, bias, Activation::identity, y);
+    convolve_unfolded(*this, unfolded_, on_device, width, x, weight, bias, y, stream_.get());
     return;
   }
   const RowConvolution shape = row_convolution(width, batch, x, weight.cols);
@@ -70,12 +67,8 @@ void CudaBackend::convolution_backward(const Segments& segments, std::int64_t wi
   const DeviceSegments on_device = upload(segments);
   add_column_sums(d_y, d_bias);
   if (options_.convolution == ConvolutionVariant::unfolded || weight.rows * weight.cols == 0) {
-    const std::int64_t cols = width * x.cols;
-    const FloatView unfolded = packed(unfolded_.reserve<float>(x.rows * cols), x.rows, cols);
-    unfold(on_device, width, x, unfolded, stream_.get());
-    gemm(Transpose::yes, Transpose::no, 1.0F, unfolded, d_y, 1.0F, d_weight);
-    gemm(Transpose::no, Transpose::yes, 1.0F, d_y, weight, 0.0F, unfolded);
-    fold(on_device, width, unfolded, d_x, stream_.get());
+    convolve_unfolded_backward(*this, unfolded_, on_device, width, x, weight, d_y, d_x, d_weight,
+                               stream_.get());
     return;
   }
   const RowConvolution shape = row_convolution(width, batch, x, weight.cols);

@@ -213,6 +213,34 @@ inline void fold(const DeviceSegments& segments, std::int64_t width, ConstFloatV
          stream, segments, width, Rows(d_u), d_x.rows, d_x.cols, Rows(d_x));
 }
 
+/// Backend::convolution_forward of checked operands, for a backend with dense layers. Memory keeps
+/// the unfolded inputs [S x width F].
+template <typename Memory>
+void convolve_unfolded(Backend& backend, Memory& memory, const DeviceSegments& segments,
+                       std::int64_t width, ConstFloatView x, ConstFloatView weight,
+                       VectorView<const float> bias, FloatView y, Stream stream) {
+  const std::int64_t cols = width * x.cols;
+  const FloatView unfolded(memory.template reserve<float>(x.rows * cols), x.rows, cols, cols,
+                           Device::cuda);
+  unfold(segments, width, x, unfolded, stream);
+  backend.linear(unfolded, weight, bias, Activation::identity, y);
+}
+
+/// Backend::convolution_backward likewise, for a backend with products, apart from the bias.
+template <typename Memory>
+void convolve_unfolded_backward(Backend& backend, Memory& memory, const DeviceSegments& segments,
+                                std::int64_t width, ConstFloatView x, ConstFloatView weight,
+                                ConstFloatView d_y, FloatView d_x, FloatView d_weight,
+                                Stream stream) {
+  const std::int64_t cols = width * x.cols;
+  const FloatView unfolded(memory.template reserve<float>(x.rows * cols), x.rows, cols, cols,
+                           Device::cuda);
+  unfold(segments, width, x, unfolded, stream);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0F, unfolded, d_y, 1.0F, d_weight);
+  backend.gemm(Transpose::no, Transpose::yes, 1.0F, d_y, weight, 0.0F, unfolded);
+  fold(segments, width, unfolded, d_x, stream);
+}
+
 /// Positions of all sequences, inputs or outputs; what is spread over more is zero there.
 inline std::int64_t spread_size(std::int64_t rows, std::int64_t num_segments, std::int64_t width) {
   return rows + num_segments * (width - 1);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The losses of the CUDA backend: checks, then the launchers of loss.cuh; sampled softmax is three
-// products of gemm() around its kernel.
+// The losses of the CUDA backend: checks, then the launchers of loss.cuh.
 #include "kernels/cuda/loss.cuh"
 
 #include "kernels/cuda/cuda_backend.h"
@@ -21,22 +20,8 @@ void CudaBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
                                   FloatView d_positives, FloatView d_negatives) {
   check_sampled_softmax(Device::cuda, users, positives, negatives, options, losses, d_users,
                         d_positives, d_negatives);
-  const std::int64_t batch = users.rows;
-  const std::int64_t count = negatives.rows;
-  if (batch == 0) {
-    fill(d_negatives, 0.0F);
-    return;
-  }
-  // Rows on 64-byte boundaries, as Backend::matrix makes them.
-  const std::int64_t stride = padded_stride(count, sizeof(float));
-  const FloatView scores(probabilities_.reserve<float>(batch * stride), batch, count, stride,
-                         Device::cuda);
-  gemm(Transpose::no, Transpose::yes, 1.0F, users, negatives, 0.0F, scores);
-  sampled_softmax_rows(users, positives, options, scores, losses, d_users, d_positives,
-                       stream_.get());
-  if (count == 0) return;
-  gemm(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F, d_users);
-  gemm(Transpose::yes, Transpose::no, 1.0F, scores, users, 0.0F, d_negatives);
+  cuda::sampled_softmax(*this, probabilities_, users, positives, negatives, options, losses,
+                        d_users, d_positives, d_negatives, stream_.get());
 }
 
 void CudaBackend::binary_cross_entropy(VectorView<const float> logits,

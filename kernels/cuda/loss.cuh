@@ -213,6 +213,31 @@ inline void sampled_softmax_rows(ConstFloatView users, ConstFloatView positives,
          Rows(users), Rows(positives), Rows(scores), losses.data, Rows(d_users), Rows(d_positives));
 }
 
+/// Backend::sampled_softmax of checked operands for a backend with products and fill: three products
+/// around the kernel of the rows. Memory keeps the probabilities [B x M].
+template <typename Memory>
+void sampled_softmax(Backend& backend, Memory& memory, ConstFloatView users,
+                     ConstFloatView positives, ConstFloatView negatives,
+                     const SampledSoftmaxOptions& options, VectorView<float> losses,
+                     FloatView d_users, FloatView d_positives, FloatView d_negatives,
+                     Stream stream) {
+  const std::int64_t batch = users.rows;
+  const std::int64_t count = negatives.rows;
+  if (batch == 0) {
+    backend.fill(d_negatives, 0.0F);
+    return;
+  }
+  // Rows on 64-byte boundaries, as Backend::matrix makes them.
+  const std::int64_t stride = ceil_div(count, 16) * 16;
+  const FloatView scores(memory.template reserve<float>(batch * stride), batch, count, stride,
+                         Device::cuda);
+  backend.gemm(Transpose::no, Transpose::yes, 1.0F, users, negatives, 0.0F, scores);
+  sampled_softmax_rows(users, positives, options, scores, losses, d_users, d_positives, stream);
+  if (count == 0) return;
+  backend.gemm(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F, d_users);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0F, scores, users, 0.0F, d_negatives);
+}
+
 inline void binary_cross_entropy(VectorView<const float> logits, VectorView<const float> labels,
                                  VectorView<float> losses, VectorView<float> d_logits,
                                  Stream stream) {

@@ -155,21 +155,9 @@ void SimtBackend::sampled_softmax(ConstFloatView users, ConstFloatView positives
                                   FloatView d_positives, FloatView d_negatives) {
   kernels::check_sampled_softmax(kernels::Device::cuda, users, positives, negatives, options,
                                  losses, d_users, d_positives, d_negatives);
-  const std::int64_t batch = users.rows;
-  const std::int64_t count = negatives.rows;
-  if (batch == 0) {
-    fill(d_negatives, 0.0F);
-    return;
-  }
   Scratch memory = scratch();
-  const FloatView scores(memory.reserve<float>(batch * count), batch, count, count,
-                         kernels::Device::cuda);
-  gemm(Transpose::no, Transpose::yes, 1.0F, users, negatives, 0.0F, scores);
-  cuda::sampled_softmax_rows(users, positives, options, scores, losses, d_users, d_positives,
-                             &machine_);
-  if (count == 0) return;
-  gemm(Transpose::no, Transpose::no, 1.0F, scores, negatives, 1.0F, d_users);
-  gemm(Transpose::yes, Transpose::no, 1.0F, scores, users, 0.0F, d_negatives);
+  cuda::sampled_softmax(*this, memory, users, positives, negatives, options, losses, d_users,
+                        d_positives, d_negatives, &machine_);
 }
 
 void SimtBackend::binary_cross_entropy(VectorView<const float> logits,

@@ -85,13 +85,9 @@ void SimtBackend::convolution_forward(const Segments& segments, std::int64_t wid
                                       VectorView<const float> bias, FloatView y) {
   kernels::check_convolution_forward(kernels::Device::cuda, segments, width, x, weight, bias, y);
   const DeviceOffsets offsets("convolution_forward", segments, x.rows);
-  if (y.rows == 0) return;
+  if (y.rows == 0 || y.cols == 0) return;
   Scratch memory = scratch();
-  const FloatView inputs(memory.reserve<float>(x.rows * width * x.cols), x.rows, width * x.cols,
-                         width * x.cols, kernels::Device::cuda);
-  cuda::unfold(offsets.segments(), width, x, inputs, &machine_);
-  gemm(Transpose::no, Transpose::no, 1.0F, inputs, weight, 0.0F, y);
-  add_bias(y, bias, y);
+  cuda::convolve_unfolded(*this, memory, offsets.segments(), width, x, weight, bias, y, &machine_);
 }
 
 void SimtBackend::convolution_backward(const Segments& segments, std::int64_t width,
@@ -103,13 +99,9 @@ void SimtBackend::convolution_backward(const Segments& segments, std::int64_t wi
   const DeviceOffsets offsets("convolution_backward", segments, x.rows);
   if (x.rows == 0) return;
   Scratch memory = scratch();
-  const FloatView inputs(memory.reserve<float>(x.rows * width * x.cols), x.rows, width * x.cols,
-                         width * x.cols, kernels::Device::cuda);
-  cuda::unfold(offsets.segments(), width, x, inputs, &machine_);
-  gemm(Transpose::yes, Transpose::no, 1.0F, inputs, d_y, 1.0F, d_weight);
   add_column_sums(d_y, d_bias);
-  gemm(Transpose::no, Transpose::yes, 1.0F, d_y, weight, 0.0F, inputs);
-  cuda::fold(offsets.segments(), width, inputs, d_x, &machine_);
+  cuda::convolve_unfolded_backward(*this, memory, offsets.segments(), width, x, weight, d_y, d_x,
+                                   d_weight, &machine_);
 }
 
 void SimtBackend::segment_max(const Segments& segments, ConstFloatView x, FloatView y,
