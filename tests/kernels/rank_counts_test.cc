@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <limits>
 #include <ostream>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -193,7 +194,7 @@ TEST_P(RankCounts, NanRanksLast) {
 // As Topk.CopiesOfItemsTieAcrossTiles: a target's rank is counted by tiles in which its copies must
 // tie with it.
 TEST_P(RankCounts, CopiesOfItemsTieAcrossTiles) {
-  const bool emulated = GetParam() == "simt";
+  const bool emulated = backend().description().find("emulation") != std::string::npos;
   const std::int64_t num_queries = emulated ? 45 : 2100;
   const std::int64_t num_items = emulated ? 2500 : 9000;
   constexpr std::int64_t kKinds = 7;

@@ -31,6 +31,10 @@ const kernels::CudaModule kModule = {
 }  // namespace penchant::simt
 
 extern "C" {
-const char* penchant_cuda_interface() { return penchant::kernels::kCudaInterface; }
-const penchant::kernels::CudaModule* penchant_cuda_module() { return &penchant::simt::kModule; }
+__attribute__((visibility("default"))) const char* penchant_cuda_interface() {
+  return penchant::kernels::kCudaInterface;
+}
+__attribute__((visibility("default"))) const penchant::kernels::CudaModule* penchant_cuda_module() {
+  return &penchant::simt::kModule;
+}
 }
