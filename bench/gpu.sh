@@ -9,7 +9,7 @@
 #     --parts NAME,...       only these (gpu_plan.py --help), --seconds N, --limit N, --results FOLDER
 #     --module               compiles the CUDA module there, from this tree (needs nvcc, CMake and cuDNN alone), in place of the packed
 #
-# In two commands, of at most 430 s and 310 s:
+# In two commands:
 #   bench/gpu.sh build/gpu.tar.xz
 #   bench/gpu.sh --call second build/gpu.tar.xz
 # Logs and results collect in build/gpu; one archive comes back, $OUT/gpu_results.tgz (without OUT: build/gpu_results.tgz).
@@ -18,6 +18,7 @@
 # PENCHANT_DATA names a folder with gowalla/train.txt; without it a generated graph stands in. PENCHANT_CUDA_MODULE may name another
 # module, such as one that stands in for a device. Exits 3 without a GPU, 1 if anything failed or found no time.
 set -uo pipefail
+export PENCHANT_CALL_BEGAN=${EPOCHREALTIME/,/.}  # a call's time counts from here
 cd "$(dirname "$0")/.." || exit 1
 
 say() { printf '==> %s\n' "$*"; }
