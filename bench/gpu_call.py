@@ -185,6 +185,6 @@ def suites(call, program, pattern, label, environment=(), limit=60):
             suite.append(name.strip())
     if not tests:
         call.skip(f"{label}.{program}", f"it lists no test for {pattern}: {listed.stderr.strip()[-200:]}")
-    return [Check(f"{label}.{suite.strip('.').removeprefix('Backend/')}",
+    return [Check(f"{label}.{suite.strip('.').removeprefix('Backend/').replace('/', '_')}",
                   [binary, "--gtest_filter=" + ":".join(suite + name for name in names), "--gtest_brief=1"], limit,
                   {**OF_SUITES, **dict(environment)}, suite=True) for suite, names in tests.items()]

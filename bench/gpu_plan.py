@@ -201,11 +201,13 @@ def machine(call, device):
                             text=True).stdout.strip() if shutil.which("nvidia-smi") else None
     linked = run_packed(["ldd", os.environ.get("PENCHANT_CUDA_MODULE", "")], 30).stdout
     files = dict(re.findall(r"^\s*(lib(?:cublas|cusparse|cudnn|cusolver)\S*) => (\S+)", linked, re.M))
+    # --module needs the names that programs are linked by, which wheels do not have.
+    toolkit = sorted(path.name for path in pathlib.Path("/usr/local/cuda/lib64").glob("libcublas*.so"))
     missing = re.findall(r"^\s*(\S+) => not found", linked, re.M)
     if missing:
         print("==> not found by the module:", *missing, flush=True)
     (call.results / "machine.json").write_text(json.dumps({"device": device, "driver": driver, "packages": libraries, "libraries": files,
-                                                           "missing": missing}) + "\n")
+                                                           "missing": missing, "toolkit": toolkit}) + "\n")
 
 
 def options():

@@ -10,8 +10,8 @@ namespace penchant::simt {
 
 namespace {
 
-/// Bytes compared in one launch, which take some ten milliseconds, and the most that one group may
-/// cost.
+/// Bytes that the groups of one launch may compare together: some ten milliseconds. Two groups are
+/// the least that tells anything, so half of it is the most memory that is watched.
 constexpr std::uint64_t kBudget = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMostGroups = 4096;
 
@@ -42,6 +42,8 @@ Isolation::Isolation(const DeviceMemory& memory, std::uint64_t blocks) : blocks_
   for (const Region& region : regions_)
     std::memcpy(before_.data() + region.offset, region.data, region.bytes);
   together_ = before_;
+  barrier_ = before_;
+  warps_.resize(size);
   writers_.resize(size);
   flags_.resize(size);
 }
@@ -56,6 +58,36 @@ void Isolation::mark(const void* place, std::size_t bytes, std::uint8_t flag) {
   if (first + bytes > region.data + region.bytes) return;
   std::uint8_t* flags = flags_.data() + region.offset + (first - region.data);
   for (std::size_t k = 0; k < bytes; ++k) flags[k] = static_cast<std::uint8_t>(flags[k] | flag);
+}
+
+void Isolation::end_warp(std::uint64_t warp) {
+  if (!by_warps_) return;
+  compared_ += before_.size();
+  const auto self = static_cast<std::uint16_t>(warp + 1);
+  for (const Region& region : regions_) {
+    const std::byte* before = barrier_.data() + region.offset;
+    for_each_difference(region.data, before, region.bytes, [&](std::size_t k) {
+      const std::size_t at = region.offset + k;
+      if ((flags_[at] & kAtomic) != 0) return;
+      if (warps_[at] != 0 && warps_[at] != self)
+        throw Violation("global memory " + place_of(region, k) + " is changed by warp " +
+                        std::to_string(warps_[at] - 1) + " and by warp " + std::to_string(warp) +
+                        " without a barrier between: one of the stores is lost");
+      warps_[at] = self;
+      stores_.push_back({region.data + k, at, region.data[k]});
+      region.data[k] = before[k];
+    });
+  }
+}
+
+void Isolation::end_interval() {
+  for (const Store& store : stores_) {
+    *store.place = store.value;
+    barrier_[store.at] = store.value;
+    warps_[store.at] = 0;
+  }
+  stores_.clear();
+  by_warps_ = compared_ <= kBudget;
 }
 
 void Isolation::end_group(std::uint64_t group) {
@@ -73,6 +105,7 @@ void Isolation::end_group(std::uint64_t group) {
       writers_[at] = self;
       together_[at] = region.data[k];
       region.data[k] = before[k];
+      barrier_[at] = before[k];
     });
   }
 }

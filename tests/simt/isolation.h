@@ -5,7 +5,10 @@
 //   - two groups change one byte: an update is lost
 //   - the bytes of all groups together are not those of the blocks run one after another, forwards
 //     or backwards: a block reads what another stores, or the order of threads decides
+//   - two warps of a block change one byte and no barrier stands between
 //   - __ldg reads what the launch stores: the read-only cache may hold the old value
+// Between two barriers each warp of a block runs from the memory as it was at the first of them, as
+// long as that is affordable.
 // Bytes that atomicAdd changes are carried from group to group and only compared with plain stores.
 #pragma once
 
@@ -29,6 +32,10 @@ class Isolation {
 
   void note_atomic(const void* place, std::size_t bytes) { mark(place, bytes, kAtomic); }
   void note_read_only(const void* place, std::size_t bytes) { mark(place, bytes, kReadOnly); }
+  /// Behind the last thing that a warp does before a barrier or its end, and behind the last warp.
+  /// Throws Violation.
+  void end_warp(std::uint64_t warp);
+  void end_interval();
   /// Behind the group: keeps what it stored, and gives the next one the snapshot. Throws Violation.
   void end_group(std::uint64_t group);
   /// Behind the last group. Throws Violation.
@@ -59,6 +66,18 @@ class Isolation {
   std::vector<std::byte> together_;     ///< what all groups stored
   std::vector<std::uint16_t> writers_;  ///< group + 1; 0: nobody
   std::vector<std::uint8_t> flags_;
+
+  /// Of the running block since its last barrier.
+  struct Store {
+    std::byte* place;
+    std::size_t at;
+    std::byte value;
+  };
+  std::vector<std::byte> barrier_;    ///< memory then
+  std::vector<std::uint16_t> warps_;  ///< who changed a byte since: warp + 1
+  std::vector<Store> stores_;
+  std::uint64_t compared_ = 0;  ///< bytes, by warps
+  bool by_warps_ = true;
 };
 
 }  // namespace penchant::simt

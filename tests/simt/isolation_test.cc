@@ -120,6 +120,32 @@ TEST_F(Isolated, CatchesARaceInsideABlock) {
   EXPECT_EQ(violation(pass_on_kernel<true>), "");
 }
 
+/// The warps of a block count themselves, each in its turn.
+template <bool barrier>
+__global__ void count_warps_kernel(int* totals) {
+  const unsigned warp = threadIdx.x / 32;
+  for (unsigned turn = 0; turn < blockDim.x / 32; ++turn) {
+    if (warp == turn && threadIdx.x % 32 == 0) totals[blockIdx.x] += 1;
+    if (barrier) __syncthreads();
+  }
+}
+
+TEST_F(Isolated, CatchesAnUpdateThatAnotherWarpLoses) {
+  for (const Schedule schedule : {Schedule::ascending, Schedule::isolated}) {
+    Machine machine(schedule);
+    Watched totals(machine, kBlocks);
+    const LaunchShape shape{dim3(kBlocks), dim3(4 * 32)};
+    launch(count_warps_kernel<true>, shape, &machine, totals.data());
+    EXPECT_EQ(totals[0], 4);
+    if (schedule == Schedule::ascending) {
+      launch(count_warps_kernel<false>, shape, &machine, totals.data());
+      EXPECT_EQ(totals[0], 8);
+    } else {
+      EXPECT_THROW(launch(count_warps_kernel<false>, shape, &machine, totals.data()), Violation);
+    }
+  }
+}
+
 template <bool read_only>
 __global__ void double_own_kernel(int* values) {
   if (threadIdx.x != 0) return;

@@ -199,7 +199,9 @@ void Machine::run_block() {
       const std::size_t warp = descending_ ? warps - 1 - w : w;
       while (run_warp(warp)) {
       }
+      if (isolation_ != nullptr && warps > 1) isolation_->end_warp(warp);
     }
+    if (isolation_ != nullptr && warps > 1) isolation_->end_interval();
     if (std::all_of(threads_.begin(), threads_.begin() + static_cast<std::ptrdiff_t>(num_threads_),
                     [](const auto& thread) { return thread->state == State::done; }))
       break;
