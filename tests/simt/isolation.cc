@@ -48,15 +48,21 @@ Isolation::Isolation(const DeviceMemory& memory, std::uint64_t blocks) : blocks_
   flags_.resize(size);
 }
 
-void Isolation::mark(const void* place, std::size_t bytes, std::uint8_t flag) {
+const Isolation::Region* Isolation::find(const void* place, std::size_t bytes) const {
   const auto* first = static_cast<const std::byte*>(place);
   const auto behind =
       std::upper_bound(regions_.begin(), regions_.end(), first,
                        [](const std::byte* at, const Region& region) { return at < region.data; });
-  if (behind == regions_.begin()) return;
+  if (behind == regions_.begin()) return nullptr;
   const Region& region = *(behind - 1);
-  if (first + bytes > region.data + region.bytes) return;
-  std::uint8_t* flags = flags_.data() + region.offset + (first - region.data);
+  return first + bytes > region.data + region.bytes ? nullptr : &region;
+}
+
+void Isolation::mark(const void* place, std::size_t bytes, std::uint8_t flag) {
+  const Region* region = find(place, bytes);
+  if (region == nullptr) return;
+  std::uint8_t* flags =
+      flags_.data() + region->offset + (static_cast<const std::byte*>(place) - region->data);
   for (std::size_t k = 0; k < bytes; ++k) flags[k] = static_cast<std::uint8_t>(flags[k] | flag);
 }
 
@@ -110,13 +116,24 @@ void Isolation::end_group(std::uint64_t group) {
   }
 }
 
-void Isolation::check_read_only() const {
+void Isolation::check_read_only(const std::vector<const void*>& pointers) const {
   for (const Region& region : regions_) {
     for (std::size_t k = 0; k < region.bytes; ++k) {
       const std::size_t at = region.offset + k;
-      if ((flags_[at] & kReadOnly) != 0 && (writers_[at] != 0 || (flags_[at] & kAtomic) != 0))
+      if ((flags_[at] & kReadOnly) != 0 && stored(at))
         throw Violation("global memory " + place_of(region, k) +
                         " is read by __ldg and stored by the same launch");
+    }
+  }
+  for (const void* pointer : pointers) {
+    const Region* region = find(pointer, 1);
+    if (region == nullptr) continue;
+    const auto first =
+        static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - region->data);
+    for (std::size_t k = first; k < region->bytes; ++k) {
+      if (stored(region->offset + k))
+        throw Violation("global memory " + place_of(*region, k) +
+                        " is stored by a launch that has it as a const __restrict__ parameter");
     }
   }
 }

@@ -6,7 +6,8 @@
 //   - the bytes of all groups together are not those of the blocks run one after another, forwards
 //     or backwards: a block reads what another stores, or the order of threads decides
 //   - two warps of a block change one byte and no barrier stands between
-//   - __ldg reads what the launch stores: the read-only cache may hold the old value
+//   - __ldg, or a parameter that is const and __restrict__, reads what the launch stores: the
+//     read-only cache may hold the old value
 // Between two barriers each warp of a block runs from the memory as it was at the first of them, as
 // long as that is affordable.
 // Bytes that atomicAdd changes are carried from group to group and only compared with plain stores.
@@ -38,8 +39,9 @@ class Isolation {
   void end_interval();
   /// Behind the group: keeps what it stored, and gives the next one the snapshot. Throws Violation.
   void end_group(std::uint64_t group);
-  /// Behind the last group. Throws Violation.
-  void check_read_only() const;
+  /// Behind the last group: neither what __ldg read nor what stands behind these pointers in their
+  /// allocations may have been stored. Throws Violation.
+  void check_read_only(const std::vector<const void*>& pointers) const;
   /// The snapshot once more, atomics included.
   void restore() const;
   /// Behind a run of all blocks: throws Violation if memory differs from what the groups stored.
@@ -55,6 +57,9 @@ class Isolation {
     std::size_t offset;  ///< of its first byte in the arrays below
   };
 
+  /// The region that holds the bytes, or null.
+  const Region* find(const void* place, std::size_t bytes) const;
+  bool stored(std::size_t at) const { return writers_[at] != 0 || (flags_[at] & kAtomic) != 0; }
   void mark(const void* place, std::size_t bytes, std::uint8_t flag);
   std::string place_of(const Region& region, std::size_t byte) const;
   std::string group_name(std::uint64_t group) const;

@@ -160,6 +160,20 @@ TEST_F(Isolated, CatchesAReadOnlyLoadOfWhatTheLaunchStores) {
   EXPECT_EQ(result_[kBlocks - 1], 1);
 }
 
+__global__ void shift_kernel(const int* __restrict__ from, int* to) {
+  if (threadIdx.x == 0) to[blockIdx.x] = from[blockIdx.x] + 1;
+}
+
+TEST_F(Isolated, CatchesARestrictedParameterThatTheLaunchStores) {
+  Machine machine(Schedule::isolated);
+  Watched values(machine, 64);
+  Watched others(machine, 64);
+  const LaunchShape shape{dim3(kBlocks), dim3(1)};
+  EXPECT_NO_THROW(launch(shift_kernel, shape, &machine, values.data(), others.data()));
+  EXPECT_NO_THROW(launch(shift_kernel, shape, &machine, values.data() + 32, values.data()));
+  EXPECT_THROW(launch(shift_kernel, shape, &machine, values.data(), values.data()), Violation);
+}
+
 TEST_F(Isolated, LargeLaunchesRunInGroups) {
   Machine machine(Schedule::isolated);
   Watched values(machine, std::size_t{1} << 20);  // 4 MiB: 16 groups

@@ -86,7 +86,7 @@ Machine::Moment Machine::now() const {
 }
 
 void Machine::run(const Extent& grid, const Extent& block, std::size_t shared_bytes,
-                  const std::function<void()>& kernel) {
+                  const std::function<void()>& kernel, const std::vector<const void*>& read_only) {
   check_shape(grid, block, shared_bytes);
   while (threads_.size() < block.count()) {
     auto thread = std::make_unique<Thread>();
@@ -112,7 +112,7 @@ void Machine::run(const Extent& grid, const Extent& block, std::size_t shared_by
   Machine* const outer = std::exchange(running_machine(), this);
   try {
     if (schedule_ == Schedule::isolated)
-      run_isolated(grid.count());
+      run_isolated(grid.count(), read_only);
     else
       run_blocks(0, grid.count(), schedule_ == Schedule::descending);
   } catch (const Violation& violation) {
@@ -151,7 +151,7 @@ void Machine::run_blocks(std::uint64_t first, std::uint64_t last, bool descendin
   }
 }
 
-void Machine::run_isolated(std::uint64_t blocks) {
+void Machine::run_isolated(std::uint64_t blocks, const std::vector<const void*>& read_only) {
   Isolation isolation(*memory_, blocks);
   const std::uint64_t groups = isolation.num_groups();
   if (groups == 0) {
@@ -166,7 +166,7 @@ void Machine::run_isolated(std::uint64_t blocks) {
     isolation.end_group(group);
   }
   isolation_ = nullptr;
-  isolation.check_read_only();
+  isolation.check_read_only(read_only);
   isolation.restore();
   run_blocks(0, blocks, true);
   isolation.compare("descending");

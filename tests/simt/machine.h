@@ -60,9 +60,10 @@ class Machine {
   explicit Machine(Schedule schedule);
   ~Machine();
 
-  /// Runs the kernel for every thread of the grid. Throws Violation.
+  /// Runs the kernel for every thread of the grid; what stands behind `read_only` in the same
+  /// allocation it must not store. Throws Violation.
   void run(const Extent& grid, const Extent& block, std::size_t shared_bytes,
-           const std::function<void()>& kernel);
+           const std::function<void()>& kernel, const std::vector<const void*>& read_only = {});
   /// What Schedule::isolated snapshots; who allocates adds to it. Other memory it does not watch.
   const std::shared_ptr<DeviceMemory>& memory() const { return memory_; }
 
@@ -104,7 +105,7 @@ class Machine {
   struct Thread;
 
   void run_blocks(std::uint64_t first, std::uint64_t last, bool descending);
-  void run_isolated(std::uint64_t blocks);
+  void run_isolated(std::uint64_t blocks, const std::vector<const void*>& read_only);
   void run_block();
   bool run_warp(std::size_t warp);
   void resume(std::size_t index);

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "graph/error.h"
 #include "tests/simt/language.h"
@@ -39,11 +41,23 @@ struct LaunchShape {
   std::size_t shared_bytes = 0;
 };
 
+/// Kernels' parameters of type `const T*` are all __restrict__, which lets nvcc read through the
+/// read-only cache.
+template <typename Parameter>
+void note_read_only(std::vector<const void*>& pointers, const Parameter& argument) {
+  if constexpr (std::is_pointer_v<Parameter> && std::is_const_v<std::remove_pointer_t<Parameter>>) {
+    if (argument != nullptr) pointers.push_back(argument);
+  }
+}
+
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), const LaunchShape& shape, Stream machine,
             Arguments&&... arguments) {
-  machine->run(shape.grid, shape.block, shape.shared_bytes,
-               [&] { kernel(static_cast<Parameters>(arguments)...); });
+  std::vector<const void*> read_only;
+  (note_read_only<Parameters>(read_only, static_cast<Parameters>(arguments)), ...);
+  machine->run(
+      shape.grid, shape.block, shape.shared_bytes,
+      [&] { kernel(static_cast<Parameters>(arguments)...); }, read_only);
 }
 
 }  // namespace penchant::kernels::cuda
