@@ -37,7 +37,9 @@ class Call:
     def __init__(self, arguments):
         # What unpacking and looking for the device took is spent.
         spent = time.time() - float(os.environ.get("PENCHANT_CALL_BEGAN", time.time()))
-        self.ends = time.monotonic() + arguments.seconds - spent - KEPT_BACK_S
+        self.began = time.monotonic() - spent
+        self.seconds = arguments.seconds
+        self.part_by(1.0)
         self.longest = arguments.limit
         self.results = arguments.results
         self.bin = arguments.bin
@@ -47,6 +49,10 @@ class Call:
         self.running = set()
         self.ended = False
         self.results.mkdir(parents=True, exist_ok=True)
+
+    def part_by(self, share):
+        """What follows has to end by that share of the call's time."""
+        self.ends = self.began + share * self.seconds - KEPT_BACK_S
 
     def left(self):
         return self.ends - time.monotonic()
