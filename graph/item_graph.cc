@@ -91,7 +91,7 @@ float pair_weight(CooccurrenceWeight kind, double raw, double count_i, double co
 /// The strongest neighbours of each item [I x I], columns ascending.
 Csr strongest_neighbours(const TrainingPart& train, std::int64_t num_items,
                          const CooccurrenceOptions& options) {
-  const Sequence sequence = order_by_scope(train.interactions, options);
+  Sequence sequence = order_by_scope(train.interactions, options);
   const auto num_places = static_cast<std::int64_t>(sequence.item.size());
   const bool windowed = options.scope == CooccurrenceScope::window;
   // No more than all places: the largest window must not overflow.
@@ -162,6 +162,9 @@ Csr strongest_neighbours(const TrainingPart& train, std::int64_t num_items,
       kept[at(item)].assign(scored.begin(), scored.end());
     }
   });
+
+  sequence = {};
+  std::vector<std::int64_t>().swap(places);
 
   Csr strongest{num_items, num_items, {0}, {}, {}};
   std::size_t num_kept = 0;

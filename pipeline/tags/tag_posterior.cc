@@ -154,7 +154,12 @@ std::vector<float> TagPosterior::scores(const std::vector<float>& phi,
 std::vector<float> TagPosterior::probabilities(const TagEvidence& item) const {
   std::vector<float> p = scores(columns(item), weights_);
   to_probabilities(link_, p);
+  if (link_ == TagLink::logistic) std::transform(p.begin(), p.end(), p.begin(), map_);
   return p;
+}
+
+void TagPosterior::calibrate(std::vector<ToldProbability> told) {
+  if (link_ == TagLink::logistic) map_ = IsotonicMap(std::move(told));
 }
 
 void TagPosterior::fit(std::span<const TagEvidence> items) {

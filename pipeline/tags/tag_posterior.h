@@ -5,7 +5,8 @@
 //   s_c = t z_c + p log prior_c + sum_k a_k log(1 + n_kc / kFew) [- b_k log(1 + n_k / kFew) + d]
 // with z the classifier's logits, n_kc the weight of the neighbours of kind k that carry value c,
 // n_k that of all; softmax(s), or sigmoid(s) with what stands in brackets. Both are convex in the
-// weights; Newton's method finds them.
+// weights; Newton's method finds them. A sigmoid's weights go by the many values that an item does
+// not have; what is likely is calibrated by an isotonic map behind it.
 #pragma once
 
 #include <array>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "graph/ids.h"
+#include "pipeline/tags/isotonic_map.h"
 #include "pipeline/tags/linear_classifier.h"
 #include "pipeline/tags/tag_neighbours.h"
 
@@ -38,6 +40,9 @@ class TagPosterior {
   TagPosterior(TagLink link, std::vector<float> prior);
   /// Minimises the mean of -log p over items whose labels are known.
   void fit(std::span<const TagEvidence> items);
+  /// Fits the map behind a sigmoid; of a softmax it stays as it is.
+  void calibrate(std::vector<ToldProbability> told);
+  float calibrated(float probability) const { return map_(probability); }
   /// p [C].
   std::vector<float> probabilities(const TagEvidence& item) const;
   const Weights& weights() const { return weights_; }
@@ -53,6 +58,7 @@ class TagPosterior {
   TagLink link_;
   std::vector<float> prior_, log_prior_;
   Weights weights_{};
+  IsotonicMap map_;
 };
 
 }  // namespace penchant::pipeline

@@ -42,6 +42,8 @@ constexpr std::int64_t kFewestMarks = 1024;
 /// Logits that are kept of items to find the weights of the probabilities by (64 MiB).
 constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
 constexpr std::int64_t kItemsAtOnce = 4096;
+/// Less is told of nothing; of a thousand values most are below it.
+constexpr float kLeastTold = 0.01F;
 /// Items whose neighbours are looked for to tell how long all of them take.
 constexpr std::size_t kTimedItems = 512;
 /// Bytes of a row of the log while items that come together are counted (its copy in order of time
@@ -66,6 +68,20 @@ std::vector<NodeId> sample_of(const std::vector<NodeId>& items, std::int64_t mos
     sample.push_back(items[order(static_cast<std::uint64_t>(i))]);
   std::sort(sample.begin(), sample.end());
   return sample;
+}
+
+/// Probabilities that may be told at all, with whether they came true.
+std::vector<ToldProbability> told_of(const std::vector<JudgedItem>& judged) {
+  std::vector<ToldProbability> told;
+  for (const JudgedItem& item : judged) {
+    for (std::size_t c = 0; c < item.probabilities.size(); ++c) {
+      const float p = item.probabilities[c];
+      if (p < kLeastTold) continue;
+      told.push_back(
+          {p, std::binary_search(item.labels.begin(), item.labels.end(), static_cast<NodeId>(c))});
+    }
+  }
+  return told;
 }
 
 const TagOptions& checked(const TagOptions& options) {
@@ -366,6 +382,12 @@ void Tagger::Impl::fit_posterior(
           evidence[at(i)].logits = {};
         }
       });
+  if (labels.link == TagLink::logistic) {
+    posterior->calibrate(told_of(judged));
+    for (JudgedItem& item : judged) {
+      for (float& p : item.probabilities) p = posterior->calibrated(p);
+    }
+  }
   report.rule = choose_rule(labels.link, judged, labels.prior);
   report.quality = judge_tags(labels.link, judged, labels.prior, report.rule);
   report.weights = posterior->weights();
