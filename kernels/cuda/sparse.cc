@@ -85,7 +85,7 @@ void CudaSparseMatrix::add_block(const graph::CsrView& matrix, const RowBlock& r
                                  Staging& staging) {
   std::vector<graph::EdgeOffset> offsets;
   const graph::CsrView view = block_of(matrix, rows, offsets);
-  const SpmmPlan plan = make_spmm_plan(view);
+  const SpmmPlan plan = make_spmm_plan(view, segment_entries(entries_));
   SparseBlock block;
   block.rows = rows;
   block.num_tasks = static_cast<std::int64_t>(plan.tasks.size());

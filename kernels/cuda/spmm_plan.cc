@@ -9,7 +9,7 @@ namespace penchant::kernels::cuda {
 
 using graph::checked_cast;
 
-SpmmPlan make_spmm_plan(const graph::CsrView& matrix) {
+SpmmPlan make_spmm_plan(const graph::CsrView& matrix, std::int64_t segment) {
   SpmmPlan plan;
   std::vector<SpmmTask> medium;
   std::vector<SpmmTask> shorter;
@@ -21,12 +21,12 @@ SpmmPlan make_spmm_plan(const graph::CsrView& matrix) {
                         checked_cast<std::int32_t>(matrix.row_size(row))};
     if (task.length < SpmmPlan::kMediumRow) {
       shorter.push_back(task);
-    } else if (task.length <= SpmmPlan::kSegmentEntries) {
+    } else if (task.length <= segment) {
       medium.push_back(task);
     } else {
       SpmmLongRow long_row{plan.num_segments, task.target, 0};
-      for (std::int64_t done = 0; done < task.length; done += SpmmPlan::kSegmentEntries) {
-        const std::int64_t length = std::min(SpmmPlan::kSegmentEntries, task.length - done);
+      for (std::int64_t done = 0; done < task.length; done += segment) {
+        const std::int64_t length = std::min(segment, task.length - done);
         plan.tasks.push_back({task.begin + done, checked_cast<std::int32_t>(plan.num_segments),
                               checked_cast<std::int32_t>(length)});
         ++plan.num_segments;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work division of a sparse matrix for kernels/cuda/spmm.cuh: made once on the host, copied to the
 // device, used by every product. Plain C++.
-//   long rows    are cut in segments of kSegmentEntries; a second pass adds the segments in order
+//   long rows    are cut in segments; a second pass adds the segments in order
 //   medium rows  are one warp's
 //   short rows   share a warp. They stay near their place, because neighbours in the node order
 //                gather the same table rows, and are sorted by length within windows, so that the
@@ -9,6 +9,7 @@
 //                matrix data format ...", SIAM J. Sci. Comput. 36, 2014)
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -34,7 +35,6 @@ struct SpmmPlan {
   /// Lengths from which a row is medium and long. Estimates from the balance in docs/kernels.md,
   /// not yet measured.
   static constexpr std::int64_t kMediumRow = 33;
-  static constexpr std::int64_t kSegmentEntries = 512;
   static constexpr std::int64_t kWindowRows = 4096;
 
   std::vector<SpmmTask> tasks;  ///< segments first, then medium rows, then short rows
@@ -43,7 +43,21 @@ struct SpmmPlan {
   std::int64_t num_medium = 0;
 };
 
-/// O(N + E / kSegmentEntries). Throws std::out_of_range for a row of 2^31 entries or more.
-SpmmPlan make_spmm_plan(const graph::CsrView& matrix);
+/// Entries of a segment for a matrix of so many in all. A warp takes its entries eight by eight, each
+/// time as long as a load lasts, so that a segment of 512 alone takes longer than a small product: a
+/// share of two tasks for each of the 32 warps of 132 SMs, in whole chunks of a warp, is enough. An
+/// estimate, not yet measured.
+constexpr std::int64_t segment_entries(std::int64_t num_entries) {
+  constexpr std::int64_t kTasks = 132 * 32 * 2;
+  constexpr std::int64_t kChunk = 32;
+  return std::clamp<std::int64_t>((num_entries / kTasks + kChunk - 1) / kChunk * kChunk, 64, 512);
+}
+
+/// O(N + E / segment). A block of a larger matrix takes that one's segments, so that its sums have
+/// their order. Throws std::out_of_range for a row of 2^31 entries or more.
+SpmmPlan make_spmm_plan(const graph::CsrView& matrix, std::int64_t segment);
+inline SpmmPlan make_spmm_plan(const graph::CsrView& matrix) {
+  return make_spmm_plan(matrix, segment_entries(matrix.num_entries()));
+}
 
 }  // namespace penchant::kernels::cuda

@@ -56,11 +56,17 @@ struct RowBlock {
   std::int64_t num_entries = 0;
 };
 
-/// The most that a block of so many rows and entries can take, whatever its rows' lengths.
+/// The most that a block of so many rows and entries can take, whatever its rows' lengths; long ones
+/// are cut in segments of `segment` entries.
+inline std::int64_t most_block_bytes(std::int64_t num_rows, std::int64_t num_entries,
+                                     HasValues has_values, std::int64_t segment) {
+  const std::int64_t segments = num_entries / segment;
+  return block_layout(num_rows + segments, segments, num_entries, has_values).bytes;
+}
+
 inline std::int64_t most_block_bytes(std::int64_t num_rows, std::int64_t num_entries,
                                      HasValues has_values) {
-  const std::int64_t segments = num_entries / SpmmPlan::kSegmentEntries;
-  return block_layout(num_rows + segments, segments, num_entries, has_values).bytes;
+  return most_block_bytes(num_rows, num_entries, has_values, segment_entries(num_entries));
 }
 
 /// Consecutive blocks of whole rows of at most `capacity` bytes each, as long as they go; a row
@@ -69,11 +75,12 @@ inline std::vector<RowBlock> cut_rows(std::span<const graph::EdgeOffset> offsets
                                       HasValues has_values, std::int64_t capacity) {
   std::vector<RowBlock> blocks;
   const auto num_rows = static_cast<std::int64_t>(offsets.size()) - 1;
+  const std::int64_t segment = segment_entries(offsets.back());
   RowBlock block;
   for (std::int64_t row = 0; row < num_rows; ++row) {
     const std::int64_t end = offsets[static_cast<std::size_t>(row) + 1];
-    if (block.num_rows > 0 &&
-        most_block_bytes(block.num_rows + 1, end - block.first_entry, has_values) > capacity) {
+    if (block.num_rows > 0 && most_block_bytes(block.num_rows + 1, end - block.first_entry,
+                                               has_values, segment) > capacity) {
       blocks.push_back(block);
       block = {row, 0, offsets[static_cast<std::size_t>(row)], 0};
     }
@@ -96,6 +103,7 @@ inline std::vector<RowBlock> cut_rows_with_tables(const graph::CsrView& matrix,
       static_cast<std::int64_t>(kTableColumns * sizeof(float) + sizeof(graph::NodeId));
   std::vector<RowBlock> blocks;
   std::vector<std::int64_t> block_of_column(static_cast<std::size_t>(matrix.num_cols), -1);
+  const std::int64_t segment = segment_entries(matrix.num_entries());
   RowBlock block;
   std::int64_t num_table_rows = 0;
   const auto mark = [&](std::int64_t row) {
@@ -112,7 +120,7 @@ inline std::vector<RowBlock> cut_rows_with_tables(const graph::CsrView& matrix,
     const std::int64_t end = matrix.offsets[static_cast<std::size_t>(row) + 1];
     num_table_rows += mark(row);
     if (block.num_rows > 0 &&
-        most_block_bytes(block.num_rows + 1, end - block.first_entry, has_values) +
+        most_block_bytes(block.num_rows + 1, end - block.first_entry, has_values, segment) +
                 num_table_rows * kRowBytes + 256 >
             capacity) {
       blocks.push_back(block);

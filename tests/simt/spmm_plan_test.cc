@@ -29,7 +29,7 @@ std::vector<std::int64_t> mixed_lengths() {
 TEST(SpmmPlan, CoversEveryEntryOnce) {
   const std::vector<std::int64_t> lengths = mixed_lengths();
   const graph::Csr csr = rows_of(lengths);
-  const SpmmPlan plan = make_spmm_plan(csr.view());
+  const SpmmPlan plan = make_spmm_plan(csr.view(), 512);
   std::vector<int> times(csr.columns.size(), 0);
   std::vector<int> rows(lengths.size(), 0);
   for (std::size_t k = 0; k < plan.tasks.size(); ++k) {
@@ -46,12 +46,12 @@ TEST(SpmmPlan, CoversEveryEntryOnce) {
 
 TEST(SpmmPlan, BinsByLengthLongestFirst) {
   const graph::Csr csr = rows_of(mixed_lengths());
-  const SpmmPlan plan = make_spmm_plan(csr.view());
+  const SpmmPlan plan = make_spmm_plan(csr.view(), 512);
   EXPECT_EQ(plan.long_rows.size(), 4U);
   EXPECT_EQ(plan.num_segments, 2 + 2 + 3 + 10);
   for (std::int64_t k = 0; k < plan.num_segments; ++k) {
     EXPECT_EQ(plan.tasks[static_cast<std::size_t>(k)].target, k) << "segments in order";
-    EXPECT_LE(plan.tasks[static_cast<std::size_t>(k)].length, SpmmPlan::kSegmentEntries);
+    EXPECT_LE(plan.tasks[static_cast<std::size_t>(k)].length, 512);
   }
   const std::int64_t first_short = plan.num_segments + plan.num_medium;
   for (std::int64_t k = plan.num_segments; k < static_cast<std::int64_t>(plan.tasks.size()); ++k) {
@@ -62,7 +62,7 @@ TEST(SpmmPlan, BinsByLengthLongestFirst) {
 
 TEST(SpmmPlan, SegmentsOfALongRowFollowEachOther) {
   const graph::Csr csr = rows_of({3, 1300});
-  const SpmmPlan plan = make_spmm_plan(csr.view());
+  const SpmmPlan plan = make_spmm_plan(csr.view(), 512);
   ASSERT_EQ(plan.long_rows.size(), 1U);
   EXPECT_EQ(plan.long_rows[0].row, 1);
   EXPECT_EQ(plan.long_rows[0].first_segment, 0);
@@ -71,6 +71,23 @@ TEST(SpmmPlan, SegmentsOfALongRowFollowEachOther) {
   EXPECT_EQ(plan.tasks[1].begin, 515);
   EXPECT_EQ(plan.tasks[2].begin, 1027);
   EXPECT_EQ(plan.tasks[2].length, 276);
+}
+
+// A small matrix has short segments, so that its longest row does not outlast the rest.
+TEST(SpmmPlan, SegmentsGrowWithTheMatrix) {
+  EXPECT_EQ(segment_entries(0), 64);
+  EXPECT_EQ(segment_entries(200'000), 64);
+  EXPECT_EQ(segment_entries(1'620'256), 192);  // Gowalla
+  EXPECT_EQ(segment_entries(100'000'000), 512);
+  for (std::int64_t entries = 0; entries < 6'000'000; entries += 4321) {
+    EXPECT_EQ(segment_entries(entries) % 32, 0) << entries;
+    EXPECT_LE(segment_entries(entries), segment_entries(entries + 4321));
+  }
+  const graph::Csr csr = rows_of({3, 130, 64});
+  const SpmmPlan plan = make_spmm_plan(csr.view());
+  ASSERT_EQ(plan.long_rows.size(), 1U);
+  EXPECT_EQ(plan.long_rows[0].num_segments, 3);
+  EXPECT_EQ(plan.num_medium, 1);
 }
 
 // Within a window of rows the lengths fall; equal ones stay in order. A window behind comes later.
