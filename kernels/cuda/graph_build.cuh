@@ -3,7 +3,8 @@
 // normalisation, with the very bits of graph/csr.h and graph/normalize.h. Templates over the
 // vector, whose iterators choose the system: graph_build.cu compiles them for device vectors, the
 // test for host vectors, so that they are tested where there is no GPU. Sums run along rows, one
-// thread a row: no order depends on scheduling.
+// thread a row, so that no order depends on scheduling; all else is a thread an entry, so that a
+// hub of millions of entries is not one thread's work.
 #pragma once
 
 #include <thrust/binary_search.h>
@@ -169,22 +170,28 @@ CsrArrays<Vector> build_csr(std::int64_t num_rows, std::int64_t num_cols,
   return csr;
 }
 
+/// The row of an entry.
+_CCCL_HOST_DEVICE inline std::int64_t row_of_entry(const graph::EdgeOffset* offsets,
+                                                   std::int64_t num_rows, std::int64_t e) {
+  std::int64_t first = 0;
+  std::int64_t last = num_rows;  // the entry's row lies in [first, last)
+  while (last - first > 1) {
+    const std::int64_t middle = first + (last - first) / 2;
+    if (offsets[middle] <= e)
+      first = middle;
+    else
+      last = middle;
+  }
+  return first;
+}
+
 /// The place of an entry in the transpose: its column, then its row.
 struct TransposedPlace {
   const graph::EdgeOffset* offsets;
   const graph::NodeId* columns;
   std::int64_t num_rows;
   _CCCL_HOST_DEVICE Place operator()(std::int64_t e) const {
-    std::int64_t first = 0;
-    std::int64_t last = num_rows;  // the entry's row lies in [first, last)
-    while (last - first > 1) {
-      const std::int64_t middle = first + (last - first) / 2;
-      if (offsets[middle] <= e)
-        first = middle;
-      else
-        last = middle;
-    }
-    return place_of(columns[e], static_cast<graph::NodeId>(first));
+    return place_of(columns[e], static_cast<graph::NodeId>(row_of_entry(offsets, num_rows, e)));
   }
 };
 
@@ -214,21 +221,29 @@ struct InverseRootDegree {
   const graph::EdgeOffset* offsets;
   const float* values;
   _CCCL_HOST_DEVICE float operator()(std::int64_t row) const {
+    constexpr int kAhead = 8;  // loads that do not wait for the sum
     double sum = 0.0;
-    for (graph::EdgeOffset e = offsets[row]; e < offsets[row + 1]; ++e)
-      sum += static_cast<double>(values[e]);
+    graph::EdgeOffset e = offsets[row];
+    const graph::EdgeOffset last = offsets[row + 1];
+    for (; e + kAhead <= last; e += kAhead) {
+      float terms[kAhead];
+      for (int k = 0; k < kAhead; ++k) terms[k] = values[e + k];
+      for (int k = 0; k < kAhead; ++k) sum += static_cast<double>(terms[k]);
+    }
+    for (; e < last; ++e) sum += static_cast<double>(values[e]);
     return sum > 0.0 ? static_cast<float>(1.0 / sqrt(sum)) : 0.0F;
   }
 };
 
-struct ScaleRow {
+/// An entry times the scales of its row and its column.
+struct ScaleEntry {
   const graph::EdgeOffset* offsets;
   const graph::NodeId* columns;
+  std::int64_t num_rows;
   const float* scale;
   float* values;
-  _CCCL_HOST_DEVICE void operator()(std::int64_t row) const {
-    for (graph::EdgeOffset e = offsets[row]; e < offsets[row + 1]; ++e)
-      values[e] *= scale[row] * scale[columns[e]];
+  _CCCL_HOST_DEVICE void operator()(std::int64_t e) const {
+    values[e] *= scale[row_of_entry(offsets, num_rows, e)] * scale[columns[e]];
   }
 };
 
@@ -244,9 +259,9 @@ void normalize_symmetric(CsrArrays<Vector>& matrix) {
   const thrust::counting_iterator<std::int64_t> first(0);
   thrust::transform(first, first + matrix.num_rows, scale.begin(),
                     InverseRootDegree{offsets, values});
-  thrust::for_each_n(first, matrix.num_rows,
-                     ScaleRow{offsets, thrust::raw_pointer_cast(matrix.columns.data()),
-                              thrust::raw_pointer_cast(scale.data()), values});
+  thrust::for_each_n(first, static_cast<std::int64_t>(matrix.columns.size()),
+                     ScaleEntry{offsets, thrust::raw_pointer_cast(matrix.columns.data()),
+                                matrix.num_rows, thrust::raw_pointer_cast(scale.data()), values});
 }
 
 }  // namespace penchant::kernels::cuda
