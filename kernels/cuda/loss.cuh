@@ -19,6 +19,10 @@ __device__ __forceinline__ float softplus(float x) {
 
 struct SoftmaxConfig {
   static constexpr int kBlockThreads = 128;
+  /// Scores that a thread holds in registers: rows of up to 1024 negatives, and of up to 4096. An
+  /// estimate, not yet measured.
+  static constexpr int kFewScores = 8;
+  static constexpr int kManyScores = 32;
 };
 
 // bpr: one loss and three gradient rows per (user, positive, negative) triple.
@@ -82,23 +86,53 @@ __device__ __forceinline__ float block_combine(float value, Combine combine,
   return result;
 }
 
+/// The scores of a row that a thread owns: every kBlockThreads-th.
+template <int Held>
+struct SoftmaxScores {
+  float held[Held];
+  float* row;
+  std::int64_t count;
+  /// Calls function(m, score) for each; what it leaves in `score` is there at the next call.
+  template <typename Function>
+  __device__ __forceinline__ void each(Function function) {
+#pragma unroll
+    for (int k = 0; k < Held; ++k) {
+      const std::int64_t m = threadIdx.x + std::int64_t{k} * SoftmaxConfig::kBlockThreads;
+      if (m < count) function(m, held[k]);
+    }
+  }
+};
+template <>
+struct SoftmaxScores<0> {
+  float* row;
+  std::int64_t count;
+  template <typename Function>
+  __device__ __forceinline__ void each(Function function) {
+    for (std::int64_t m = threadIdx.x; m < count; m += SoftmaxConfig::kBlockThreads)
+      function(m, row[m]);
+  }
+};
+
 // sampled_softmax_rows: one loss, and what the three matrix products of the op need of its row.
 // Computes    s_bm = scores_bm / t + bias_m (left out where negative m is the row's positive), s_bp
 //             = <u_b, p_b> / t + bias_b; Z = sum exp(s); losses_b = log Z - s_bp; scores_bm <-
 //             P_bm / (t B); d_u_b = (P_bp - 1) p_b / (t B), d_p_b = (P_bp - 1) u_b / (t B)
 // Shapes      scores [B x M], users, positives, d_users, d_positives [B x D] float32 row-major, any
 //             alignment; losses [B]
-// Mapping     a block of 128 threads a row, strided over M; grid B
-// Memory      16 bytes shared; scores are read and written three times, from L2 after the first:
-//             the stage is bound by L2, the op by its products
-// Regime      M >= 128; B up to 2^31
+// Mapping     a block of 128 threads a row, strided over M; grid B. A thread holds its Held scores
+//             in registers; Held = 0 leaves them in memory between the three passes over a row
+// Memory      16 bytes shared; scores are read once and written once, coalesced, with Held = 0
+//             three times each, from L2 after the first: the stage is bound by L2, the op by its
+//             products
+// Regime      M >= 128; Held = 8 up to M = 1024, 32 up to 4096, 0 beyond; B up to 2^31
 // Numerics    float32, shifted by the row's maximum; expf to 2 ulp; P_bp - 1 as minus the sum of
 //             the other probabilities, which keeps its digits when the loss is small; order fixed:
-//             deterministic; bound (M + D + 16) eps sum|terms|
+//             deterministic, the same bits whatever Held; bound (M + D + 16) eps sum|terms|
 // Edge cases  M = 0: loss 0, gradients 0
 // Source      Wu et al. 2022, "On the effectiveness of sampled softmax loss for item
 //             recommendation", eq. 5
 // Measured    not yet measured
+template <int Held>
 __global__ void __launch_bounds__(SoftmaxConfig::kBlockThreads)
     sampled_softmax_rows_kernel(SoftmaxArguments a, Rows<const float> users,
                                 Rows<const float> positives, Rows<float> scores,
@@ -118,28 +152,29 @@ __global__ void __launch_bounds__(SoftmaxConfig::kBlockThreads)
   dot = block_combine(dot, add, shared);
   const float positive = a.scale * dot + (a.positive_bias != nullptr ? a.positive_bias[b] : 0.0F);
 
+  SoftmaxScores<Held> mine;
+  mine.row = row;
+  mine.count = a.count;
   float maximum = positive;
-  for (std::int64_t m = first; m < a.count; m += SoftmaxConfig::kBlockThreads) {
-    float value = a.scale * row[m];
-    if (a.negative_bias != nullptr) value += a.negative_bias[m];
-    if (a.positive_ids != nullptr && a.negative_ids[m] == a.positive_ids[b]) value = -kInfinity;
-    row[m] = value;
-    maximum = fmaxf(maximum, value);
-  }
+  mine.each([&](std::int64_t m, float& score) {
+    score = a.scale * row[m];
+    if (a.negative_bias != nullptr) score += a.negative_bias[m];
+    if (a.positive_ids != nullptr && a.negative_ids[m] == a.positive_ids[b]) score = -kInfinity;
+    maximum = fmaxf(maximum, score);
+  });
   maximum = block_combine(maximum, larger, shared);
 
   float sum = 0.0F;
-  for (std::int64_t m = first; m < a.count; m += SoftmaxConfig::kBlockThreads) {
-    const float value = expf(row[m] - maximum);
-    row[m] = value;
-    sum += value;
-  }
+  mine.each([&](std::int64_t, float& score) {
+    score = expf(score - maximum);
+    sum += score;
+  });
   sum = block_combine(sum, add, shared);
 
   const float normalizer = sum + expf(positive - maximum);
   if (threadIdx.x == 0) losses[b] = logf(normalizer) + maximum - positive;
   const float factor = a.share / normalizer;
-  for (std::int64_t m = first; m < a.count; m += SoftmaxConfig::kBlockThreads) row[m] *= factor;
+  mine.each([&](std::int64_t m, float& score) { row[m] = score * factor; });
   const float pull = -sum * factor;
   for (std::int64_t j = first; j < a.width; j += SoftmaxConfig::kBlockThreads) {
     const float user = u[j];
@@ -208,8 +243,13 @@ inline void sampled_softmax_rows(ConstFloatView users, ConstFloatView positives,
                                    data(options.negative_bias),
                                    scores.cols,
                                    users.cols};
-  launch(sampled_softmax_rows_kernel,
-         {dim3(grid_x(users.rows)), dim3(SoftmaxConfig::kBlockThreads)}, stream, arguments,
+  constexpr std::int64_t kThreads = SoftmaxConfig::kBlockThreads;
+  const auto kernel = scores.cols <= kThreads * SoftmaxConfig::kFewScores
+                          ? sampled_softmax_rows_kernel<SoftmaxConfig::kFewScores>
+                      : scores.cols <= kThreads * SoftmaxConfig::kManyScores
+                          ? sampled_softmax_rows_kernel<SoftmaxConfig::kManyScores>
+                          : sampled_softmax_rows_kernel<0>;
+  launch(kernel, {dim3(grid_x(users.rows)), dim3(SoftmaxConfig::kBlockThreads)}, stream, arguments,
          Rows(users), Rows(positives), Rows(scores), losses.data, Rows(d_users), Rows(d_positives));
 }
 
