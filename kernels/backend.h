@@ -32,6 +32,7 @@
 #include "kernels/cuda_options.h"
 #include "kernels/matrix.h"
 #include "kernels/pair_source.h"
+#include "kernels/row_set.h"
 
 namespace penchant::kernels {
 
@@ -39,9 +40,11 @@ enum class Transpose : bool { no, yes };
 enum class TimeOrder : bool { forward, backward };
 enum class Activation : std::uint8_t { identity, relu, leaky_relu, sigmoid, tanh };
 constexpr auto enum_words(Activation) {
-  return std::to_array<EnumWord<Activation>>({{Activation::identity, "identity"}, {Activation::relu, "relu"},
-                    {Activation::leaky_relu, "leaky_relu"}, {Activation::sigmoid, "sigmoid"},
-                    {Activation::tanh, "tanh"}});
+  return std::to_array<EnumWord<Activation>>({{Activation::identity, "identity"},
+                                              {Activation::relu, "relu"},
+                                              {Activation::leaky_relu, "leaky_relu"},
+                                              {Activation::sigmoid, "sigmoid"},
+                                              {Activation::tanh, "tanh"}});
 }
 
 /// A sparse operand prepared for one backend: device arrays or views, and the work division of its
@@ -58,6 +61,9 @@ class SparseMatrix {
 /// and, if layer_sum is given, layer_sum_i += gamma * y_i. Stored values of `a` are used where it
 /// has them, else a_ij = 1: with row_scale = 1 / degree this is the normalised propagation without
 /// a value array.
+/// The row sets leave work out where little of a product is wanted or little of its table is not
+/// zero; what is computed has the bits of the whole product of a table with zeros in the rows that
+/// are not in the set, but for the sign of a zero.
 struct SpmmOptions {
   float alpha = 1.0F;
   float beta = 0.0F;                  ///< 0: y is not read
@@ -68,6 +74,9 @@ struct SpmmOptions {
   float delta = 1.0F;
   VectorView<const float> bias;  ///< [D] or empty
   Activation activation = Activation::identity;
+  RowSet wanted;          ///< of [rows]: the others of y and layer_sum keep what they hold
+  RowSet nonzero;         ///< of [C]: the others of x count as zero and are not read
+  RowSet nonzero_addend;  ///< of [rows]: the same of the addend
 };
 
 /// Adam (Kingma and Ba 2015, algorithm 1), with L2 regularisation l2 * parameter added to the
@@ -187,6 +196,8 @@ class Backend {
   virtual void convert(ConstFloatView from, MatrixView<Bf16> to) = 0;
   virtual void convert(MatrixView<const Bf16> from, FloatView to) = 0;
   virtual void fill(FloatView y, float value) = 0;
+  /// Fills the rows of y that are in the set; the others keep what they hold.
+  virtual void fill_rows(RowSet rows, float value, FloatView y) = 0;
   /// Waits for everything enqueued.
   virtual void sync() = 0;
   virtual std::unique_ptr<RepeatedStep> repeated_step() { return std::make_unique<RepeatedStep>(); }
@@ -287,6 +298,10 @@ class Backend {
   virtual void gather_rows(ConstFloatView table, IdView ids, FloatView y) = 0;
   /// table[ids_i] += alpha * x_i: accumulates, repeated ids in ascending i, deterministic.
   virtual void scatter_add_rows(float alpha, ConstFloatView x, IdView ids, FloatView table) = 0;
+  /// rows [row_set_words(num_rows)] = the set of all rows that the lists name. Ids in [0, num_rows)
+  /// are checked on the CPU.
+  virtual void mark_rows(std::span<const IdView> lists, std::int64_t num_rows,
+                         VectorView<std::uint32_t> rows) = 0;
 
   // --- sampling
   /// Throws InputError where the arrays' sizes do not fit together.
@@ -364,8 +379,9 @@ class Backend {
 
 enum class DeviceChoice : std::uint8_t { automatic, cpu, cuda };
 constexpr auto enum_words(DeviceChoice) {
-  return std::to_array<EnumWord<DeviceChoice>>({{DeviceChoice::automatic, "auto"}, {DeviceChoice::cpu, "cpu"},
-                    {DeviceChoice::cuda, "cuda"}});
+  return std::to_array<EnumWord<DeviceChoice>>({{DeviceChoice::automatic, "auto"},
+                                                {DeviceChoice::cpu, "cpu"},
+                                                {DeviceChoice::cuda, "cuda"}});
 }
 
 struct BackendOptions {

@@ -11,6 +11,12 @@
 
 namespace penchant::kernels {
 
+/// A set of all rows has no words.
+inline void require_row_set(Device device, const char* op, const char* name, RowSet rows,
+                            std::int64_t num_rows) {
+  if (rows.data != nullptr) require_size(device, op, name, rows, row_set_words(num_rows));
+}
+
 template <typename T>
 void check_product(Device device, const SparseMatrix& a, MatrixView<const T> x, FloatView y,
                    const SpmmOptions& options) {
@@ -23,6 +29,22 @@ void check_product(Device device, const SparseMatrix& a, MatrixView<const T> x, 
   if (options.addend.data != nullptr)
     require_shape(device, "spmm", "addend", options.addend, a.rows(), y.cols);
   if (options.bias.data != nullptr) require_size(device, "spmm", "bias", options.bias, y.cols);
+  require_row_set(device, "spmm", "wanted", options.wanted, a.rows());
+  require_row_set(device, "spmm", "nonzero", options.nonzero, a.cols());
+  require_row_set(device, "spmm", "nonzero_addend", options.nonzero_addend, a.rows());
+}
+
+inline void check_mark_rows(Device device, std::span<const IdView> lists, std::int64_t num_rows,
+                            VectorView<std::uint32_t> rows) {
+  require_size(device, "mark_rows", "rows", rows, row_set_words(num_rows));
+  for (const IdView& ids : lists) {
+    if (ids.size > 0) require_device(device, "mark_rows", "ids", ids);
+  }
+}
+
+inline void check_fill_rows(Device device, RowSet rows, FloatView y) {
+  require_device(device, "fill_rows", "y", y);
+  require_row_set(device, "fill_rows", "rows", rows, y.rows);
 }
 
 inline void check_bpr(Device device, ConstFloatView users, ConstFloatView positives,

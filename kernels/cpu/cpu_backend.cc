@@ -12,6 +12,7 @@
 #include <hwy/targets.h>
 
 #include "kernels/cpu/check.h"
+#include "kernels/operands.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -121,6 +122,19 @@ void CpuBackend::fill(FloatView y, float value) {
   require_shape("fill", "y", y, y.rows, y.cols);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < y.rows; ++i) std::fill_n(y.row(i), y.cols, value);
+}
+
+void CpuBackend::fill_rows(RowSet rows, float value, FloatView y) {
+  const ThreadScope threads(num_threads_);
+  check_fill_rows(Device::cpu, rows, y);
+  if (rows.data == nullptr) {
+    fill(y, value);
+    return;
+  }
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < y.rows; ++i) {
+    if (contains(rows, i)) std::fill_n(y.row(i), y.cols, value);
+  }
 }
 
 }  // namespace penchant::kernels

@@ -55,6 +55,7 @@ class CpuBackend final : public Backend {
   FloatMatrix row_sums_;
   FloatMatrix convolution_rows_;
   std::vector<std::int64_t> scatter_order_;
+  std::vector<std::int32_t> picked_entries_;  ///< spmm: of each thread
 };
 
 /// One single-threaded sgemm on row-major views; the building block of every tiled op. beta = 0

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/check.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/operands.h"
 
 namespace penchant::kernels {
 
@@ -57,6 +58,19 @@ void CpuBackend::scatter_add_rows(float alpha, ConstFloatView x, IdView ids, Flo
       const float* from = x.row(order[member] & 0xFFFFFFFF);
       for (std::int64_t j = 0; j < table.cols; ++j) to[j] += alpha * from[j];
     }
+  }
+}
+
+void CpuBackend::mark_rows(std::span<const IdView> lists, std::int64_t num_rows,
+                           VectorView<std::uint32_t> rows) {
+  check_mark_rows(Device::cpu, lists, num_rows, rows);
+  for (const IdView& ids : lists) {
+    if (ids.size > 0) require_ids("mark_rows", ids, num_rows);
+  }
+  std::fill_n(rows.data, rows.size, 0U);
+  for (const IdView& ids : lists) {
+    for (std::int64_t i = 0; i < ids.size; ++i)
+      rows[ids[i] / kRowsPerWord] |= 1U << (ids[i] % kRowsPerWord);
   }
 }
 

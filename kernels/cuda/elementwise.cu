@@ -4,6 +4,7 @@
 #include "kernels/cuda/elementwise.cuh"
 #include "kernels/cuda/random.cuh"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/row_set.cuh"
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
@@ -26,6 +27,17 @@ void CudaBackend::convert(MatrixView<const Bf16> from, FloatView to) {
 void CudaBackend::fill(FloatView y, float value) {
   require_device("fill", "y", y);
   cuda::fill(y, value, stream_.get());
+}
+
+void CudaBackend::fill_rows(RowSet rows, float value, FloatView y) {
+  check_fill_rows(Device::cuda, rows, y);
+  cuda::fill_rows(rows, value, y, stream_.get());
+}
+
+void CudaBackend::mark_rows(std::span<const IdView> lists, std::int64_t num_rows,
+                            VectorView<std::uint32_t> rows) {
+  check_mark_rows(Device::cuda, lists, num_rows, rows);
+  cuda::mark_rows(lists, rows, stream_.get());
 }
 
 void CudaBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {

@@ -23,10 +23,13 @@ SpmmOperand operand(const SparseBlock& block, const char* memory, bool has_value
   operand.num_long_rows = block.num_long_rows;
   operand.columns = reinterpret_cast<const graph::NodeId*>(memory + block.layout.columns);
   if (has_values) operand.values = reinterpret_cast<const float*>(memory + block.layout.values);
+  operand.first_row = block.rows.first_row;
+  if (block.num_table_rows > 0)
+    operand.table_ids = reinterpret_cast<const graph::NodeId*>(memory + block.layout.table_ids);
   return operand;
 }
 
-/// The operands of a block of rows.
+/// The operands of a block of rows; sets of rows stay the whole matrix's.
 SpmmOptions rows_of(const SpmmOptions& options, const RowBlock& rows) {
   SpmmOptions part = options;
   if (part.row_scale.data != nullptr)
@@ -126,7 +129,10 @@ void CudaBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
                        const SpmmOptions& options) {
   check_product(Device::cuda, a, x, y, options);
   if (y.rows == 0 || y.cols == 0) return;
-  if (own_sparse(a).state().cusparse.offsets != nullptr)
+  // cuSPARSE multiplies all rows by all entries.
+  const bool whole = options.wanted.data == nullptr && options.nonzero.data == nullptr &&
+                     options.nonzero_addend.data == nullptr;
+  if (whole && own_sparse(a).state().cusparse.offsets != nullptr)
     spmm_cusparse(a, x, y, options);
   else
     spmm_own(a, x, y, options);

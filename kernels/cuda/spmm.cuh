@@ -7,6 +7,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/device.cuh"
 #include "kernels/cuda/elementwise.cuh"
+#include "kernels/cuda/row_set.cuh"
 #include "kernels/cuda/spmm_plan.h"
 #include "kernels/cuda/spmm_rows.cuh"
 
@@ -22,6 +23,9 @@ struct SpmmOperand {
   std::int64_t num_long_rows = 0;
   const graph::NodeId* columns = nullptr;  ///< [E]
   const float* values = nullptr;           ///< [E], or null: ones
+  /// Of a block of a larger matrix: where its rows and its columns stand there.
+  std::int64_t first_row = 0;
+  const graph::NodeId* table_ids = nullptr;  ///< null: columns are what they are
 };
 
 /// Floats of scratch that a product of width D needs: one row a segment.
@@ -30,6 +34,13 @@ inline std::int64_t spmm_scratch_size(const SpmmOperand& a, std::int64_t width) 
 }
 
 namespace {
+
+/// The table that is gathered from.
+template <typename T>
+struct SpmmTable {
+  const T* data;
+  std::uint32_t stride_bytes;
+};
 
 /// What happens to a finished sum.
 struct SpmmEpilogue {
@@ -40,8 +51,10 @@ struct SpmmEpilogue {
   Rows<float> y;
   const float* bias;
   Activation act;
+  RowBits wanted;
+  RowBits nonzero_addend;
 
-  template <int N>
+  template <int N, bool HasSets>
   __device__ __forceinline__ void store(std::int64_t i, std::int64_t column,
                                         const Pack<N>& sum) const {
     const float scale = row_scale != nullptr ? alpha * row_scale[i] : alpha;
@@ -52,7 +65,7 @@ struct SpmmEpilogue {
       const Pack<N> before = load_pack<N>(to);
       for (int k = 0; k < N; ++k) value.v[k] += beta * before.v[k];
     }
-    if (addend.data != nullptr) {
+    if (addend.data != nullptr && (!HasSets || nonzero_addend.contains(i))) {
       const Pack<N> term = load_pack<N>(addend.row(i) + column);
       for (int k = 0; k < N; ++k) value.v[k] += delta * term.v[k];
     }
@@ -79,6 +92,8 @@ struct SpmmEpilogue {
 //             layer_sum [N x D] float32, row-major; bias [D]; partial [segments x D] float32. Per >
 //             1: x and every float32 matrix start rows on 16-byte boundaries and D is a multiple of
 //             Per
+// Variants    HasValues: the matrix has values; HasSets: rows are wanted or table rows are not zero
+//             by SpmmOptions' sets, whose look-ups the whole product has no registers for
 // Mapping     a table row lies across Lanes lanes with Vectors packs of 16 bytes each (D = 32: 8
 //             lanes, D = 64: 16, D >= 128: 32). Segments and medium rows are a warp's, whose
 //             32 / Lanes groups take entries in turn; short rows are a group's. Lanes load entry
@@ -91,23 +106,27 @@ struct SpmmEpilogue {
 // Numerics    float32; a medium row is kGroups sums of every kGroups-th entry, added in pairs; a
 //             group's row in ascending order; deterministic; bound in docs/numerics.md
 // Edge cases  empty rows store act(beta y + delta addend + bias); E = 0 is N empty rows; columns may repeat; lanes
-//             beyond D load and store nothing
+//             beyond D load and store nothing; rows that are not wanted end behind their task, or,
+//             in a group, take part in shuffles only; entries of zero table rows keep their slot
+//             but load nothing
 // Source      own derivation in docs/kernels.md#spmm-on-the-device; to be compared with
 //             cusparseSpMM (CSR, ALG1 to ALG3)
 // Measured    not yet measured
-template <typename Layout, bool HasValues>
+template <typename Layout, bool HasValues, bool HasSets>
 __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
-    spmm_binned_kernel(SpmmOperand a, Rows<const typename Layout::T> x, std::int64_t width,
-                       SpmmEpilogue epilogue, float* __restrict__ partial) {
+    spmm_binned_kernel(SpmmOperand a, SpmmTable<typename Layout::T> x, std::int64_t width,
+                       SpmmEpilogue epilogue, const std::uint32_t* nonzero,
+                       float* __restrict__ partial) {
   constexpr int kBlockWarps = SpmmConfig::kBlockThreads / kWarpSize;
   constexpr int kPack = Layout::Per == 1 ? 1 : 4;
   const std::int64_t warp =
       std::int64_t{blockIdx.x} * kBlockWarps + static_cast<int>(threadIdx.x) / kWarpSize;
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
   const int own = lane % Layout::Lanes;
-  const std::int64_t column = std::int64_t{blockIdx.y} * Layout::kColumns + own * Layout::Per;
-  const SpmmWarp<Layout, HasValues> rows{x.data + column, static_cast<std::int32_t>(x.stride),
-                                         a.columns, a.values, width - column};
+  const auto column = static_cast<std::int32_t>(blockIdx.y) * Layout::kColumns + own * Layout::Per;
+  const std::int32_t left = static_cast<std::int32_t>(width) - column;
+  const SpmmWarp<Layout, HasValues, HasSets> rows{
+      x.data + column, x.stride_bytes, a.columns, a.values, left, nonzero, a.table_ids};
   const std::int64_t num_wide = a.num_segments + a.num_medium;
   float sums[Layout::kSums] = {};
   std::int64_t place = warp;
@@ -115,19 +134,25 @@ __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
   SpmmTask task{0, -1, 0};
   if (warp < num_wide) {
     task = a.tasks[place];
+    if (HasSets && place >= a.num_segments && !epilogue.wanted.contains(task.target)) return;
     rows.sum_warp_row(task, lane, sums);
     writes = lane < Layout::Lanes;
   } else {
     place = num_wide + (warp - num_wide) * Layout::kGroups + lane / Layout::Lanes;
     if (place < a.num_tasks) task = a.tasks[place];
-    rows.sum_group_row(task, lane, sums);
     writes = place < a.num_tasks;
+    if (HasSets && writes && !epilogue.wanted.contains(task.target)) {
+      task.length = 0;
+      writes = false;
+    }
+    rows.sum_group_row(task, lane, sums);
   }
   if (!writes) return;
 #pragma unroll
   for (int v = 0; v < Layout::Vectors; ++v) {
-    const std::int64_t first = v * Layout::Lanes * Layout::Per;
-    if (first >= width - column) continue;
+    constexpr int kStep = Layout::Lanes * Layout::Per;
+    const int first = v * kStep;
+    if (first >= left) continue;
 #pragma unroll
     for (int k = 0; k < Layout::Per; k += kPack) {
       Pack<kPack> sum;
@@ -135,7 +160,7 @@ __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
       if (place < a.num_segments)
         store_pack<kPack>(partial + task.target * width + column + first + k, sum);
       else
-        epilogue.store<kPack>(task.target, column + first + k, sum);
+        epilogue.store<kPack, HasSets>(task.target, column + first + k, sum);
     }
   }
 }
@@ -145,8 +170,9 @@ __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
 // Shapes      partial [segments x D] float32; y, addend, layer_sum as spmm_binned, any alignment
 // Mapping     a block of 32 x 8 threads owns 32 columns of one long row: thread (c, s) adds
 //             segments s, s + 8, ... of column c; 8 sums per column meet in shared memory
-// Memory      1 KiB shared; reads 4 bytes a segment and column, 1/512 of what spmm_binned gathered
-// Regime      rows of more than 512 entries
+// Memory      1 KiB shared; reads 4 bytes a segment and column, 1/64 to 1/512 of what spmm_binned
+//             gathered
+// Regime      rows of more than a segment
 // Numerics    float32, fixed order: deterministic
 // Edge cases  the last tile of columns may be narrower than 32
 // Source      own
@@ -157,6 +183,7 @@ __global__ void __launch_bounds__(kWarpSize* SpmmConfig::kSegmentLanes)
                              SpmmEpilogue epilogue) {
   PENCHANT_SHARED(float, lane_sums, kWarpSize* SpmmConfig::kSegmentLanes);
   const SpmmLongRow row = long_rows[blockIdx.x];
+  if (!epilogue.wanted.contains(row.row)) return;
   const std::int64_t column = std::int64_t{blockIdx.y} * kWarpSize + threadIdx.x;
   const int x = static_cast<int>(threadIdx.x);
   const int y = static_cast<int>(threadIdx.y);
@@ -169,46 +196,53 @@ __global__ void __launch_bounds__(kWarpSize* SpmmConfig::kSegmentLanes)
   __syncthreads();
   if (y != 0 || column >= width) return;
   for (int s = 1; s < SpmmConfig::kSegmentLanes; ++s) sum += lane_sums[s * kWarpSize + x];
-  epilogue.store<1>(row.row, column, Pack<1>{{sum}});
+  epilogue.store<1, true>(row.row, column, Pack<1>{{sum}});
 }
 
 template <typename Layout>
 void launch_spmm(const SpmmOperand& a, MatrixView<const typename Layout::T> x,
-                 const SpmmEpilogue& epilogue, float* partial, Stream stream) {
+                 const SpmmEpilogue& epilogue, const std::uint32_t* nonzero, float* partial,
+                 Stream stream) {
   const std::int64_t num_wide = a.num_segments + a.num_medium;
   const std::int64_t warps = num_wide + ceil_div(a.num_tasks - num_wide, Layout::kGroups);
   constexpr std::int64_t kBlockWarps = SpmmConfig::kBlockThreads / kWarpSize;
   const LaunchShape shape{
       dim3(grid_x(ceil_div(warps, kBlockWarps)), grid_y(ceil_div(x.cols, Layout::kColumns))),
       dim3(SpmmConfig::kBlockThreads)};
-  const Rows<const typename Layout::T> table(x);
-  if (a.values != nullptr)
-    launch(spmm_binned_kernel<Layout, true>, shape, stream, a, table, x.cols, epilogue, partial);
-  else
-    launch(spmm_binned_kernel<Layout, false>, shape, stream, a, table, x.cols, epilogue, partial);
+  const SpmmTable<typename Layout::T> table{
+      x.data, graph::checked_cast<std::uint32_t>(
+                  x.stride * static_cast<std::int64_t>(sizeof(typename Layout::T)))};
+  const bool has_sets = nonzero != nullptr || epilogue.wanted.words != nullptr ||
+                        epilogue.nonzero_addend.words != nullptr;
+  const auto kernel = a.values != nullptr ? (has_sets ? spmm_binned_kernel<Layout, true, true>
+                                                      : spmm_binned_kernel<Layout, true, false>)
+                                          : (has_sets ? spmm_binned_kernel<Layout, false, true>
+                                                      : spmm_binned_kernel<Layout, false, false>);
+  launch(kernel, shape, stream, a, table, x.cols, epilogue, nonzero, partial);
 }
 
 /// The narrowest layout of 16-byte packs that holds a row, or one element a lane.
 template <typename T, int Per>
 void launch_widest(bool packs, const SpmmOperand& a, MatrixView<const T> x,
-                   const SpmmEpilogue& epilogue, float* partial, Stream stream) {
+                   const SpmmEpilogue& epilogue, const std::uint32_t* nonzero, float* partial,
+                   Stream stream) {
   const std::int64_t lanes = ceil_div(x.cols, Per);
   if (!packs)
-    launch_spmm<SpmmLayout<T, 1, 32, 1>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, 1, 32, 1>>(a, x, epilogue, nonzero, partial, stream);
   else if (lanes <= 2)
-    launch_spmm<SpmmLayout<T, Per, 2, 1>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 2, 1>>(a, x, epilogue, nonzero, partial, stream);
   else if (lanes <= 4)
-    launch_spmm<SpmmLayout<T, Per, 4, 1>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 4, 1>>(a, x, epilogue, nonzero, partial, stream);
   else if (lanes <= 8)
-    launch_spmm<SpmmLayout<T, Per, 8, 1>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 8, 1>>(a, x, epilogue, nonzero, partial, stream);
   else if (lanes <= 16)
-    launch_spmm<SpmmLayout<T, Per, 16, 1>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 16, 1>>(a, x, epilogue, nonzero, partial, stream);
   else if (lanes <= 32)
-    launch_spmm<SpmmLayout<T, Per, 32, 1>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 32, 1>>(a, x, epilogue, nonzero, partial, stream);
   else if (lanes <= 64)
-    launch_spmm<SpmmLayout<T, Per, 32, 2>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 32, 2>>(a, x, epilogue, nonzero, partial, stream);
   else  // 512 columns a tile in either type
-    launch_spmm<SpmmLayout<T, Per, 32, 16 / Per>>(a, x, epilogue, partial, stream);
+    launch_spmm<SpmmLayout<T, Per, 32, 16 / Per>>(a, x, epilogue, nonzero, partial, stream);
 }
 
 }  // namespace
@@ -231,8 +265,10 @@ void spmm_binned(const SpmmOperand& a, MatrixView<const T> x, FloatView y,
                               Rows<float>(options.layer_sum),
                               Rows<float>(y),
                               options.bias.data,
-                              options.activation};
-  launch_widest<T, kPer>(packs, a, x, epilogue, scratch.data, stream);
+                              options.activation,
+                              RowBits(options.wanted, a.first_row),
+                              RowBits(options.nonzero_addend, a.first_row)};
+  launch_widest<T, kPer>(packs, a, x, epilogue, options.nonzero.data, scratch.data, stream);
   if (a.num_long_rows == 0) return;
   launch(spmm_segment_sums_kernel,
          {dim3(grid_x(a.num_long_rows), grid_y(ceil_div(y.cols, kWarpSize))),

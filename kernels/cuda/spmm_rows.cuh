@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/cuda/device.cuh"
+#include "kernels/cuda/row_set.cuh"
 #include "kernels/cuda/spmm_plan.h"
 
 namespace penchant::kernels::cuda {
@@ -85,14 +86,16 @@ struct SpmmLayout {
   static_assert(kWarpSize % Lanes == 0 && Lanes % kUnroll == 0, "a chunk is whole steps");
 };
 
-template <typename Layout, bool HasValues>
+template <typename Layout, bool HasValues, bool HasSets>
 struct SpmmWarp {
   using T = typename Layout::T;
-  const T* x;             ///< at the lane's first column
-  std::int32_t x_stride;  ///< elements
+  const T* x;                    ///< at the lane's first column
+  std::uint32_t x_stride_bytes;  ///< so that an address is one 32-bit product and one sum
   const std::int32_t* columns;
   const float* values;
-  std::int64_t last_column;  ///< columns of x from the lane's first column on
+  std::int64_t last_column;       ///< columns of x from the lane's first column on
+  const std::uint32_t* nonzero;   ///< words of the set of rows of x that count, or null: all
+  const std::int32_t* table_ids;  ///< of a column its row in that set, or null: itself
 
   /// Adds the table rows of kUnroll entries; `ids` below 0 are skipped unless All says that there
   /// are none.
@@ -103,7 +106,7 @@ struct SpmmWarp {
     Gathered<T, Layout::Per> loaded[Layout::kUnroll][Layout::Vectors];
 #pragma unroll
     for (int u = 0; u < Layout::kUnroll; ++u) {
-      const T* row = x + static_cast<std::int64_t>(ids[u]) * x_stride;
+      const T* row = byte_offset(x, static_cast<std::uint32_t>(ids[u]), x_stride_bytes);
 #pragma unroll
       for (int v = 0; v < Layout::Vectors; ++v) {
         constexpr int kStep = Layout::Lanes * Layout::Per;
@@ -141,7 +144,14 @@ struct SpmmWarp {
   }
 
   __device__ __forceinline__ std::int32_t id_at(std::int64_t begin, int place, int length) const {
-    return place < length ? __ldg(columns + begin + place) : -1;
+    std::int32_t id = place < length ? __ldg(columns + begin + place) : -1;
+    if (HasSets &&
+        nonzero != nullptr) {  // the same for all lanes; a lane without an entry asks for row 0
+      std::int32_t row = id < 0 ? 0 : id;
+      if (table_ids != nullptr) row = __ldg(table_ids + row);
+      if (!has_row(nonzero, static_cast<std::uint32_t>(row))) id = -1;
+    }
+    return id;
   }
   __device__ __forceinline__ float value_at(std::int64_t begin, int place, int length) const {
     return HasValues && place < length ? __ldg(values + begin + place) : 0.0F;
@@ -157,8 +167,8 @@ struct SpmmWarp {
       const int next = base + kWarpSize + lane;
       const std::int32_t next_id = id_at(task.begin, next, task.length);
       const float next_weight = value_at(task.begin, next, task.length);
-      const int left = task.length - base;
-      if (left >= kWarpSize) {
+      const int left = task.length - base < kWarpSize ? task.length - base : kWarpSize;
+      if (!HasSets && left == kWarpSize) {
         add_chunk<true>(id, weight, lane / Layout::Lanes, Layout::kGroups, Layout::Lanes, sums);
       } else {
         const int steps = (left + Layout::kGroups - 1) / Layout::kGroups;
@@ -196,7 +206,7 @@ struct SpmmWarp {
       const int next = base + Layout::Lanes + own;
       const std::int32_t next_id = id_at(task.begin, next, task.length);
       const float next_weight = value_at(task.begin, next, task.length);
-      if (base + Layout::Lanes <= shortest) {
+      if (!HasSets && base + Layout::Lanes <= shortest) {
         add_chunk<true>(id, weight, first, 1, Layout::Lanes, sums);
       } else {
         const int left = longest - base;

@@ -124,6 +124,12 @@ T atomicAdd(const penchant::simt::SharedPointer<T>& place, T value) {
   return place.atomic_add(value);
 }
 template <typename T>
+T atomicOr(T* place, T value) {
+  const T before = *place;
+  *place = before | value;
+  return before;
+}
+template <typename T>
 T __ldg(const T* place) {
   penchant::simt::Machine::running().note_read_only(place, sizeof(T));
   return *place;

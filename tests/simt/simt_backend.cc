@@ -10,6 +10,7 @@
 #include "kernels/cuda/elementwise.cuh"
 #include "kernels/cuda/random.cuh"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/row_set.cuh"
 #include "kernels/operands.h"
 
 namespace penchant::simt {
@@ -75,6 +76,17 @@ void SimtBackend::convert(MatrixView<const Bf16> from, FloatView to) {
 void SimtBackend::fill(FloatView y, float value) {
   require_device("fill", "y", y);
   cuda::fill(y, value, &machine_);
+}
+
+void SimtBackend::fill_rows(RowSet rows, float value, FloatView y) {
+  kernels::check_fill_rows(kernels::Device::cuda, rows, y);
+  cuda::fill_rows(rows, value, y, &machine_);
+}
+
+void SimtBackend::mark_rows(std::span<const IdView> lists, std::int64_t num_rows,
+                            VectorView<std::uint32_t> rows) {
+  kernels::check_mark_rows(kernels::Device::cuda, lists, num_rows, rows);
+  cuda::mark_rows(lists, rows, &machine_);
 }
 
 void SimtBackend::axpby(float alpha, ConstFloatView x, float beta, FloatView y) {

@@ -21,7 +21,7 @@ using kernels::Activation, kernels::AdamOptions, kernels::Bf16, kernels::ConstFl
 using kernels::DropoutOptions, kernels::FloatView, kernels::IdView, kernels::MatrixView;
 using kernels::PackedSequences, kernels::PairDraw, kernels::PairSource, kernels::PairSourceOptions;
 using kernels::RecurrentGradients, kernels::RecurrentOptions, kernels::RecurrentState;
-using kernels::RecurrentWeights, kernels::SampledSoftmaxOptions, kernels::Segments;
+using kernels::RecurrentWeights, kernels::RowSet, kernels::SampledSoftmaxOptions, kernels::Segments;
 using kernels::SparseMatrix, kernels::SpmmOptions, kernels::TimeOrder, kernels::Transpose;
 using kernels::VectorView;
 
