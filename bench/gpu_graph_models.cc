@@ -43,6 +43,8 @@ json lightgcn_step(const Interactions& data, std::int64_t batch_size, bool graph
   const auto encoder = models::make_encoder(options, *sparse, {}, graph::Seed{1}, *backend);
   models::RankingLoss loss(options);
   FloatMatrix d_final = backend->matrix<float>(adjacency.num_rows, options.embedding_dim);
+  kernels::Vector<std::uint32_t> batch_nodes =
+      backend->vector<std::uint32_t>(kernels::row_set_words(adjacency.num_rows));
 
   // The adjacency's first rows are the users, its columns items behind the users.
   std::vector<graph::EdgeOffset> offsets(
@@ -78,13 +80,13 @@ json lightgcn_step(const Interactions& data, std::int64_t batch_size, bool graph
     const auto step_losses = losses.next(*backend, batch_size);
     repeated->run([&] {
       backend->draw_pairs(*pairs, draw);
-      const ConstFloatView final = encoder->forward(*backend);
-      backend->fill(d_final.view(), 0.0F);
+      backend->fill_rows(batch_nodes.view(), 0.0F, d_final.view());
+      const kernels::IdView lists[] = {draw.users, draw.positives, draw.negatives};
+      backend->mark_rows(lists, adjacency.num_rows, batch_nodes.view());
+      const ConstFloatView final = encoder->forward(*backend, batch_nodes.view());
       loss.add_gradients(*backend, final, {draw.users, draw.positives, draw.negatives, {}, {}},
                          d_final.view(), step_losses);
-      encoder->visit_parameters(
-          [&](models::Parameter& p) { backend->fill(p.gradient.view(), 0.0F); });
-      encoder->backward(*backend, d_final.view());
+      encoder->backward(*backend, d_final.view(), batch_nodes.view(), models::Gradients::overwrite);
       encoder->visit_parameters([&](models::Parameter& p) {
         backend->adam_step(adam, p.gradient.view(), p.value.view(), p.first_moment.view(),
                            p.second_moment.view());

@@ -13,14 +13,24 @@
 
 namespace penchant::models {
 
+/// What a backward does with the gradients that are there.
+enum class Gradients : bool { add, overwrite };
+
 class Encoder {
  public:
   virtual ~Encoder() = default;
-  /// Final embeddings [N x D]; valid until the next forward.
-  virtual kernels::ConstFloatView forward(kernels::Backend& backend) = 0;
-  /// Adds the gradients of all parameters, given dLoss/dFinal [N x D]. Uses what the last forward
-  /// saved.
-  virtual void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) = 0;
+  /// Final embeddings [N x D]; valid until the next forward. Rows that are not in `wanted` hold
+  /// some finite numbers: a training step reads the rows of its batch alone.
+  virtual kernels::ConstFloatView forward(kernels::Backend& backend, kernels::RowSet wanted) = 0;
+  kernels::ConstFloatView forward(kernels::Backend& backend) { return forward(backend, {}); }
+  /// Gives the gradients of all parameters, from dLoss/dFinal [N x D], whose rows that are not in
+  /// `nonzero` are zero; those in it were wanted of the last forward, which saved what this uses.
+  virtual void backward(kernels::Backend& backend, kernels::ConstFloatView d_final,
+                        kernels::RowSet nonzero, Gradients gradients) = 0;
+  /// Adds them.
+  void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) {
+    backward(backend, d_final, {}, Gradients::add);
+  }
   /// Calls visit once per parameter, always in the same order: the one list that optimiser,
   /// checkpoint and gradient test use.
   virtual void visit_parameters(const ParameterVisitor& visit) = 0;

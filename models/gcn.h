@@ -30,12 +30,14 @@ struct GcnLayer {
     kernels::FloatMatrix d_propagated;  ///< dZ W' [N x D], backward only
   };
   Cache make_cache(std::int64_t num_nodes, kernels::Backend& backend) const;
+  /// Rows of the output that are not in `wanted` hold some finite numbers.
   void forward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
-               kernels::ConstFloatView in, Cache& cache) const;
-  /// d_in is overwritten; parameter gradients accumulate.
+               kernels::ConstFloatView in, Cache& cache, kernels::RowSet wanted = {}) const;
+  /// d_in is overwritten; parameter gradients accumulate. Rows of d_out that are not in `nonzero`
+  /// are zero.
   void backward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
                 kernels::ConstFloatView in, kernels::ConstFloatView d_out, Cache& cache,
-                kernels::FloatView d_in);
+                kernels::FloatView d_in, kernels::RowSet nonzero = {});
   void visit_parameters(const ParameterVisitor& visit) {
     visit(weight);
     visit(bias);
@@ -54,10 +56,10 @@ struct NodeWeightedLayer {
   };
   Cache make_cache(std::int64_t num_nodes, kernels::Backend& backend) const;
   void forward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
-               kernels::ConstFloatView in, Cache& cache) const;
+               kernels::ConstFloatView in, Cache& cache, kernels::RowSet wanted = {}) const;
   void backward(kernels::Backend& backend, const kernels::SparseMatrix& adjacency,
                 kernels::ConstFloatView in, kernels::ConstFloatView d_out, Cache& cache,
-                kernels::FloatView d_in);
+                kernels::FloatView d_in, kernels::RowSet nonzero = {});
   void visit_parameters(const ParameterVisitor& visit) {
     visit(alpha);
     visit(bias);
@@ -70,8 +72,10 @@ class LayerStack final : public Encoder {
  public:
   LayerStack(std::vector<Layer> layers, std::int64_t embedding_dim,
              const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
-  kernels::ConstFloatView forward(kernels::Backend& backend) override;
-  void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) override;
+  using Encoder::backward, Encoder::forward;
+  kernels::ConstFloatView forward(kernels::Backend& backend, kernels::RowSet wanted) override;
+  void backward(kernels::Backend& backend, kernels::ConstFloatView d_final, kernels::RowSet nonzero,
+                Gradients gradients) override;
   void visit_parameters(const ParameterVisitor& visit) override;
 
  private:

@@ -52,6 +52,7 @@ InterestModel::InterestModel(const ModelOptions& options, const InterestSizes& s
   if (!interest.item_graph) graph_part.num_layers = 0;
   items_ = make_encoder(graph_part, item_graph, {}, seed, backend);
   d_items_ = backend.matrix<float>(item_graph.rows(), dim_);
+  step_items_ = backend.vector<std::uint32_t>(kernels::row_set_words(item_graph.rows()));
   if (sizes.num_events > 0) {
     event_vectors_.emplace_back("events", sizes.num_events, dim_, backend);
     initialize_normal(event_vectors_[0], options.initial_scale, {}, seed, kEventSubstream, backend);
@@ -282,13 +283,15 @@ void InterestModel::add_ranking_gradients(Backend& backend, const InterestTarget
 void InterestModel::add_gradients(Backend& backend, const InterestBatch& batch,
                                   const InterestTargets& targets, const StepDropout& dropout,
                                   LossLog& losses) {
-  item_vectors_ = items_->forward(backend);
-  backend.fill(d_items_.view(), 0.0F);
+  backend.fill_rows(step_items_.view(), 0.0F, d_items_.view());  // of the step before
+  const IdView read[] = {batch.items, targets.items, targets.negatives, targets.unobserved};
+  backend.mark_rows(read, d_items_.rows(), step_items_.view());
+  item_vectors_ = items_->forward(backend, step_items_.view());
   forward_events(backend, batch, dropout);
   add_retrieval_gradients(backend, targets, losses);
   if (ranking_) add_ranking_gradients(backend, targets, dropout, losses);
   backward_events(backend, batch, dropout);
-  items_->backward(backend, d_items_.view());
+  items_->backward(backend, d_items_.view(), step_items_.view(), Gradients::add);
 }
 
 void InterestModel::user_vectors(Backend& backend, const InterestBatch& batch, FloatView to) {

@@ -138,7 +138,8 @@ class InterestModel {
   std::unique_ptr<Mlp> ranking_;
 
   kernels::ConstFloatView item_vectors_;  ///< Z before normalisation [(I + hubs) x D]
-  kernels::FloatMatrix d_items_;          ///< dLoss/dZ [(I + hubs) x D]
+  kernels::FloatMatrix d_items_;  ///< dLoss/dZ [(I + hubs) x D], zero but for the step's items
+  kernels::Vector<std::uint32_t> step_items_;  ///< that the last step read
   Rows all_items_, users_, positives_, negatives_, unobserved_;
   Workspace inputs_, dropped_, running_, fused_, dropped_fused_;
   Workspace d_dropped_fused_, d_ranking_fused_, d_inputs_, d_running_;

@@ -10,16 +10,21 @@
 
 namespace penchant::models {
 
+/// Which rows LayerMean must look at; empty sets: all.
+struct LayerRows {
+  kernels::RowSet wanted = {};   ///< of total; the others hold some finite numbers
+  kernels::RowSet nonzero = {};  ///< of x; the others are zero
+};
+
 /// total = (w x + sum_l A^l x) / (L + w), l = 1 .. L, with at most two tables of its own.
 class LayerMean {
  public:
   enum class Output : bool { overwrite, add };
-
   LayerMean(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
             const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
   /// x, total [N x D], not the same.
   void apply(kernels::Backend& backend, kernels::ConstFloatView x, kernels::FloatView total,
-             Output output = Output::overwrite);
+             Output output = Output::overwrite, const LayerRows& rows = {});
 
  private:
   std::int64_t num_layers_;
@@ -32,8 +37,10 @@ class LightGcn final : public Encoder {
  public:
   LightGcn(std::int64_t num_layers, float own_share, std::int64_t embedding_dim,
            const kernels::SparseMatrix& adjacency, kernels::Backend& backend);
-  kernels::ConstFloatView forward(kernels::Backend& backend) override;
-  void backward(kernels::Backend& backend, kernels::ConstFloatView d_final) override;
+  using Encoder::backward, Encoder::forward;
+  kernels::ConstFloatView forward(kernels::Backend& backend, kernels::RowSet wanted) override;
+  void backward(kernels::Backend& backend, kernels::ConstFloatView d_final, kernels::RowSet nonzero,
+                Gradients gradients) override;
   void visit_parameters(const ParameterVisitor& visit) override { visit(embeddings_); }
 
  private:

@@ -210,6 +210,7 @@ GraphPhase::GraphPhase(const Graphs& graphs, const TrainOptions& options, Backen
   }
   encoder_ = models::make_encoder(options.model, *sparse_, {order_, active}, options.seed, backend);
   d_final_ = backend.matrix<float>(adjacency_.num_rows, options.model.embedding_dim);
+  batch_nodes_ = backend.vector<std::uint32_t>(kernels::row_set_words(adjacency_.num_rows));
 }
 
 void GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_step,
@@ -225,11 +226,13 @@ void GraphPhase::step(std::int64_t epoch, std::int64_t step, std::int64_t adam_s
   adam.step = adam_step;
   repeated_step_->run([&] {
     sampler_->draw(draw);
-    const kernels::ConstFloatView final = encoder_->forward(backend_);
-    backend_.fill(d_final_.view(), 0.0F);
+    backend_.fill_rows(batch_nodes_.view(), 0.0F, d_final_.view());  // of the step before
+    const kernels::IdView nodes[] = {batch.users, batch.positives, batch.negatives};
+    backend_.mark_rows(nodes, adjacency_.num_rows, batch_nodes_.view());
+    const kernels::ConstFloatView final = encoder_->forward(backend_, batch_nodes_.view());
     loss_.add_gradients(backend_, final, batch, d_final_.view(), losses);
-    models::clear_gradients(*encoder_, backend_);
-    encoder_->backward(backend_, d_final_.view());
+    encoder_->backward(backend_, d_final_.view(), batch_nodes_.view(),
+                       models::Gradients::overwrite);
     models::adam_steps(*encoder_, adam, backend_);
   });
 }

@@ -117,7 +117,8 @@ class GraphPhase final : public TrainingPhase {
   std::unique_ptr<kernels::SparseMatrix> sparse_;
   std::unique_ptr<models::Encoder> encoder_;
   std::unique_ptr<Sampler> sampler_;
-  kernels::FloatMatrix d_final_;
+  kernels::FloatMatrix d_final_;                ///< zero but for the rows of batch_nodes_
+  kernels::Vector<std::uint32_t> batch_nodes_;  ///< those that the last step's batch names
   std::unique_ptr<kernels::RepeatedStep> repeated_step_;
 };
 

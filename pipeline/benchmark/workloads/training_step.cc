@@ -30,7 +30,8 @@ class TrainingStep final : public GraphWorkload {
       : GraphWorkload(context),
         model_(context.options.layers, 1.0F, dim_, *context.sparse, backend_),
         loss_(loss_options()),
-        d_final_(backend_.matrix<float>(a_.num_rows, dim_)) {
+        d_final_(backend_.matrix<float>(a_.num_rows, dim_)),
+        batch_nodes_(backend_.vector<std::uint32_t>(kernels::row_set_words(a_.num_rows))) {
     model_.visit_parameters([&](models::Parameter& parameter) {
       fill_uniform(parameter.value.view(), context.options.seed, 0, backend_);
       backend_.axpby(0.0F, parameter.gradient.view(), 0.1F, parameter.value.view());
@@ -48,12 +49,13 @@ class TrainingStep final : public GraphWorkload {
                               upload_[2](negatives_, backend_),
                               {},
                               {}};
-    final_ = model_.forward(backend_);
-    backend_.fill(d_final_.view(), 0.0F);
+    backend_.fill_rows(batch_nodes_.view(), 0.0F, d_final_.view());  // of the step before
+    const kernels::IdView nodes[] = {batch.users, batch.positives, batch.negatives};
+    backend_.mark_rows(nodes, a_.num_rows, batch_nodes_.view());
+    final_ = model_.forward(backend_, batch_nodes_.view());
     loss_.add_gradients(backend_, final_, batch, d_final_.view(),
                         losses_.next(backend_, batch.users.size));
-    models::clear_gradients(model_, backend_);
-    model_.backward(backend_, d_final_.view());
+    model_.backward(backend_, d_final_.view(), batch_nodes_.view(), models::Gradients::overwrite);
     models::adam_steps(model_, adam(), backend_);
     last_loss_ = 0.0;
     losses_.add_to(last_loss_, backend_);
@@ -64,6 +66,7 @@ class TrainingStep final : public GraphWorkload {
     model_.visit_parameters([&](models::Parameter& parameter) { embeddings = &parameter; });
     FloatMatrix before = backend_.matrix<float>(a_.num_rows, dim_);
     backend_.copy(ConstFloatView(embeddings->value.view()), before.view());
+    model_.forward(backend_);  // what a step leaves out of it is not left open
     run();
     require_layer_mean("the forward of training_step", before.view(), final_);
     const std::size_t rows = require_loss();
@@ -171,6 +174,7 @@ class TrainingStep final : public GraphWorkload {
   models::RankingLoss loss_;
   ConstFloatView final_;  ///< the model's, of the last step
   FloatMatrix d_final_;
+  kernels::Vector<std::uint32_t> batch_nodes_;  ///< rows of d_final_ that may not be zero
   std::vector<NodeId> items_, users_, positives_, negatives_;
   kernels::Upload<NodeId> upload_[3];
   std::int64_t step_ = 0;
