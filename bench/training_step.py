@@ -26,7 +26,7 @@ import tempfile
 from compare import ROOT, machine, run, summary
 
 BATCHES = (2048, 8192)
-FEW, MANY = 3, 33  # repetitions
+FEW, MANY = 3, 63  # repetitions
 PUBLISHED = {"train.batch_size": 2048, "model.loss": "bpr", "train.epochs": 1, "model.own_share": 1.0,
              "model.initializer": "normal", "model.normalize": "false", "train.validate_every": 0, "train.negative_power": 0.0}
 

@@ -485,14 +485,16 @@ class CpuSparseMatrix final : public SparseMatrix {
 //             are faster, any alignment is right
 // Mapping     a thread owns a chunk of rows of about 8192 entries (dynamic); up to eight vectors of
 //             columns (64 floats with AVX2, 128 with AVX-512) stay in registers over the entries of
-//             a row; wider D repeats the row per 8 vectors
+//             a row; wider D repeats the row per 8 vectors. Of rows that are wanted the next two
+//             are known, so that the prefetch jumps; entries of table rows that are not zero are
+//             listed chunk by chunk before any is added
 // Memory      gathers 4 * D bytes an entry (2 * D in bf16); x rows 16 or 32 entries ahead are
 //             prefetched; bound: L3 bandwidth while x fits it, DRAM beyond
 // Regime      any; rows longer than a chunk are not split, so one row of more than E / (4 threads)
 //             entries limits scaling
 // Numerics    float32 fused multiply-add, ascending column order, in one sum or, for up to four
-//             vectors, in alternation in two; every row by one thread: deterministic at any thread
-//             count; error bound in docs/numerics.md
+//             vectors, in alternation in two, which an entry keeps when others are left out; every
+//             row by one thread: deterministic at any thread count; error bound in docs/numerics.md
 // Edge cases  an empty row stores act(beta y + delta addend + bias); D not a multiple of the vector width ends in a scalar tail
 // Source      own; compared with torch.sparse CSR and SciPy in bench/peers/spmm.py
 // Measured    docs/benchmarks.md#spmm
@@ -508,7 +510,9 @@ void spmm_row_chunks(const SparseMatrix& a, MatrixView<const T> x, FloatView y,
   const SpmmArguments<T> arguments{sparse->view(), x, y, options};
   const std::vector<std::int64_t>& chunks = sparse->chunks();
   const auto num_chunks = static_cast<std::int64_t>(chunks.size()) - 1;
-  const std::int64_t share = options.nonzero.data != nullptr ? sparse->picked_size() : 0;
+  const std::int64_t share = options.nonzero.data != nullptr
+                                 ? graph::checked_cast<std::int32_t>(sparse->picked_size())
+                                 : 0;
   const auto size = static_cast<std::size_t>(share * omp_get_max_threads());
   if (memory.size() < size) memory.resize(size);
 #pragma omp parallel for schedule(dynamic, 1)

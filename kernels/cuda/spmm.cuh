@@ -106,7 +106,7 @@ struct SpmmEpilogue {
 // Numerics    float32; a medium row is kGroups sums of every kGroups-th entry, added in pairs; a
 //             group's row in ascending order; deterministic; bound in docs/numerics.md
 // Edge cases  empty rows store act(beta y + delta addend + bias); E = 0 is N empty rows; columns may repeat; lanes
-//             beyond D load and store nothing; rows that are not wanted end behind their task, or,
+//             beyond D store nothing; rows that are not wanted end behind their task, or,
 //             in a group, take part in shuffles only; entries of zero table rows keep their slot
 //             but load nothing
 // Source      own derivation in docs/kernels.md#spmm-on-the-device; to be compared with
@@ -117,6 +117,7 @@ __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
     spmm_binned_kernel(SpmmOperand a, SpmmTable<typename Layout::T> x, std::int64_t width,
                        SpmmEpilogue epilogue, const std::uint32_t* nonzero,
                        float* __restrict__ partial) {
+  using T = typename Layout::T;
   constexpr int kBlockWarps = SpmmConfig::kBlockThreads / kWarpSize;
   constexpr int kPack = Layout::Per == 1 ? 1 : 4;
   const std::int64_t warp =
@@ -125,20 +126,23 @@ __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
   const int own = lane % Layout::Lanes;
   const auto column = static_cast<std::int32_t>(blockIdx.y) * Layout::kColumns + own * Layout::Per;
   const std::int32_t left = static_cast<std::int32_t>(width) - column;
-  const SpmmWarp<Layout, HasValues, HasSets> rows{
-      x.data + column, x.stride_bytes, a.columns, a.values, left, nonzero, a.table_ids};
+  // Lanes beyond D gather what the first lane does, and store nothing.
+  const T* table = x.data + (left > 0 ? column : std::int64_t{blockIdx.y} * Layout::kColumns);
+  const SpmmWarp<Layout, HasValues, HasSets> rows{table, x.stride_bytes, a.columns,  a.values,
+                                                  left,  nonzero,        a.table_ids};
   const std::int64_t num_wide = a.num_segments + a.num_medium;
   float sums[Layout::kSums] = {};
-  std::int64_t place = warp;
+  const bool is_segment = warp < a.num_segments;
   bool writes = true;
   SpmmTask task{0, -1, 0};
   if (warp < num_wide) {
-    task = a.tasks[place];
-    if (HasSets && place >= a.num_segments && !epilogue.wanted.contains(task.target)) return;
+    task = a.tasks[warp];
+    if (HasSets && !is_segment && !epilogue.wanted.contains(task.target)) return;
     rows.sum_warp_row(task, lane, sums);
     writes = lane < Layout::Lanes;
   } else {
-    place = num_wide + (warp - num_wide) * Layout::kGroups + lane / Layout::Lanes;
+    const std::int64_t place =
+        num_wide + (warp - num_wide) * Layout::kGroups + lane / Layout::Lanes;
     if (place < a.num_tasks) task = a.tasks[place];
     writes = place < a.num_tasks;
     if (HasSets && writes && !epilogue.wanted.contains(task.target)) {
@@ -157,7 +161,7 @@ __global__ void __launch_bounds__(SpmmConfig::kBlockThreads)
     for (int k = 0; k < Layout::Per; k += kPack) {
       Pack<kPack> sum;
       for (int p = 0; p < kPack; ++p) sum.v[p] = sums[v * Layout::Per + k + p];
-      if (place < a.num_segments)
+      if (is_segment)
         store_pack<kPack>(partial + task.target * width + column + first + k, sum);
       else
         epilogue.store<kPack, HasSets>(task.target, column + first + k, sum);

@@ -89,13 +89,19 @@ struct SpmmLayout {
 template <typename Layout, bool HasValues, bool HasSets>
 struct SpmmWarp {
   using T = typename Layout::T;
-  const T* x;                    ///< at the lane's first column
+  const T* x;                    ///< at the lane's first column, or, beyond D, at another's
   std::uint32_t x_stride_bytes;  ///< so that an address is one 32-bit product and one sum
   const std::int32_t* columns;
   const float* values;
   std::int64_t last_column;       ///< columns of x from the lane's first column on
   const std::uint32_t* nonzero;   ///< words of the set of rows of x that count, or null: all
   const std::int32_t* table_ids;  ///< of a column its row in that set, or null: itself
+
+  /// Whether x has the lane's v-th pack. The only one of a lane always is there: a lane beyond the
+  /// last column stands at another's, so that nothing in a loop depends on it.
+  __device__ __forceinline__ bool has_columns(int v) const {
+    return Layout::Vectors == 1 || v * Layout::Lanes * Layout::Per < last_column;
+  }
 
   /// Adds the table rows of kUnroll entries; `ids` below 0 are skipped unless All says that there
   /// are none.
@@ -110,15 +116,14 @@ struct SpmmWarp {
 #pragma unroll
       for (int v = 0; v < Layout::Vectors; ++v) {
         constexpr int kStep = Layout::Lanes * Layout::Per;
-        if ((All || ids[u] >= 0) && v * kStep < last_column) loaded[u][v].load(row + v * kStep);
+        if ((All || ids[u] >= 0) && has_columns(v)) loaded[u][v].load(row + v * kStep);
       }
     }
 #pragma unroll
     for (int u = 0; u < Layout::kUnroll; ++u) {
 #pragma unroll
       for (int v = 0; v < Layout::Vectors; ++v) {
-        constexpr int kStep = Layout::Lanes * Layout::Per;
-        if ((All || ids[u] >= 0) && v * kStep < last_column)
+        if ((All || ids[u] >= 0) && has_columns(v))
           loaded[u][v].add_to(sums + v * Layout::Per, weights[u]);
       }
     }

@@ -59,7 +59,7 @@ TEST(SpmmBlocks, LookSetsOfRowsUpInTheWholeMatrix) {
     for (const bool brings_tables : {false, true}) {
       SCOPED_TRACE(testing::Message() << "rows of " << mean << ", tables " << brings_tables);
       const Guarded<float> parts(backend, before);
-      const std::int64_t capacity = mean * (brings_tables ? 8000 : 1000);
+      const std::int64_t capacity = brings_tables ? 24000 + mean * 3000 : mean * 1000;
       const auto blocks = brings_tables
                               ? cut_rows_with_tables(matrix.view(), HasValues::yes, capacity)
                               : cut_rows(matrix.offsets, HasValues::yes, capacity);
