@@ -125,6 +125,7 @@ T atomicAdd(const penchant::simt::SharedPointer<T>& place, T value) {
 }
 template <typename T>
 T atomicOr(T* place, T value) {
+  penchant::simt::Machine::running().note_atomic(place, sizeof(T));
   const T before = *place;
   *place = before | value;
   return before;
