@@ -23,6 +23,9 @@ using nlohmann::json;
 namespace {
 
 constexpr std::int64_t kComparedUsers = 2000;
+/// Scores that one ranking of validation users takes at most: some minutes on two cores.
+constexpr std::int64_t kMostScores = 20'000'000'000;
+constexpr graph::Seed kSampleSeed{42};
 constexpr std::int64_t kUsersAtOnce = 1024;
 
 std::vector<NodeId> evenly_spread(std::int64_t num_users) {
@@ -40,6 +43,10 @@ json share_lost(double before, double after) {
 
 }  // namespace
 
+std::int64_t most_judged_users(std::int64_t num_items) {
+  return std::max(kComparedUsers, kMostScores / std::max<std::int64_t>(num_items, 1));
+}
+
 VectorQuality::VectorQuality(const Dataset& dataset, const RankedVectors& before,
                              std::int64_t cutoff, kernels::Backend& backend, Progress& progress)
     : dataset_(dataset),
@@ -48,7 +55,8 @@ VectorQuality::VectorQuality(const Dataset& dataset, const RankedVectors& before
       cutoff_(std::min(cutoff, dataset.num_items())),
       sample_(evenly_spread(dataset.num_users())) {
   if (!dataset.split.validation.empty())
-    task_ = make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic);
+    task_ = sample_task(make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic),
+                        most_judged_users(dataset.num_items()), kSampleSeed);
   before_ = metrics(before);
   lists_before_ = lists(before);
 }

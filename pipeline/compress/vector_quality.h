@@ -19,6 +19,10 @@ struct RankedVectors {
   kernels::ConstFloatView users, items;
 };
 
+/// Users whose validation rows are ranked, drawn at random where more have some: of a million items
+/// 20,000.
+std::int64_t most_judged_users(std::int64_t num_items);
+
 class VectorQuality {
  public:
   /// Of the rows of the validation part; without any only lists are compared. Vectors and backend
