@@ -73,7 +73,8 @@ Function symbol(void* library, const char* name) {
 
 LoadedCudaModule load(const fs::path& file) {
   const auto refuse = [](std::string problem) { return LoadedCudaModule{nullptr, problem}; };
-  void* library = dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL);
+  // Now: a library that lacks a symbol would else end the process at its first call.
+  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
     return refuse(fmt::format("the CUDA module could not be loaded: {}", last_error()));
   const auto interface = symbol<const char* (*)()>(library, kCudaInterfaceSymbol);

@@ -29,7 +29,7 @@ RowConvolution row_convolution(std::int64_t width, std::int64_t batch, ConstFloa
 
 RowConvolutions& CudaBackend::row_convolutions() {
   if (row_convolutions_ == nullptr)
-    row_convolutions_ = std::make_unique<RowConvolutions>(dnn(), stream_.get(), options_.tf32);
+    row_convolutions_ = std::make_unique<RowConvolutions>(dnn(), stream_, options_.tf32);
   return *row_convolutions_;
 }
 

@@ -14,13 +14,6 @@ namespace penchant::kernels::cuda {
 
 namespace {
 
-StreamHandle make_stream(int device_index) {
-  check(cudaSetDevice(device_index));
-  StreamHandle stream;
-  check(cudaStreamCreate(stream.receive()));
-  return stream;
-}
-
 std::string describe_device(int device_index) {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device_index));
@@ -36,18 +29,18 @@ std::string describe_device(int device_index) {
 CudaBackend::CudaBackend(const CudaOptions& options, int device_index)
     : options_(options),
       device_index_(device_index),
-      stream_(make_stream(device_index)),
+      stream_(device_index),
       staging_(stream_.get()),
-      blas_workspace_(stream_.get()),
-      offsets_(stream_.get()),
-      product_(stream_.get()),
-      sums_(stream_.get()),
-      probabilities_(stream_.get()),
-      iota_(stream_.get()),
-      sort_(stream_.get()),
-      unfolded_(stream_.get()),
-      convolution_(stream_.get()),
-      ranking_(stream_.get()) {
+      blas_workspace_(stream_),
+      offsets_(stream_),
+      product_(stream_),
+      sums_(stream_),
+      probabilities_(stream_),
+      iota_(stream_),
+      sort_(stream_),
+      unfolded_(stream_),
+      convolution_(stream_),
+      ranking_(stream_) {
   description_ = describe_device(device_index_);
   // Memory that is given back stays with the process: a later allocation is a pointer operation.
   cudaMemPool_t pool = nullptr;
@@ -79,16 +72,32 @@ void CudaBackend::sync() {
 
 cudnnHandle_t CudaBackend::dnn() {
   if (!dnn_) {
+    release_unused_memory();
     check(cudnnCreate(dnn_.receive()));
     check(cudnnSetStream(dnn_.get(), stream_.get()));
   }
   return dnn_.get();
 }
 
+cusolverDnHandle_t CudaBackend::solver() {
+  if (!solver_) {
+    release_unused_memory();
+    check(cusolverDnCreate(solver_.receive()));
+    check(cusolverDnSetStream(solver_.get(), stream_.get()));
+  }
+  return solver_.get();
+}
+
+std::string CudaBackend::description() const {
+  if (overflow_bytes_ == 0) return description_;
+  char text[96];
+  std::snprintf(text, sizeof text, "; %.1f GiB found no place on it and lie in host memory: slow",
+                static_cast<double>(overflow_bytes_) / (1 << 30));
+  return description_ + text;
+}
+
 // What does not fit in device memory lies in pinned host memory, which the device reaches under the
-// same address. An owner may outlive the stream: memory is given back on the legacy default stream,
-// which waits for all work that was enqueued on blocking streams before, and work enqueued there
-// later waits for it. Pinned memory is given back at once, so that all work must have ended.
+// same address. Pinned memory is given back at once, so that all work must have ended.
 Memory CudaBackend::allocate(std::int64_t bytes) {
   if (bytes == 0) return nullptr;
   if (bytes < 0) throw std::bad_alloc();
@@ -96,19 +105,19 @@ Memory CudaBackend::allocate(std::int64_t bytes) {
   const auto size = static_cast<std::size_t>(bytes);
   void* data = nullptr;
   cudaError_t status = cudaErrorMemoryAllocation;
-  if (options_.table_bytes == 0 || bytes <= options_.table_bytes) {
+  const bool wanted = options_.table_bytes == 0 || bytes <= options_.table_bytes;
+  if (wanted) {
     status = cudaMallocAsync(&data, size, stream_.get());
-    if (status == cudaErrorMemoryAllocation) static_cast<void>(cudaGetLastError());
+    if (status == cudaErrorMemoryAllocation) forget_error();
   }
   const bool pinned = status == cudaErrorMemoryAllocation;
   check(pinned ? cudaMallocHost(&data, size) : status);
-  Memory memory(data, [pinned](void* owned) noexcept {
-    if (pinned) {
-      static_cast<void>(cudaDeviceSynchronize());
-      static_cast<void>(cudaFreeHost(owned));
-    } else {
-      static_cast<void>(cudaFreeAsync(owned, cudaStreamLegacy));
-    }
+  if (pinned && wanted) overflow_bytes_ += bytes;
+  Memory memory(data, [pinned, stream = stream_](void* owned) noexcept {
+    if (!pinned)
+      stream.give_back(owned);
+    else if (cudaDeviceSynchronize() != cudaSuccess || cudaFreeHost(owned) != cudaSuccess)
+      forget_error();
   });
   check(cudaMemsetAsync(data, 0, size, stream_.get()));
   return memory;
@@ -139,11 +148,11 @@ void CudaBackend::copy_matrix(MatrixView<const T> from, MatrixView<T> to) {
   } else if (from.rows == 1 || (source.stride == row_bytes && target.stride == row_bytes)) {
     check(cudaMemcpyAsync(target.data, source.data, static_cast<std::size_t>(from.rows * row_bytes),
                           cudaMemcpyDefault, stream_.get()));
-  } else {
-    check(cudaMemcpy2DAsync(target.data, static_cast<std::size_t>(target.stride), source.data,
-                            static_cast<std::size_t>(source.stride),
-                            static_cast<std::size_t>(row_bytes),
-                            static_cast<std::size_t>(from.rows), cudaMemcpyDefault, stream_.get()));
+  } else {  // a strided copy of the driver moves narrow columns row by row
+    static_assert(sizeof(T) == sizeof(float), "the kernel moves 32 bits");
+    copy_rows({reinterpret_cast<const float*>(from.data), from.rows, from.cols, from.stride,
+               Device::cuda},
+              {reinterpret_cast<float*>(to.data), to.rows, to.cols, to.stride, Device::cuda});
   }
 }
 

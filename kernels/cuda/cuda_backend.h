@@ -26,7 +26,7 @@ inline constexpr std::int64_t kBlasWorkspaceBytes = std::int64_t{32} << 20;
 
 /// Of convolutions by cuDNN (convolution.cu).
 struct ConvolutionScratch {
-  explicit ConvolutionScratch(cudaStream_t stream)
+  explicit ConvolutionScratch(const SharedStream& stream)
       : inputs(stream), d_inputs(stream), outputs(stream), filter(stream), d_filter(stream) {}
   Scratch inputs;    ///< x in one row of positions
   Scratch d_inputs;  ///< and its gradient
@@ -41,7 +41,8 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   Device device() const override { return Device::cuda; }
-  std::string description() const override { return description_; }
+  /// The device, and how much of what was asked for it could not hold.
+  std::string description() const override;
 
 #include "kernels/backend_overrides.inc"
   void sync() override;
@@ -53,8 +54,11 @@ class CudaBackend final : public Backend {
  private:
   template <typename T>
   void copy_matrix(MatrixView<const T> from, MatrixView<T> to);
+  /// Within the device, between strides, bit by bit.
+  void copy_rows(ConstFloatView from, FloatView to);
   /// The library handles that only some programs need are made by the first call.
   cudnnHandle_t dnn();
+  cusolverDnHandle_t solver();
   RowConvolutions& row_convolutions();
   /// False where cuBLASLt has no algorithm for the shape with its epilogue.
   bool multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a, ConstFloatView b,
@@ -73,15 +77,16 @@ class CudaBackend final : public Backend {
   CudaOptions options_;
   int device_index_;
   std::string description_;
-  // The stream comes before all that is ordered on it. It is a blocking one, so that memory given
-  // back on the legacy default stream (allocate()) is given back behind its work.
-  StreamHandle stream_;
+  std::int64_t overflow_bytes_ = 0;  ///< of memory on the host because the device had no more
+  // The stream comes before all that is ordered on it.
+  SharedStream stream_;
   Staging staging_;
   Scratch blas_workspace_;
   BlasHandle blas_;
   std::unique_ptr<ProductPlans> products_;
   SparseHandle sparse_;
   DnnHandle dnn_;
+  SolverHandle solver_;
   std::unique_ptr<RowConvolutions> row_convolutions_;
   // Scratch memory by use.
   Scratch offsets_;        ///< of segments

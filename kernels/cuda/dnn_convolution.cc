@@ -38,7 +38,7 @@ std::int64_t bytes(std::size_t count) { return static_cast<std::int64_t>(count);
 
 }  // namespace
 
-RowConvolutions::RowConvolutions(cudnnHandle_t dnn, cudaStream_t stream, bool tf32)
+RowConvolutions::RowConvolutions(cudnnHandle_t dnn, const SharedStream& stream, bool tf32)
     : dnn_(dnn), tf32_(tf32), workspace_(stream) {}
 
 const RowConvolutions::Plan& RowConvolutions::plan(const RowConvolution& shape) {

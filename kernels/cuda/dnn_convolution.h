@@ -26,7 +26,7 @@ struct RowConvolution {
 /// memory without gaps: x, d_x [F x P], filter, d_filter [H x F x width], y, d_y [H x places].
 class RowConvolutions {
  public:
-  RowConvolutions(cudnnHandle_t dnn, cudaStream_t stream, bool tf32);
+  RowConvolutions(cudnnHandle_t dnn, const SharedStream& stream, bool tf32);
   void forward(const RowConvolution& shape, const float* x, const float* filter, float* y);
   void backward(const RowConvolution& shape, const float* x, const float* filter, const float* d_y,
                 float* d_x, float* d_filter);

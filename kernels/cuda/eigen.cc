@@ -33,26 +33,23 @@ void CudaBackend::symmetric_eigen(ConstFloatView a, VectorView<float> values, Fl
     }
   }
 
-  SolverHandle solver;
   SolverParameters parameters;
-  check(cusolverDnCreate(solver.receive()));
-  check(cusolverDnSetStream(solver.get(), stream_.get()));
   check(cusolverDnCreateParams(parameters.receive()));
   // The row-major lower triangle is cuSOLVER's upper one.
   constexpr cublasFillMode_t kTriangle = CUBLAS_FILL_MODE_UPPER;
   std::size_t device_bytes = 0;
   std::size_t host_bytes = 0;
-  check(cusolverDnXsyevd_bufferSize(solver.get(), parameters.get(), CUSOLVER_EIG_MODE_VECTOR,
-                                    kTriangle, n, CUDA_R_64F, nullptr, n, CUDA_R_64F, nullptr,
-                                    CUDA_R_64F, &device_bytes, &host_bytes));
-  Scratch memory(stream_.get());
-  Scratch workspace(stream_.get());
+  check(cusolverDnXsyevd_bufferSize(solver(), parameters.get(), CUSOLVER_EIG_MODE_VECTOR, kTriangle,
+                                    n, CUDA_R_64F, nullptr, n, CUDA_R_64F, nullptr, CUDA_R_64F,
+                                    &device_bytes, &host_bytes));
+  Scratch memory(stream_);
+  Scratch workspace(stream_);
   auto* device_matrix = memory.reserve<double>(n * n + n + 1);
   double* device_values = device_matrix + n * n;
   auto* info = reinterpret_cast<int*>(device_values + n);
   std::vector<char> host_workspace(host_bytes);
   staging_.upload(matrix.data(), device_matrix, n * n);
-  check(cusolverDnXsyevd(solver.get(), parameters.get(), CUSOLVER_EIG_MODE_VECTOR, kTriangle, n,
+  check(cusolverDnXsyevd(solver(), parameters.get(), CUSOLVER_EIG_MODE_VECTOR, kTriangle, n,
                          CUDA_R_64F, device_matrix, n, CUDA_R_64F, device_values, CUDA_R_64F,
                          workspace.reserve<char>(static_cast<std::int64_t>(device_bytes)),
                          device_bytes, host_workspace.data(), host_bytes, info));

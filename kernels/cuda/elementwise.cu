@@ -12,6 +12,10 @@
 
 namespace penchant::kernels::cuda {
 
+void CudaBackend::copy_rows(ConstFloatView from, FloatView to) {
+  cuda::copy(from, to, stream_.get());
+}
+
 void CudaBackend::convert(ConstFloatView from, MatrixView<Bf16> to) {
   require_device("convert", "from", from);
   require_shape("convert", "to", to, from.rows, from.cols);

@@ -6,6 +6,7 @@
 #include "kernels/cuda/gemm.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_backend.h"
@@ -17,9 +18,16 @@ namespace {
 /// Sequences of every length make shapes without end; beyond so many plans all are made anew.
 constexpr std::size_t kMostPlans = 4096;
 
+/// Up to this inner dimension an element is one chain of sums: scores of equal items tie, in
+/// whichever column they stand (topk.cu), and there is nothing to gain from cutting.
+constexpr std::int64_t kWholeSums = 256;
+/// Of the widest access. cuBLASLt's epilogues assume it of the bias.
+constexpr std::uint32_t kWidestBytes = 16;
+
 std::uint32_t alignment(const float* data) {
   const auto address = reinterpret_cast<std::uintptr_t>(data);
-  return static_cast<std::uint32_t>(std::min<std::uintptr_t>(address & (~address + 1), 16));
+  return static_cast<std::uint32_t>(
+      std::min<std::uintptr_t>(address & (~address + 1), kWidestBytes));
 }
 
 ProductLayout layout(std::int64_t rows, std::int64_t cols, std::int64_t stride) {
@@ -48,10 +56,10 @@ ProductPlans::ProductPlans(std::size_t workspace_bytes, bool tf32)
   check(cublasLtCreate(handle_.receive()));
 }
 
-const ProductPlan& ProductPlans::plan(const ProductShape& shape) {
+const ProductPlan& ProductPlans::plan(const ProductShape& shape, const float* bias) {
   if (const auto known = plans_.find(shape); known != plans_.end()) return known->second;
   if (plans_.size() >= kMostPlans) plans_.clear();
-  ProductPlan& made = plans_[shape];
+  ProductPlan made;
   check(cublasLtMatmulDescCreate(made.product.receive(),
                                  tf32_ ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F,
                                  CUDA_R_32F));
@@ -60,6 +68,8 @@ const ProductPlan& ProductPlans::plan(const ProductShape& shape) {
   set(made.product, CUBLASLT_MATMUL_DESC_TRANSA, first);
   set(made.product, CUBLASLT_MATMUL_DESC_TRANSB, second);
   set(made.product, CUBLASLT_MATMUL_DESC_EPILOGUE, shape.epilogue);
+  // The heuristic reads the bias's alignment from its pointer, of which null has every.
+  if (bias != nullptr) set(made.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   const auto [a_stride, b_stride, c_stride] = shape.strides;
   made.a = shape.flip_a ? layout(shape.rows, shape.inner, a_stride)
                         : layout(shape.inner, shape.rows, a_stride);
@@ -70,6 +80,9 @@ const ProductPlan& ProductPlans::plan(const ProductShape& shape) {
   ProductPreference preference;
   check(cublasLtMatmulPreferenceCreate(preference.receive()));
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes_);
+  if (shape.inner <= kWholeSums)
+    set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+        static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_NONE));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, shape.alignments[1]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, shape.alignments[0]);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, shape.alignments[2]);
@@ -82,12 +95,12 @@ const ProductPlan& ProductPlans::plan(const ProductShape& shape) {
   if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status);
   made.supported = found > 0 && best.state == CUBLAS_STATUS_SUCCESS;
   made.algorithm = best.algo;
-  return made;
+  return plans_.emplace(shape, std::move(made)).first->second;
 }
 
 bool CudaBackend::multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a,
                                  ConstFloatView b, const float* bias, float beta, FloatView c) {
-  const ProductPlan& plan = products_->plan(shape);
+  const ProductPlan& plan = products_->plan(shape, bias);
   if (!plan.supported) return false;
   if (bias != nullptr) set(plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   check(cublasLtMatmul(products_->handle(), plan.product.get(), &alpha, b.data, plan.b.get(),
@@ -143,7 +156,7 @@ void CudaBackend::linear(ConstFloatView x, ConstFloatView weight, VectorView<con
   if (y.rows == 0 || y.cols == 0) return;
   const bool relu = act == Activation::relu;
   bool fused = false;
-  if (x.cols > 0) {
+  if (x.cols > 0 && alignment(bias.data) == kWidestBytes) {
     ProductShape product = shape_of(false, false, x.cols, x, weight, y);
     product.epilogue = relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
     fused = multiply_dense(product, 1.0F, x, weight, bias.data, 0.0F, y);

@@ -37,8 +37,9 @@ struct ProductPlan {
 class ProductPlans {
  public:
   ProductPlans(std::size_t workspace_bytes, bool tf32);
-  /// Valid until the next call.
-  const ProductPlan& plan(const ProductShape& shape);
+  /// Valid until the next call. bias: as aligned as every bias that the plan will meet; null where
+  /// the epilogue has none.
+  const ProductPlan& plan(const ProductShape& shape, const float* bias);
   cublasLtHandle_t handle() const { return handle_.get(); }
 
  private:

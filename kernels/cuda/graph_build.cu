@@ -5,14 +5,16 @@
 #include <thrust/system_error.h>
 
 #include "kernels/cuda/graph_build.cuh"
+#include "kernels/cuda/handles.h"
 
 namespace penchant::kernels::cuda {
 
 namespace {
 
-/// Thrust's failures as this project's.
+/// Thrust allocates beside the pool. Its failures as this project's.
 template <typename Build>
 graph::Csr build(Build function) {
+  release_unused_memory();
   try {
     return function();
   } catch (const thrust::system_error& error) {

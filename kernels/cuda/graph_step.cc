@@ -10,36 +10,36 @@ namespace {
 
 class GraphDriver {
  public:
-  explicit GraphDriver(cudaStream_t stream) : stream_(stream) {}
+  explicit GraphDriver(const SharedStream& stream) : stream_(stream) {}
 
-  void begin() { check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal)); }
+  void begin() { check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal)); }
   bool end() {
-    const cudaError_t status = cudaStreamEndCapture(stream_, graph_.receive());
-    if (status == cudaSuccess) return graph_.get() != nullptr;
-    static_cast<void>(cudaGetLastError());  // a recording that failed leaves its error behind
-    return false;
+    const cudaError_t status = cudaStreamEndCapture(stream_.get(), graph_.receive());
+    if (status != cudaSuccess) forget_error();  // a recording that failed leaves its error behind
+    stream_.give_back_retired();
+    return status == cudaSuccess && graph_.get() != nullptr;
   }
   bool update() {
     cudaGraphExecUpdateResultInfo info{};
     if (cudaGraphExecUpdate(executable_.get(), graph_.get(), &info) == cudaSuccess) return true;
-    static_cast<void>(cudaGetLastError());
+    forget_error();
     return false;
   }
   void make() {
-    check(cudaStreamSynchronize(stream_));  // the graph before this one may still run
+    check(cudaStreamSynchronize(stream_.get()));  // the graph before this one may still run
     check(cudaGraphInstantiate(executable_.receive(), graph_.get(), 0));
   }
-  void launch() { check(cudaGraphLaunch(executable_.get(), stream_)); }
+  void launch() { check(cudaGraphLaunch(executable_.get(), stream_.get())); }
 
  private:
-  cudaStream_t stream_;
+  SharedStream stream_;
   Unique<cudaGraph_t, cudaGraphDestroy> graph_;
   Unique<cudaGraphExec_t, cudaGraphExecDestroy> executable_;
 };
 
 class GraphStep final : public RepeatedStep {
  public:
-  explicit GraphStep(cudaStream_t stream) : driver_(stream) {}
+  explicit GraphStep(const SharedStream& stream) : driver_(stream) {}
   void run(const std::function<void()>& enqueue) override { recorder_.run(driver_, enqueue); }
 
  private:
@@ -51,7 +51,7 @@ class GraphStep final : public RepeatedStep {
 
 std::unique_ptr<RepeatedStep> CudaBackend::repeated_step() {
   if (!options_.graphs) return std::make_unique<RepeatedStep>();
-  return std::make_unique<GraphStep>(stream_.get());
+  return std::make_unique<GraphStep>(stream_);
 }
 
 }  // namespace penchant::kernels::cuda

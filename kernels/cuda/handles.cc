@@ -63,7 +63,10 @@ void check(cusolverStatus_t status, const std::source_location& where) {
 
 void check(cudnnStatus_t status, const std::source_location& where) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  fail("cuDNN", cudnnGetErrorString(status), where);
+  char reason[512] = {};
+  cudnnGetLastErrorString(reason, sizeof reason);
+  fail("cuDNN", std::string(cudnnGetErrorString(status)) + (reason[0] == '\0' ? "" : ", ") + reason,
+       where);
 }
 
 Event make_event() {
@@ -72,8 +75,42 @@ Event make_event() {
   return event;
 }
 
+void release_unused_memory() {
+  int device = 0;
+  cudaMemPool_t pool = nullptr;
+  check(cudaGetDevice(&device));
+  check(cudaDeviceGetDefaultMemPool(&pool, device));
+  check(cudaMemPoolTrimTo(pool, 0));
+}
+
+SharedStream::SharedStream(int device_index) : state_(std::make_shared<State>()) {
+  check(cudaSetDevice(device_index));
+  check(cudaStreamCreate(state_->stream.receive()));
+}
+
+SharedStream::State::~State() {
+  for (void* memory : retired) static_cast<void>(cudaFreeAsync(memory, stream.get()));
+}
+
+void SharedStream::give_back(void* memory) const noexcept {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  if (cudaStreamIsCapturing(get(), &status) != cudaSuccess) forget_error();
+  if (status == cudaStreamCaptureStatusNone) {
+    if (cudaFreeAsync(memory, get()) != cudaSuccess) forget_error();
+    return;
+  }
+  try {
+    state_->retired.push_back(memory);
+  } catch (const std::bad_alloc&) {  // the device's memory is lost with the host's
+  }
+}
+
+void SharedStream::give_back_retired() const noexcept {
+  for (void* memory : std::exchange(state_->retired, {})) give_back(memory);
+}
+
 Scratch::~Scratch() {
-  if (memory_ != nullptr) static_cast<void>(cudaFreeAsync(memory_, stream_));
+  if (memory_ != nullptr) stream_.give_back(memory_);
 }
 
 void require_no_recording(cudaStream_t stream) {
@@ -84,10 +121,10 @@ void require_no_recording(cudaStream_t stream) {
 
 void* Scratch::reserve_bytes(std::int64_t bytes) {
   if (bytes <= bytes_) return bytes == 0 ? nullptr : memory_;
-  require_no_recording(stream_);
-  if (memory_ != nullptr) check(cudaFreeAsync(std::exchange(memory_, nullptr), stream_));
+  require_no_recording(stream_.get());
+  if (memory_ != nullptr) check(cudaFreeAsync(std::exchange(memory_, nullptr), stream_.get()));
   bytes_ = 0;
-  check(cudaMallocAsync(&memory_, static_cast<std::size_t>(bytes), stream_));
+  check(cudaMallocAsync(&memory_, static_cast<std::size_t>(bytes), stream_.get()));
   bytes_ = bytes;
   return memory_;
 }

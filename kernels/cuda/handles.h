@@ -11,8 +11,10 @@
 #include <cusparse.h>
 
 #include <cstdint>
+#include <memory>
 #include <source_location>
 #include <utility>
+#include <vector>
 
 namespace penchant::kernels::cuda {
 
@@ -25,6 +27,10 @@ void check(cusolverStatus_t status,
            const std::source_location& where = std::source_location::current());
 void check(cudnnStatus_t status,
            const std::source_location& where = std::source_location::current());
+
+/// Takes back the error that a CUDA call whose status is ignored has left, so that the next launch
+/// is not blamed for it.
+inline void forget_error() { static_cast<void>(cudaGetLastError()); }
 
 /// Owns a handle; kDestroy's status is ignored, as a destructor has nobody to tell.
 template <typename Handle, auto kDestroy>
@@ -50,7 +56,9 @@ class Unique {
 
  private:
   void reset() {
-    if (handle_ != Handle{}) static_cast<void>(kDestroy(std::exchange(handle_, Handle{})));
+    if (handle_ == Handle{}) return;
+    using Status = decltype(kDestroy(handle_));
+    if (kDestroy(std::exchange(handle_, Handle{})) != Status{}) forget_error();
   }
 
   Handle handle_{};
@@ -85,11 +93,36 @@ Event make_event();
 /// must not hold.
 void require_no_recording(cudaStream_t stream);
 
+/// What the device's pool keeps without use goes back to the driver: libraries that allocate by
+/// themselves do not reach it.
+void release_unused_memory();
+
+/// A stream, and how memory that is ordered on it is given back: behind the work that still uses
+/// it. Copies share it, so that owners of memory may outlive the backend.
+class SharedStream {
+ public:
+  explicit SharedStream(int device_index);
+  cudaStream_t get() const { return state_->stream.get(); }
+  /// While the stream records a graph, which must not hold that, memory is kept until
+  /// give_back_retired().
+  void give_back(void* memory) const noexcept;
+  /// Behind a recording.
+  void give_back_retired() const noexcept;
+
+ private:
+  struct State {
+    StreamHandle stream;
+    std::vector<void*> retired;
+    ~State();
+  };
+  std::shared_ptr<State> state_;
+};
+
 /// Device memory that grows and is reused. Ordered on one stream: what it held before is given back
 /// behind the work that still uses it, so that growing does not wait.
 class Scratch {
  public:
-  explicit Scratch(cudaStream_t stream) : stream_(stream) {}
+  explicit Scratch(SharedStream stream) : stream_(std::move(stream)) {}
   ~Scratch();
   Scratch(Scratch&& other) noexcept
       : stream_(other.stream_),
@@ -113,7 +146,7 @@ class Scratch {
  private:
   void* reserve_bytes(std::int64_t bytes);
 
-  cudaStream_t stream_;
+  SharedStream stream_;
   void* memory_ = nullptr;
   std::int64_t bytes_ = 0;
 };

@@ -41,7 +41,8 @@ std::string status() {
   if (error != cudaSuccess)
     return std::string("the GPU cannot be used: ") + cudaGetErrorString(error);
   cudaFuncAttributes attributes;
-  const cudaError_t code = cudaFuncGetAttributes(&attributes, probe_kernel);
+  const cudaError_t code =
+      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(probe_kernel));
   if (code == cudaSuccess) return kCudaAvailable;
   static_cast<void>(cudaGetLastError());
   if (code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction) {

@@ -32,13 +32,12 @@ FloatView packed(float* data, std::int64_t rows, std::int64_t cols) {
 
 class CudaRecurrentState final : public RecurrentState {
  public:
-  CudaRecurrentState(const RecurrentOptions& wanted, cudaStream_t stream)
+  CudaRecurrentState(const RecurrentOptions& wanted, const SharedStream& stream)
       : options(wanted),
         weights(stream),
         d_weights(stream),
         workspace(stream),
         reserve(stream),
-        lengths(stream),
         x_rows(stream),
         d_x_rows(stream),
         h_rows(stream),
@@ -55,7 +54,8 @@ class CudaRecurrentState final : public RecurrentState {
   std::size_t weight_bytes = 0;
   std::size_t workspace_bytes = 0;  ///< of the last forward
   std::size_t reserve_bytes = 0;
-  Scratch weights, d_weights, workspace, reserve, lengths;
+  std::int64_t saved_rows = -1;  ///< of a forward that has had no backward yet, else -1
+  Scratch weights, d_weights, workspace, reserve;
   Scratch x_rows, d_x_rows, h_rows, d_h_rows;  ///< operands whose rows have gaps; the rnn's d_z
 };
 
@@ -168,7 +168,7 @@ std::unique_ptr<RecurrentState> CudaBackend::recurrent_state(const RecurrentOpti
                      options.activation == Activation::sigmoid;
   if (options.cell == Cell::rnn && !known)
     refuse("recurrent_state", "the activation of an rnn is tanh, relu or sigmoid");
-  auto state = std::make_unique<CudaRecurrentState>(options, stream_.get());
+  auto state = std::make_unique<CudaRecurrentState>(options, stream_);
   if (!by_cudnn(options)) return state;
   cudnnRNNMode_t mode = CUDNN_LSTM;
   if (options.cell == Cell::rnn)
@@ -199,6 +199,7 @@ void CudaBackend::recurrent_forward(RecurrentState& any_state, const PackedSeque
   CudaRecurrentState& state = own_state(any_state);
   check_operands(state.options, x, weights, h);
   check_sequences(sequences, x.rows);
+  state.saved_rows = x.rows;
   if (x.rows == 0) return;
   if (!by_cudnn(state.options)) {
     linear(x, weights.input, weights.bias, Activation::identity, h);
@@ -224,8 +225,6 @@ void CudaBackend::recurrent_forward(RecurrentState& any_state, const PackedSeque
                   });
   const std::vector<std::int32_t> lengths = lengths_of(sequences);
   const auto batch = static_cast<std::int64_t>(lengths.size());
-  auto* device_lengths = state.lengths.reserve<std::int32_t>(batch);
-  staging_.upload(lengths.data(), device_lengths, batch);
   describe_rows(state.x, lengths, state.options.input_dim);
   describe_rows(state.h, lengths, width);
   const int dims[3] = {1, checked_cast<int>(batch), checked_cast<int>(width)};
@@ -245,8 +244,9 @@ void CudaBackend::recurrent_forward(RecurrentState& any_state, const PackedSeque
   FloatView out = h;
   if (h.stride != h.cols)
     out = packed(state.h_rows.reserve<float>(h.rows * h.cols), h.rows, h.cols);
+  // Since 8.9.1 cuDNN reads lengths from its descriptors; their array in device memory is unused.
   check(cudnnRNNForward(
-      dnn(), state.rnn.get(), CUDNN_FWD_MODE_TRAINING, device_lengths, state.x.get(), in.data,
+      dnn(), state.rnn.get(), CUDNN_FWD_MODE_TRAINING, nullptr, state.x.get(), in.data,
       state.h.get(), out.data, state.initial.get(), nullptr, nullptr, state.initial.get(), nullptr,
       nullptr, state.weight_bytes, state.weights.data<char>(), state.workspace_bytes,
       state.workspace.data<char>(), state.reserve_bytes, state.reserve.data<char>()));
@@ -266,6 +266,10 @@ void CudaBackend::recurrent_backward(RecurrentState& any_state, const PackedSequ
   require_shape("recurrent", "d_input", gradients.input, options.input_dim, options.gate_dim());
   require_shape("recurrent", "d_hidden", gradients.hidden, options.hidden_dim, options.gate_dim());
   require_size("recurrent", "d_bias", gradients.bias, options.gate_dim());
+  if (state.saved_rows != x.rows)
+    refuse("recurrent_backward", "the state does not hold a forward of " + std::to_string(x.rows) +
+                                     " rows that had no backward yet");
+  state.saved_rows = -1;
   if (x.rows == 0) return;
   if (!by_cudnn(options)) {
     const FloatView d_z = packed(state.d_h_rows.reserve<float>(h.rows * h.cols), h.rows, h.cols);
@@ -299,16 +303,15 @@ void CudaBackend::recurrent_backward(RecurrentState& any_state, const PackedSequ
   FloatView d_in = d_x;
   if (d_x.stride != d_x.cols)
     d_in = packed(state.d_x_rows.reserve<float>(d_x.rows * d_x.cols), d_x.rows, d_x.cols);
-  const auto* lengths = state.lengths.data<std::int32_t>();
   check(cudnnRNNBackwardData_v8(
-      dnn(), state.rnn.get(), lengths, state.h.get(), out.data, d_out.data, state.x.get(),
+      dnn(), state.rnn.get(), nullptr, state.h.get(), out.data, d_out.data, state.x.get(),
       d_in.data, state.initial.get(), nullptr, nullptr, nullptr, state.initial.get(), nullptr,
       nullptr, nullptr, state.weight_bytes, state.weights.data<char>(), state.workspace_bytes,
       state.workspace.data<char>(), state.reserve_bytes, state.reserve.data<char>()));
   // cuDNN adds to what is there.
   check(cudaMemsetAsync(state.d_weights.data<char>(), 0, state.weight_bytes, stream_.get()));
   check(cudnnRNNBackwardWeights_v8(
-      dnn(), state.rnn.get(), CUDNN_WGRAD_MODE_ADD, lengths, state.x.get(), in.data,
+      dnn(), state.rnn.get(), CUDNN_WGRAD_MODE_ADD, nullptr, state.x.get(), in.data,
       state.initial.get(), nullptr, state.h.get(), out.data, state.weight_bytes,
       state.d_weights.data<char>(), state.workspace_bytes, state.workspace.data<char>(),
       state.reserve_bytes, state.reserve.data<char>()));

@@ -13,7 +13,7 @@ namespace {
 
 class CudaPairSource final : public PairSource {
  public:
-  CudaPairSource(const PairSourceOptions& options, cudaStream_t stream, Staging& staging)
+  CudaPairSource(const PairSourceOptions& options, const SharedStream& stream, Staging& staging)
       : offsets_(stream),
         items_(stream),
         thresholds_(stream),
@@ -50,7 +50,7 @@ class CudaPairSource final : public PairSource {
 
 std::unique_ptr<PairSource> CudaBackend::pair_source(const PairSourceOptions& options) {
   check_pair_source(options);
-  return std::make_unique<CudaPairSource>(options, stream_.get(), staging_);
+  return std::make_unique<CudaPairSource>(options, stream_, staging_);
 }
 
 void CudaBackend::draw_pairs(const PairSource& source, const PairDraw& draw) {

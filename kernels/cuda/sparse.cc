@@ -44,14 +44,13 @@ DenseDescriptor describe(std::int64_t rows, std::int64_t cols, std::int64_t stri
 }  // namespace
 
 CudaSparseMatrix::CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t capacity,
-                                   bool brings_tables, SpmmVariant variant, cudaStream_t stream,
-                                   Staging& staging)
+                                   bool brings_tables, SpmmVariant variant,
+                                   const SharedStream& stream, Staging& staging)
     : rows_(matrix.num_rows),
       cols_(matrix.num_cols),
       entries_(matrix.num_entries()),
       has_values_(matrix.values.empty() ? HasValues::no : HasValues::yes),
       brings_tables_(brings_tables),
-      stream_(stream),
       state_(std::make_unique<SparseState>(stream)) {
   if (most_block_bytes(rows_, entries_, has_values_) <= capacity) {
     add_block(matrix, {0, rows_, 0, entries_}, false, staging);
@@ -73,7 +72,7 @@ CudaSparseMatrix::CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t ca
   }
   for (Scratch& buffer : state_->buffers) buffer.reserve<char>(largest);
   // The copies' stream may use the buffers as soon as they exist.
-  check(cudaStreamSynchronize(stream_));
+  check(cudaStreamSynchronize(stream.get()));
 }
 
 // Pinned blocks must not be freed under a copy, nor buffers under a product.
@@ -165,8 +164,8 @@ std::unique_ptr<SparseMatrix> CudaBackend::sparse(const graph::CsrView& matrix) 
   const bool tables_fit = matrix.num_rows <= static_cast<std::int64_t>(all_bytes) / kModelRowBytes;
   const bool brings_tables = options_.table_streaming == TableStreaming::on ||
                              (options_.table_streaming == TableStreaming::automatic && !tables_fit);
-  return std::make_unique<CudaSparseMatrix>(matrix, capacity, brings_tables, options_.spmm,
-                                            stream_.get(), staging_);
+  return std::make_unique<CudaSparseMatrix>(matrix, capacity, brings_tables, options_.spmm, stream_,
+                                            staging_);
 }
 
 // What the pool keeps is not free to the device, but to this process.
@@ -189,7 +188,8 @@ void CudaBackend::spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatVi
   // A row scale comes before beta y: the product goes to memory of its own.
   FloatView product = y;
   if (scaled)
-    product = {product_.reserve<float>(y.rows * y.cols), y.rows, y.cols, y.cols, Device::cuda};
+    product = {product_.reserve<float>(y.rows * padded_stride(y.cols, sizeof(float))), y.rows,
+               y.cols, padded_stride(y.cols, sizeof(float)), Device::cuda};
   const float alpha = options.alpha;
   const float beta = scaled ? 0.0F : options.beta;
   CusparseProduct& cached = state.products[{x.cols, x.stride, product.stride}];
@@ -203,13 +203,14 @@ void CudaBackend::spmm_cusparse(const SparseMatrix& a, ConstFloatView x, FloatVi
     cached.a = describe(sparse);
     cached.x = describe(x.rows, x.cols, x.stride, x_data);
     cached.y = describe(product.rows, product.cols, product.stride, product.data);
-    cached.workspace = std::make_unique<Scratch>(stream_.get());
+    auto memory = std::make_unique<Scratch>(stream_);
     std::size_t bytes = 0;
     check(
         multiply([&](auto... arguments) { return cusparseSpMM_bufferSize(arguments..., &bytes); }));
-    char* workspace = cached.workspace->reserve<char>(static_cast<std::int64_t>(bytes));
+    char* workspace = memory->reserve<char>(static_cast<std::int64_t>(bytes));
     check(multiply(
         [&](auto... arguments) { return cusparseSpMM_preprocess(arguments..., workspace); }));
+    cached.workspace = std::move(memory);  // last: it says that the descriptors are prepared
   } else {
     check(cusparseDnMatSetValues(cached.x.get(), x_data));
     check(cusparseDnMatSetValues(cached.y.get(), product.data));

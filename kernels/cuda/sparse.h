@@ -49,7 +49,7 @@ using CusparseKey = std::tuple<std::int64_t, std::int64_t, std::int64_t>;  ///< 
 
 /// What changes behind a const SparseMatrix: buffers and caches. Ordered on the backend's stream.
 struct SparseState {
-  explicit SparseState(cudaStream_t stream)
+  explicit SparseState(const SharedStream& stream)
       : buffers{Scratch(stream), Scratch(stream)},
         tables{Scratch(stream), Scratch(stream)},
         int_offsets(stream),
@@ -73,7 +73,7 @@ class CudaSparseMatrix final : public SparseMatrix {
   /// Uploads or pins the matrix, whose arrays are free again afterwards; capacity in bytes.
   /// brings_tables: blocks of a streamed matrix bring their rows of x.
   CudaSparseMatrix(const graph::CsrView& matrix, std::int64_t capacity, bool brings_tables,
-                   SpmmVariant variant, cudaStream_t stream, Staging& staging);
+                   SpmmVariant variant, const SharedStream& stream, Staging& staging);
   ~CudaSparseMatrix() override;
 
   std::int64_t rows() const override { return rows_; }
@@ -94,7 +94,6 @@ class CudaSparseMatrix final : public SparseMatrix {
   std::int64_t rows_, cols_, entries_;
   HasValues has_values_;
   bool brings_tables_;
-  cudaStream_t stream_;
   std::vector<SparseBlock> blocks_;
   std::int64_t most_segments_ = 0;
   std::int64_t most_table_rows_ = 0;

@@ -129,10 +129,12 @@ void CudaBackend::spmm(const SparseMatrix& a, ConstFloatView x, FloatView y,
                        const SpmmOptions& options) {
   check_product(Device::cuda, a, x, y, options);
   if (y.rows == 0 || y.cols == 0) return;
-  // cuSPARSE multiplies all rows by all entries.
+  // cuSPARSE multiplies all rows by all entries. Its accesses are of 16 bytes, and which operands it
+  // checks for that is not documented.
   const bool whole = options.wanted.data == nullptr && options.nonzero.data == nullptr &&
                      options.nonzero_addend.data == nullptr;
-  if (whole && own_sparse(a).state().cusparse.offsets != nullptr)
+  if (whole && own_sparse(a).state().cusparse.offsets != nullptr && packs_fit(x, 4) &&
+      packs_fit(y, 4))
     spmm_cusparse(a, x, y, options);
   else
     spmm_own(a, x, y, options);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copies between pageable host memory and the device through a ring of pinned buffers: the caller's
 // memory is free again when a copy to the device returns, and nothing waits for the device unless
-// the ring has been gone round.
+// the ring has been gone round. Small copies share a buffer; a buffer is made by its first use.
 #pragma once
 
 #include <cstdint>
@@ -43,13 +43,18 @@ class Staging {
   struct Slot {
     PinnedMemory memory;
     Event done;  ///< behind the last copy that uses the memory
+    std::int64_t used = 0;
   };
-  /// The next slot of the ring, free for use.
-  Slot& next();
+  /// Free pinned memory, and the slot that it lies in.
+  struct Place {
+    Slot* slot;
+    char* memory;
+  };
+  Place take(std::int64_t bytes);
 
   cudaStream_t stream_;
   std::vector<Slot> slots_;
-  std::size_t next_ = 0;
+  std::size_t current_ = 0;
 };
 
 }  // namespace penchant::kernels::cuda

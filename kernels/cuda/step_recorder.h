@@ -21,7 +21,7 @@ struct NotRecordable {};
 ///   void begin()     the stream records from here on
 ///   bool end()       it no longer does; true if the recording is whole
 ///   bool update()    the last recording's numbers replace those of the graph; false: other kernels
-///   void make()      the last recording becomes the graph
+///   void make()      the last recording becomes the graph; throws DeviceError if it cannot
 ///   void launch()    enqueues the graph
 template <typename Driver>
 class StepRecorder {
@@ -42,9 +42,18 @@ class StepRecorder {
       enqueue();
       return;
     }
+    if (!has_graph_ || !driver.update()) {
+      has_graph_ = false;
+      try {
+        driver.make();
+      } catch (const DeviceError&) {  // nothing of the recording has run
+        ++failures_;
+        enqueue();
+        return;
+      }
+      has_graph_ = true;
+    }
     failures_ = 0;
-    if (!has_graph_ || !driver.update()) driver.make();
-    has_graph_ = true;
     driver.launch();
   }
 
