@@ -14,8 +14,9 @@ namespace {
 /// A stream that does work at once, or holds it while it records.
 struct Stream {
   bool recording = false;
-  bool spoiled = false;  ///< the next recordings do not become whole
-  bool changed = false;  ///< the next update finds other kernels
+  bool spoiled = false;     ///< the next recordings do not become whole
+  bool changed = false;     ///< the next update finds other kernels
+  bool unmakeable = false;  ///< no graph can be made
   int held = 0;
   int in_graph = 0;
   int done = 0;
@@ -39,6 +40,7 @@ struct Stream {
   }
   void make() {
     calls += 'm';
+    if (unmakeable) throw DeviceError("out of memory");
     in_graph = held;
   }
   void launch() {
@@ -104,6 +106,34 @@ TEST(StepRecorder, ARecordingThatIsNotWholeIsRunPlainlyAndTriedAgain) {
             "be"
             "beul"
             "beul");
+}
+
+TEST(StepRecorder, AGraphThatCannotBeMadeIsRunPlainlyAndTriedAgain) {
+  Stream stream;
+  StepRecorder<Stream> recorder;
+  for (int run = 0; run < 8; ++run) {
+    stream.unmakeable = run == 2 || run == 5;
+    stream.changed = run == 5;
+    recorder.run(stream, [&] { stream.work(); });
+    EXPECT_EQ(stream.done, run + 1);
+  }
+  EXPECT_EQ(stream.calls,
+            "bem"
+            "beml"
+            "beul"
+            "beum"
+            "beml"
+            "beul")
+      << "none is updated or launched that was not made";
+}
+
+TEST(StepRecorder, GraphsThatCannotBeMadeAreGivenUp) {
+  Stream stream;
+  stream.unmakeable = true;
+  StepRecorder<Stream> recorder;
+  for (int run = 0; run < 20; ++run) recorder.run(stream, [&] { stream.work(); });
+  EXPECT_EQ(stream.done, 20);
+  EXPECT_EQ(stream.calls, "bembembembem");
 }
 
 TEST(StepRecorder, AMistakeOfTheCallerEndsTheRecording) {
