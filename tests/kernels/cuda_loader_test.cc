@@ -63,6 +63,12 @@ TEST(CudaLoader, RefusesALibraryOfAnotherKind) {
               AllOf(HasSubstr(PENCHANT_FOREIGN_LIBRARY), HasSubstr("not a CUDA module")));
 }
 
+// A cuDNN or cuBLAS of another version may lack a function.
+TEST(CudaLoader, NamesAFunctionThatALibraryLacks) {
+  EXPECT_THAT(status_with(PENCHANT_UNRESOLVED_LIBRARY),
+              AllOf(HasSubstr("could not be loaded"), HasSubstr("penchant_no_library_has_this")));
+}
+
 // Its second function aborts: nothing of a module of another build may be called.
 TEST(CudaLoader, RefusesAModuleOfAnotherBuild) {
   EXPECT_THAT(status_with(PENCHANT_OTHER_BUILD),
