@@ -11,6 +11,12 @@
 #include "tests/simt/machine.h"
 #include "tests/simt/shared_memory.h"
 
+// With CUDA's own headers (tests/fake_cuda) types and decorations are theirs.
+#if defined(__CUDA_RUNTIME_API_H__)
+#include <vector_functions.h>
+#undef __launch_bounds__
+#define __launch_bounds__(...)
+#else
 #define __global__
 #define __device__
 #define __host__
@@ -19,10 +25,6 @@
 
 using dim3 = penchant::simt::Extent;
 using uint3 = penchant::simt::Index;
-
-/// Set by the machine before a thread runs.
-inline thread_local uint3 threadIdx, blockIdx;
-inline thread_local dim3 blockDim, gridDim;
 
 struct alignas(8) float2 {
   float x, y;
@@ -48,6 +50,11 @@ inline int2 make_int2(int x, int y) { return {x, y}; }
 inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+#endif
+
+/// Set by the machine before a thread runs.
+inline thread_local penchant::simt::Index threadIdx, blockIdx;
+inline thread_local penchant::simt::Extent blockDim, gridDim;
 
 namespace penchant::simt {
 
