@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptors of the stand-in for cuDNN, which recurrence.cc and convolution.cc share.
+// What the parts of the stand-in for cuDNN share: dnn.cc, recurrence.cc and convolution.cc.
 #pragma once
 
 #include <cudnn.h>
@@ -24,6 +24,9 @@ struct cudnnTensorStruct {
   }
 };
 struct cudnnFilterStruct : cudnnTensorStruct {};
+struct cudnnDropoutStruct {
+  bool set = false;
+};
 
 namespace penchant::fake_cuda {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stand-in for cuBLASLt's products and cuBLAS's geam. The heuristic picks an algorithm that
 // needs every alignment that it was told of (of the bias: that of the pointer which the description
-// holds at that moment, null being aligned to anything), and one that adds up columns in different
-// orders unless reductions are masked; a product that does not keep what was said is a Violation.
+// holds at that moment, null being aligned to anything), and one that adds up neighbours in
+// different orders unless reductions are masked; a product that does not keep what was said is a Violation.
 #include <cublasLt.h>
 #include <cublas_v2.h>
 
@@ -94,8 +94,8 @@ struct Product {
   void run() const {
     const std::int64_t inner = algorithm.inner;
     for (std::int64_t j = 0; j < c.cols; ++j) {
-      const std::int64_t start = algorithm.split != 0 && j % 2 == 1 ? inner / 2 : 0;
       for (std::int64_t i = 0; i < c.rows; ++i) {
+        const std::int64_t start = algorithm.split != 0 && (i + j) % 2 == 1 ? inner / 2 : 0;
         float sum = 0.0F;
         for (std::int64_t k = start; k < inner; ++k) sum += a_at(i, k) * b_at(k, j);
         for (std::int64_t k = 0; k < start; ++k) sum += a_at(i, k) * b_at(k, j);

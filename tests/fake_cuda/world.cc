@@ -275,7 +275,10 @@ cudaError_t World::allocate(void** data, std::size_t bytes, bool pooled, const S
 }
 
 void World::make_live(std::uintptr_t address) {
-  Block& block = blocks_.at(address);
+  const auto found = blocks_.find(address);
+  if (found == blocks_.end())
+    throw Violation("device memory was given back before its allocation has run");
+  Block& block = found->second;
   block.live = true;
   ASAN_POISON_MEMORY_REGION(pointer(address), rounded(block.bytes + 1, kAlignment));
   ASAN_UNPOISON_MEMORY_REGION(pointer(address), block.bytes);
