@@ -149,6 +149,33 @@ TEST_F(DeviceMemory, OwnersMayOutliveTheirBackend) {
   EXPECT_EQ(world_.pool_used(), before);
 }
 
+// Blocks of a streamed matrix bring their table rows on a stream of their own.
+TEST_F(DeviceMemory, StreamedTablesWaitForWhatWritesThem) {
+  CudaOptions options;
+  options.sparse_bytes = 3000;
+  options.table_bytes = 1;
+  options.table_streaming = kernels::TableStreaming::on;
+  graph::Csr ring;
+  ring.num_rows = ring.num_cols = 40;
+  for (graph::NodeId row = 0; row < 40; ++row) {
+    ring.columns.push_back((row + 1) % 40);
+    ring.offsets.push_back(row + 1);
+  }
+  for (const Order order : {Order::lazy, Order::eager}) {
+    world_.order = order;
+    CudaBackend backend(options, 0);
+    const auto sparse = backend.sparse(ring.view());
+    FloatMatrix x = backend.matrix<float>(40, 8);
+    FloatMatrix y = backend.matrix<float>(40, 8);
+    for (const float value : {1.0F, 2.0F, 3.0F}) {
+      backend.fill(x.view(), value);
+      backend.spmm(*sparse, x.view(), y.view(), {});
+      EXPECT_EQ(download(backend, y.view()), std::vector<float>(320, value));
+    }
+  }
+  world_.order = Order::lazy;
+}
+
 TEST_F(DeviceMemory, MemoryIsGivenBackBehindTheWorkThatUsesIt) {
   CudaBackend backend(kOptions, 0);
   FloatMatrix sum = backend.matrix<float>(3, 3);

@@ -64,13 +64,14 @@ TEST_P(PlantedLibraryFault, ABiasLessAlignedThanTheHeuristicSaw) {
   const float* bias = uploaded(std::vector<float>(12, 1.0F));
   float* a = uploaded(std::vector<float>(64, 1.0F));
   float* c = device(64);
-  for (const float* seen : {static_cast<const float*>(nullptr), bias}) {
-    BiasedProduct product(stream_.get(), seen);
-    product.set_bias(bias + 1);
-    EXPECT_THAT([&] { product.run(a, c); }, violation("chosen for the bias aligned to 16 bytes"));
-    product.set_bias(bias);
-    product.run(a, c);
-  }
+  BiasedProduct unseen(stream_.get(), nullptr);
+  unseen.set_bias(bias);
+  EXPECT_THAT([&] { unseen.run(a, c); }, violation("chosen for the bias aligned to 256 bytes"));
+  BiasedProduct aligned(stream_.get(), bias);
+  aligned.set_bias(bias + 1);
+  EXPECT_THAT([&] { aligned.run(a, c); }, violation("chosen for the bias aligned to 16 bytes"));
+  aligned.set_bias(bias + 4);
+  aligned.run(a, c);
   BiasedProduct product(stream_.get(), bias + 1);
   product.run(a, c);
   EXPECT_EQ(downloaded(c, 64), std::vector<float>(64, 9.0F));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stand-in for cuBLASLt's products and cuBLAS's geam. The heuristic picks an algorithm that
 // needs every alignment that it was told of (of the bias: that of the pointer which the description
-// holds at that moment, null being aligned to anything), and one that adds up neighbours in
-// different orders unless reductions are masked; a product that does not keep what was said is a Violation.
+// holds at that moment; null is aligned to anything, which no bias is), and one that adds up
+// neighbours in different orders unless reductions are masked; a product that does not keep what
+// was said is a Violation.
 #include <cublasLt.h>
 #include <cublas_v2.h>
 
@@ -57,6 +58,9 @@ template <typename T, typename Handle>
 const T& as_const(Handle handle) {
   return *reinterpret_cast<const T*>(handle);
 }
+
+/// An alignment that no pointer has here: of a bias that the heuristic did not see.
+constexpr std::uint32_t kUnseen = 256;
 
 std::uint32_t alignment(const void* data) {
   const auto address = reinterpret_cast<std::uintptr_t>(data);
@@ -302,7 +306,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   Algorithm algorithm{};
   for (std::size_t k = 0; k < 4; ++k)
     algorithm.alignments[k] = std::min<std::uint32_t>(preference.alignments[k], 16);
-  algorithm.alignments[4] = has_bias(description.epilogue) ? alignment(description.bias) : 1;
+  if (!has_bias(description.epilogue))
+    algorithm.alignments[4] = 1;
+  else
+    algorithm.alignments[4] = description.bias == nullptr ? kUnseen : alignment(description.bias);
   algorithm.split = preference.reductions != CUBLASLT_REDUCTION_SCHEME_NONE ? 1 : 0;
   algorithm.rows = out.rows;
   algorithm.cols = out.cols;
