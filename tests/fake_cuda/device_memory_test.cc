@@ -82,6 +82,15 @@ TEST_F(DeviceMemory, ColumnsAreCopiedByAKernel) {
       << "what has no gaps goes in one piece";
 }
 
+TEST_F(DeviceMemory, HostMatricesAreCopiedAtOnce) {
+  CudaBackend backend(kOptions, 0);
+  const std::vector<float> from = {1.0F, 2.0F, 3.0F, 4.0F};
+  std::vector<float> to(2);
+  backend.copy(ConstFloatView(from.data(), 2, 1, 2, Device::cpu),
+               FloatView(to.data(), 2, 1, 1, Device::cpu));
+  EXPECT_EQ(to, (std::vector<float>{1.0F, 3.0F}));
+}
+
 TEST_F(DeviceMemory, WhatTheDeviceCannotHoldIsSaid) {
   world_.device_bytes = std::size_t{100} << 20;
   CudaBackend backend(kOptions, 0);
@@ -152,7 +161,7 @@ TEST_F(DeviceMemory, OwnersMayOutliveTheirBackend) {
 // Blocks of a streamed matrix bring their table rows on a stream of their own.
 TEST_F(DeviceMemory, StreamedTablesWaitForWhatWritesThem) {
   CudaOptions options;
-  options.sparse_bytes = 3000;
+  options.sparse_bytes = 600;
   options.table_bytes = 1;
   options.table_streaming = kernels::TableStreaming::on;
   graph::Csr ring;

@@ -87,9 +87,25 @@ TEST_F(LibraryCalls, CusparseIsAskedOnlyWhereRowsAreAligned) {
     });
   };
   EXPECT_EQ(product(0, 24), 1);
+  EXPECT_EQ(product(0, 24), 1) << "as prepared before";
   EXPECT_EQ(product(4, 8), 1);
   EXPECT_EQ(product(1, 8), 0);
   EXPECT_EQ(product(0, 7), 0);
+}
+
+TEST_F(LibraryCalls, EveryAlgorithmOfCusparseMultiplies) {
+  for (const auto variant :
+       {kernels::SpmmVariant::cusparse_alg1, kernels::SpmmVariant::cusparse_alg2}) {
+    CudaOptions options;
+    options.spmm = variant;
+    CudaBackend backend(options, 0);
+    const graph::Csr csr = triangle();
+    const auto sparse = backend.sparse(csr.view());
+    const FloatMatrix x = matrix(backend, 3, 4, 1.0F);
+    FloatMatrix y = backend.matrix<float>(3, 4);
+    backend.spmm(*sparse, x.view(), y.view(), {});
+    EXPECT_EQ(download(backend, y.view()), std::vector<float>(12, 2.0F));
+  }
 }
 
 TEST_F(LibraryCalls, ALayersBiasMayLieAnywhere) {

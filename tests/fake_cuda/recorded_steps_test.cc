@@ -61,6 +61,24 @@ TEST_F(RecordedSteps, ScratchMemoryMayDieInARecordedStep) {
   EXPECT_EQ(download(backend, sum.view()), std::vector<float>(4, 6.0F));
 }
 
+TEST_F(RecordedSteps, ScratchMemoryThatGrowsIsNotLost) {
+  const std::size_t before = world_.pool_used();
+  {
+    CudaBackend backend(with_graphs(), 0);
+    const FloatMatrix x = matrix(backend, 5000, 4, 1.0F);
+    Vector<float> sums = backend.vector<float>(4);
+    const auto step = backend.repeated_step();
+    float want = 0.0F;
+    for (const std::int64_t rows : {600, 600, 1200, 1200, 5000, 5000, 600}) {
+      step->run([&] { backend.add_column_sums(x.view().rows_of(0, rows), sums.view()); });
+      want += static_cast<float>(rows);
+      EXPECT_EQ(download(backend, {sums.view().data, 1, 4, 4, Device::cuda}),
+                std::vector<float>(4, want));
+    }
+  }
+  EXPECT_EQ(world_.pool_used(), before);
+}
+
 // Nothing of a recurrent layer's calls comes from the host.
 TEST_F(RecordedSteps, RecurrentLayersAreRecorded) {
   CudaBackend backend(with_graphs(), 0);
@@ -105,14 +123,17 @@ TEST_F(RecordedSteps, AStepWhoseGraphCannotBeMadeIsRunPlainly) {
 TEST_F(RecordedSteps, WaitingInARecordedStepIsRefusedBeforeItSpoilsIt) {
   CudaBackend backend(with_graphs(), 0);
   const auto step = backend.repeated_step();
-  int calls = 0;
-  for (int run = 0; run < 4; ++run) {
-    step->run([&] {
-      ++calls;
-      backend.sync();
-    });
-  }
-  EXPECT_EQ(calls, 6) << "recorded in vain twice, run each time";
+  int steps = 0;
+  EXPECT_EQ(calls("cudaStreamSynchronize",
+                  [&] {
+                    for (int run = 0; run < 4; ++run)
+                      step->run([&] {
+                        ++steps;
+                        backend.sync();
+                      });
+                  }),
+            4);
+  EXPECT_EQ(steps, 6) << "recorded in vain twice, run each time";
 }
 
 }  // namespace
