@@ -139,7 +139,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   PENCHANT_RUNTIME_ANSWER;
   if (device < 0 || device >= world().device_count) return noted(cudaErrorInvalidDevice);
   *properties = {};
-  std::strcpy(properties->name, "stand-in for a GPU");
+  std::strcpy(properties->name, "stand-in for a GPU, kernels by emulation");
   properties->major = 9;
   properties->minor = 0;
   properties->multiProcessorCount = 132;

@@ -37,6 +37,11 @@ using Stream = cudaStream_t;
 template <typename T>
 using SharedPointer = simt::SharedPointer<T>;
 
+template <typename T>
+const T* byte_offset(const T* base, std::uint32_t a, std::uint32_t b) {
+  return reinterpret_cast<const T*>(reinterpret_cast<std::uintptr_t>(base) + std::uint64_t{a} * b);
+}
+
 inline constexpr int kWarpSize = static_cast<int>(simt::kWarpSize);
 inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
 
