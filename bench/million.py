@@ -120,7 +120,7 @@ def main():
     facts = json.loads((data / "manifest.json").read_text())
     result |= {"bench": "million", "date": datetime.date.today().isoformat(), "commit": commit, "machine": machine(),
                "users": facts["num_users"], "items": facts["num_items"], "training_rows": facts["num_train"], "links": LINKS,
-               "vectors_bytes": sum(path.stat().st_size for path in model.glob("*.npy"))}
+               "vectors_bytes": sum(path.stat().st_size for path in model.rglob("*") if "vectors" in path.parts)}
     for name, command in verbs.items():
         if options.only and name not in options.only:
             continue

@@ -238,7 +238,8 @@ TEST_F(LibraryCalls, TheModuleSaysWhyThereIsNoGpu) {
   const kernels::CudaModule& module = *penchant_cuda_module();
   EXPECT_STRNE(penchant_cuda_interface(), "");
   EXPECT_EQ(module.status(), kernels::kCudaAvailable);
-  EXPECT_EQ(module.devices(), std::vector<std::string>{"stand-in for a GPU, sm_90, 8.0 GiB"});
+  EXPECT_EQ(module.devices(),
+            std::vector<std::string>{"stand-in for a GPU, kernels by emulation, sm_90, 8.0 GiB"});
   world_.driver_version = 0;
   EXPECT_EQ(module.status(), "no NVIDIA driver is installed");
   world_.driver_version = 11040;
@@ -252,8 +253,9 @@ TEST_F(LibraryCalls, TheModuleSaysWhyThereIsNoGpu) {
   static_cast<void>(cudaGetLastError());
   world_.device_status = cudaSuccess;
   world_.code_status = cudaErrorNoKernelImageForDevice;
-  EXPECT_EQ(module.status(),
-            "the GPU is stand-in for a GPU, sm_90; this module has code for sm 90");
+  EXPECT_EQ(
+      module.status(),
+      "the GPU is stand-in for a GPU, kernels by emulation, sm_90; this module has code for sm 90");
   world_.code_status = cudaErrorUnknown;
   EXPECT_THAT(module.status(), HasSubstr("cannot be used"));
   world_.code_status = cudaSuccess;
