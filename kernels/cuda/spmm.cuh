@@ -63,11 +63,11 @@ struct SpmmEpilogue {
     for (int k = 0; k < N; ++k) value.v[k] = scale * sum.v[k];
     if (beta != 0.0F) {
       const Pack<N> before = load_pack<N>(to);
-      for (int k = 0; k < N; ++k) value.v[k] += beta * before.v[k];
+      for (int k = 0; k < N; ++k) value.v[k] = fmaf(beta, before.v[k], value.v[k]);
     }
     if (addend.data != nullptr && (!HasSets || nonzero_addend.contains(i))) {
       const Pack<N> term = load_pack<N>(addend.row(i) + column);
-      for (int k = 0; k < N; ++k) value.v[k] += delta * term.v[k];
+      for (int k = 0; k < N; ++k) value.v[k] = fmaf(delta, term.v[k], value.v[k]);
     }
     if (bias != nullptr) {
       for (int k = 0; k < N; ++k) value.v[k] += __ldg(bias + column + k);
@@ -79,7 +79,7 @@ struct SpmmEpilogue {
     if (layer_sum.data != nullptr) {
       float* total = layer_sum.row(i) + column;
       Pack<N> sums = load_pack<N>(total);
-      for (int k = 0; k < N; ++k) sums.v[k] += gamma * value.v[k];
+      for (int k = 0; k < N; ++k) sums.v[k] = fmaf(gamma, value.v[k], sums.v[k]);
       store_pack<N>(total, sums);
     }
   }

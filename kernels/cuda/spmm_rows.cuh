@@ -32,17 +32,19 @@ struct Gathered<float, 4> {
     raw = __ldg(reinterpret_cast<const float4*>(from));
   }
   __device__ __forceinline__ void add_to(float* sum, float weight) const {
-    sum[0] += weight * raw.x;
-    sum[1] += weight * raw.y;
-    sum[2] += weight * raw.z;
-    sum[3] += weight * raw.w;
+    sum[0] = fmaf(weight, raw.x, sum[0]);
+    sum[1] = fmaf(weight, raw.y, sum[1]);
+    sum[2] = fmaf(weight, raw.z, sum[2]);
+    sum[3] = fmaf(weight, raw.w, sum[3]);
   }
 };
 template <>
 struct Gathered<float, 1> {
   float raw;
   __device__ __forceinline__ void load(const float* from) { raw = __ldg(from); }
-  __device__ __forceinline__ void add_to(float* sum, float weight) const { sum[0] += weight * raw; }
+  __device__ __forceinline__ void add_to(float* sum, float weight) const {
+    sum[0] = fmaf(weight, raw, sum[0]);
+  }
 };
 template <>
 struct Gathered<Bf16, 8> {
@@ -53,8 +55,8 @@ struct Gathered<Bf16, 8> {
   __device__ __forceinline__ void add_to(float* sum, float weight) const {
     const std::uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
     for (int k = 0; k < 4; ++k) {
-      sum[2 * k] += weight * __uint_as_float(words[k] << 16);
-      sum[2 * k + 1] += weight * __uint_as_float(words[k] & 0xFFFF0000U);
+      sum[2 * k] = fmaf(weight, __uint_as_float(words[k] << 16), sum[2 * k]);
+      sum[2 * k + 1] = fmaf(weight, __uint_as_float(words[k] & 0xFFFF0000U), sum[2 * k + 1]);
     }
   }
 };
@@ -65,7 +67,7 @@ struct Gathered<Bf16, 1> {
     raw = __ldg(reinterpret_cast<const std::uint16_t*>(from));
   }
   __device__ __forceinline__ void add_to(float* sum, float weight) const {
-    sum[0] += weight * float_of(raw);
+    sum[0] = fmaf(weight, float_of(raw), sum[0]);
   }
 };
 
