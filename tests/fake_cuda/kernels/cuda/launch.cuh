@@ -15,35 +15,11 @@
 
 #include "graph/error.h"
 #include "tests/fake_cuda/world.h"
-#include "tests/simt/language.h"
-#include "tests/simt/machine.h"
-#include "tests/simt/shared_memory.h"
-
-// As in tests/simt/kernels/cuda/launch.cuh.
-#define PENCHANT_SHARED(T, name, count)                \
-  const auto name = ::penchant::simt::shared_array<T>( \
-      [] {                                             \
-        static const char declaration = 0;             \
-        return static_cast<const void*>(&declaration); \
-      }(),                                             \
-      #name, count)
-#define PENCHANT_DYNAMIC_SHARED(T, name) \
-  const auto name = ::penchant::simt::dynamic_shared_array<T>(#name)
+#include "tests/simt/launch_words.h"
 
 namespace penchant::kernels::cuda {
 
 using Stream = cudaStream_t;
-
-template <typename T>
-using SharedPointer = simt::SharedPointer<T>;
-
-template <typename T>
-const T* byte_offset(const T* base, std::uint32_t a, std::uint32_t b) {
-  return reinterpret_cast<const T*>(reinterpret_cast<std::uintptr_t>(base) + std::uint64_t{a} * b);
-}
-
-inline constexpr int kWarpSize = static_cast<int>(simt::kWarpSize);
-inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
 
 struct LaunchShape {
   dim3 grid;
