@@ -22,7 +22,12 @@ const std::map<SpmmVariant, const char*> kVendorVariants = {{SpmmVariant::cuspar
 /// than its products.
 struct Prepared {
   Prepared(SpmmVariant variant, const Csr& matrix)
-      : backend(gpu({variant})), sparse(backend->sparse(matrix.view())) {}
+      : backend(gpu(options(variant))), sparse(backend->sparse(matrix.view())) {}
+  static kernels::CudaOptions options(SpmmVariant variant) {
+    kernels::CudaOptions options;
+    options.spmm = variant;
+    return options;
+  }
   std::unique_ptr<kernels::Backend> backend;
   std::unique_ptr<kernels::SparseMatrix> sparse;
 };

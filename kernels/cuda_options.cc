@@ -37,12 +37,13 @@ void read(const char* name, std::initializer_list<std::pair<std::string_view, T>
   throw InputError(fmt::format("{} is '{}', expected one of {}", name, text, known));
 }
 
-void read_bytes(const char* name, std::int64_t& bytes) {
+void read_count(const char* name, std::int64_t least, std::string_view what, std::int64_t& count) {
   const std::string_view text = variable(name);
   if (text.empty()) return;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-  if (error != std::errc() || end != text.data() + text.size() || bytes < 0)
-    throw InputError(fmt::format("{} is '{}', expected a number of bytes", name, text));
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < least)
+    throw InputError(fmt::format("{} is '{}', expected a number of {}{}", name, text, what,
+                                 least > 0 ? fmt::format(", at least {}", least) : ""));
 }
 
 }  // namespace
@@ -62,8 +63,10 @@ CudaOptions cuda_options_from_environment() {
   read("PENCHANT_CUDA_GRAPHS", {{"0", false}, {"1", true}}, options.graphs);
   read("PENCHANT_STREAM_TABLES", {{"0", TableStreaming::off}, {"1", TableStreaming::on}},
        options.table_streaming);
-  read_bytes("PENCHANT_SPARSE_BYTES", options.sparse_bytes);
-  read_bytes("PENCHANT_TABLE_BYTES", options.table_bytes);
+  read_count("PENCHANT_SPARSE_BYTES", 0, "bytes", options.sparse_bytes);
+  read_count("PENCHANT_TABLE_BYTES", 0, "bytes", options.table_bytes);
+  read_count("PENCHANT_RANKING_QUERIES", 1, "queries a tile", options.ranking_tiles.queries);
+  read_count("PENCHANT_RANKING_ITEMS", 1, "items a tile", options.ranking_tiles.items);
   return options;
 }
 

@@ -27,6 +27,15 @@ enum class ConvolutionVariant : std::uint8_t { unfolded, cudnn };
 
 enum class TableStreaming : std::uint8_t { automatic, off, on };
 
+/// How many scores ranking makes at a time. Two tiles take turns: while one is merged the next is
+/// multiplied. Two of 1024 x 4096 scores are 32 MiB: they stay in the 50 MB of an H100's L2 between
+/// the product that writes them and the merge that reads them, and a tile gives each SM 7 lists. Not
+/// yet measured.
+struct RankingTiles {
+  std::int64_t queries = 1024;
+  std::int64_t items = 4096;
+};
+
 /// Of the CUDA backend.
 struct CudaOptions {
   /// Not yet measured on a device: the own kernels until bench/gpu_bench.cc shows otherwise.
@@ -47,12 +56,13 @@ struct CudaOptions {
   /// Repeated steps are recorded as CUDA graphs. Off as long as no device has measured what that
   /// gains.
   bool graphs = false;
+  RankingTiles ranking_tiles;
 };
 
 /// The options that the environment asks for: PENCHANT_SPMM=own|alg1|alg2|alg3,
 /// PENCHANT_CONVOLUTION=unfolded|cudnn, PENCHANT_TF32=0|1, PENCHANT_SPARSE_BYTES=N,
-/// PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1, PENCHANT_CUDA_GRAPHS=0|1. Throws InputError
-/// for other values.
+/// PENCHANT_TABLE_BYTES=N, PENCHANT_STREAM_TABLES=0|1, PENCHANT_CUDA_GRAPHS=0|1,
+/// PENCHANT_RANKING_QUERIES=N, PENCHANT_RANKING_ITEMS=N. Throws InputError for other values.
 CudaOptions cuda_options_from_environment();
 
 }  // namespace penchant::kernels

@@ -6,6 +6,7 @@
 // allocate nothing.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,15 @@ struct ConvolutionScratch {
   Scratch d_filter;  ///< and its gradient
 };
 
+/// The second stream of ranking.cuh and its order with the backend's.
+struct RankingOrder {
+  RankingOrder();
+  StreamHandle merges;
+  std::array<Event, 2> made;    ///< of each tile: its scores
+  std::array<Event, 2> merged;  ///< and their last use
+  Event joined;
+};
+
 class CudaBackend final : public Backend {
  public:
   CudaBackend(const CudaOptions& options, int device_index);
@@ -60,6 +70,7 @@ class CudaBackend final : public Backend {
   cudnnHandle_t dnn();
   cusolverDnHandle_t solver();
   RowConvolutions& row_convolutions();
+  const RankingOrder& ranking_order();
   /// False where cuBLASLt has no algorithm for the shape with its epilogue.
   bool multiply_dense(const ProductShape& shape, float alpha, ConstFloatView a, ConstFloatView b,
                       const float* bias, float beta, FloatView c);
@@ -99,6 +110,7 @@ class CudaBackend final : public Backend {
   Scratch unfolded_;  ///< convolution: [S x width F]
   ConvolutionScratch convolution_;
   RankingMemory<Scratch> ranking_;  ///< topk and rank_counts
+  std::unique_ptr<RankingOrder> ranking_order_;
 };
 
 }  // namespace penchant::kernels::cuda

@@ -2,7 +2,9 @@
 // Dense products by cuBLASLt. It stores by column, so a row-major c = op(a) op(b) is its
 // c' = op(b)' op(a)' with the operands exchanged; its bias, one number a row of c', is then one a
 // column of c. float32 with float32 accumulation; TF32 only if CudaOptions::tf32 asks for it. A
-// plan's algorithm and workspace are fixed, so that equal products have equal bits.
+// plan's algorithm and workspace are fixed, so that equal products have equal bits. The batches of a
+// recurrent model all differ in their rows, and the heuristic takes longer than a small product:
+// shapes whose rows differ little share a plan.
 #include "kernels/cuda/gemm.h"
 
 #include <algorithm>
@@ -15,8 +17,11 @@ namespace penchant::kernels::cuda {
 
 namespace {
 
-/// Sequences of every length make shapes without end; beyond so many plans all are made anew.
+/// Beyond so many plans all are made anew.
 constexpr std::size_t kMostPlans = 4096;
+
+/// Plans are made for the rows of batches in steps of so many; for fewer rows exactly.
+constexpr std::int64_t kRowStep = 64;
 
 /// Up to this inner dimension an element is one chain of sums: scores of equal items tie, in
 /// whichever column they stand (topk.cu), and there is nothing to gain from cutting.
@@ -30,12 +35,25 @@ std::uint32_t alignment(const float* data) {
       std::min<std::uintptr_t>(address & (~address + 1), kWidestBytes));
 }
 
-ProductLayout layout(std::int64_t rows, std::int64_t cols, std::int64_t stride) {
-  ProductLayout made;
-  check(cublasLtMatrixLayoutCreate(made.receive(), CUDA_R_32F, static_cast<std::uint64_t>(rows),
-                                   static_cast<std::uint64_t>(cols), stride));
-  return made;
+void describe(std::int64_t rows, std::int64_t cols, std::int64_t stride,
+              cublasLtMatrixLayoutOpaque_t& layout) {
+  check(cublasLtMatrixLayoutInit(&layout, CUDA_R_32F, static_cast<std::uint64_t>(rows),
+                                 static_cast<std::uint64_t>(cols), stride));
 }
+
+/// The shape whose plan a product takes. A dimension is rounded only where it is no matrix's
+/// contiguous one: what an algorithm assumes of alignments and whole packs stays true.
+ProductShape family(ProductShape shape) {
+  const auto rounded = [](std::int64_t count) {
+    return count < kRowStep ? count : (count + kRowStep - 1) / kRowStep * kRowStep;
+  };
+  if (!shape.flip_a)
+    shape.rows = rounded(shape.rows);
+  else if (!shape.flip_b)
+    shape.inner = rounded(shape.inner);
+  return shape;
+}
+static_assert(kWholeSums % kRowStep == 0, "a family is on one side of it");
 
 template <typename T>
 void set(const ProductDescriptor& product, cublasLtMatmulDescAttributes_t attribute,
@@ -56,7 +74,35 @@ ProductPlans::ProductPlans(std::size_t workspace_bytes, bool tf32)
   check(cublasLtCreate(handle_.receive()));
 }
 
+ProductLayouts::ProductLayouts(const ProductShape& shape) {
+  const auto [a_stride, b_stride, c_stride] = shape.strides;
+  describe(shape.flip_a ? shape.rows : shape.inner, shape.flip_a ? shape.inner : shape.rows,
+           a_stride, a);
+  describe(shape.flip_b ? shape.inner : shape.cols, shape.flip_b ? shape.cols : shape.inner,
+           b_stride, b);
+  describe(shape.cols, shape.rows, c_stride, c);
+}
+
 const ProductPlan& ProductPlans::plan(const ProductShape& shape, const float* bias) {
+  const ProductShape shared = family(shape);
+  ProductPlan& of_family = known_or_made(shared, bias);
+  if (shared == shape || (of_family.supported && fits(of_family, shape))) return of_family;
+  return known_or_made(shape, bias);
+}
+
+bool ProductPlans::fits(ProductPlan& plan, const ProductShape& shape) const {
+  if (plan.checked == shape) return true;
+  ProductLayouts layouts(shape);
+  cublasLtMatmulHeuristicResult_t result{};
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoCheck(handle_.get(), plan.product.get(), &layouts.b, &layouts.a, &layouts.c,
+                              &layouts.c, &plan.algorithm, &result);
+  if (status != CUBLAS_STATUS_SUCCESS || result.workspaceSize > workspace_bytes_) return false;
+  plan.checked = shape;
+  return true;
+}
+
+ProductPlan& ProductPlans::known_or_made(const ProductShape& shape, const float* bias) {
   if (const auto known = plans_.find(shape); known != plans_.end()) return known->second;
   if (plans_.size() >= kMostPlans) plans_.clear();
   ProductPlan made;
@@ -70,12 +116,7 @@ const ProductPlan& ProductPlans::plan(const ProductShape& shape, const float* bi
   set(made.product, CUBLASLT_MATMUL_DESC_EPILOGUE, shape.epilogue);
   // The heuristic reads the bias's alignment from its pointer, of which null has every.
   if (bias != nullptr) set(made.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  const auto [a_stride, b_stride, c_stride] = shape.strides;
-  made.a = shape.flip_a ? layout(shape.rows, shape.inner, a_stride)
-                        : layout(shape.inner, shape.rows, a_stride);
-  made.b = shape.flip_b ? layout(shape.inner, shape.cols, b_stride)
-                        : layout(shape.cols, shape.inner, b_stride);
-  made.c = layout(shape.cols, shape.rows, c_stride);
+  ProductLayouts layouts(shape);
 
   ProductPreference preference;
   check(cublasLtMatmulPreferenceCreate(preference.receive()));
@@ -89,9 +130,9 @@ const ProductPlan& ProductPlans::plan(const ProductShape& shape, const float* bi
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.alignments[2]);
   cublasLtMatmulHeuristicResult_t best{};
   int found = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      handle_.get(), made.product.get(), made.b.get(), made.a.get(), made.c.get(), made.c.get(),
-      preference.get(), 1, &best, &found);
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle_.get(), made.product.get(), &layouts.b, &layouts.a,
+                                     &layouts.c, &layouts.c, preference.get(), 1, &best, &found);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status);
   made.supported = found > 0 && best.state == CUBLAS_STATUS_SUCCESS;
   made.algorithm = best.algo;
@@ -103,10 +144,11 @@ bool CudaBackend::multiply_dense(const ProductShape& shape, float alpha, ConstFl
   const ProductPlan& plan = products_->plan(shape, bias);
   if (!plan.supported) return false;
   if (bias != nullptr) set(plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  check(cublasLtMatmul(products_->handle(), plan.product.get(), &alpha, b.data, plan.b.get(),
-                       a.data, plan.a.get(), &beta, c.data, plan.c.get(), c.data, plan.c.get(),
-                       &plan.algorithm, blas_workspace_.data<char>(),
-                       static_cast<std::size_t>(kBlasWorkspaceBytes), stream_.get()));
+  ProductLayouts layouts(shape);
+  check(cublasLtMatmul(products_->handle(), plan.product.get(), &alpha, b.data, &layouts.b, a.data,
+                       &layouts.a, &beta, c.data, &layouts.c, c.data, &layouts.c, &plan.algorithm,
+                       blas_workspace_.data<char>(), static_cast<std::size_t>(kBlasWorkspaceBytes),
+                       stream_.get()));
   return true;
 }
 

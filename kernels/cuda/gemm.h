@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense products by cuBLASLt: a plan (descriptors and the algorithm that cuBLASLt recommends) for
-// each shape that occurs, made by the first product of that shape.
+// Dense products by cuBLASLt: a plan (description and the algorithm that cuBLASLt recommends) for
+// each family of shapes that occurs, made by the first product of that family.
 #pragma once
 
 #include <array>
@@ -27,22 +27,32 @@ struct ProductShape {
   auto operator<=>(const ProductShape&) const = default;
 };
 
+/// How cuBLASLt is told of the three matrices: by column, so transposed.
+struct ProductLayouts {
+  explicit ProductLayouts(const ProductShape& shape);
+  cublasLtMatrixLayoutOpaque_t a, b, c;
+};
+
 struct ProductPlan {
   ProductDescriptor product;
-  ProductLayout a, b, c;
   cublasLtMatmulAlgo_t algorithm{};
   bool supported = false;  ///< cuBLASLt has an algorithm for the shape with this epilogue
+  ProductShape checked;    ///< the last shape that the algorithm was found to fit
 };
 
 class ProductPlans {
  public:
   ProductPlans(std::size_t workspace_bytes, bool tf32);
-  /// Valid until the next call. bias: as aligned as every bias that the plan will meet; null where
-  /// the epilogue has none.
+  /// That of the shape's family, or its own where that one's algorithm does not fit. Which one it is
+  /// depends on the shape alone, so that equal products have equal bits. Valid until the next call.
+  /// bias: as aligned as every bias that the plan will meet; null where the epilogue has none.
   const ProductPlan& plan(const ProductShape& shape, const float* bias);
   cublasLtHandle_t handle() const { return handle_.get(); }
 
  private:
+  ProductPlan& known_or_made(const ProductShape& shape, const float* bias);
+  bool fits(ProductPlan& plan, const ProductShape& shape) const;
+
   std::size_t workspace_bytes_;
   bool tf32_;
   ProductHandle handle_;

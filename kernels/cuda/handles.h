@@ -70,7 +70,6 @@ using PinnedMemory = Unique<void*, cudaFreeHost>;
 using BlasHandle = Unique<cublasHandle_t, cublasDestroy>;
 using ProductHandle = Unique<cublasLtHandle_t, cublasLtDestroy>;
 using ProductDescriptor = Unique<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
-using ProductLayout = Unique<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using ProductPreference = Unique<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 using SparseHandle = Unique<cusparseHandle_t, cusparseDestroy>;
 using SparseDescriptor = Unique<cusparseSpMatDescr_t, cusparseDestroySpMat>;

@@ -4,7 +4,12 @@
 // source for the CUDA backend (topk.cu) and for the emulation (tests/simt/simt_ranking.cc), which
 // differ in the Runtime:
 //   Backend& backend                     fill and copy of device memory
-//   Stream stream                        what all is enqueued on
+//   Stream stream                        what all but merges is enqueued on
+//   Stream merges                        what is done with a tile of scores: beside the product of
+//                                        the next one
+//   merges_wait_for_product(tile), record_merge(tile), product_waits_for_merge(tile)
+//                                        order between the two; tile: 0 or 1
+//   join() noexcept                      `stream` waits for all merges
 //   using Memory                         reserve<T>(count): grown, kept until its next reserve
 //   upload(from, to, count)              from host memory, which is free at return
 //   zero(counts)                         a vector of int32
@@ -24,14 +29,6 @@
 #include "kernels/cuda/ranking_memory.h"
 
 namespace penchant::kernels::cuda {
-
-/// A tile of 2048 x 4096 scores is 32 MiB: it stays in the 50 MB of an H100's L2 between the
-/// product that writes it and the merge that reads it, and gives each SM 15 lists. Not yet
-/// measured.
-struct RankingTiles {
-  std::int64_t queries = 2048;
-  std::int64_t items = 4096;
-};
 
 /// Scores <query, item>. The last of several tiles is filled up with zero rows and starts at the
 /// alignment of the others, so that equal items meet the same algorithm in every tile and tie.
@@ -123,19 +120,34 @@ class Ranking {
     return {runtime_, tiles_, queries, items, memory_.last_items};
   }
 
-  /// Calls visit(first_query, first_item, tile of scores) for every tile, items inside.
+  /// `stream` waits for what was enqueued beside it, also if a product throws.
+  struct Joined {
+    Runtime& runtime;
+    ~Joined() { runtime.join(); }
+  };
+
+  /// Calls visit(first_query, first_item, tile of scores) for every tile, items inside. What it
+  /// enqueues on runtime_.merges runs beside the product of the next tile.
   template <typename Source, typename Visit>
   void for_each_tile(Source& source, Visit visit) {
     const std::int64_t rows = std::min(tiles_.queries, source.num_queries());
     const std::int64_t stride = (std::min(tiles_.items, source.num_items()) + 15) / 16 * 16;
-    auto* scores = memory_.tile.template reserve<float>(rows * stride);
+    auto* tiles = memory_.tiles.template reserve<float>(2 * rows * stride);
+    const Joined joined{runtime_};
+    std::int64_t made = 0;
     for (std::int64_t query = 0; query < source.num_queries(); query += tiles_.queries) {
       const std::int64_t count_queries = std::min(tiles_.queries, source.num_queries() - query);
       for (std::int64_t item = 0; item < source.num_items(); item += tiles_.items) {
         const std::int64_t count = std::min(tiles_.items, source.num_items() - item);
+        const int tile = static_cast<int>(made % 2);
+        float* scores = tiles + tile * rows * stride;
+        if (made >= 2) runtime_.product_waits_for_merge(tile);
         source.fill(query, item, count,
                     FloatView(scores, count_queries, source.width(count), stride, Device::cuda));
+        runtime_.merges_wait_for_product(tile);
         visit(query, item, FloatView(scores, count_queries, count, stride, Device::cuda));
+        runtime_.record_merge(tile);
+        ++made;
       }
     }
   }
@@ -168,9 +180,9 @@ class Ranking {
     const DeviceRows lists = upload(excluded_items, memory_.excluded);
     for (std::int64_t place = 0; place < ids.cols; place += TopkConfig::kMaxList) {
       for_each_tile(source, [&](std::int64_t query, std::int64_t item, FloatView part) {
-        mask_scores(lists, query, item, part, runtime_.stream);
+        mask_scores(lists, query, item, part, runtime_.merges);
         topk_merge(part, item, place, ids.rows_of(query, part.rows),
-                   scores.rows_of(query, part.rows), runtime_.stream);
+                   scores.rows_of(query, part.rows), runtime_.merges);
       });
     }
   }
@@ -195,12 +207,12 @@ class Ranking {
     const VectorView<float> scores(memory_.own.template reserve<float>(entries), entries,
                                    Device::cuda);
     for_each_tile(source, [&](std::int64_t query, std::int64_t item, FloatView part) {
-      target_scores(wanted, query, item, part, scores, runtime_.stream);
+      target_scores(wanted, query, item, part, scores, runtime_.merges);
     });
     for_each_tile(source, [&](std::int64_t query, std::int64_t item, FloatView part) {
-      mask_scores(lists, query, item, part, runtime_.stream);
-      mask_scores(wanted, query, item, part, runtime_.stream);
-      count_ranks(wanted, query, part, scores, higher, equal, runtime_.stream);
+      mask_scores(lists, query, item, part, runtime_.merges);
+      mask_scores(wanted, query, item, part, runtime_.merges);
+      count_ranks(wanted, query, part, scores, higher, equal, runtime_.merges);
     });
     rank_unscored(lists, wanted, source.num_queries(), source.num_items(), scores, higher, equal,
                   runtime_.stream);

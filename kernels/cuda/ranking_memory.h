@@ -9,12 +9,12 @@ template <typename Memory>
 struct RankingMemory {
   template <typename... Arguments>
   explicit RankingMemory(const Arguments&... arguments)
-      : tile(arguments...),
+      : tiles(arguments...),
         last_items(arguments...),
         excluded(arguments...),
         targets(arguments...),
         own(arguments...) {}
-  Memory tile;        ///< scores [queries x items]
+  Memory tiles;       ///< two of scores [queries x items]
   Memory last_items;  ///< the last tile of items, filled up
   Memory excluded;    ///< CSR of excluded items
   Memory targets;     ///< and of targets

@@ -35,7 +35,7 @@ struct SpmmPlan {
   /// Lengths from which a row is medium and long. Estimates from the balance in docs/kernels.md,
   /// not yet measured.
   static constexpr std::int64_t kMediumRow = 33;
-  static constexpr std::int64_t kWindowRows = 4096;
+  static constexpr std::int64_t kWindowRows = 256;
 
   std::vector<SpmmTask> tasks;  ///< segments first, then medium rows, then short rows
   std::vector<SpmmLongRow> long_rows;

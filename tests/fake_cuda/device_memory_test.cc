@@ -185,6 +185,33 @@ TEST_F(DeviceMemory, StreamedTablesWaitForWhatWritesThem) {
   world_.order = Order::lazy;
 }
 
+// Two tiles of scores take turns: one is merged on a stream of its own while the next is multiplied.
+TEST_F(DeviceMemory, MergesOfRankingWaitForTheirTiles) {
+  CudaOptions options;
+  options.ranking_tiles = {.queries = 3, .items = 5};
+  for (const Order order : {Order::lazy, Order::eager}) {
+    world_.order = order;
+    CudaBackend backend(options, 0);
+    FloatMatrix queries = matrix(backend, 7, 1, 1.0F);
+    FloatMatrix items = backend.matrix<float>(23, 1);
+    for (std::int64_t i = 0; i < 23; ++i)
+      backend.fill(items.view().rows_of(i, 1), static_cast<float>(i * 7 % 23));
+    kernels::Matrix<graph::NodeId> ids = backend.matrix<graph::NodeId>(7, 4);
+    FloatMatrix scores = backend.matrix<float>(7, 4);
+    for (const float sign : {1.0F, -1.0F, 1.0F}) {
+      backend.fill(queries.view(), sign);
+      backend.topk(queries.view(), items.view(), {}, ids.view(), scores.view());
+      std::vector<float> want;
+      for (int q = 0; q < 7; ++q) {
+        for (int place = 0; place < 4; ++place)
+          want.push_back(sign > 0 ? static_cast<float>(22 - place) : -static_cast<float>(place));
+      }
+      EXPECT_EQ(download(backend, scores.view()), want);
+    }
+  }
+  world_.order = Order::lazy;
+}
+
 TEST_F(DeviceMemory, MemoryIsGivenBackBehindTheWorkThatUsesIt) {
   CudaBackend backend(kOptions, 0);
   FloatMatrix sum = backend.matrix<float>(3, 3);

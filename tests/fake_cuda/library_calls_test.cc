@@ -29,7 +29,7 @@ TEST_F(LibraryCalls, AProductWhosePlanFailedIsPlannedAgain) {
   const auto multiply = [&] {
     backend.gemm(kPlain, kPlain, 1.0F, a.view(), a.view(), 0.0F, c.view());
   };
-  for (const char* function : {"cublasLtMatmulDescCreate", "cublasLtMatrixLayoutCreate",
+  for (const char* function : {"cublasLtMatmulDescCreate", "cublasLtMatrixLayoutInit_internal",
                                "cublasLtMatmulAlgoGetHeuristic"}) {
     world_.fail(function, CUBLAS_STATUS_INTERNAL_ERROR);
     EXPECT_THAT(multiply, device_error("cuBLAS: CUBLAS_STATUS_OF_THE_STAND_IN")) << function;
@@ -52,6 +52,74 @@ TEST_F(LibraryCalls, AProductThatNoAlgorithmDoesSaysSo) {
   world_.fail("cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_NOT_SUPPORTED);
   backend.linear(wide.view(), a.view(), bias.view(), Activation::relu, y.view());
   EXPECT_EQ(download(backend, y.view()), std::vector<float>(20, 4.0F));
+}
+
+// Of recurrent layers every batch has rows of its own.
+TEST_F(LibraryCalls, BatchesOfLikeSizeShareAPlan) {
+  CudaBackend backend(kOptions, 0);
+  const FloatMatrix weight = matrix(backend, 8, 12, 1.0F);
+  const FloatMatrix x = matrix(backend, 400, 8, 1.0F);
+  const FloatMatrix gradient = matrix(backend, 400, 12, 1.0F);
+  FloatMatrix y = backend.matrix<float>(400, 12);
+  FloatMatrix of_weight = backend.matrix<float>(8, 12);
+  const auto step = [&](std::int64_t rows) {
+    backend.gemm(kPlain, kPlain, 1.0F, x.view().rows_of(0, rows), weight.view(), 0.0F,
+                 y.view().rows_of(0, rows));
+    backend.gemm(kTurned, kPlain, 1.0F, x.view().rows_of(0, rows), gradient.view().rows_of(0, rows),
+                 0.0F, of_weight.view());
+    EXPECT_EQ(download(backend, y.view().rows_of(0, rows)),
+              std::vector<float>(static_cast<std::size_t>(rows) * 12, 8.0F));
+    EXPECT_EQ(download(backend, of_weight.view()),
+              std::vector<float>(96, static_cast<float>(rows)));
+  };
+  const auto heuristics = [&](auto work) { return calls("cublasLtMatmulAlgoGetHeuristic", work); };
+  EXPECT_EQ(heuristics([&] { step(257); }), 2);
+  EXPECT_EQ(heuristics([&] {
+              for (const std::int64_t rows : {300, 258, 320, 257, 319}) step(rows);
+            }),
+            0);
+  EXPECT_EQ(heuristics([&] { step(321); }), 2) << "another family";
+  EXPECT_EQ(heuristics([&] { step(63), step(62); }), 4) << "few rows have plans of their own";
+  // One that the family's algorithm does not fit has a plan of its own.
+  world_.fail("cublasLtMatmulAlgoCheck", CUBLAS_STATUS_NOT_SUPPORTED);
+  EXPECT_EQ(heuristics([&] { step(261); }), 1);
+  EXPECT_EQ(calls("cublasLtMatmulAlgoCheck",
+                  [&] {
+                    step(261);
+                    step(261);
+                  }),
+            1);
+}
+
+// What is contiguous in a matrix is never rounded: an algorithm may rely on its whole packs.
+TEST_F(LibraryCalls, ContiguousExtentsHavePlansOfTheirOwn) {
+  CudaBackend backend(kOptions, 0);
+  const FloatMatrix a = matrix(backend, 100, 100, 1.0F);
+  const FloatMatrix b = matrix(backend, 100, 100, 1.0F);
+  FloatMatrix c = backend.matrix<float>(100, 100);
+  const auto heuristics = [&](Transpose of_a, Transpose of_b, std::int64_t rows, std::int64_t cols,
+                              std::int64_t inner) {
+    return calls("cublasLtMatmulAlgoGetHeuristic", [&] {
+      const auto part = [](FloatMatrix const& whole, std::int64_t m, std::int64_t n) {
+        const ConstFloatView view = whole.view();
+        return ConstFloatView(view.data, m, n, view.stride, view.device);
+      };
+      backend.gemm(of_a, of_b, 1.0F, of_a == kTurned ? part(a, inner, rows) : part(a, rows, inner),
+                   of_b == kTurned ? part(b, cols, inner) : part(b, inner, cols), 0.0F,
+                   FloatView(c.view().data, rows, cols, c.view().stride, Device::cuda));
+    });
+  };
+  for (const Transpose of_a : {kPlain, kTurned}) {
+    for (const Transpose of_b : {kPlain, kTurned}) {
+      const std::string which =
+          std::string(of_a == kTurned ? "a'" : "a") + (of_b == kTurned ? " b'" : " b");
+      EXPECT_EQ(heuristics(of_a, of_b, 90, 80, 70), 1) << which;
+      EXPECT_EQ(heuristics(of_a, of_b, 91, 80, 70), of_a == kTurned ? 1 : 0) << which << ", rows";
+      EXPECT_EQ(heuristics(of_a, of_b, 90, 81, 70), 1) << which << ", columns";
+      EXPECT_EQ(heuristics(of_a, of_b, 90, 80, 71), of_a == kTurned && of_b == kPlain ? 0 : 1)
+          << which << ", inner";
+    }
+  }
 }
 
 TEST_F(LibraryCalls, ASparseProductWhosePreparationFailedIsPreparedAgain) {

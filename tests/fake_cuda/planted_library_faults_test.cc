@@ -30,14 +30,13 @@ class BiasedProduct {
     check(cublasLtMatmulDescSetAttribute(product_.get(), CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue,
                                          sizeof epilogue));
     set_bias(planned_bias);
-    check(cublasLtMatrixLayoutCreate(layout_.receive(), CUDA_R_32F, 8, 8, 8));
+    check(cublasLtMatrixLayoutInit(&layout_, CUDA_R_32F, 8, 8, 8));
     kernels::cuda::ProductPreference preference;
     check(cublasLtMatmulPreferenceCreate(preference.receive()));
     int found = 0;
     cublasLtMatmulHeuristicResult_t best{};
-    check(cublasLtMatmulAlgoGetHeuristic(handle_.get(), product_.get(), layout_.get(),
-                                         layout_.get(), layout_.get(), layout_.get(),
-                                         preference.get(), 1, &best, &found));
+    check(cublasLtMatmulAlgoGetHeuristic(handle_.get(), product_.get(), &layout_, &layout_,
+                                         &layout_, &layout_, preference.get(), 1, &best, &found));
     algorithm_ = best.algo;
   }
   void set_bias(const float* bias) {
@@ -47,16 +46,17 @@ class BiasedProduct {
   void run(const float* a, float* c) {
     const float one = 1.0F;
     const float zero = 0.0F;
-    check(cublasLtMatmul(handle_.get(), product_.get(), &one, a, layout_.get(), a, layout_.get(),
-                         &zero, c, layout_.get(), c, layout_.get(), &algorithm_, nullptr, 0,
-                         stream_));
+    check(cublasLtMatmul(handle_.get(), product_.get(), &one, a, &layout_, a, &layout_, &zero, c,
+                         &layout_, c, &layout_, &algorithm_, nullptr, 0, stream_));
   }
+  /// From here on products of 4 x 4 matrices.
+  void narrow() { check(cublasLtMatrixLayoutInit(&layout_, CUDA_R_32F, 4, 4, 8)); }
 
  private:
   cudaStream_t stream_;
   kernels::cuda::ProductHandle handle_;
   kernels::cuda::ProductDescriptor product_;
-  kernels::cuda::ProductLayout layout_;
+  cublasLtMatrixLayoutOpaque_t layout_{};
   cublasLtMatmulAlgo_t algorithm_{};
 };
 
@@ -82,6 +82,14 @@ TEST_P(PlantedLibraryFault, AnOperandLessAlignedThanTheHeuristicWasTold) {
   float* a = uploaded(std::vector<float>(65, 1.0F));
   BiasedProduct product(stream_.get(), bias);
   EXPECT_THAT([&] { product.run(a + 1, device(64)); }, violation("misaligned address"));
+}
+
+TEST_P(PlantedLibraryFault, AnAlgorithmThatWasChosenForAnotherShape) {
+  const float* bias = uploaded(std::vector<float>(8, 1.0F));
+  float* a = uploaded(std::vector<float>(64, 1.0F));
+  BiasedProduct product(stream_.get(), bias);
+  product.narrow();
+  EXPECT_THAT([&] { product.run(a, device(64)); }, violation("neither chosen nor checked"));
 }
 
 TEST_P(PlantedLibraryFault, CublasWithoutAWorkspaceOfItsOwn) {

@@ -3,13 +3,16 @@
 // needs every alignment that it was told of (of the bias: that of the pointer which the description
 // holds at that moment; null is aligned to anything, which no bias is), and one that adds up
 // neighbours in different orders unless reductions are masked; a product that does not keep what
-// was said is a Violation.
+// was said is a Violation. It relies on whole packs of contiguous extents: another shape must have
+// the same, and must have been checked.
 #include <cublasLt.h>
 #include <cublas_v2.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "tests/fake_cuda/world.h"
@@ -41,14 +44,27 @@ struct Preference {
   std::uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK;
   std::array<std::uint32_t, 4> alignments{256, 256, 256, 256};
 };
+/// Of a product: D is rows x cols.
+struct Extents {
+  std::int64_t rows, cols, inner;
+  auto operator<=>(const Extents&) const = default;
+};
 /// What an algorithm relies on.
 struct Algorithm {
   std::array<std::uint32_t, 5> alignments;  ///< of A, B, C, D and the bias
-  std::uint32_t split;
-  std::int64_t rows, cols, inner;
+  std::uint16_t split;
+  std::uint16_t number;
+  Extents extents;  ///< for which it was chosen
   std::uint64_t workspace_bytes;
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
+static_assert(sizeof(Layout) <= sizeof(cublasLtMatrixLayoutOpaque_t));
+
+/// Other shapes that algorithms were checked for.
+std::set<std::pair<std::uint16_t, Extents>>& checked_extents() {
+  static std::set<std::pair<std::uint16_t, Extents>> extents;
+  return extents;
+}
 
 template <typename T, typename Handle>
 T& as(Handle handle) {
@@ -79,6 +95,26 @@ Span span_of(const float* data, const Layout& layout) {
           static_cast<std::size_t>(layout.stride) * sizeof(float)};
 }
 
+/// Of op(A) op(B); false where they do not fit each other.
+bool extents_of(const Description& description, const Layout& a, const Layout& b, const Layout& d,
+                Extents& extents) {
+  const bool first_plain = description.first == CUBLAS_OP_N;
+  const bool second_plain = description.second == CUBLAS_OP_N;
+  extents = {d.rows, d.cols, first_plain ? a.cols : a.rows};
+  return (first_plain ? a.rows : a.cols) == d.rows &&
+         (second_plain ? b.rows : b.cols) == extents.inner &&
+         (second_plain ? b.cols : b.rows) == d.cols;
+}
+
+/// Whether the extents that are contiguous in a matrix are those that the algorithm was chosen for.
+bool has_same_packs(const Description& description, const Extents& chosen, const Extents& given) {
+  const bool inner_contiguous =
+      description.first != CUBLAS_OP_N || description.second == CUBLAS_OP_N;
+  const bool cols_contiguous = description.second != CUBLAS_OP_N;
+  return chosen.rows == given.rows && (!inner_contiguous || chosen.inner == given.inner) &&
+         (!cols_contiguous || chosen.cols == given.cols);
+}
+
 struct Product {
   Description description;
   Layout a, b, c;
@@ -88,6 +124,7 @@ struct Product {
   float* d_data;
   float alpha, beta;
   Algorithm algorithm;
+  Extents extents;
 
   float a_at(std::int64_t i, std::int64_t k) const {
     return a_data[description.first == CUBLAS_OP_N ? i + k * a.stride : k + i * a.stride];
@@ -96,7 +133,7 @@ struct Product {
     return b_data[description.second == CUBLAS_OP_N ? k + j * b.stride : j + k * b.stride];
   }
   void run() const {
-    const std::int64_t inner = algorithm.inner;
+    const std::int64_t inner = extents.inner;
     for (std::int64_t j = 0; j < c.cols; ++j) {
       for (std::int64_t i = 0; i < c.rows; ++i) {
         const std::int64_t start = algorithm.split != 0 && (i + j) % 2 == 1 ? inner / 2 : 0;
@@ -236,20 +273,13 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t made,
   }
 }
 
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* made, cudaDataType type,
-                                          std::uint64_t rows, std::uint64_t cols,
-                                          std::int64_t stride) {
+cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t made, std::size_t bytes,
+                                                 cudaDataType type, std::uint64_t rows,
+                                                 std::uint64_t cols, std::int64_t stride) {
   PENCHANT_FAKE_ANSWER(cublasStatus_t);
-  if (type != CUDA_R_32F || stride < static_cast<std::int64_t>(rows))
+  if (type != CUDA_R_32F || stride < static_cast<std::int64_t>(rows) || bytes < sizeof(Layout))
     return CUBLAS_STATUS_INVALID_VALUE;
-  *made = reinterpret_cast<cublasLtMatrixLayout_t>(
-      new Layout{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols), stride});
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
-  PENCHANT_FAKE_ANSWER(cublasStatus_t);
-  delete &as<Layout>(layout);
+  as<Layout>(made) = {static_cast<std::int64_t>(rows), static_cast<std::int64_t>(cols), stride};
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -295,15 +325,18 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t m
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
     cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t made, cublasLtMatrixLayout_t a,
-    cublasLtMatrixLayout_t /*b*/, cublasLtMatrixLayout_t /*c*/, cublasLtMatrixLayout_t d,
+    cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t /*c*/, cublasLtMatrixLayout_t d,
     cublasLtMatmulPreference_t wanted, int /*most*/, cublasLtMatmulHeuristicResult_t results[],
     int* found) {
   PENCHANT_FAKE_ANSWER(cublasStatus_t);
   const auto& description = as_const<Description>(made);
   const auto& preference = as_const<Preference>(wanted);
-  const auto& out = as_const<Layout>(d);
-  const auto& first = as_const<Layout>(a);
   Algorithm algorithm{};
+  if (!extents_of(description, as_const<Layout>(a), as_const<Layout>(b), as_const<Layout>(d),
+                  algorithm.extents))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  static std::uint16_t number = 0;
+  algorithm.number = number++;
   for (std::size_t k = 0; k < 4; ++k)
     algorithm.alignments[k] = std::min<std::uint32_t>(preference.alignments[k], 16);
   if (!has_bias(description.epilogue))
@@ -311,15 +344,32 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   else
     algorithm.alignments[4] = description.bias == nullptr ? kUnseen : alignment(description.bias);
   algorithm.split = preference.reductions != CUBLASLT_REDUCTION_SCHEME_NONE ? 1 : 0;
-  algorithm.rows = out.rows;
-  algorithm.cols = out.cols;
-  algorithm.inner = description.first == CUBLAS_OP_N ? first.cols : first.rows;
   algorithm.workspace_bytes = std::min<std::size_t>(preference.workspace_bytes, 1 << 20);
   results[0] = {};
   std::memcpy(results[0].algo.data, &algorithm, sizeof algorithm);
   results[0].workspaceSize = algorithm.workspace_bytes;
   results[0].state = CUBLAS_STATUS_SUCCESS;
   *found = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t made,
+                                       cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t /*c*/, cublasLtMatrixLayout_t d,
+                                       const cublasLtMatmulAlgo_t* chosen,
+                                       cublasLtMatmulHeuristicResult_t* result) {
+  PENCHANT_FAKE_ANSWER(cublasStatus_t);
+  Algorithm algorithm{};
+  std::memcpy(&algorithm, chosen->data, sizeof algorithm);
+  const auto& description = as_const<Description>(made);
+  Extents extents{};
+  if (!extents_of(description, as_const<Layout>(a), as_const<Layout>(b), as_const<Layout>(d),
+                  extents) ||
+      !has_same_packs(description, algorithm.extents, extents))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  checked_extents().insert({algorithm.number, extents});
+  *result = {};
+  result->workspaceSize = algorithm.workspace_bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -340,18 +390,18 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t /*handle*/, cublasLtMatmulDesc_t 
                   static_cast<float*>(d),
                   *static_cast<const float*>(alpha),
                   *static_cast<const float*>(beta),
+                  {},
                   {}};
   Algorithm& algorithm = product.algorithm;
   std::memcpy(&algorithm, chosen->data, sizeof algorithm);
-  const bool first_plain = product.description.first == CUBLAS_OP_N;
-  const bool second_plain = product.description.second == CUBLAS_OP_N;
-  if (algorithm.rows != product.c.rows || algorithm.cols != product.c.cols ||
-      (first_plain ? product.a.rows : product.a.cols) != algorithm.rows ||
-      (first_plain ? product.a.cols : product.a.rows) != algorithm.inner ||
-      (second_plain ? product.b.rows : product.b.cols) != algorithm.inner ||
-      (second_plain ? product.b.cols : product.b.rows) != algorithm.cols ||
+  if (!extents_of(product.description, product.a, product.b, product.c, product.extents) ||
       workspace_bytes < algorithm.workspace_bytes)
     return CUBLAS_STATUS_INVALID_VALUE;
+  if (product.extents != algorithm.extents &&
+      !checked_extents().contains({algorithm.number, product.extents}))
+    throw Violation(
+        "the algorithm of cublasLtMatmul was neither chosen nor checked for a product of "
+        "this shape");
   const bool biased = has_bias(product.description.epilogue);
   const void* pointers[] = {a, b, c, d, biased ? product.description.bias : nullptr};
   constexpr const char* kNames[] = {"A", "B", "C", "D", "the bias"};

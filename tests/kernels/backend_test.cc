@@ -86,7 +86,8 @@ TEST(MakeBackend, RefusesCudaOptionsThatItDoesNotKnow) {
        {std::pair("PENCHANT_SPMM", "alg4"), std::pair("PENCHANT_CONVOLUTION", "fft"),
         std::pair("PENCHANT_TF32", "yes"), std::pair("PENCHANT_SPARSE_BYTES", "1G"),
         std::pair("PENCHANT_TABLE_BYTES", "-1"), std::pair("PENCHANT_STREAM_TABLES", "on"),
-        std::pair("PENCHANT_CUDA_GRAPHS", "2")}) {
+        std::pair("PENCHANT_CUDA_GRAPHS", "2"), std::pair("PENCHANT_RANKING_QUERIES", "0"),
+        std::pair("PENCHANT_RANKING_ITEMS", "many")}) {
     const Variable variable(name, value);
     try {
       make_backend(options_for(DeviceChoice::automatic));

@@ -183,7 +183,7 @@ TEST_P(Topk, EqualItemsTieByTheLowerId) {
   }
 }
 
-// Several tiles of queries and of items on the device (2048 x 4096; 40 x 1100 in the emulation), the
+// Several tiles of queries and of items on the device (1024 x 4096; 40 x 1100 in the emulation), the
 // last of them narrow. Copies of a few items stand in every tile and must tie across them, bit by
 // bit: the lists are then known from a few scores in double.
 TEST_P(Topk, CopiesOfItemsTieAcrossTiles) {

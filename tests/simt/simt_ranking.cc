@@ -16,14 +16,19 @@ using graph::NodeId;
 
 namespace {
 
-constexpr cuda::RankingTiles kTiles{.queries = 40, .items = 1100};
+constexpr kernels::RankingTiles kTiles{.queries = 40, .items = 1100};
 
 struct SimtRuntime {
   using Memory = Scratch;
 
   kernels::Backend& backend;
   cuda::Stream stream;
+  cuda::Stream merges = stream;  // launches run where they are enqueued
 
+  void merges_wait_for_product(int /*tile*/) {}
+  void record_merge(int /*tile*/) {}
+  void product_waits_for_merge(int /*tile*/) {}
+  void join() noexcept {}
   template <typename T>
   void upload(const T* from, T* to, std::int64_t count) {
     std::copy_n(from, count, to);
