@@ -7,6 +7,7 @@
 #     --call first|second    half of the default plan: 420 s and 300 s (default: first)
 #     --smoke                20 s: one call of each library's routine, a line before and a wait behind each
 #     --parts NAME,...       only these (gpu_plan.py --help), --seconds N, --limit N, --results FOLDER
+#     --rehearse             the same plan, small, where there is no GPU: PENCHANT_CUDA_MODULE names a module that stands in for one
 #     --module               compiles the CUDA module there, from this tree (needs nvcc, CMake and cuDNN alone), in place of the packed
 #
 # In two commands:
@@ -23,7 +24,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 say() { printf '==> %s\n' "$*"; }
 fail() { printf 'gpu.sh: %s\n' "$*" >&2; exit 1; }
-usage() { fail "usage: bench/gpu.sh pack [--program] TARGET | [--call first|second] [--smoke] [--parts NAME,...] [--module] [TARGET]"; }
+usage() { fail "usage: bench/gpu.sh pack [--program] TARGET | [--call first|second] [--smoke] [--rehearse] [--parts NAME,...] [--module] [TARGET]"; }
 
 programs=(tests/kernels_test tests/graph_build_test tests/models_test bench/gpu_bench)
 largest_mib=50  # of what is packed: 64 travel, with the tree and the data
@@ -101,7 +102,7 @@ options=()
 while [ $# -gt 0 ]; do
   case $1 in
     --call | --parts | --seconds | --limit | --results) [ $# -gt 1 ] || usage; options+=("$1" "$2"); shift ;;
-    --smoke) options+=("$1") ;;
+    --smoke | --rehearse) options+=("$1") ;;
     --module) own_module=yes ;;
     -*) usage ;;
     *) [ -z "$packed" ] || usage; packed=$1 ;;

@@ -35,16 +35,20 @@ struct Request {
   std::string profile;
 };
 
+/// For rehearsals, whose kernels are emulated.
+Interactions small_graph() { return power_law(500, 200, 3'000); }
+
 graph::Csr bipartite_10m(bool small) {
-  return power_law(500'000, 200'000, small ? 50'000 : 5'000'000).adjacency();
+  return small ? small_graph().adjacency() : power_law(500'000, 200'000, 5'000'000).adjacency();
 }
 
 graph::Csr bipartite_100m(bool small) {
-  return small ? power_law(5'000, 2'000, 50'000).adjacency()
+  return small ? small_graph().adjacency()
                : power_law(4'000'000, 1'000'000, 50'000'000).adjacency();
 }
 
 Interactions gowalla(const Request& request) {
+  if (request.small) return small_graph();
   return request.data.empty() ? power_law(29858, 40981, 810128)
                               : read_lightgcn(request.data + "/gowalla/train.txt");
 }
@@ -58,11 +62,11 @@ bool products(const Request& request) {
   const bool large = all || request.part == "spmm_large";
   bool agree = true;
   emit({{"part", "copy"},
-        {"copy_tb_per_s", copy_tb_per_s(std::int64_t{1} << (request.small ? 24 : 30))}});
+        {"copy_tb_per_s", copy_tb_per_s(std::int64_t{1} << (request.small ? 16 : 30))}});
   if (!large || all) {
     agree &= spmm(request.data.empty() ? "like Gowalla" : "Gowalla", gowalla(request).adjacency(),
                   kWidths);
-    agree &= spmm("R-MAT 1.6 M", rmat(16, 12), kWidths);
+    agree &= spmm("R-MAT 1.6 M", request.small ? rmat(8, 6) : rmat(16, 12), kWidths);
   }
   if (large) {
     const std::span<const std::int64_t> widths =
@@ -83,13 +87,15 @@ bool measure(const Request& request) {
   emit({{"part", "device"}, {"device", gpu()->description()}});
   if (asked("spmm") || request.part.starts_with("spmm")) agree &= products(request);
   if (asked("steps")) {
-    lightgcn(gowalla(request), 2048);
-    lstm(256, 50);
-    agree &= convolution(256, 50);
-    interest(256, 50);
+    const std::int64_t batch = request.small ? 8 : 256;
+    const std::int64_t longest = request.small ? 5 : 50;
+    lightgcn(gowalla(request), request.small ? 64 : 2048);
+    lstm(batch, longest);
+    agree &= convolution(batch, longest);
+    interest(batch, longest);
   }
-  if (asked("topk")) topk(request.small ? 500 : 50'000, request.small ? 9'000 : 90'000);
-  if (asked("catalogue")) catalogue(request.small ? 100'000 : 100'000'000, request.work);
+  if (asked("topk")) topk(request.small ? 50 : 50'000, request.small ? 300 : 90'000);
+  if (asked("catalogue")) catalogue(request.small ? 3'000 : 100'000'000, request.work);
   return agree;
 }
 

@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 AT_ONCE = 4
 KEPT_BACK_S = 6  # of a call's time, for the archive and the report
 OF_SUITES = {"OMP_NUM_THREADS": "4", "OMP_WAIT_POLICY": "passive"}  # several share the machine
+REHEARSED = 16  # of a rehearsal's cases one in so many is run
 SHORTEST_S = 2  # a check is not started with less
 FIRST_FAILURE = re.compile(r"Failure$|FAILED:|\berror\b|Error|terminate called|Segmentation|Aborted|Misaligned|Invalid __|Race reported")
 
@@ -43,6 +44,7 @@ class Call:
         self.longest = arguments.limit
         self.results = arguments.results
         self.bin = arguments.bin
+        self.rehearsal = arguments.rehearse
         self.verdicts = []
         self.bad = 0
         self.lock = threading.Lock()
@@ -70,6 +72,14 @@ class Call:
         with self.lock:
             self.bad += 1
         self.say(name, f"not run: {why}")
+
+    def has(self, name, tool, found):
+        """Whether to run what needs a tool; of no use without a GPU, it does not belong to a rehearsal."""
+        if self.rehearsal:
+            self.say(name, f"left out of the rehearsal: {tool} needs a GPU")
+        elif not found:
+            self.skip(name, f"no {tool}")
+        return found and not self.rehearsal
 
     def run(self, check):
         limit = min(check.limit, self.longest, self.left())
@@ -191,6 +201,8 @@ def suites(call, program, pattern, label, environment=(), limit=60):
             suite.append(name.strip())
     if not tests:
         call.skip(f"{label}.{program}", f"it lists no test for {pattern}: {listed.stderr.strip()[-200:]}")
+    if call.rehearsal:
+        environment = (*environment, ("GTEST_TOTAL_SHARDS", str(REHEARSED)), ("GTEST_SHARD_INDEX", "0"))
     return [Check(f"{label}.{suite.strip('.').removeprefix('Backend/').replace('/', '_')}",
                   [binary, "--gtest_filter=" + ":".join(suite + name for name in names), "--gtest_brief=1"], limit,
                   {**OF_SUITES, **dict(environment)}, suite=True) for suite, names in tests.items()]

@@ -14,6 +14,9 @@ process. So
 The default is a plan of two calls: `--call first` (420 s: smoke, suites plain, then as recorded graphs, small benchmarks, peers) and
 `--call second` (300 s: large products, counters, variants, a catalogue, sanitizers). `--parts` names others. Exit status: 0, 1 if
 anything failed, was cut or found no time, 3 without a GPU.
+
+`--rehearse` walks the same plan with the same limits where there is no GPU, on a module that stands in for one (PENCHANT_CUDA_MODULE):
+one in sixteen of a suite's cases, small graphs, no figure of use; what only a GPU can answer is named and left out.
 """
 import argparse
 import dataclasses
@@ -88,8 +91,7 @@ SHARING = ("SampledSoftmax.EqualScoresShareEqually", "Topk.NanScoresAreNeverChos
 
 def sanitizer(call, tool, tests, limit, *options):
     command = shutil.which("compute-sanitizer")
-    if command is None:
-        call.skip(tool, "no compute-sanitizer")
+    if not call.has(tool, "compute-sanitizer", command is not None):
         return
     known = subprocess.run([command, "--help"], capture_output=True, text=True).stdout
     # The libraries' kernels are not ours to judge; their probing calls, which fail on purpose, are no faults.
@@ -120,11 +122,13 @@ def bench(call):
 
 
 def measure(call, part, limit):
-    call.run(Check(f"bench_{part}", [bench(call), "--part", part, "--work", str(call.results.parent / "arrays"), *data_options()], limit,
+    call.run(Check(f"bench_{part}", [bench(call), "--part", part, "--work", str(call.results.parent / "arrays"), *data_options(call)], limit,
                    output=f"gpu_bench_{part}.jsonl"))
 
 
-def data_options():
+def data_options(call):
+    if call.rehearsal:
+        return ["--small"]
     folder = os.environ.get("PENCHANT_DATA", "")
     return ["--data", folder] if folder and (pathlib.Path(folder) / "gowalla/train.txt").exists() else []
 
@@ -148,18 +152,16 @@ def catalogue(call):
 
 
 def peers(call):
-    if subprocess.run([sys.executable, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode != 0:
-        call.skip("peers", "no PyTorch")
+    if not call.has("peers", "PyTorch", subprocess.run([sys.executable, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0):
         return
     # By PyTorch's own libraries, not by those that were packed.
-    call.run(Check("peers", [sys.executable, "bench/peers/gpu.py", *data_options()], 120,
+    call.run(Check("peers", [sys.executable, "bench/peers/gpu.py", *data_options(call)], 120,
                    {"LD_LIBRARY_PATH": os.environ.get("PENCHANT_PEER_LIBRARIES", "")}, output="gpu_peers.jsonl"))
 
 
 def profile(call):
     """Counters of one product: which of L2, DRAM and latency binds it. Clocks stay as they are."""
-    if shutil.which("ncu") is None:
-        call.skip("profile", "no ncu")
+    if not call.has("profile", "ncu", shutil.which("ncu") is not None):
         return
     for graph in ("gowalla", "10m"):
         call.run(Check(f"profile_{graph}", [
@@ -167,7 +169,7 @@ def profile(call):
             "--kernel-name", "regex:spmm_binned", "--launch-skip", "1", "--launch-count", "1", "--section", "SpeedOfLight",
             "--section", "MemoryWorkloadAnalysis", "--section", "WarpStateStats", "--metrics",
             "dram__bytes.sum,gpu__time_duration.sum,lts__t_bytes.sum.per_second,l1tex__t_sector_hit_rate.pct,smsp__issue_active.avg.pct_of_peak_sustained_active",
-            bench(call), "--profile", graph, *data_options()], 60, output=f"gpu_profile_{graph}.csv"))
+            bench(call), "--profile", graph, *data_options(call)], 60, output=f"gpu_profile_{graph}.csv"))
 
 
 def gowalla(call):
@@ -175,7 +177,7 @@ def gowalla(call):
     program = call.bin / "penchant"
     if not program.exists():
         call.skip("gowalla", "the program was not packed (pack --program)")
-    elif not data_options():
+    elif not data_options(call):
         call.skip("gowalla", "PENCHANT_DATA has no gowalla/train.txt")
     else:
         for recipe in ("gowalla", "gowalla-auto"):
@@ -214,6 +216,7 @@ def options():
     parser.add_argument("bin", type=pathlib.Path, help="the folder of what was packed")
     parser.add_argument("--call", choices=CALLS, default="first", help="which half of the default plan")
     parser.add_argument("--smoke", action="store_true", help="only the smoke test, 30 s")
+    parser.add_argument("--rehearse", action="store_true", help="without a GPU: the same plan, small")
     parser.add_argument("--parts", help=f"only these of {', '.join(PARTS)}")
     parser.add_argument("--seconds", type=float, help="the whole call; default 420, of the second call 300, of --parts 540")
     parser.add_argument("--limit", type=float, default=float("inf"), help="the most that one check may take")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """gpu_plan_test.py ROOT BUILD: bench/gpu.sh from end to end where there is no GPU. Programs that only pretend to be tests and benchmarks
-show that limits hold, whatever a check does, and that one archive comes back; the real programs run on the emulation
-(BUILD/tests/libpenchant_simt_module.so) as far as they were built."""
+show that limits hold, whatever a check does, and that one archive comes back; the real programs rehearse the whole plan on the stand-in
+for a GPU, and run on the emulation (BUILD/tests/libpenchant_cuda_stand_in.so, libpenchant_simt_module.so), as far as they were built."""
 import argparse
 import contextlib
 import io
@@ -101,7 +101,7 @@ class Walk(unittest.TestCase):
 
     def run_plan(self, *options, **variables):
         start = time.monotonic()
-        done = subprocess.run(self.command(*options), env=self.environment(**variables), capture_output=True, text=True, timeout=120)
+        done = subprocess.run(self.command(*options), env=self.environment(**variables), capture_output=True, text=True, timeout=420)
         self.elapsed = time.monotonic() - start
         return done
 
@@ -232,13 +232,10 @@ class Plan(Walk):
         self.assertRegex(done.stdout, r"memcheck +not run: no compute-sanitizer")
 
 
-class OnTheEmulation(Walk):
-    """The real programs."""
-
-    def setUp(self):
-        super().setUp()
-        module = BUILD / "tests/libpenchant_simt_module.so"
-        self.needed = {"kernels_test": BUILD / "tests/kernels_test", "gpu_bench": BUILD / "bench/gpu_bench"}
+class RealPrograms(Walk):
+    def use(self, module, *programs):
+        module = BUILD / module
+        self.needed = {program.rsplit("/", 1)[1]: BUILD / program for program in programs}
         missing = [str(path) for path in (module, *self.needed.values()) if not path.exists()]
         if missing:
             self.skipTest(f"not built: {', '.join(missing)}")
@@ -246,6 +243,30 @@ class OnTheEmulation(Walk):
             (self.folder / "bin" / name).unlink()
             (self.folder / "bin" / name).symlink_to(path)
         self.module = {"PENCHANT_CUDA_MODULE": str(module)}
+
+
+class OnTheStandIn(RealPrograms):
+    def test_the_whole_plan_rehearsed_within_its_limits(self):
+        self.use("tests/libpenchant_cuda_stand_in.so", "tests/kernels_test", "tests/models_test", "tests/graph_build_test", "bench/gpu_bench")
+        for call, seconds, needs_gpu in (("first", 420, {"peers"}), ("second", 300, {"profile", "memcheck", "racecheck"})):
+            done = self.run_plan("--rehearse", "--call", call, **self.module)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertLess(self.elapsed, seconds)
+            brought = self.archive()
+            verdicts = {one["check"]: one["verdict"].strip() for one in map(json.loads, brought["verdicts.jsonl"].splitlines())}
+            self.assertEqual({name for name, verdict in verdicts.items() if verdict != "ok"}, needs_gpu)
+            if call == "first":
+                self.assertGreater(len(verdicts), 60)
+            (self.folder / "out" / "gpu_results.tgz").unlink()
+            (self.folder / "results" / "verdicts.jsonl").unlink()
+        parts = {json.loads(line)["part"] for name, text in brought.items() if name.startswith("gpu_bench_") for line in text.splitlines()}
+        self.assertEqual(parts, {"device", "copy", "spmm", "lightgcn", "lstm", "convolution", "interest", "topk", "catalogue"})
+
+
+class OnTheEmulation(RealPrograms):
+    def setUp(self):
+        super().setUp()
+        self.use("tests/libpenchant_simt_module.so", "tests/kernels_test", "bench/gpu_bench")
 
     def test_smoke(self):
         done = self.run_plan("--smoke", **self.module)
@@ -256,7 +277,7 @@ class OnTheEmulation(Walk):
     def test_suites_as_processes(self):
         import gpu_call
         os.environ |= self.module | {"OUT": str(self.folder / "out")}
-        call = gpu_call.Call(argparse.Namespace(seconds=120, limit=60, results=self.folder / "results", bin=self.folder / "bin"))
+        call = gpu_call.Call(argparse.Namespace(seconds=120, limit=60, rehearse=False, results=self.folder / "results", bin=self.folder / "bin"))
         checks = {check.name: check for check in gpu_call.suites(call, "kernels_test", "Backend/*/cuda", "plain")}
         self.assertGreater(len(checks), 20)
         with contextlib.redirect_stdout(io.StringIO()):
