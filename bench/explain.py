@@ -3,7 +3,7 @@
 """Judges `penchant explain` by deletion: writes bench/results/explain.json.
 
 For (user, item) pairs, the item one of the model's top 20 for the user, who has at least 8 distinct items: the three items of the
-user's with the largest leads (and, as `..._by_share`, those with the largest shares) are taken out of the history, with all their events, and so are three random ones, for three seeds.
+user's that are named as reasons (and, as `..._by_lead` and `..._by_share`, those with the largest leads and shares) are taken out of the history, with all their events, and so are three random ones, for three seeds.
 The item is ranked anew each time, by the score of the shortened history, among all items that the user did not have at first (all
 items where the data set repeats items). A deletion "lowers more" where the item's rank is lower than after the random one; equal
 ranks count as not lowering, and so do two ranks beyond the first 2,000. `with_scores` settles equal ranks within these, mostly first
@@ -112,19 +112,20 @@ class Deletion:
         leads = {self.row[had["item"]]: had["lead"] for had in told["history"]}
         largest = lambda by: sorted(by, key=lambda one: -by[one])[:DELETED]
         without = lambda gone: self.place(history[~np.isin(history, gone)], item, had)
-        by_share, by_lead = without(largest(shares)), without(largest(leads))
-        wins, ties, settled, share_wins, share_settled = [], [], [], [], []
+        reasons = [self.row[had["item"]] for had in told["history"] if had["reason"]]
+        assert len(reasons) == DELETED
+        deleted = {"": without(reasons), "_by_lead": without(largest(leads)), "_by_share": without(largest(shares))}
+        wins, ties, settled = ({by: [] for by in deleted} for _ in range(3))
         for seed in SEEDS:
             random = np.random.default_rng([seed, user, item])
             by_chance = without(random.choice(distinct, DELETED, replace=False))
-            wins.append(by_lead[0] > by_chance[0])
-            ties.append(by_lead[0] == by_chance[0])
-            settled.append(wins[-1] or (ties[-1] and by_lead[1] < by_chance[1]))
-            share_wins.append(by_share[0] > by_chance[0])
-            share_settled.append(share_wins[-1] or (by_share[0] == by_chance[0] and by_share[1] < by_chance[1]))
+            for by, place in deleted.items():
+                wins[by].append(place[0] > by_chance[0])
+                ties[by].append(place[0] == by_chance[0])
+                settled[by].append(wins[by][-1] or (ties[by][-1] and place[1] < by_chance[1]))
         return {"seconds": seconds, "ratio": total / told["score"] if told["score"] else None, "method": told["method"],
                 "residual_of_all": abs(told["residual"]) / size, "beyond": told["parts"]["beyond_history"] / (told["score"] or 1),
-                "wins": wins, "ties": ties, "settled": settled, "share_wins": share_wins, "share_settled": share_settled}
+                "wins": wins, "ties": ties, "settled": settled}
 
 
 def judge(data, model, ranking, num_pairs, save):
@@ -148,12 +149,12 @@ def judge(data, model, ranking, num_pairs, save):
 
 def summary_of(pairs, ranking):
     import numpy as np
-    share = lambda key: [float(np.mean([pair[key][seed] for pair in pairs])) for seed in range(len(SEEDS))]
+    by_seed = lambda key, by="": [float(np.mean([pair[key][by][seed] for pair in pairs])) for seed in range(len(SEEDS))]
     ratios = [pair["ratio"] for pair in pairs if pair["ratio"] is not None]
-    return {"pairs": len(pairs), "users": len(pairs) // ITEMS_OF_A_USER, "ranking": ranking, "method": pairs[0]["method"], "lowers_more": share("wins"), "equal_ranks": share("ties"),
-            "with_scores": share("settled"), "mean_lowers_more": statistics.mean(share("wins")),
-            "mean_with_scores": statistics.mean(share("settled")),
-            "mean_lowers_more_by_share": statistics.mean(share("share_wins")), "mean_with_scores_by_share": statistics.mean(share("share_settled")),
+    means = {f"mean_{name}{by}": statistics.mean(by_seed(key, by)) for by in ("", "_by_lead", "_by_share")
+             for name, key in (("lowers_more", "wins"), ("with_scores", "settled"))}
+    return {"pairs": len(pairs), "users": len(pairs) // ITEMS_OF_A_USER, "ranking": ranking, "method": pairs[0]["method"],
+            "lowers_more": by_seed("wins"), "equal_ranks": by_seed("ties"), "with_scores": by_seed("settled"), **means,
             "largest_error_of_sum": max(abs(1 - ratio) for ratio in ratios),
             "median_error_of_sum": statistics.median(abs(1 - ratio) for ratio in ratios),
             "largest_residual_of_all_shares": max(pair["residual_of_all"] for pair in pairs),

@@ -20,6 +20,7 @@
 #include "pipeline/data/mapped_rows.h"
 #include "pipeline/data/raw_ids.h"
 #include "pipeline/explain/explainer_impl.h"
+#include "pipeline/explain/reasons.h"
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model_manifest.h"
@@ -390,12 +391,11 @@ Explanation Explainer::Impl::explain(const Person& person, NodeId item, Ranking 
         explanation.history[place].lead -=
             foil.history[place].share() / static_cast<double>(others.size());
     }
+    put_reasons_first(model, person, others, explanation);
   }
   explanation.residual = score - explanation.explained();
   add_attributes(item, explanation);
   const auto by_share = [](const auto& a, const auto& b) { return a.share > b.share; };
-  std::stable_sort(explanation.history.begin(), explanation.history.end(),
-                   [](const HistoryShare& a, const HistoryShare& b) { return a.lead > b.lead; });
   std::stable_sort(explanation.paths.begin(), explanation.paths.end(), by_share);
   std::stable_sort(explanation.attributes.begin(), explanation.attributes.end(), by_share);
   return explanation;

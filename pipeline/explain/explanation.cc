@@ -19,8 +19,7 @@ using nlohmann::json;
 
 namespace {
 
-/// Items that a sentence names: as many as hold this much of what has a positive share.
-constexpr std::size_t kNamedItems = 3;
+/// Of the reasons a sentence names as many as hold this much of what has a positive lead.
 constexpr double kNamedShare = 0.6;
 constexpr std::size_t kNamedValues = 2;
 
@@ -55,14 +54,14 @@ std::string listed(std::span<const std::string> names) {
   return text;
 }
 
-/// The items with the largest leads that say most of it.
+/// The reasons that say most of it.
 std::vector<const HistoryShare*> named_items(const Explanation& explanation) {
   double positive = 0.0;
   for (const HistoryShare& had : explanation.history) positive += std::max(had.lead, 0.0);
   std::vector<const HistoryShare*> named;
   double sum = 0.0;
   for (const HistoryShare& had : explanation.history) {
-    if (had.lead <= 0.0 || named.size() == kNamedItems || sum >= kNamedShare * positive) break;
+    if (had.lead <= 0.0 || !had.reason || sum >= kNamedShare * positive) break;
     named.push_back(&had);
     sum += had.lead;
   }
@@ -221,6 +220,7 @@ json explanation_json(const Explanation& explanation, const Dataset& dataset, st
                        {"share", had.share()},
                        {"of_score", of_score(had.share(), score)},
                        {"lead", had.lead},
+                       {"reason", had.reason},
                        {"vectors", had.vectors},
                        {"filter", had.filter},
                        {"repeats", had.repeats}});

@@ -27,6 +27,7 @@ struct HistoryShare {
   /// The share less its mean share in the scores of the user's best other items: what makes this
   /// item rank before them, as popularity of the item the user had does not.
   double lead = 0.0;
+  bool reason = false;  ///< of the three without which the score falls most (reasons.h)
 
   double share() const { return vectors + filter + repeats; }
 };
@@ -98,7 +99,7 @@ struct Explanation {
   std::string meaning;  ///< "inner product" or "full score"
   double score = 0.0;   ///< what ranks, computed as for lists
   ShareMethod method = ShareMethod::exact;
-  std::vector<HistoryShare> history;  ///< the largest lead first
+  std::vector<HistoryShare> history;  ///< reasons first, then the largest lead first
   std::int64_t num_others = 0;        ///< items that leads are over; 0: leads are the shares
   std::int64_t num_unexplained = 0;   ///< earlier items whose shares lie in beyond_history
   std::array<double, kNumPartKinds> parts = {};

@@ -18,8 +18,9 @@ namespace {
 
 /// Items that are left out, the latest.
 constexpr std::size_t kMostLeftOut = 256;
-/// People whose vectors are made at a time take tables of all items each.
+/// Numbers in the tables of all people of a time.
 constexpr std::int64_t kPeopleScores = std::int64_t{16} << 20;
+constexpr std::int64_t kMostPeople = 64;
 constexpr std::size_t kGroupSize = 3;
 constexpr int kRounds = 5;
 /// lambda of shares_of_losses, beside as many groups of an item as there are rounds. Of .3, 1 and 3
@@ -38,18 +39,11 @@ std::vector<NodeId> items_of(const std::vector<PersonEvent>& events) {
 class VectorsOfHistories {
  public:
   explicit VectorsOfHistories(const Model& model)
-      : model_(model),
-        at_once_(std::clamp<std::int64_t>(kPeopleScores / model.dataset().num_items(), 1, 64)) {}
+      : model_(model), at_once_(people_at_once(model.dataset().num_items())) {}
 
   void add(const Histories& one) {
-    const auto append = [](auto& to, const auto& from) {
-      to.insert(to.end(), from.begin(), from.end());
-    };
-    append(people_.items, one.items);
-    append(people_.events, one.events);
-    append(people_.gap_buckets, one.gap_buckets);
-    people_.offsets.push_back(static_cast<std::int64_t>(people_.items.size()));
-    if (people_.size() == at_once_) flush();
+    append(people_, one);
+    if (std::cmp_equal(people_.size(), at_once_)) flush();
   }
   std::vector<std::vector<float>> take() {
     flush();
@@ -66,12 +60,30 @@ class VectorsOfHistories {
   }
 
   const Model& model_;
-  std::int64_t at_once_;
+  std::size_t at_once_;
   Histories people_;
   std::vector<std::vector<float>> vectors_;
 };
 
 }  // namespace
+
+std::size_t people_at_once(std::int64_t num_items) {
+  return static_cast<std::size_t>(
+      std::clamp<std::int64_t>(kPeopleScores / num_items, 1, kMostPeople));
+}
+
+void append(Histories& to, const Histories& from) {
+  const auto add = [](auto& all, const auto& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  const auto before = static_cast<std::int64_t>(to.items.size());
+  add(to.items, from.items);
+  add(to.events, from.events);
+  add(to.gap_buckets, from.gap_buckets);
+  add(to.weights, from.weights);
+  for (const std::int64_t end : std::span(from.offsets).subspan(1))
+    to.offsets.push_back(before + end);
+}
 
 std::vector<std::vector<std::size_t>> groups_of_three(std::size_t count, int rounds) {
   std::vector<std::vector<std::size_t>> groups;

@@ -14,6 +14,11 @@
 
 namespace penchant::pipeline {
 
+/// How many people's vectors or scores are made at a time: they take tables of all items each.
+std::size_t people_at_once(std::int64_t num_items);
+/// Adds the rows of `from` behind those of `to`.
+void append(Histories& to, const Histories& from);
+
 /// Groups of about three of `count` places: `rounds` times all of them, each time divided otherwise.
 /// None for three places or fewer, where a group would be nearly all.
 std::vector<std::vector<std::size_t>> groups_of_three(std::size_t count, int rounds);

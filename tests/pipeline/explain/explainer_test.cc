@@ -541,8 +541,8 @@ TEST(Sentences, NameItemsMonthsAndValues) {
   explanation.item = 2;
   explanation.score = 1.0;
   constexpr std::int64_t kMarch = 1'709'600'000'000;  // 2024-03-05
-  explanation.history = {{0, 1, kMarch, kMarch, 0.4, 0.0, 0.0, 0.4},
-                         {1, 2, kMarch, kMarch + 86'400'000, 0.2, 0.1, 0.0, 0.3}};
+  explanation.history = {{0, 1, kMarch, kMarch, 0.4, 0.0, 0.0, 0.4, true},
+                         {1, 2, kMarch, kMarch + 86'400'000, 0.2, 0.1, 0.0, 0.3, true}};
   explanation.attributes = {{"brand", "C", 2, 0.7}};
   explanation.part(PartKind::popularity) = 0.3;
   EXPECT_EQ(sentence(explanation, dataset), "because of a and b, from March 2024; brand C");
