@@ -54,6 +54,8 @@ constexpr std::int64_t kMostBits = 8, kLeastBits = 4;
 /// Codebooks take a twelfth of the budget at most: on validation 7 bits lost less than 6 and 8 on
 /// 40,981 items, and 4 bits less than 5 and 6 on 3,665 (docs/small_models.md).
 constexpr std::int64_t kCodebookShare = 12;
+/// Less is not worth a line.
+constexpr double kToldSeconds = 3.0;
 /// Lists of so many items are compared.
 constexpr std::int64_t kComparedItems = 20;
 
@@ -337,6 +339,20 @@ CompressedItems write_pq_items(const fs::path& folder, const Dataset& dataset, C
 
 }  // namespace
 
+namespace {
+
+/// Says what rankings still take: two of the compressed vectors, and the lists of so many users.
+void tell_time(const VectorQuality& quality, std::int64_t num_lists, Progress& progress) {
+  const double seconds =
+      2.0 * quality.seconds() + static_cast<double>(num_lists) * quality.seconds_a_list();
+  if (seconds < kToldSeconds) return;
+  progress.note(fmt::format("rankings before took {:.0f} s; those after{} take about {:.0f} s",
+                            quality.seconds(),
+                            num_lists > 0 ? fmt::format(" and {} lists", num_lists) : "", seconds));
+}
+
+}  // namespace
+
 json compress_vectors(const Model& model, const CompressOptions& options,
                       const Destination& destination, Progress& progress,
                       const Model* before_validation) {
@@ -367,6 +383,11 @@ json compress_vectors(const Model& model, const CompressOptions& options,
                {"model_hash", model.hash()},
                {"data_hash", dataset.hash},
                {"saw_validation", model.saw_validation()}};
+  announce_memory(progress, 2 * (float_bytes(items) + float_bytes(users)),
+                  fmt::format("copies of {} items' and {} users' vectors", items.rows, users.rows));
+  // Before there are other vectors: what it is made of is large for a moment.
+  const VectorQuality quality(dataset, {judged, items}, kComparedItems, backend, progress);
+  tell_time(quality, is_pq ? users.rows + std::min(users.rows, kFittedUsers) : 0, progress);
   const CompressedItems compressed =
       is_pq ? write_pq_items(folder, dataset, users, items, options, backend, progress, said)
             : write_int8_items(folder, items, backend);
@@ -376,7 +397,6 @@ json compress_vectors(const Model& model, const CompressOptions& options,
       write_array(folder / "users.npy", "|i1", rows.values.data(), {rows.rows, rows.cols}) +
       write_array(folder / "users.scales.npy", "<f4", rows.scales.data(), {rows.rows});
 
-  const VectorQuality quality(dataset, {judged, items}, kComparedItems, backend, progress);
   if (judged.data != users.data) queries = compressed.queries(judged);
   said["items_alone"] = quality.compare({queries.view(), compressed.items.view()});
   floats_by_row(int8_by_row(queries.view()), queries.view());

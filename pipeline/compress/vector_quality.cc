@@ -2,6 +2,7 @@
 #include "pipeline/compress/vector_quality.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <map>
 #include <string>
@@ -57,8 +58,17 @@ VectorQuality::VectorQuality(const Dataset& dataset, const RankedVectors& before
   if (!dataset.split.validation.empty())
     task_ = sample_task(make_ranking_task(dataset, HeldOut::validation, SeenItems::automatic),
                         most_judged_users(dataset.num_items()), kSampleSeed);
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const auto start = Clock::now();
   before_ = metrics(before);
+  const auto lists_start = Clock::now();
   lists_before_ = lists(before);
+  seconds_a_list_ =
+      since(lists_start) / static_cast<double>(std::max<std::size_t>(sample_.size(), 1));
+  seconds_ = since(start);
 }
 
 std::map<std::string, double> VectorQuality::metrics(const RankedVectors& vectors) const {

@@ -33,6 +33,10 @@ class VectorQuality {
   /// null, "overlap@20"}: lost as a share of what was before; of the users' first 20 items the share
   /// that is among the first 20 afterwards, mean over 2,000 users at most.
   nlohmann::json compare(const RankedVectors& after) const;
+  /// Seconds that ranking by the vectors before took: about what one compare() takes.
+  double seconds() const { return seconds_; }
+  /// Seconds of best items for one user.
+  double seconds_a_list() const { return seconds_a_list_; }
 
  private:
   std::map<std::string, double> metrics(const RankedVectors& vectors) const;
@@ -46,6 +50,8 @@ class VectorQuality {
   std::vector<graph::NodeId> sample_;
   std::map<std::string, double> before_;
   std::vector<std::vector<graph::NodeId>> lists_before_;
+  double seconds_ = 0.0;
+  double seconds_a_list_ = 0.0;
 };
 
 }  // namespace penchant::pipeline

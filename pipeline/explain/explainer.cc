@@ -171,6 +171,12 @@ graph::Csr Explainer::Impl::row_of(const Person& person) {
   return graph::select_rows(links().user_items.view(), users);
 }
 
+bool Explainer::Impl::has_row(const Person& person) {
+  if (person.user != graph::kNoNode && vectors->is_encoder())
+    return vectors->hops().has_links(person.user);
+  return !row_of(person).columns.empty();
+}
+
 /// The filter of the full score, and what its scores are to be multiplied by.
 void Explainer::Impl::open_filter() {
   if (filter != nullptr) return;
@@ -368,9 +374,9 @@ Explanation Explainer::Impl::explain(const Person& person, NodeId item, Ranking 
         full || std::any_of(vector.begin(), vector.end(), [](float x) { return x != 0.0F; });
   }
   // A network reads events itself; of everything else a user without a row is the mean of all.
-  const bool is_mean = person.user != graph::kNoNode &&
-                       (person.items.empty() || (vectors->facts().kind != ModelKind::interest &&
-                                                 row_of(person).columns.empty()));
+  const bool is_mean =
+      person.user != graph::kNoNode &&
+      (person.items.empty() || (vectors->facts().kind != ModelKind::interest && !has_row(person)));
   if (is_mean) {
     explanation.part(PartKind::mean_user) = score;
   } else {

@@ -39,6 +39,8 @@ struct Explainer::Impl {
   Person user_of(graph::NodeId user);
   const graph::UserItemGraph& links();
   graph::Csr row_of(const Person& person);
+  /// Whether that has an entry; of an encoder's user without making the graph of all.
+  bool has_row(const Person& person);
   const graph::Catalog& catalog();
   void open_filter();
   void make_filter_shares(const Person& person, std::span<const graph::NodeId> items);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/transfer.h"
 #include "pipeline/explain/left_out.h"
 
 namespace penchant::pipeline {
@@ -18,25 +19,40 @@ namespace {
 constexpr std::size_t kCandidates = 6;
 constexpr std::size_t kReasons = 3;
 
-/// How far the item stands before the mean of the others in a list of them; an other that is not
-/// listed counts as the last that is.
-double lead_in(const std::vector<ScoredItem>& list, NodeId item, std::size_t num_others) {
-  double own = -std::numeric_limits<double>::infinity();
-  double sum = 0.0;
-  std::size_t listed = 0;
-  for (const ScoredItem& scored : list) {
-    if (scored.item == item) {
-      own = static_cast<double>(scored.score);
-    } else {
-      sum += static_cast<double>(scored.score);
-      ++listed;
-    }
+/// How far the first of some items stands before the mean of the others, for each of some people.
+class Leads {
+ public:
+  Leads(const Model& model, std::span<const NodeId> items, Ranking ranking)
+      : model_(model), items_(items), full_(ranking == Ranking::full && model.has_scorer()) {
+    if (full_) return;
+    for (const NodeId item : items)
+      vectors_.push_back(row_of_table(model.items(), item, model.backend()));
   }
-  if (listed == 0) return own;
-  const auto last = static_cast<double>(list.back().score);
-  return own -
-         (sum + static_cast<double>(num_others - listed) * last) / static_cast<double>(num_others);
-}
+  std::vector<double> of(const Histories& people) const {
+    std::vector<double> leads;
+    const kernels::FloatMatrix table =
+        full_ ? model_.history_scores(people) : model_.history_vectors(people);
+    kernels::Download<float> download;
+    const kernels::ConstFloatView numbers = download(table.view(), model_.backend());
+    for (std::int64_t person = 0; person < people.size(); ++person) {
+      double lead = 0.0;
+      for (std::size_t k = 0; k < items_.size(); ++k) {
+        const double score =
+            full_ ? static_cast<double>(numbers(items_[k], person))
+                  : inner_product({numbers.row(person), vectors_[k].size()}, vectors_[k]);
+        lead += k == 0 ? score : -score / static_cast<double>(items_.size() - 1);
+      }
+      leads.push_back(lead);
+    }
+    return leads;
+  }
+
+ private:
+  const Model& model_;
+  std::span<const NodeId> items_;
+  bool full_;
+  std::vector<std::vector<float>> vectors_;
+};
 
 /// Of places of the person's items, the largest lead first.
 std::vector<std::size_t> decide_together(const Model& model, const Person& person,
@@ -51,10 +67,9 @@ std::vector<std::size_t> decide_together(const Model& model, const Person& perso
         chosen.push_back({by_lead[i], by_lead[j], by_lead[k]});
     }
   }
-  ItemChoice choice;
-  choice.allowed.emplace(others.begin(), others.end());
-  choice.allowed->push_back(explanation.item);
-  std::sort(choice.allowed->begin(), choice.allowed->end());
+  std::vector<NodeId> items = {explanation.item};
+  items.insert(items.end(), others.begin(), others.end());
+  const Leads leads(model, items, explanation.ranking);
   const std::size_t at_once = people_at_once(model.dataset().num_items());
   double least = std::numeric_limits<double>::infinity();
   std::vector<std::size_t> best;
@@ -62,15 +77,11 @@ std::vector<std::size_t> decide_together(const Model& model, const Person& perso
     const std::size_t last = std::min(first + at_once, chosen.size());
     Histories people;
     for (std::size_t k = first; k < last; ++k) append(people, person.history(chosen[k]));
-    const auto lists =
-        model.recommend_for_people(people, static_cast<std::int64_t>(choice.allowed->size()),
-                                   SeenItems::keep, explanation.ranking, choice);
+    const std::vector<double> found = leads.of(people);
     for (std::size_t k = first; k < last; ++k) {
-      const double lead = lead_in(lists[k - first], explanation.item, others.size());
-      if (best.empty() || lead < least) {
-        least = lead;
-        best = chosen[k];
-      }
+      if (!best.empty() && found[k - first] >= least) continue;
+      least = found[k - first];
+      best = chosen[k];
     }
   }
   return best;

@@ -14,7 +14,7 @@ namespace penchant::pipeline {
 /// them by leads. Exact shares decide as they add up: the three largest leads. Of other shares six
 /// items with the largest leads are candidates, and those three are taken without which, with all
 /// their events, the score falls most behind the mean of `others`, every shortened history being
-/// scored anew as lists of histories are (Model::recommend_for_people).
+/// scored anew.
 void put_reasons_first(const Model& model, const Person& person,
                        std::span<const graph::NodeId> others, Explanation& explanation);
 

@@ -2,6 +2,7 @@
 #include "pipeline/model/finished_vectors.h"
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "graph/normalize.h"
@@ -14,10 +15,10 @@ using graph::Csr;
 using kernels::Backend;
 using kernels::FloatMatrix;
 
-Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind) {
+Csr model_adjacency(graph::PropagationGraph graph, models::ModelKind kind) {
   if (kind == models::ModelKind::gcn)
     return graph::normalize_symmetric(graph.adjacency.view(), graph::SelfLoops::yes);
-  return graph.adjacency;
+  return std::move(graph.adjacency);
 }
 
 std::int64_t finish_vectors(const graph::UserItemGraph& user_item,

@@ -13,7 +13,7 @@
 namespace penchant::pipeline {
 
 /// The matrix that a model kind propagates over.
-graph::Csr model_adjacency(const graph::PropagationGraph& graph, models::ModelKind kind);
+graph::Csr model_adjacency(graph::PropagationGraph graph, models::ModelKind kind);
 
 /// The last steps from propagated to final vectors [U x D], [I x D]: length 1 if the model
 /// normalizes, and vectors for users and items of whom nothing is known (models/new_users.h,

@@ -90,8 +90,7 @@ struct Weights {
 
 /// Of a graph encoder with these weights.
 FinishedVectors propagated_vectors(const Weights& weights, const Graphs& graphs, Backend& backend) {
-  const graph::PropagationGraph propagation = propagation_graph(graphs);
-  const Csr adjacency = model_adjacency(propagation, weights.options.kind);
+  const Csr adjacency = model_adjacency(propagation_graph(graphs), weights.options.kind);
   const auto sparse = backend.sparse(adjacency.view());
   const auto encoder = models::make_encoder(weights.options, *sparse, {}, graph::Seed{0}, backend);
   weights.copy_to(*encoder, backend);

@@ -193,11 +193,11 @@ GraphPhase::GraphPhase(const Graphs& graphs, const TrainOptions& options, Backen
       steps_per_epoch_(pipeline::steps_per_epoch(graphs.user_item, options)),
       loss_(options.model),
       repeated_step_(backend.repeated_step()) {
-  const graph::PropagationGraph graph = propagation_graph(graphs);
-  const Csr adjacency = model_adjacency(graph, options.model.kind);
+  Csr adjacency = model_adjacency(propagation_graph(graphs), options.model.kind);
   order_ = node_order(adjacency, options);
   new_id_ = graph::invert_permutation(order_);
   adjacency_ = graph::reorder_symmetric(adjacency.view(), order_);
+  adjacency = {};
   sparse_ = backend.sparse(adjacency_.view());
   const auto num_ids = static_cast<std::size_t>(num_users_ + num_items_);
   sampler_ =
