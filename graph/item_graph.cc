@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -183,40 +186,49 @@ Csr strongest_neighbours(const TrainingPart& train, std::int64_t num_items,
 }
 
 /// Union of both directions; the two weights of a pair agree but for the order of a sum, so the
-/// larger is taken for both.
+/// larger is taken for both. Entries are put where they belong without a transposed copy: the two
+/// together are the largest thing that graphs of large catalogues are made of.
 Csr union_with_transpose(const Csr& one) {
-  const Csr other = transpose(one.view());
-  Csr both{one.num_rows, one.num_cols, {0}, {}, {}};
-  // Rows of both with ascending columns, merged: once to count, once to write.
-  const auto merge = [&](std::int64_t row, auto take) {
-    const auto a = one.view().row(row), b = other.view().row(row);
-    const auto of_a = one.view().row_values(row), of_b = other.view().row_values(row);
-    for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
-      if (j == b.size() || (i < a.size() && a[i] < b[j])) {
-        take(a[i], of_a[i]);
-        ++i;
-      } else if (i == a.size() || b[j] < a[i]) {
-        take(b[j], of_b[j]);
-        ++j;
-      } else {
-        take(a[i], std::max(of_a[i], of_b[j]));
-        ++i;
-        ++j;
-      }
+  const CsrView rows = one.view();
+  // The entry's place in the other direction, or none.
+  const auto opposite = [&](std::int64_t row, NodeId column) -> std::optional<std::size_t> {
+    const auto back = rows.row(column);
+    const auto found = std::lower_bound(back.begin(), back.end(), static_cast<NodeId>(row));
+    if (found == back.end() || *found != row) return std::nullopt;
+    return at(one.offsets[at(column)] + (found - back.begin()));
+  };
+  const auto for_each_entry = [&](auto visit) {
+    for (std::int64_t row = 0; row < one.num_rows; ++row) {
+      for (EdgeOffset e = one.offsets[at(row)]; e < one.offsets[at(row) + 1]; ++e)
+        visit(row, one.columns[at(e)], one.values[at(e)], opposite(row, one.columns[at(e)]));
     }
   };
-  EdgeOffset num_entries = 0;
-  for (std::int64_t row = 0; row < one.num_rows; ++row) {
-    merge(row, [&](NodeId, float) { ++num_entries; });
-    both.offsets.push_back(num_entries);
-  }
-  both.columns.reserve(at(num_entries));
-  both.values.reserve(at(num_entries));
-  for (std::int64_t row = 0; row < one.num_rows; ++row) {
-    merge(row, [&](NodeId column, float weight) {
-      both.columns.push_back(column);
-      both.values.push_back(weight);
-    });
+  Csr both{one.num_rows, one.num_cols, std::vector<EdgeOffset>(at(one.num_rows) + 1, 0), {}, {}};
+  for_each_entry([&](std::int64_t row, NodeId column, float, const auto& back) {
+    ++both.offsets[at(row) + 1];
+    if (!back) ++both.offsets[at(column) + 1];
+  });
+  std::partial_sum(both.offsets.begin(), both.offsets.end(), both.offsets.begin());
+  both.columns.resize(at(both.offsets.back()));
+  both.values.resize(at(both.offsets.back()));
+  std::vector<EdgeOffset> next(both.offsets.begin(), both.offsets.end() - 1);
+  std::vector<std::pair<NodeId, float>> sorted;
+  for_each_entry([&](std::int64_t row, NodeId column, float weight, const auto& back) {
+    const auto put = [&](std::int64_t to, NodeId other, float value) {
+      const std::size_t place = at(next[at(to)]++);
+      both.columns[place] = other;
+      both.values[place] = value;
+    };
+    put(row, column, back ? std::max(weight, one.values[*back]) : weight);
+    if (!back) put(column, static_cast<NodeId>(row), weight);
+  });
+  for (std::int64_t row = 0; row < both.num_rows; ++row) {
+    const std::size_t first = at(both.offsets[at(row)]), last = at(both.offsets[at(row) + 1]);
+    sorted.clear();
+    for (std::size_t e = first; e < last; ++e) sorted.emplace_back(both.columns[e], both.values[e]);
+    std::sort(sorted.begin(), sorted.end());
+    for (std::size_t e = first; e < last; ++e)
+      std::tie(both.columns[e], both.values[e]) = sorted[e - first];
   }
   return both;
 }
