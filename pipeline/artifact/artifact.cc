@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include <fmt/core.h>
@@ -219,6 +220,18 @@ fs::path real_folder(fs::path path) {
   return path;
 }
 
+/// What takes the place of a finished artefact outlives a power cut as that did.
+void flush_content(const fs::path& folder, const json& files) {
+  std::set<fs::path> folders;
+  for (const auto& [name, hash] : files.items()) {
+    const graph::Descriptor file = graph::open_regular(folder / name);
+    if (fsync(file.get()) != 0)
+      throw failure(folder / name, "cannot flush to disk", std::strerror(errno));
+    folders.insert((folder / name).parent_path());
+  }
+  for (const fs::path& each : folders) graph::flush_folder(each);
+}
+
 }  // namespace
 
 ArtifactWriter::ArtifactWriter(const Destination& destination, std::string_view kind)
@@ -309,6 +322,7 @@ void ArtifactWriter::finish(json manifest, json hashes) {
     files[name] = known != hashes.end() ? *known : json(hash_file(folder_ / name));
   }
   for (const auto& [name, hash] : hashes.items()) PENCHANT_ASSERT(files.contains(name));
+  if (folder_ != target_) flush_content(folder_, files);
   manifest["files"] = std::move(files);
   manifest["kind"] = kind_;
   manifest["penchant_version"] = kVersion;
@@ -326,8 +340,12 @@ void ArtifactWriter::put_in_place() {
   keep_ = true;
   std::error_code ignored;
   fs::remove(target_ / kUnfinishedName, ignored);
-  for (const std::string& name : files_below(target_)) {
-    if (file_role(kind_, name) == FileRole::resume) fs::remove(target_ / name, ignored);
+  try {
+    for (const std::string& name : files_below(target_)) {
+      if (file_role(kind_, name) == FileRole::resume) fs::remove(target_ / name, ignored);
+    }
+  } catch (const InputError&) {
+    // They are no part of what is finished.
   }
 }
 
@@ -350,17 +368,14 @@ void ArtifactWriter::exchange() {
     return;
   }
   graph::flush_folder(target_.parent_path());
-  move_files(folder_, target_,
-             [&](const std::string& name) { return file_role(kind_, name) == FileRole::none; });
-  if (!keep_as_.empty()) {
-    keep_replaced();
-    return;
-  }
   try {
-    remove_replaced();
+    move_files(folder_, target_,
+               [&](const std::string& name) { return file_role(kind_, name) == FileRole::none; });
+    if (keep_as_.empty()) remove_replaced();
   } catch (const InputError&) {
-    // Its marker lets the next writer try again.
+    // What is finished is in place; the marker of the old one lets the next writer try again.
   }
+  if (!keep_as_.empty()) keep_replaced();
 }
 
 /// The marker last: killed meanwhile, what is left says that it is to go.

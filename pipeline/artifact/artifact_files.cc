@@ -163,10 +163,15 @@ FileRole file_role(std::string_view kind, std::string_view name) {
 std::vector<std::string> files_below(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
+  std::error_code ignored;
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (entry->is_directory(error) && !entry->is_symlink(error)) continue;
+    if (entry->is_directory(ignored) && !entry->is_symlink(ignored)) continue;
     names.push_back(entry->path().lexically_relative(folder).generic_string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw InputError(
+        fmt::format("{}: cannot list its files: {}", folder.string(), error.message()));
   }
   std::sort(names.begin(), names.end());
   return names;

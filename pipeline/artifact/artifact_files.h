@@ -27,7 +27,8 @@ enum class FileRole {
 /// `name`: relative to the artefact's folder, with '/'.
 FileRole file_role(std::string_view kind, std::string_view name);
 
-/// The files below a folder (links are not followed), relative to it, in the order of their names.
+/// The files below a folder (links are not followed), relative to it, in the order of their names;
+/// none of a folder that is not there. Throws InputError where it cannot be listed.
 std::vector<std::string> files_below(const std::filesystem::path& folder);
 
 /// Removes all files but `except` that have a role in the kind, and the folders that are empty

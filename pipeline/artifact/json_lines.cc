@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/artifact/json_lines.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <sstream>
+#include <string_view>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -22,12 +25,21 @@ using nlohmann::json;
 std::string json_line(const json& value) { return value.dump() + "\n"; }
 
 void append_json_line(const fs::path& path, const json& value) {
-  errno = EIO;  // where the stream fails without a call of the system
-  std::ofstream file(path, std::ios::app);
-  file << json_line(value);
-  file.flush();
-  if (!file)
-    throw InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  const auto failure = [&] {
+    return InputError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
+  };
+  const std::string line = json_line(value);
+  graph::Descriptor file(open(
+      path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666));
+  if (!file.valid()) throw failure();
+  for (std::string_view rest = line; !rest.empty();) {
+    const ssize_t count = write(file.get(), rest.data(), rest.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw failure();
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  // The checkpoint that is written next counts on it.
+  if (fsync(file.get()) != 0 || close(file.release()) != 0) throw failure();
 }
 
 void keep_json_lines(const fs::path& path, const std::function<bool(const json&)>& keep) {

@@ -48,6 +48,10 @@ std::vector<fs::path> folders_beside(const fs::path& artefact) {
        entry.increment(error)) {
     if (number_of(entry->path(), path) > 0) folders.push_back(entry->path());
   }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw InputError(
+        fmt::format("{}: cannot list its folders: {}", parent.string(), error.message()));
+  }
   return folders;
 }
 
@@ -68,9 +72,7 @@ fs::path version_folder(const fs::path& artefact, std::int64_t version) {
   return fmt::format("{}.v{}", without_slash(artefact).string(), version);
 }
 
-std::int64_t version_of(const json& manifest) {
-  return manifest.value("version", std::int64_t{1});
-}
+std::int64_t version_of(const json& manifest) { return manifest.value("version", std::int64_t{1}); }
 
 void remove_old_versions(const fs::path& artefact, std::string_view kind, std::int64_t version,
                          std::int64_t keep) {
@@ -94,9 +96,8 @@ fs::path data_of_model(const fs::path& data, const fs::path& model) {
 void add_earlier_version(json& provenance, const EarlierData& earlier) {
   json& list = provenance[kEarlier];
   if (!list.is_array()) list = json::array();
-  json entry = {{"hash", earlier.hash},
-                {"num_users", earlier.num_users},
-                {"num_items", earlier.num_items}};
+  json entry = {
+      {"hash", earlier.hash}, {"num_users", earlier.num_users}, {"num_items", earlier.num_items}};
   if (earlier.latest_time_ms) entry["latest_time_ms"] = *earlier.latest_time_ms;
   list.push_back(std::move(entry));
   while (list.size() > kMostEarlier) list.erase(list.begin());

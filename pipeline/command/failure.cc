@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -95,9 +96,17 @@ void leave_if_resources_ran_out() {
   std::abort();
 }
 
-/// Libraries that cannot handle a refusal of memory abort or follow a null pointer. Under a limit
-/// of the address space with little left that is taken for the cause.
+/// Libraries that cannot handle a refusal of memory abort or follow a null pointer. That is taken
+/// for the cause where the thread's last failed call was one, or under a limit of the address space
+/// with little left.
 void on_fatal_signal(int signal) {
+  if (errno == ENOMEM) {
+    graph::remove_registered_files();
+    constexpr char kMessage[] =
+        "penchant: out of memory: a library that was refused memory could not go on\n";
+    [[maybe_unused]] const auto ignored = write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
+    _exit(kExitMemory);
+  }
   rlimit limit{};
   constexpr rlim_t kLittle = rlim_t{64} << 20;
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {

@@ -280,7 +280,8 @@ std::vector<RemainingPlace> places_beside(const fs::path& data, const fs::path& 
   }
   const fs::path named = data.has_filename() ? data : data.parent_path();
   const fs::path parent = named.has_parent_path() ? named.parent_path() : fs::path(".");
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
+  std::error_code listing;
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent, listing)) {
     if (!entry.is_directory(error) || fs::equivalent(entry.path(), out, error)) continue;
     const std::string kind = manifest_kind(entry.path());
     if (kind.empty()) continue;
@@ -289,6 +290,7 @@ std::vector<RemainingPlace> places_beside(const fs::path& data, const fs::path& 
     if (!is_of(manifest, kind, hashes)) continue;
     places.push_back({parent == "." ? entry.path().filename() : entry.path(), kind});
   }
+  if (listing) places.push_back({parent, "folder that cannot be listed"});
   if (!fs::equivalent(data, out, error) &&
       std::none_of(places.begin(), places.end(), [&](const RemainingPlace& one) {
         return fs::equivalent(one.path, data, error);
@@ -308,8 +310,12 @@ std::string stamp_of_run(const fs::path& data) {
 /// The old version is thrown away by finish(), which may not be able to.
 void require_removed(const fs::path& grown, const fs::path& out) {
   std::error_code error;
-  if (!fs::exists(grown, error) || fs::equivalent(grown, out, error) || files_below(grown).empty())
-    return;
+  if (!fs::exists(grown, error) || fs::equivalent(grown, out, error)) return;
+  try {
+    if (files_below(grown).empty()) return;
+  } catch (const InputError&) {
+    // A folder that cannot be listed holds what it held.
+  }
   throw InputError(
       fmt::format("{}: holds files of the old version of {}, with all that was to be forgotten, "
                   "which could not be removed: remove them",

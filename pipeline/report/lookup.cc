@@ -301,11 +301,9 @@ std::vector<NodeId> test_items(const Dataset& dataset, NodeId user) {
 /// Sentences on why an item leads a user's list, for the first kExplainedUsers users that are asked.
 class Reasons {
  public:
-  Reasons(const Model& model, Ranking ranking) : dataset_(model.dataset()), ranking_(ranking) {
-    try {
-      explainer_.emplace(model);
-    } catch (const InputError&) {  // of a model that is in no folder
-    }
+  Reasons(const Model& model, Ranking ranking)
+      : dataset_(model.dataset()), ranking_(ranking), has_vectors_(model.layout().width() > 0) {
+    if (!model.directory().empty()) explainer_.emplace(model);  // else it has no weights to explain
   }
   /// Empty where there is nothing to tell.
   std::string of(NodeId user, NodeId item) {
@@ -314,8 +312,9 @@ class Reasons {
       return sentence(
           explainer_->of_user(dataset_.users.raw(user), dataset_.items.raw(item), ranking_),
           dataset_);
-    } catch (const InputError&) {  // lists by a filter alone, which has no vectors to explain
-      explainer_.reset();
+    } catch (const InputError&) {
+      if (has_vectors_) throw;
+      explainer_.reset();  // lists by a filter alone, which has no vectors to explain
       return {};
     }
   }
@@ -323,6 +322,7 @@ class Reasons {
  private:
   const Dataset& dataset_;
   Ranking ranking_;
+  bool has_vectors_;
   std::optional<Explainer> explainer_;
   std::int64_t num_asked_ = 0;
 };

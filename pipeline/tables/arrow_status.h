@@ -16,6 +16,17 @@
 
 namespace penchant::pipeline {
 
+/// Throws NotEnoughMemory for a reason that says nothing about the file: EAGAIN and ENOMEM, threads
+/// or memory that the system refused.
+inline void throw_if_refused(const std::filesystem::path& path, const std::string& reason) {
+  for (const char* refused : {"Failed to launch worker thread", "Resource temporarily unavailable",
+                              "Cannot allocate memory", "std::bad_alloc", "malloc of size"}) {
+    if (reason.find(refused) != std::string::npos)
+      throw NotEnoughMemory(
+          fmt::format("out of memory or threads while {} was used: {}", path.string(), reason));
+  }
+}
+
 /// Throws InputError naming the file and the reason, or bad_alloc (NotEnoughMemory)
 /// where memory or threads ran out.
 [[noreturn]] inline void fail(const std::filesystem::path& path, const arrow::Status& status) {
@@ -23,13 +34,7 @@ namespace penchant::pipeline {
   std::string reason = status.message();
   if (status.detail() != nullptr)
     reason += fmt::format(" {}", status.detail()->ToString());  // errno in words
-  // EAGAIN and ENOMEM: threads or memory that the system refused say nothing about the file.
-  for (const char* refused : {"Failed to launch worker thread", "Resource temporarily unavailable",
-                              "Cannot allocate memory"}) {
-    if (reason.find(refused) != std::string::npos)
-      throw NotEnoughMemory(
-          fmt::format("out of memory or threads while {} was used: {}", path.string(), reason));
-  }
+  throw_if_refused(path, reason);
   if (reason.find("runcated compressed stream") != std::string::npos)
     reason = "the compressed file is cut off";
   throw InputError(fmt::format("{}: {}", path.string(), reason));

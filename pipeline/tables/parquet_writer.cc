@@ -234,6 +234,7 @@ void ParquetWriter::Impl::write_batch(const std::shared_ptr<arrow::RecordBatch>&
     }
     check(impl.writer->WriteRecordBatch(*batch), impl.path);
   } catch (const parquet::ParquetException& error) {
+    throw_if_refused(impl.path, error.what());
     throw InputError(fmt::format("{}: cannot write: {}", impl.path.string(), error.what()));
   }
 }
@@ -245,6 +246,7 @@ void ParquetWriter::close(graph::Flush flush) {
     check(impl.writer->Close(), impl.path);
     check(impl.file->Close(), impl.path);
   } catch (const parquet::ParquetException& error) {
+    throw_if_refused(impl.path, error.what());
     throw InputError(fmt::format("{}: cannot write: {}", impl.path.string(), error.what()));
   }
   impl.target.commit(flush);

@@ -176,6 +176,7 @@ struct TableReader::Impl {
     try {
       parquet_reader = take(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
     } catch (const parquet::ParquetException& error) {
+      throw_if_refused(path, error.what());
       throw InputError(
           fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
     }
@@ -236,6 +237,7 @@ bool TableReader::fetch(TableBlock& block) {
   try {
     to.batch = impl.next_block();
   } catch (const parquet::ParquetException& error) {
+    throw_if_refused(impl.path, error.what());
     throw InputError(fmt::format("{}: damaged Parquet file: {}", impl.path.string(), error.what()));
   }
   return to.batch != nullptr;
@@ -343,6 +345,7 @@ std::vector<ColumnType> parquet_column_types(const fs::path& path,
     const auto reader = take(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
     check(reader->GetSchema(&schema), path);
   } catch (const parquet::ParquetException& error) {
+    throw_if_refused(path, error.what());
     throw InputError(
         fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
   }
@@ -362,6 +365,7 @@ std::vector<std::string> table_columns(const fs::path& path, const TableReadOpti
       check(reader->GetSchema(&schema), path);
       return schema->field_names();
     } catch (const parquet::ParquetException& error) {
+      throw_if_refused(path, error.what());
       throw InputError(
           fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
     }

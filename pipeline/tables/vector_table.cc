@@ -135,6 +135,7 @@ struct VectorTableReader::Impl {
       find_columns(*schema);
       reader = take(parquet->GetRecordBatchReader(), path);
     } catch (const parquet::ParquetException& error) {
+      throw_if_refused(path, error.what());
       throw InputError(
           fmt::format("{}: not a readable Parquet file: {}", path.string(), error.what()));
     }
@@ -148,6 +149,7 @@ struct VectorTableReader::Impl {
     try {
       if (reader != nullptr) return take(reader->Next(), path);
     } catch (const parquet::ParquetException& error) {
+      throw_if_refused(path, error.what());
       throw InputError(fmt::format("{}: damaged: {}", path.string(), error.what()));
     }
     if (next_batch == arrow_file->num_record_batches()) return nullptr;

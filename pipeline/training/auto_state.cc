@@ -131,8 +131,9 @@ AutoState read_auto_state(const fs::path& file, const json& course) {
 AutoState read_auto_state(const fs::path& file) { return state_of_choice(file, read_choice(file)); }
 
 void write_auto_state(const fs::path& folder, const AutoState& state) {
-  write_file_atomically(folder / kChoiceName, to_json(state).dump(1) + "\n");
+  // The choice last: who goes on from it may have nothing left to decide, and write neither again.
   write_file_atomically(folder / kMetricsName, state.log);
+  write_file_atomically(folder / kChoiceName, to_json(state).dump(1) + "\n");
 }
 
 }  // namespace penchant::pipeline
