@@ -46,10 +46,16 @@ void write_cell(std::ostream& out, std::string_view text, bool quote_empty = fal
       quote_empty && text.empty() && text.data() != nullptr);
 }
 
-void write_csv_rows(std::ostream& out, const ScoredRows& scored) {
+void write_csv_rows(std::ostream& out, const ScoredRows& scored, CsvReader reader) {
   for (std::size_t i = 0; i < scored.rows.size(); ++i) {
     for (const auto& column : scored.cells) {
-      write_cell(out, column[scored.rows[i]], scored.typed != nullptr);
+      const std::string_view cell = column[scored.rows[i]];
+      if (reader == CsvReader::spreadsheet && is_formula(cell)) {
+        append_csv_cell(
+            cell, [&](std::string_view piece) { out << piece; }, reader);
+      } else {
+        write_cell(out, cell, scored.typed != nullptr);
+      }
       out << ',';
     }
     out << fmt::format("{}\n", scored.scores[i]);
@@ -232,7 +238,8 @@ ScoreReport score_table(const Model& model, const fs::path& pairs, const fs::pat
         file << ',';
       }
       file << kScore << '\n';
-      report = table.run(true, [&](const ScoredRows& rows) { write_csv_rows(file, rows); });
+      report = table.run(
+          true, [&](const ScoredRows& rows) { write_csv_rows(file, rows, csv_reader_of(out)); });
     });
   } else {
     ParquetWriter writer(out);

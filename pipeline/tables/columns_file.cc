@@ -27,13 +27,14 @@ namespace {
 enum class ColumnsText { csv, jsonl };
 
 /// One cell as CSV has it, or as JSON has it.
-std::string cell_text(const ColumnValues& values, std::size_t row, ColumnsText format) {
+std::string cell_text(const ColumnValues& values, std::size_t row, ColumnsText format,
+                      CsvReader reader) {
   if (const auto* texts = std::get_if<std::vector<std::string_view>>(&values)) {
     if (format == ColumnsText::jsonl)
       return nlohmann::json(std::string((*texts)[row]))
           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     std::string cell;
-    append_csv_cell((*texts)[row], [&](std::string_view piece) { cell += piece; });
+    append_csv_cell((*texts)[row], [&](std::string_view piece) { cell += piece; }, reader);
     return cell;
   }
   if (const auto* integers = std::get_if<Int64Column>(&values))
@@ -62,7 +63,7 @@ void write_text(const fs::path& path, std::int64_t num_rows,
       } else {
         append(fmt::format("{}\"{}\":", j == 0 ? "{" : ",", columns[j].name));
       }
-      append(cell_text(columns[j].values, row, format));
+      append(cell_text(columns[j].values, row, format, csv_reader_of(path)));
     }
     append(format == ColumnsText::csv ? "\n" : "}\n");
     if (buffer.size() >= std::size_t{1} << 20) flush();

@@ -141,7 +141,7 @@ enum class RankedText { csv, jsonl };
 class RankedTextFile final : public RankedFile {
  public:
   RankedTextFile(const fs::path& path, RankedColumns columns, RankedText format)
-      : columns_(std::move(columns)), format_(format), target_(path) {
+      : columns_(std::move(columns)), format_(format), reader_(csv_reader_of(path)), target_(path) {
     if (format == RankedText::csv)
       fmt::format_to(std::back_inserter(buffer_), "{},{},score,rank\n", columns_.owner,
                      columns_.listed);
@@ -162,9 +162,9 @@ class RankedTextFile final : public RankedFile {
 
   void append_csv(const RankedRows& rows, std::size_t i) {
     const auto append = [this](std::string_view piece) { buffer_.append(piece); };
-    append_csv_cell(rows.owners[i], append);
+    append_csv_cell(rows.owners[i], append, reader_);
     buffer_.push_back(',');
-    append_csv_cell(rows.items[i], append);
+    append_csv_cell(rows.items[i], append, reader_);
     fmt::format_to(std::back_inserter(buffer_), ",{},{}\n", rows.scores[i], rows.ranks[i]);
   }
   void append_json(const RankedRows& rows, std::size_t i) {
@@ -182,6 +182,7 @@ class RankedTextFile final : public RankedFile {
 
   RankedColumns columns_;
   RankedText format_;
+  CsvReader reader_;
   graph::NewFile target_;
   fmt::memory_buffer buffer_;
 };

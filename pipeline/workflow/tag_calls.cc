@@ -81,14 +81,15 @@ TagTable table_of(const std::vector<SuspiciousRow>& rows, const graph::Dictionar
 void write_tag_csv(const TagTable& table, const std::filesystem::path& out) {
   write_file_atomically(out, [&](std::ostream& file) {
     const auto append = [&](std::string_view piece) { file << piece; };
+    const CsvReader reader = csv_reader_of(out);
     file << "item_id,value,probability,likeliest"
          << (table.suspicious ? ",likeliest_probability\n" : "\n");
     for (std::size_t row = 0; row < table.size(); ++row) {
-      append_csv_cell(table.items[row], append);
+      append_csv_cell(table.items[row], append, reader);
       file << ',';
-      append_csv_cell(table.values[row], append);
+      append_csv_cell(table.values[row], append, reader);
       file << fmt::format(",{},", table.probabilities[row]);
-      append_csv_cell(table.likeliest[row], append);
+      append_csv_cell(table.likeliest[row], append, reader);
       if (table.suspicious) file << fmt::format(",{}", table.likeliest_probabilities[row]);
       file << '\n';
     }
