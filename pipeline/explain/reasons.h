@@ -11,10 +11,10 @@
 namespace penchant::pipeline {
 
 /// Marks the reasons of an explanation whose leads are known, and puts them first, what is left behind
-/// them by leads. Exact shares decide as they add up: the three largest leads. Of other shares six
-/// items with the largest leads are candidates, and those three are taken without which, with all
-/// their events, the score falls most behind the mean of `others`, every shortened history being
-/// scored anew.
+/// them by leads. Exact shares decide as they add up: the three largest leads. Else six items are
+/// candidates, and those three are taken without which, with all their events, the score falls most
+/// behind the mean of `others`, every shortened history being scored anew. Candidates have the
+/// largest leads, or, where shares are gradients, are missed most when they go alone.
 void put_reasons_first(const Model& model, const Person& person,
                        std::span<const graph::NodeId> others, Explanation& explanation);
 
