@@ -32,6 +32,7 @@
 #include "pipeline/workflow/audience.h"
 #include "pipeline/workflow/compress_calls.h"
 #include "pipeline/workflow/explain_calls.h"
+#include "pipeline/workflow/given_key.h"
 #include "pipeline/workflow/tag_calls.h"
 #include "pipeline/workflow/update.h"
 #include "pipeline/workflow/verb_calls.h"
@@ -365,7 +366,8 @@ NB_MODULE(_core, module) {
     nb::class_<Flags>(module, "AppendFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(log)
             PENCHANT_FIELD(events) PENCHANT_FIELD(item_table) PENCHANT_FIELD(vectors)
-                PENCHANT_FIELD(vector_ids) PENCHANT_FIELD(strict);
+                PENCHANT_FIELD(vector_ids) PENCHANT_FIELD(strict) PENCHANT_FIELD(key)
+                    PENCHANT_FIELD(same_user);
   }
   {
     using Flags = pipeline::UpdateFlags;
@@ -377,7 +379,14 @@ NB_MODULE(_core, module) {
     using Flags = pipeline::ForgetFlags;
     nb::class_<Flags>(module, "ForgetFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(users_file)
-            PENCHANT_FIELD(items_file) PENCHANT_MAYBE(users) PENCHANT_MAYBE(items);
+            PENCHANT_FIELD(items_file) PENCHANT_MAYBE(users) PENCHANT_MAYBE(items)
+                PENCHANT_FIELD(key);
+  }
+  {
+    using Flags = pipeline::PseudonymFlags;
+    nb::class_<Flags>(module, "PseudonymFlags")
+        .def(nb::init<>()) PENCHANT_FIELD(key) PENCHANT_FIELD(new_key) PENCHANT_FIELD(kind)
+            PENCHANT_FIELD(ids_file) PENCHANT_FIELD(ids);
   }
   {
     using Flags = pipeline::TrainFlags;
@@ -473,6 +482,7 @@ NB_MODULE(_core, module) {
   module.def("update", &update, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
   module.def("forget", &forget, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("ingest", &ingest, nb::arg("sources"), nb::arg("flags"), nb::arg("frames"), progress);
+  module.def("pseudonyms", &pipeline::pseudonyms_by, nb::arg("flags"));
   module.def("train", &train, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("evaluate", &evaluate, nb::arg("sources"), nb::arg("flags"), progress);
   module.def("embed", &embed, nb::arg("sources"), nb::arg("flags"), progress);

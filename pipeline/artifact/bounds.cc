@@ -35,6 +35,7 @@ constexpr Entry kTable[] = {
     {"data.min_user_count", from(0, kIds)},
     {"data.min_item_count", from(0, kIds)},
     {"data.max_user_count", from(0, kIds)},
+    {"data.min_value_users", from(0, kIds)},
     {"data.event_weights", above(0, kWeight)},
     {"data.split.validation_fraction", below(0, 1)},
     {"data.split.test_fraction", below(0, 1)},

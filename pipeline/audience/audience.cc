@@ -23,10 +23,12 @@ namespace {
 
 /// Ids of a file or a list, or of neither.
 IdFile ids_of(const std::filesystem::path& file, const std::optional<std::vector<std::string>>& ids,
-              const Dataset& dataset, UnknownRawIds unknown, const char* name, Progress& progress) {
+              const Dataset& dataset, const AudienceOptions& options, const char* name,
+              Progress& progress) {
   if (file.empty() && !ids) return {};
-  IdFile found = ids ? find_raw_ids(*ids, dataset.users, "user", unknown, name)
-                     : read_id_file(file, dataset.users, "user", unknown);
+  IdFile found =
+      ids ? find_raw_ids(*ids, dataset.users, "user", options.unknown, name, options.key.get())
+          : read_id_file(file, dataset.users, "user", options.unknown, options.key.get());
   if (!found.repeated.empty()) progress.warn(found.repeated);
   return found;
 }
@@ -90,7 +92,7 @@ void check_options(const AudienceOptions& options, std::int64_t num_users) {
 
 std::vector<NodeId> seed_of(const Dataset& dataset, const AudienceOptions& options,
                             AudienceReport& report, Progress& progress) {
-  IdFile seed = ids_of(options.seed_file, options.seed, dataset, options.unknown, "seed", progress);
+  IdFile seed = ids_of(options.seed_file, options.seed, dataset, options, "seed", progress);
   const auto size = static_cast<std::int64_t>(seed.ids.size());
   if (size < kSmallestSeed) {
     throw InputError(fmt::format(
@@ -109,8 +111,8 @@ std::vector<NodeId> seed_of(const Dataset& dataset, const AudienceOptions& optio
 void limit_by_table(const Dataset& dataset, const AudienceOptions& options, Eligible& eligible,
                     AudienceReport& report) {
   if (options.user_table.empty()) return;
-  const UserTable table =
-      read_user_table(options.user_table, options.user_key, dataset.users, options.frames);
+  const UserTable table = read_user_table(options.user_table, options.user_key, dataset.users,
+                                          options.frames, options.key.get());
   report.unknown_rows = table.num_unknown;
   const std::vector<std::uint8_t> holds =
       where_holds(table.attributes, options.where_users, {"--where-users", "user", "users"});
@@ -199,7 +201,7 @@ Audience make_audience(const Model& model, const AudienceOptions& options, Progr
   report.min_size = options.min_size;
   // What is refused for its input is refused before anything is computed.
   const IdFile excluded =
-      ids_of(options.exclude_file, options.exclude, dataset, options.unknown, "exclude", progress);
+      ids_of(options.exclude_file, options.exclude, dataset, options, "exclude", progress);
   report.unknown_ids += excluded.num_unknown;
   Eligible eligible(dataset.num_users());
   std::vector<std::uint8_t> is_excluded(at(dataset.num_users()), 0);

@@ -41,6 +41,7 @@ struct AudienceOptions {
   std::string user_key, where_users;
   std::shared_ptr<const Frames> frames = {};
   UnknownRawIds unknown = UnknownRawIds::error;
+  std::shared_ptr<const PseudonymKey> key = {};  ///< of all raw ids, or null
 };
 
 /// "5%" or "0.05" as a share in (0, 1]. Throws InputError that names --share.

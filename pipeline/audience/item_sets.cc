@@ -118,10 +118,10 @@ ChosenItems chosen_items(const Dataset& dataset, const InterestOptions& options)
       throw InputError(fmt::format("--interest '{}': no item passes it", options.where));
     return chosen;
   }
-  IdFile found =
-      options.items
-          ? find_raw_ids(*options.items, dataset.items, "item", options.unknown, "interest_items")
-          : read_id_file(options.items_file, dataset.items, "item", options.unknown);
+  IdFile found = options.items ? find_raw_ids(*options.items, dataset.items, "item",
+                                              options.unknown, "interest_items", options.key.get())
+                               : read_id_file(options.items_file, dataset.items, "item",
+                                              options.unknown, options.key.get());
   std::sort(found.ids.begin(), found.ids.end());
   chosen.set = {fmt::format("{} items", found.ids.size()), std::move(found.ids)};
   chosen.num_unknown = found.num_unknown;

@@ -26,6 +26,7 @@ struct InterestOptions {
   std::filesystem::path items_file;
   std::optional<std::vector<std::string>> items;
   UnknownRawIds unknown = UnknownRawIds::error;
+  std::shared_ptr<const PseudonymKey> key = {};  ///< of the ids, or null
 
   bool empty() const { return where.empty() && items_file.empty() && !items; }
 };

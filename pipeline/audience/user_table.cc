@@ -13,6 +13,7 @@
 #include "graph/error.h"
 #include "graph/ids.h"
 #include "pipeline/artifact/printable.h"
+#include "pipeline/data/raw_ids.h"
 #include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {
@@ -65,7 +66,8 @@ Attribute attribute_of(const std::string& name, CellsOfUsers cells) {
 }  // namespace
 
 UserTable read_user_table(const std::filesystem::path& path, const std::string& key,
-                          const graph::Dictionary& users, std::shared_ptr<const Frames> frames) {
+                          const graph::Dictionary& users, std::shared_ptr<const Frames> frames,
+                          const PseudonymKey* pseudonyms) {
   TableReadOptions options;
   options.frames = std::move(frames);
   std::vector<std::string> names = table_columns(path, options);
@@ -91,14 +93,15 @@ UserTable read_user_table(const std::filesystem::path& path, const std::string& 
     }
     for (std::size_t row = 0; std::cmp_less(row, batch.num_rows); ++row) {
       ++table.num_rows;
-      const NodeId user = users.find(batch.columns[0][row]);
+      const std::string id = known_id(users, batch.columns[0][row], "user", pseudonyms);
+      const NodeId user = users.find(id);
       if (user == graph::kNoNode) {
         ++table.num_unknown;
         continue;
       }
       if (std::exchange(table.is_in[at(user)], std::uint8_t{1}) != 0) {
         throw InputError(fmt::format("{}:{}: user '{}' has a row before this one", path.string(),
-                                     batch.line(row), printable(batch.columns[0][row])));
+                                     batch.line(row), printable(id)));
       }
       for (std::size_t column = 0; column < columns.size(); ++column) {
         const std::string_view cell = batch.columns[column + 1][row];

@@ -11,6 +11,7 @@
 
 #include "graph/catalog.h"
 #include "graph/dictionary.h"
+#include "pipeline/data/pseudonyms.h"
 #include "pipeline/tables/text_options.h"
 
 namespace penchant::pipeline {
@@ -24,10 +25,11 @@ struct UserTable {
   std::int64_t num_unknown = 0;  ///< rows of users that the data set does not have
 };
 
-/// `key`: the column of raw user ids. Throws InputError: what TableReader refuses, no such column
+/// `key`: the column of raw user ids; `pseudonyms`: what they become before they are looked up, or
+/// null. Throws InputError: what TableReader refuses, no such column
 /// (with those that it has), a user of two rows, a row that does not split into its cells.
 UserTable read_user_table(const std::filesystem::path& path, const std::string& key,
-                          const graph::Dictionary& users,
-                          std::shared_ptr<const Frames> frames = {});
+                          const graph::Dictionary& users, std::shared_ptr<const Frames> frames = {},
+                          const PseudonymKey* pseudonyms = nullptr);
 
 }  // namespace penchant::pipeline

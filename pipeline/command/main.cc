@@ -79,6 +79,7 @@ int run_program(int argc, char** argv) {
   add_update_verb(program, invocation);
   add_replay_verb(program, invocation);
   add_forget_verb(program, invocation);
+  add_pseudonym_verb(program, invocation);
   add_graph_verbs(program, invocation);
   add_train_verb(program, invocation);
   add_evaluate_verb(program, invocation);

@@ -49,6 +49,15 @@ void add_vector_options(CLI::App& verb, AppendFlags& flags) {
                   "NAME=FILE: raw ids of such a file, a line each, where it holds numbers alone");
 }
 
+void add_privacy_options(CLI::App& verb, AppendFlags& flags) {
+  verb.add_option("--key", flags.key,
+                  "File with the key of the data set's pseudonyms, where it is not in the place "
+                  "that data.pseudonym_key named");
+  verb.add_option("--same-user", flags.same_user,
+                  "Table of people's many accounts, in place of the one that data.same_user named; "
+                  "rows that are there stay with the account that they had");
+}
+
 void add_append_verb(CLI::App& program, Invocation& invocation) {
   auto* verb = program.add_subcommand(
       "append", "Add rows that came later to a data set: ids and parts of its rows stay");
@@ -66,6 +75,7 @@ void add_append_verb(CLI::App& program, Invocation& invocation) {
       "Item table, written as the data set's; of items that are there it fills in what "
       "they lack");
   add_vector_options(*verb, *flags);
+  add_privacy_options(*verb, *flags);
   verb->add_option("--out", flags->out, "Data set to write; without it X.data is replaced");
   verb->add_flag("--strict", flags->strict, "A malformed row is an error instead of being counted");
   verb->callback([flags, &invocation] { run_append(*flags, invocation); });

@@ -40,6 +40,7 @@ void add_audience_options(CLI::App& verb, AudienceWords& flags) {
   verb.add_option("--user-key", flags.options.user_key, "Its column of raw user ids");
   verb.add_option("--where-users", flags.options.where_users,
                   "Who may be in it, by columns of that table: 'income = \"50-74K\" and age < 30'");
+  add_key_option(verb, flags.key);
   verb.add_option("--min-size", flags.options.min_size, "No audience of fewer people is written")
       ->capture_default_str();
   verb.add_option("--unknown", flags.unknown,

@@ -34,6 +34,7 @@ void add_explain_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--top", flags->top, "How many shares of each kind are told")
       ->capture_default_str();
   add_ranking_option(*verb, flags->ranking);
+  add_key_option(*verb, flags->key);
   verb->callback([flags, history, &invocation] {
     flags->by_history = !history->empty();
     check_flags(*flags);

@@ -67,6 +67,7 @@ void add_forget_verb(CLI::App& program, Invocation& invocation) {
                    "File with the raw ids, one a line, of users to forget; ids that are not known "
                    "are counted, and an error if none is");
   verb->add_option("--items", flags->items_file, "The same of items");
+  add_key_option(*verb, flags->key);
   verb->add_option("--out", flags->out,
                    "Data set to write; without it X.data is replaced, and its old files removed");
   verb->footer(

@@ -16,6 +16,7 @@
 #include "pipeline/data/known_rows.h"
 #include "pipeline/model/lists.h"
 #include "pipeline/model/model.h"
+#include "pipeline/workflow/given_key.h"
 #include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/verb_calls.h"
 
@@ -25,7 +26,7 @@ namespace {
 
 /// Options that both verbs have.
 struct ListFlags {
-  std::string data, model, owner, owners_file, out, only_items, exclude, unknown = "error";
+  std::string data, model, owner, owners_file, out, only_items, exclude, unknown = "error", key;
   bool all = false;
   std::int64_t k = 20;
   ItemFilterOptions filter;
@@ -60,9 +61,12 @@ void add_list_options(CLI::App& verb, ListFlags& flags, const std::string& one) 
                   "Such as brand=2: at most so many items of one value of an attribute a list; may "
                   "be given several times. Items without a value are not counted")
       ->allow_extra_args(false);
+  add_key_option(verb, flags.key);
 }
 
+/// What is given by raw ids, with the key of the data set's pseudonyms.
 void take_filter(ListFlags& flags) {
+  flags.filter.key = given_key(flags.key, flags.data);
   flags.filter.only_items = flags.only_items;
   flags.filter.exclude = flags.exclude;
   flags.filter.unknown = parse_enum<UnknownRawIds>(flags.unknown, "--unknown");
@@ -111,9 +115,14 @@ struct OpenedLists {
   ManyLists many;
 };
 
+std::string owner_of(const ListFlags& flags, const graph::Dictionary& known, const char* one) {
+  return known_id(known, flags.owner, one, flags.filter.key.get());
+}
+
 IdFile owners_of(const ListFlags& flags, const graph::Dictionary& known, const char* one) {
   return flags.all ? all_ids(known)
-                   : read_id_file(flags.owners_file, known, one, flags.filter.unknown);
+                   : read_id_file(flags.owners_file, known, one, flags.filter.unknown,
+                                  flags.filter.key.get());
 }
 
 void write_and_say(OpenedLists& opened, const ListFlags& flags, Invocation& invocation) {
@@ -155,13 +164,15 @@ void recommend_one(const Config& config, const RecommendFlags& flags, const List
                            ? "without what they have"
                            : "with what they have";
     if (!by_history) {
-      auto items =
-          model.recommend(flags.owner, options.k, options.seen_items, options.ranking, choice);
+      const std::string user = owner_of(flags, loaded->dataset.users, "user");
+      auto items = model.recommend(user, options.k, options.seen_items, options.ranking, choice);
       return Answer{std::move(loaded),
-                    fmt::format("for user {}, {}\n", printable(flags.owner, kWholeText), seen),
+                    fmt::format("for user {}, {}\n", printable(user, kWholeText), seen),
                     std::move(items)};
     }
-    const std::vector<std::string> ids = history_items(flags.history, loaded->dataset.items);
+    std::vector<std::string> ids = history_items(flags.history, loaded->dataset.items);
+    for (std::string& id : ids)
+      id = known_id(loaded->dataset.items, id, "item", flags.filter.key.get());
     const std::vector<std::string_view> raw_items(ids.begin(), ids.end());
     auto items = model.recommend_for_history(raw_items, options.k, options.seen_items,
                                              options.ranking, choice);
@@ -253,9 +264,9 @@ void run_near_users(const Config& config, const ListFlags& flags, bool many,
   }
   const auto answer = [&] {
     auto loaded = std::make_unique<Loaded>(config, flags.data, flags.model, DatasetUse::lookup);
-    auto users = loaded->model.similar_users(flags.owner, flags.k);
-    return Answer{std::move(loaded),
-                  fmt::format("near user {}\n", printable(flags.owner, kWholeText)),
+    const std::string user = owner_of(flags, loaded->dataset.users, "user");
+    auto users = loaded->model.similar_users(user, flags.k);
+    return Answer{std::move(loaded), fmt::format("near user {}\n", printable(user, kWholeText)),
                   std::move(users), Listed::users};
   };
   print_answer(answer_by_one_version(flags.data, flags.model, answer), invocation.json);
@@ -291,10 +302,11 @@ void add_similar_verb(CLI::App& program, Invocation& invocation) {
             std::make_unique<Loaded>(config, flags->data, flags->model, DatasetUse::lookup);
         const Dataset& dataset = loaded->dataset;
         const ItemChoice choice = choose_items(dataset, flags->filter);
-        auto items = loaded->model.similar(flags->owner, flags->k, choice);
-        const std::string title = fmt::format(
-            "near item {}  {}\n", printable(flags->owner, kWholeText),
-            printable(item_label(dataset, dataset.items.find(flags->owner)), kWholeText));
+        const std::string item = owner_of(*flags, dataset.items, "item");
+        auto items = loaded->model.similar(item, flags->k, choice);
+        const std::string title =
+            fmt::format("near item {}  {}\n", printable(item, kWholeText),
+                        printable(item_label(dataset, dataset.items.find(item)), kWholeText));
         return Answer{std::move(loaded), title, std::move(items)};
       };
       return print_answer(answer_by_one_version(flags->data, flags->model, answer),

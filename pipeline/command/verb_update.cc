@@ -69,6 +69,7 @@ void add_update_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--item-table,--items", flags->rows.item_table,
                    "Item table, as of `penchant append`");
   add_vector_options(*verb, flags->rows);
+  add_privacy_options(*verb, flags->rows);
   verb->add_option("--budget", flags->budget,
                    "Time to plan for, such as 60s or 5m; without it as long as the new rows' "
                    "validation part says");

@@ -42,6 +42,7 @@ void add_append_verb(CLI::App& program, Invocation& invocation);
 void add_update_verb(CLI::App& program, Invocation& invocation);
 void add_replay_verb(CLI::App& program, Invocation& invocation);
 void add_forget_verb(CLI::App& program, Invocation& invocation);
+void add_pseudonym_verb(CLI::App& program, Invocation& invocation);
 void add_graph_verbs(CLI::App& program, Invocation& invocation);  // graph, partition
 void add_train_verb(CLI::App& program, Invocation& invocation);
 void add_evaluate_verb(CLI::App& program, Invocation& invocation);
@@ -71,8 +72,12 @@ void print_text(const std::string& text);
 // Shared by the verbs.
 /// Adds --ranking: how users' lists or pairs are scored (chosen_ranking).
 void add_ranking_option(CLI::App& verb, std::string& text);
+/// Adds --key: of the pseudonyms that raw ids become before they are looked up (given_key.h).
+void add_key_option(CLI::App& verb, std::string& key);
 /// --vectors and --vector-ids.
 void add_vector_options(CLI::App& verb, AppendFlags& flags);
+/// --key and --same-user, of new rows.
+void add_privacy_options(CLI::App& verb, AppendFlags& flags);
 /// What became of new rows, without where they were written.
 std::string appended_text(const AppendReport& report);
 void print_evaluation(const Evaluated& evaluated, bool as_json);

@@ -119,6 +119,25 @@ const std::vector<Setting>& all_settings() {
                        "k-core: fewest rows of an item"),
       PENCHANT_SETTING("data.max_user_count", ingest.max_user_count,
                        "keep only a user's latest rows; 0: all"),
+      PENCHANT_SETTING(
+          "data.drop_repeats", ingest.privacy.drop_repeats,
+          "rows equal in all go whatever data.repeats says, and without times as well"),
+      PENCHANT_SETTING("data.pseudonymise", ingest.privacy.pseudonymise,
+                       "whose raw ids become pseudonyms while they are read: user, item, session "
+                       "(docs/privacy.md)"),
+      PENCHANT_SETTING(
+          "data.pseudonym_key", ingest.privacy.pseudonym_key,
+          "file with the key of the pseudonyms, 32 bytes or more, that its owner alone "
+          "may read (penchant pseudonym --new-key)"),
+      PENCHANT_SETTING(
+          "data.time_resolution", ingest.privacy.time_resolution,
+          "times are set to the start of their second, minute, hour, day or week (UTC; "
+          "rows of the same time keep their order in the log), or stay exact"),
+      PENCHANT_SETTING("data.min_value_users", ingest.privacy.min_value_users,
+                       "values of categorical and list attributes that fewer users touched in "
+                       "training rows become one, \"(rare)\"; 0: all stay"),
+      PENCHANT_SETTING("data.same_user", ingest.privacy.same_user,
+                       "table of people's many accounts, with the columns account and person"),
       PENCHANT_SETTING("data.strict", ingest.strict,
                        "a malformed row is an error instead of being counted"),
       PENCHANT_SETTING("data.train", ingest.train_files, "lightgcn: training files"),

@@ -328,8 +328,9 @@ ItemChoice choose_items(const Dataset& dataset, const ItemFilterOptions& options
                        const std::optional<std::vector<std::string>>& ids, const char* name,
                        std::uint8_t value) {
     if (file.empty() && !ids) return;
-    const IdFile found = ids ? find_raw_ids(*ids, dataset.items, "item", options.unknown, name)
-                             : read_id_file(file, dataset.items, "item", options.unknown);
+    const IdFile found =
+        ids ? find_raw_ids(*ids, dataset.items, "item", options.unknown, name, options.key.get())
+            : read_id_file(file, dataset.items, "item", options.unknown, options.key.get());
     for (const NodeId item : found.ids) mask[static_cast<std::size_t>(item)] = value;
   };
   set(options.only_items, options.only_ids, "only_items", 1);

@@ -51,6 +51,7 @@ struct ItemFilterOptions {
   /// Raw ids in memory instead of a file's; none of only_ids leaves no item.
   std::optional<std::vector<std::string>> only_ids, exclude_ids;
   UnknownRawIds unknown = UnknownRawIds::error;
+  std::shared_ptr<const PseudonymKey> key = {};  ///< of the raw ids, or null
 
   bool empty() const { return chooses_all() && at_most.empty(); }
   /// Whether every item may be listed.

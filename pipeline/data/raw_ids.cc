@@ -17,8 +17,26 @@ namespace penchant::pipeline {
 
 using graph::NodeId;
 
+namespace {
+
+Entity entity_of(std::string_view kind) { return kind == "user" ? Entity::user : Entity::item; }
+
+}  // namespace
+
+std::string known_id(const graph::Dictionary& dictionary, std::string_view raw, const char* kind,
+                     const PseudonymKey* key) {
+  if (key == nullptr || !holds_pseudonyms(dictionary, kind)) return std::string(raw);
+  return key->pseudonym(entity_of(kind), raw);
+}
+
 std::string unknown_id_alone(const graph::Dictionary& dictionary, std::string_view raw,
                              const char* kind) {
+  if (holds_pseudonyms(dictionary, kind) && !is_pseudonym(entity_of(kind), raw)) {
+    return fmt::format(
+        "unknown {}, which is not shown: the data set's {} known ids are pseudonyms, and this is "
+        "none; `penchant pseudonym`, or here --key FILE, makes one of a raw id",
+        kind, dictionary.size());
+  }
   return fmt::format("unknown {} '{}': not in the data set's {} known ids", kind, printable(raw),
                      dictionary.size());
 }
@@ -27,7 +45,7 @@ std::string unknown_id(const graph::Dictionary& dictionary, std::string_view raw
                        const char* kind) {
   constexpr std::int64_t kScan = 100000;  // enough for a hint, quick for any catalogue
   std::vector<std::string> known;
-  if (raw.size() <= kLongestHint) {
+  if (raw.size() <= kLongestHint && !holds_pseudonyms(dictionary, kind)) {
     for (std::int64_t i = 0; i < std::min(kScan, dictionary.size()); ++i)
       known.emplace_back(dictionary.raw(static_cast<NodeId>(i)));
   }
@@ -67,18 +85,19 @@ class DistinctIds {
 }  // namespace
 
 IdFile read_id_file(const std::filesystem::path& path, const graph::Dictionary& dictionary,
-                    const char* kind, UnknownRawIds unknown) {
+                    const char* kind, UnknownRawIds unknown, const PseudonymKey* key) {
   DistinctIds distinct(dictionary);
   IdFile& file = distinct.found;
   TextLines lines(path);
   std::string_view raw;
   for (std::int64_t line = 1; lines.next(raw); ++line) {
     if (raw.empty()) continue;
-    const NodeId id = dictionary.find(raw);
+    const NodeId id = dictionary.find(known_id(dictionary, raw, kind, key));
     if (id == graph::kNoNode) {
       if (unknown == UnknownRawIds::error) {
-        throw InputError(fmt::format("{}:{}: {}; --unknown skip leaves such lines out",
-                                     path.string(), line, unknown_id(dictionary, raw, kind)));
+        throw InputError(
+            fmt::format("{}:{}: {}; --unknown skip leaves such lines out", path.string(), line,
+                        unknown_id(dictionary, known_id(dictionary, raw, kind, key), kind)));
       }
       ++file.num_unknown;
       continue;
@@ -98,17 +117,19 @@ IdFile read_id_file(const std::filesystem::path& path, const graph::Dictionary& 
 }
 
 IdFile find_raw_ids(std::span<const std::string> raw, const graph::Dictionary& dictionary,
-                    const char* kind, UnknownRawIds unknown, std::string_view name) {
+                    const char* kind, UnknownRawIds unknown, std::string_view name,
+                    const PseudonymKey* key) {
   DistinctIds distinct(dictionary);
   IdFile& list = distinct.found;
   for (std::size_t place = 0; place < raw.size(); ++place) {
-    const NodeId id = dictionary.find(raw[place]);
+    const NodeId id = dictionary.find(known_id(dictionary, raw[place], kind, key));
     if (id != graph::kNoNode) {
       distinct.add(id, static_cast<std::int64_t>(place));
     } else if (unknown == UnknownRawIds::skip) {
       ++list.num_unknown;
     } else {
-      const std::string wrong = unknown_id(dictionary, raw[place], kind);
+      const std::string wrong =
+          unknown_id(dictionary, known_id(dictionary, raw[place], kind, key), kind);
       throw InputError(raw.size() == 1 ? wrong
                                        : fmt::format("{}[{}]: {}; unknown skip leaves such ids out",
                                                      name, place, wrong));

@@ -35,6 +35,7 @@
 #include "pipeline/ingest/item_content.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_rows.h"
+#include "pipeline/ingest/privacy.h"
 #include "pipeline/ingest/read_table_log.h"
 #include "pipeline/tables/frames.h"
 
@@ -47,8 +48,6 @@ using graph::Part;
 using nlohmann::json;
 
 namespace {
-
-constexpr std::string_view kExactRepeat = "exact repeat of a row";
 
 std::array<Interactions*, 3> parts_of(graph::SplitInteractions& split) {
   return {&split.train.interactions, &split.validation, &split.test};
@@ -207,7 +206,7 @@ graph::SplitOptions split_of(const IngestOptions& options, const json& inputs, b
 }
 
 void divide_new_rows(OrderedLog& log, const RawLog& raw, const graph::SplitOptions& split,
-                     KnownThings& known, LeftOutRows& left_out) {
+                     bool drop_repeats, KnownThings& known, LeftOutRows& left_out) {
   std::vector<std::optional<Part>> as_before(log.parts.size());
   NodeId user = graph::kNoNode;
   for (std::size_t row = 0; row < log.parts.size(); ++row) {
@@ -217,7 +216,7 @@ void divide_new_rows(OrderedLog& log, const RawLog& raw, const graph::SplitOptio
     }
     bool exact = false;
     as_before[row] = known.find(key_of(log.rows, row, log.row_of(row)), exact);
-    if (exact && !log.rows.time_ms.empty()) log.parts[row] = Part::left_out;
+    if (exact && (!log.rows.time_ms.empty() || drop_repeats)) log.parts[row] = Part::left_out;
   }
   left_out.add(kExactRepeat, RowFate::merged);
   if (split.method == graph::SplitMethod::global_time) {
@@ -374,7 +373,7 @@ void take_rows(const IngestOptions& options, const json& provenance, Dataset& da
   LeftOutRows left_out(read.files, log.parts, log.order);
   thin_log(log, read.log, options, left_out);
   KnownThings known(dataset.split);
-  divide_new_rows(log, read.log, split, known, left_out);
+  divide_new_rows(log, read.log, split, options.privacy.drop_repeats, known, left_out);
   left_out.count_kept();
   for (std::size_t row = 0; row < log.rows.time_ms.size(); ++row)
     report.num_older_rows += static_cast<std::int64_t>(log.parts[row] != Part::left_out &&
@@ -414,6 +413,8 @@ IngestOptions event_log_options(IngestOptions options, const fs::path& folder) {
   options.time_format = "iso8601";
   options.log = {{folder / "events-*.csv"}, {.separator = ',', .quote = '"', .escape = TextMark()}};
   options.filters.clear();
+  std::erase(options.privacy.pseudonymise, Entity::session);  // of which it has none
+  if (options.privacy.pseudonymise.empty()) options.privacy.pseudonym_key.clear();
   if (!has_item_table(options)) options.attributes.clear();
   return options;
 }
@@ -426,6 +427,8 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   json& inputs = provenance.at("inputs");
   check_appendable(given);
   IngestOptions options = with_files(given, progress);
+  prepare_privacy(options);
+  check_same_key(options, provenance, data);
   LaterRows later;
   AppendReport& report = later.report;
   EarlierData earlier = {dataset.hash, dataset.num_users(), dataset.num_items(), {}};
@@ -468,11 +471,16 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
     report.item_rows.rejected.insert(report.item_rows.rejected.end(), cells.rejected.begin(),
                                      cells.rejected.end());
   }
-  graph::Catalog fresh =
-      build_catalog(raw_catalog, dataset.items, report.item_rows, options.strict);
+  graph::Catalog fresh = build_catalog(raw_catalog, dataset.items, report.item_rows, options);
   add_later_content(options, dataset.catalog, dataset.items, fresh, read);
-  dataset.catalog = extend_catalog(std::move(dataset.catalog), fresh, dataset.items,
-                                   report.item_rows, options.strict);
+  std::vector<std::int64_t> num_known_values;
+  for (const graph::Attribute& attribute : dataset.catalog.attributes)
+    num_known_values.push_back(attribute.values.size());
+  dataset.catalog =
+      extend_catalog(std::move(dataset.catalog), fresh, dataset.items, report.item_rows, options);
+  PrivacyCounts privacy;
+  privacy.rare = merge_rare_values(dataset.catalog, dataset.split.train.interactions,
+                                   options.privacy.min_value_users, num_known_values);
   keep_links(dataset);
   judge_repeats(dataset, options);
   stop_if_asked(progress);
@@ -485,6 +493,14 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   close_accounts(report.files, {&report.rows, &report.item_rows, &report.vector_rows});
   for (json& input : inputs_to_json(files, read)) inputs.push_back(std::move(input));
   provenance["resources"] = resources_since(start);
+  privacy.num_users = dataset.num_users();
+  privacy.num_items = dataset.num_items();
+  privacy.times_changed = read.times_changed;
+  privacy.repeats_dropped = rows_of_reason(report.rows, kExactRepeat);
+  if (json facts = privacy_json(options, privacy, provenance.value("privacy", json()));
+      !facts.empty())
+    provenance["privacy"] = std::move(facts);
+  tell_privacy(options, privacy, progress);
   add_earlier_version(provenance, earlier);
   provenance["version"] = version_of(provenance) + 1;
   later.rows = report.rows;
@@ -493,7 +509,9 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   report.num_new_items = dataset.num_items() - earlier.num_items;
   report.num_users = dataset.num_users();
   report.num_items = dataset.num_items();
-  later.nothing = files.empty();
+  later.nothing = std::all_of(files.begin(), files.end(), [](const InputFile& file) {
+    return file.role == InputRole::accounts;
+  });
   later.provenance_json = provenance.dump();
   later.files_json = manifest.at("files_read").dump();
   later.dataset = std::move(dataset);

@@ -42,8 +42,8 @@ std::int64_t count_items_without_row(const graph::Dictionary& log, const graph::
 }
 
 graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items,
-                             RowCounts& counts, bool strict) {
-  Rejections rejections(strict);
+                             RowCounts& counts, const IngestOptions& options) {
+  Rejections rejections(options);
   graph::Catalog catalog;
   catalog.num_items = items.size();
   std::vector<NodeId> rows(static_cast<std::size_t>(items.size()), graph::kNoNode);  // of the table

@@ -17,6 +17,6 @@ std::int64_t count_items_without_row(const graph::Dictionary& log, const graph::
 
 /// Numbers are parsed here: a cell that is no number counts as missing and is added to `counts`.
 graph::Catalog build_catalog(const RawCatalog& raw, const graph::Dictionary& items,
-                             RowCounts& counts, bool strict);
+                             RowCounts& counts, const IngestOptions& options);
 
 }  // namespace penchant::pipeline

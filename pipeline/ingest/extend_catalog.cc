@@ -119,8 +119,9 @@ class Extension {
 }  // namespace
 
 graph::Catalog extend_catalog(graph::Catalog catalog, const graph::Catalog& fresh,
-                              const graph::Dictionary& items, RowCounts& counts, bool strict) {
-  Rejections rejections(strict);
+                              const graph::Dictionary& items, RowCounts& counts,
+                              const IngestOptions& options) {
+  Rejections rejections(options);
   for (Attribute& attribute : catalog.attributes) {
     Extension extension(attribute, fresh.find(attribute.name), catalog.num_items);
     for (std::int64_t item = 0; item < items.size(); ++item) {

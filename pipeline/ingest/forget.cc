@@ -52,13 +52,13 @@ std::int64_t count_set(const Flags& flags) { return std::count(flags.begin(), fl
 
 /// The ids of one kind that are to go. Throws InputError if some are given and none is known.
 Flags asked_for(const fs::path& file, const std::optional<std::vector<std::string>>& list,
-                const Dictionary& known, const char* kind, const fs::path& data,
-                std::int64_t& num_unknown, Progress& progress) {
+                const PseudonymKey* key, const Dictionary& known, const char* kind,
+                const fs::path& data, std::int64_t& num_unknown, Progress& progress) {
   Flags goes(place(static_cast<NodeId>(known.size())), false);
   if (file.empty() && !list) return goes;
   const std::string name = list ? fmt::format("{}s", kind) : file.string();
-  const IdFile found = list ? find_raw_ids(*list, known, kind, UnknownRawIds::skip, name)
-                            : read_id_file(file, known, kind, UnknownRawIds::skip);
+  const IdFile found = list ? find_raw_ids(*list, known, kind, UnknownRawIds::skip, name, key)
+                            : read_id_file(file, known, kind, UnknownRawIds::skip, key);
   if (found.ids.empty()) {
     throw InputError(
         fmt::format("{}: none of its {} ids is among the {}s of {}; nothing was forgotten", name,
@@ -337,10 +337,10 @@ ForgetReport forget(const ForgetOptions& options, const fs::path& data, const fs
   const std::set<std::string> hashes = hashes_before(dataset.hash, provenance);
 
   ForgetReport report;
-  const Flags users = asked_for(options.users_file, options.users, dataset.users, "user", data,
-                                report.num_unknown_users, progress);
-  Flags items = asked_for(options.items_file, options.items, dataset.items, "item", data,
-                          report.num_unknown_items, progress);
+  const Flags users = asked_for(options.users_file, options.users, options.key.get(), dataset.users,
+                                "user", data, report.num_unknown_users, progress);
+  Flags items = asked_for(options.items_file, options.items, options.key.get(), dataset.items,
+                          "item", data, report.num_unknown_items, progress);
   report.num_forgotten_users = count_set(users);
   report.num_forgotten_items = count_set(items);
   stop_if_asked(progress);

@@ -17,6 +17,7 @@ namespace penchant::pipeline {
 struct ForgetOptions {
   std::filesystem::path users_file = {}, items_file = {};          ///< empty: none
   std::optional<std::vector<std::string>> users = {}, items = {};  ///< in place of the file
+  std::shared_ptr<const PseudonymKey> key = {};                    ///< of the raw ids, or null
 };
 
 /// Something near the data set that may still hold what was forgotten.

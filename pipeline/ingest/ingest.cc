@@ -30,6 +30,7 @@
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/link_table.h"
 #include "pipeline/ingest/log_rows.h"
+#include "pipeline/ingest/privacy.h"
 #include "pipeline/ingest/read_table_log.h"
 #include "pipeline/ingest/sequence_files.h"
 #include "pipeline/ingest/timed_item_table.h"
@@ -73,6 +74,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   }
   const auto start = std::chrono::steady_clock::now();
   IngestOptions options = with_files(given, progress);
+  prepare_privacy(options);
   const std::vector<InputFile> files = input_files(options);
   check_ingest_options(options);
   settle_column_types(options, progress);
@@ -147,7 +149,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   auto catalog = std::async(std::launch::async, [&] {
-    return build_catalog(raw_catalog, dataset.items, report.item_rows, options.strict);
+    return build_catalog(raw_catalog, dataset.items, report.item_rows, options);
   });
   dataset.event_names = read.event_names;
   dataset.links = read_link_tables(options, dataset.users, read);
@@ -165,6 +167,9 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   raw_catalog = {};
   if (split_error) std::rethrow_exception(split_error);
   add_content(options, dataset.items, num_in_log, dataset.catalog, read, progress);
+  PrivacyCounts privacy;
+  privacy.rare = merge_rare_values(dataset.catalog, dataset.split.train.interactions,
+                                   options.privacy.min_value_users);
   judge_repeats(dataset, options);
   stop_if_asked(progress);
   auto sessions =
@@ -190,6 +195,12 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   if (!options.settings.empty()) source["settings"] = options.settings;
   if (has_item_table(options)) source["items_without_row"] = report.num_items_without_row;
   source["resources"] = resources_since(start);
+  privacy.num_users = dataset.num_users();
+  privacy.num_items = dataset.num_items();
+  privacy.times_changed = read.times_changed;
+  privacy.repeats_dropped = rows_of_reason(report.rows, kExactRepeat);
+  if (nlohmann::json facts = privacy_json(options, privacy, {}); !facts.empty())
+    source["privacy"] = std::move(facts);
   write_dataset(writer, dataset, source.dump(), report.rows, report.files);
   warn_of_cut_sessions(sessions.get(), split, progress);
 
@@ -205,6 +216,7 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   report.repeats_allowed = dataset.repeats_allowed;
   tell_rejections({&report.rows, &report.item_rows, &report.link_rows, &report.vector_rows},
                   progress);
+  tell_privacy(options, privacy, progress);
   progress.end(fmt::format(
       "{} of {} rows kept; {} users, {} items; {} train, {} validation, {} test{}",
       report.rows.kept, report.rows.read, report.num_users, report.num_items, report.num_train,

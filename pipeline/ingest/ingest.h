@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include "graph/split.h"
 #include "pipeline/artifact/progress.h"
 #include "pipeline/data/dataset.h"
+#include "pipeline/ingest/privacy_options.h"
 #include "pipeline/tables/text_options.h"
 
 namespace penchant::pipeline {
@@ -111,6 +113,8 @@ constexpr auto enum_words(RepeatPolicy) {
 /// Format of times that says: there is no column of them, a user's rows are in their order.
 inline constexpr std::string_view kOrderOfRows = "order";
 
+class IdRules;
+
 struct IngestOptions {
   InputFormat format = InputFormat::table;
 
@@ -154,6 +158,9 @@ struct IngestOptions {
   std::vector<std::filesystem::path> validation_files, test_files;  ///< like the log's
   PartWords part_words;
   OverlapPolicy overlap = OverlapPolicy::drop;
+
+  PrivacyOptions privacy;
+  std::shared_ptr<const IdRules> ids = {};  ///< of these, made by ingest() and append()
 
   RepeatPolicy repeats = RepeatPolicy::keep_all;
   std::int64_t min_user_count =

@@ -94,6 +94,13 @@ void close_accounts(std::vector<FileAccount>& files, std::initializer_list<RowCo
   }
 }
 
+std::int64_t rows_of_reason(const RowCounts& rows, std::string_view reason) {
+  std::int64_t count = 0;
+  for (const RowCounts::Reason& known : rows.rejected)
+    count += known.reason == reason ? known.rows : 0;
+  return count;
+}
+
 void tell_rejections(std::initializer_list<const RowCounts*> sums, Progress& progress) {
   for (const RowCounts* rows : sums) {
     for (const auto& reason : rows->rejected) {

@@ -29,6 +29,8 @@ nlohmann::json inputs_to_json(const std::vector<InputFile>& files, const ReadRes
 void check_parts(const std::vector<FileAccount>& files, const graph::SplitInteractions& split);
 /// Checks that the accounts close, and takes values of the environment out of what is kept.
 void close_accounts(std::vector<FileAccount>& files, std::initializer_list<RowCounts*> sums);
+/// Rows of a reason, by its words.
+std::int64_t rows_of_reason(const RowCounts& rows, std::string_view reason);
 /// Warns of rows that are rejected or read with a doubt.
 void tell_rejections(std::initializer_list<const RowCounts*> sums, Progress& progress);
 

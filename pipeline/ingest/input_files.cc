@@ -222,6 +222,7 @@ std::vector<InputFile> input_files(const IngestOptions& options) {
     add_table(links.source.files, InputRole::links, links.source.text);
   for (const VectorSource& source : options.vectors)
     add({source.file, source.ids}, InputRole::vectors);
+  add({options.privacy.same_user}, InputRole::accounts);
   check_distinct(files);
   return files;
 }

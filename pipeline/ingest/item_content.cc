@@ -185,8 +185,7 @@ void add_content(const IngestOptions& options, const graph::Dictionary& items,
     ContentSpace space;
     ItemVectors vectors;
     if (source.text.empty()) {
-      vectors =
-          read_item_vectors(source, items, 0, options.strict, read.vector_files.emplace_back());
+      vectors = read_item_vectors(source, items, 0, options, read.vector_files.emplace_back());
     } else {
       const auto columns = columns_of(catalog, source.name, source.text);
       std::vector<std::string> texts;
@@ -228,7 +227,7 @@ void add_later_content(const IngestOptions& options, const Catalog& known,
     if (space.columns.empty()) {
       for (const VectorSource& source : options.vectors) {
         if (source.name == attribute.name)
-          vectors = read_item_vectors(source, items, space.width, options.strict,
+          vectors = read_item_vectors(source, items, space.width, options,
                                       read.vector_files.emplace_back());
       }
     } else {

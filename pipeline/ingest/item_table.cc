@@ -7,6 +7,7 @@
 
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/ingest/id_rules.h"
 #include "pipeline/tables/frames.h"
 #include "pipeline/tables/number_text.h"
 
@@ -14,10 +15,10 @@ namespace penchant::pipeline {
 
 namespace fs = std::filesystem;
 
-void read_rows(const fs::path& path, TableReader& reader, bool strict, FileAccount& account,
-               const TakeRow& take) {
-  Rejections rejections(strict);
-  Rejections remarks(strict);
+void read_rows(const fs::path& path, TableReader& reader, const IngestOptions& options,
+               FileAccount& account, const TakeRow& take) {
+  Rejections rejections(options);
+  Rejections remarks(options);
   TextBatch batch;
   while (reader.next(batch)) {
     reject_damaged_rows(path, batch, account.rows, rejections, remarks);
@@ -117,11 +118,13 @@ void read_item_file(const fs::path& path, const std::vector<std::string>& column
   };
   for (std::size_t a = 0; a < catalog.attributes.size(); ++a)
     catalog.attributes[a].decimal = decimal_of(a + 1);
+  IdMap item_ids(options, Entity::item);
   const TakeRow take = [&](const TextBatch& batch, std::size_t row,
                            const std::function<std::string()>& place, Rejections& rejections) {
     if (!passes_filters(filters, batch, row, decimal_of, place, rejections)) return false;
-    const std::string_view raw = batch.columns[0][row];
-    if (!is_item(raw, columns[0], options.missing, place, rejections)) return false;
+    if (!is_item(batch.columns[0][row], columns[0], options.missing, place, rejections))
+      return false;
+    const std::string_view raw = item_ids(batch.columns[0][row]);
     const std::int64_t known = catalog.items.size();
     if (catalog.items.intern(raw) < known) {
       rejections.malformed("item listed twice, first row kept",
@@ -145,7 +148,7 @@ void read_item_file(const fs::path& path, const std::vector<std::string>& column
     }
     return true;
   };
-  read_rows(path, reader, options.strict, account, take);
+  read_rows(path, reader, options, account, take);
 }
 
 }  // namespace

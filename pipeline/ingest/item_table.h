@@ -21,7 +21,7 @@ void read_item_table(const IngestOptions& options, ReadResult& result, RawCatalo
 using TakeRow =
     std::function<bool(const TextBatch& batch, std::size_t row,
                        const std::function<std::string()>& place, Rejections& rejections)>;
-void read_rows(const std::filesystem::path& path, TableReader& reader, bool strict,
+void read_rows(const std::filesystem::path& path, TableReader& reader, const IngestOptions& options,
                FileAccount& account, const TakeRow& take);
 /// Adds what is known of a file once all of it is read.
 void add_counts(const TableReader& reader, Rejections& rejections, FileAccount& account);

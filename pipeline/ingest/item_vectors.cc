@@ -11,6 +11,7 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/printable.h"
+#include "pipeline/ingest/id_rules.h"
 #include "pipeline/ingest/log_rows.h"
 #include "pipeline/tables/vector_readers.h"
 
@@ -69,10 +70,12 @@ bool to_unit_length(float* numbers, std::int64_t width) {
 }
 
 ItemVectors read_item_vectors(const VectorSource& source, const graph::Dictionary& items,
-                              std::int64_t width, bool strict, FileAccount& account) {
+                              std::int64_t width, const IngestOptions& options,
+                              FileAccount& account) {
   account.path = source.file;
   account.role = InputRole::vectors;
-  Rejections rejections(strict);
+  Rejections rejections(options);
+  IdMap item_ids(options, Entity::item);
   const auto reader = open_vector_file(vector_file(source, width));
   std::vector<bool> known(static_cast<std::size_t>(items.size()), false);
   std::vector<NodeId> found;
@@ -85,17 +88,17 @@ ItemVectors read_item_vectors(const VectorSource& source, const graph::Dictionar
     width = static_cast<std::int64_t>(block.numbers.size() / block.ids.size());
     for (std::size_t row = 0; row < block.ids.size(); ++row) {
       ++account.rows.read;
+      const std::string_view id = item_ids(block.ids[row]);
       float* const vector = block.numbers.data() + row * static_cast<std::size_t>(width);
       const auto bad = std::find_if_not(vector, vector + width,
                                         [](float number) { return std::isfinite(number); });
       if (bad != vector + width) {
-        throw InputError(
-            fmt::format("{}: row {}: number {} of the vector of '{}' is {}, expected "
-                        "finite numbers",
-                        source.file.string(), account.rows.read, bad - vector + 1,
-                        printable(block.ids[row]), *bad));
+        throw InputError(fmt::format(
+            "{}: row {}: number {} of the vector of '{}' is {}, expected "
+            "finite numbers",
+            source.file.string(), account.rows.read, bad - vector + 1, printable(id), *bad));
       }
-      const NodeId item = items.find(block.ids[row]);
+      const NodeId item = items.find(id);
       if (item == graph::kNoNode) {
         rejections.filtered("vector of an item that is not in the catalogue");
       } else if (!to_unit_length(vector, width)) {
@@ -103,7 +106,7 @@ ItemVectors read_item_vectors(const VectorSource& source, const graph::Dictionar
       } else if (known[static_cast<std::size_t>(item)]) {
         rejections.malformed("a second vector of an item, the first one kept", [&] {
           return fmt::format("{}: row {}: item '{}' again", source.file.string(), account.rows.read,
-                             printable(block.ids[row]));
+                             printable(id));
         });
       } else {
         known[static_cast<std::size_t>(item)] = true;

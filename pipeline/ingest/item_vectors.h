@@ -26,6 +26,7 @@ bool to_unit_length(float* numbers, std::int64_t width);
 /// catalogue, or of one that has had a row. Throws InputError that names file and row: vectors of
 /// different widths, a number that is none or infinite, an unknown format.
 ItemVectors read_item_vectors(const VectorSource& source, const graph::Dictionary& items,
-                              std::int64_t width, bool strict, FileAccount& account);
+                              std::int64_t width, const IngestOptions& options,
+                              FileAccount& account);
 
 }  // namespace penchant::pipeline

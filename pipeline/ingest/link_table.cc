@@ -11,6 +11,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/ingest/id_rules.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/tables/number_text.h"
 #include "pipeline/tables/tables.h"
@@ -29,7 +30,11 @@ constexpr double kHeaviestLink = 1e9;
 class LinkReader {
  public:
   LinkReader(const IngestOptions& options, const LinkTable& table, const graph::Dictionary& users)
-      : options_(options), table_(table), users_(users), columns_{table.from, table.to} {
+      : options_(options),
+        table_(table),
+        users_(users),
+        ids_(options, Entity::user),
+        columns_{table.from, table.to} {
     if (!table.weight.empty()) columns_.push_back(table.weight);
   }
 
@@ -38,7 +43,7 @@ class LinkReader {
     const bool typed = columns_.size() > 2 && reader.type(2).kind == CellKind::number;
     decimal_ = typed ? '.' : options_.decimal;
     read_rows(
-        path, reader, options_.strict, account,
+        path, reader, options_, account,
         [this](const TextBatch& batch, std::size_t row, const std::function<std::string()>& place,
                Rejections& rejections) { return take(batch, row, place, rejections); });
   }
@@ -52,8 +57,7 @@ class LinkReader {
  private:
   /// The user of a cell, or none, which is counted.
   std::optional<NodeId> user_of(std::string_view raw, std::size_t column,
-                                const std::function<std::string()>& place,
-                                Rejections& rejections) const {
+                                const std::function<std::string()>& place, Rejections& rejections) {
     if (is_missing(raw, options_.missing)) {
       rejections.malformed("missing user", [&] {
         return fmt::format("{}: column '{}' is empty", place(), columns_[column]);
@@ -67,7 +71,7 @@ class LinkReader {
       });
       return std::nullopt;
     }
-    const NodeId user = users_.find(raw);
+    const NodeId user = users_.find(ids_(raw));
     if (user != graph::kNoNode) return user;
     rejections.filtered("link of a user who is not in the log");
     return std::nullopt;
@@ -109,6 +113,7 @@ class LinkReader {
   const IngestOptions& options_;
   const LinkTable& table_;
   const graph::Dictionary& users_;
+  IdMap ids_;
   std::vector<std::string> columns_;
   char decimal_ = '.';
   std::vector<graph::Entry> entries_;

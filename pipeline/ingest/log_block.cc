@@ -9,6 +9,7 @@
 
 #include "graph/error.h"
 #include "pipeline/artifact/utf8.h"
+#include "pipeline/ingest/id_rules.h"
 #include "pipeline/tables/number_text.h"
 
 namespace penchant::pipeline {
@@ -39,6 +40,35 @@ void filter_out(std::vector<LogBlock::Rejected>& rejected, std::string_view reas
     if (known.reason.reason == reason) known.reason.is_error = false;
   }
 }
+
+/// One entity's ids of a block. Logs come by user or by time: the same ids stand near each other,
+/// and those of a few thousand different ones are found without being computed again.
+class IdsOfBlock {
+ public:
+  IdsOfBlock(const IngestOptions& options, Entity entity, TextRoom& kept)
+      : map_(options, entity), kept_(kept) {
+    if (map_.changes()) known_.resize(kPlaces);
+  }
+  std::string_view operator()(std::string_view raw) {
+    if (!map_.changes()) return raw;
+    Known& known = known_[std::hash<std::string_view>{}(raw) % kPlaces];
+    if (!known.is_set || known.raw != raw) {
+      const std::string_view id = map_(raw);
+      known = {raw, id == raw ? raw : kept_.keep(id), true};
+    }
+    return known.id;
+  }
+
+ private:
+  static constexpr std::size_t kPlaces = 4096;
+  struct Known {
+    std::string_view raw, id;
+    bool is_set = false;
+  };
+  IdMap map_;
+  TextRoom& kept_;
+  std::vector<Known> known_;
+};
 
 }  // namespace
 
@@ -100,7 +130,11 @@ LogEncoder::LogEncoder(const IngestOptions& options, const LogRoles& roles,
 
 /// What one row finds, and what it passes on to the next.
 struct LogEncoder::Row {
-  explicit Row(const TimeParser& parse) : parse_time(parse) {}
+  Row(const TimeParser& parse, const IngestOptions& options, TextRoom& kept)
+      : parse_time(parse),
+        users(options, Entity::user, kept),
+        items(options, Entity::item, kept),
+        sessions(options, Entity::session, kept) {}
   const TimeParser& parse_time;
   /// The row's time to last_time and last_unit; false if it is none.
   bool read_time(const TextBatch& batch, std::size_t row, std::size_t column, const TimeZone& zone);
@@ -110,6 +144,7 @@ struct LogEncoder::Row {
   bool times_are_ms = false;     ///< the time column holds milliseconds since 1970
   bool times_are_local = false;  ///< and they are of no zone
   std::vector<char> decimals;    ///< decimal sign of each column
+  IdsOfBlock users, items, sessions;
 };
 
 bool LogEncoder::Row::read_time(const TextBatch& batch, std::size_t row, std::size_t column,
@@ -137,6 +172,7 @@ bool LogEncoder::Row::read_time(const TextBatch& batch, std::size_t row, std::si
 }
 
 void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& block) const {
+  block.ids.clear();
   block.user.clear();
   block.item.clear();
   block.session.clear();
@@ -155,7 +191,7 @@ void LogEncoder::encode(const TableReader& reader, bool timestamps, LogBlock& bl
   block.time_units = {};
   std::vector<LogBlock::Rejected> malformed;
   const TimeParser milliseconds("ms");
-  Row state(timestamps ? milliseconds : parse_time_);
+  Row state(timestamps ? milliseconds : parse_time_, options_, block.ids);
   state.times_are_ms = timestamps;
   state.times_are_local = timestamps && !reader.type(*roles_.time).has_zone;
   for (std::size_t column = 0; column < roles_.columns.size(); ++column) {
@@ -276,8 +312,8 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
     }
     block.part.push_back(*part);
   }
-  block.user.push_back(user);
-  block.item.push_back(item);
+  block.user.push_back(state.users(user));
+  block.item.push_back(state.items(item));
   block.line.push_back(static_cast<std::uint32_t>(batch.line(row)));
   block.rows.weight.push_back(static_cast<float>(weight));
   if (roles_.time) {
@@ -287,7 +323,8 @@ void LogEncoder::add_row(const TextBatch& batch, std::size_t row, Row& state,
   if (roles_.event) block.rows.event.push_back(static_cast<std::int8_t>(event));
   if (roles_.session) {
     const std::string_view session = cell(*roles_.session);
-    block.session.push_back(missing_.contains(session) ? std::string_view() : session);
+    block.session.push_back(missing_.contains(session) ? std::string_view()
+                                                       : state.sessions(session));
   }
   for (std::size_t a = 0; a < roles_.attributes.size(); ++a)
     block.attributes[a].push_back(cell(roles_.attributes[a]));

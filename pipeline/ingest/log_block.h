@@ -4,8 +4,10 @@
 // numbers, counts) comes after (read_table_log.cc).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +40,32 @@ class MissingSpellings {
 /// The part that a cell names, in any case of letters.
 std::optional<graph::Part> part_of(std::string_view cell, const PartWords& words);
 
+/// Short texts that stay where they are.
+class TextRoom {
+ public:
+  std::string_view keep(std::string_view text) {
+    if (text.size() > left_) {
+      left_ = std::max(kChunk, text.size());
+      at_ = chunks_.emplace_back(std::make_unique<char[]>(left_)).get();
+    }
+    std::copy(text.begin(), text.end(), at_);
+    const std::string_view kept(at_, text.size());
+    at_ += text.size();
+    left_ -= text.size();
+    return kept;
+  }
+  void clear() {
+    chunks_.clear();
+    left_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t kChunk = std::size_t{1} << 16;
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  char* at_ = nullptr;
+  std::size_t left_ = 0;
+};
+
 /// Which column of a batch plays which role.
 struct LogRoles {
   std::vector<std::string> columns;  ///< the batch's
@@ -53,10 +81,11 @@ struct LogRoles {
 };
 
 /// Rows of one block that were accepted, in order, and counts of the others. Text is a view into
-/// the block.
+/// the block, or of an id that took another's place into `ids` or the rules for them.
 struct LogBlock {
   TableBlock table;
   std::vector<std::string_view> user, item, session;
+  TextRoom ids;
   std::vector<std::vector<std::string_view>> attributes;
   std::vector<std::uint32_t> line;  ///< counted from 0 at the start of the block
   std::vector<graph::Part> part;    ///< where a column says it

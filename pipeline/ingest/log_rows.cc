@@ -19,6 +19,7 @@
 #include "pipeline/artifact/printable.h"
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/data/sort_log.h"
+#include "pipeline/ingest/id_rules.h"
 
 namespace penchant::pipeline {
 
@@ -26,6 +27,25 @@ using graph::Dictionary;
 using graph::Interactions;
 using graph::NodeId;
 using graph::Part;
+
+Rejections::Rejections(const IngestOptions& options)
+    : strict_(options.strict),
+      withholds_cells_(options.ids != nullptr && options.ids->withholds_cells()) {}
+
+std::string Rejections::shown(const std::string& example) const {
+  if (!withholds_cells_) return printable(example, kMessageBytes);
+  // Any cell may hold an id, since columns can be shifted: what is left is "FILE:LINE".
+  std::size_t end = 0;
+  for (std::size_t colon = example.find(':'); colon != std::string::npos && end == 0;
+       colon = example.find(':', colon + 1)) {
+    std::size_t digit = colon + 1;
+    while (digit < example.size() && example[digit] >= '0' && example[digit] <= '9') ++digit;
+    if (digit > colon + 1 && (digit == example.size() || example[digit] == ':')) end = digit;
+  }
+  const std::string place = printable(example.substr(0, end), kMessageBytes);
+  return fmt::format("{}{}what the row holds is not shown (data.pseudonymise)", place,
+                     place.empty() ? "" : ": ");
+}
 
 RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error, RowFate fate) {
   for (RowCounts::Reason& known : reasons_) {
@@ -38,13 +58,13 @@ RowCounts::Reason& Rejections::find(std::string_view reason, bool is_error, RowF
 void Rejections::malformed(std::string_view reason, const std::function<std::string()>& example,
                            RowFate fate) {
   RowCounts::Reason& known = find(reason, true, fate);
-  if (known.rows++ == 0) known.example = printable(example(), kMessageBytes);
+  if (known.rows++ == 0) known.example = shown(example());
   refuse_if_strict(known);
 }
 
 void Rejections::add(const RowCounts::Reason& reason) {
   RowCounts::Reason& known = find(reason.reason, reason.is_error, reason.fate);
-  if (known.rows == 0) known.example = printable(reason.example, kMessageBytes);
+  if (known.rows == 0 && !reason.example.empty()) known.example = shown(reason.example);
   known.rows += reason.rows;
   if (reason.is_error) refuse_if_strict(known);
 }
@@ -148,7 +168,9 @@ void drop_repeated_pairs(OrderedLog& log, std::size_t first, std::size_t last, P
 void drop_exact_repeats(OrderedLog& log, std::size_t first, std::size_t last, Part part,
                         PairKeys& keys, std::vector<ExactKey>& rows) {
   sort_pairs(log, first, last, part, keys);
-  const auto time_of = [&](std::uint64_t key) { return log.rows.time_ms[row_of(key, first)]; };
+  const auto time_of = [&](std::uint64_t key) {
+    return log.rows.time_ms.empty() ? 0 : log.rows.time_ms[row_of(key, first)];
+  };
   for (std::size_t begin = 0; begin < keys.size();) {
     std::size_t end = begin + 1;
     while (end < keys.size() && same_pair(keys[begin], keys[end]) &&
@@ -186,17 +208,23 @@ void mark_repeats(OrderedLog& log, Part part, RepeatPolicy policy) {
   });
 }
 
+void mark_repeats_of_parts(OrderedLog& log, const IngestOptions& options, RepeatPolicy policy) {
+  mark_repeats(log, Part::train, policy);
+  if (!has_given_parts(options)) return;
+  mark_repeats(log, Part::validation, policy);
+  mark_repeats(log, Part::test, policy);
+}
+
 void apply_repeat_policy(OrderedLog& log, const IngestOptions& options, LeftOutRows& left_out) {
+  if (options.privacy.drop_repeats) {
+    mark_repeats_of_parts(log, options, RepeatPolicy::keep_all);
+    left_out.add(kExactRepeat, RowFate::merged);
+  }
   // Without times a repeat of a pair under keep_all is simply another row.
   const bool keep_all = options.repeats == RepeatPolicy::keep_all;
   if (keep_all && log.rows.time_ms.empty()) return;
-  mark_repeats(log, Part::train, options.repeats);
-  if (has_given_parts(options)) {
-    mark_repeats(log, Part::validation, options.repeats);
-    mark_repeats(log, Part::test, options.repeats);
-  }
-  left_out.add(keep_all ? "exact repeat of a row" : "repeat of a (user, item) pair, merged",
-               RowFate::merged);
+  mark_repeats_of_parts(log, options, options.repeats);
+  left_out.add(keep_all ? kExactRepeat : "repeat of a (user, item) pair, merged", RowFate::merged);
 }
 
 const char* name_of(Part part) {

@@ -16,11 +16,15 @@
 
 namespace penchant::pipeline {
 
-/// Counts rejected rows by reason, in the order in which reasons first occur. With `strict` a
-/// malformed row throws InputError. Examples quote cells, so they are made valid UTF-8 here.
+/// Why a row that agrees with another in every column is left out.
+inline constexpr const char* kExactRepeat = "exact repeat of a row";
+
+/// Counts rejected rows by reason, in the order in which reasons first occur. In strict mode a
+/// malformed row throws InputError. Examples quote cells, so they are made valid UTF-8 here, or,
+/// where ids become pseudonyms, cut to the place.
 class Rejections {
  public:
-  explicit Rejections(bool strict) : strict_(strict) {}
+  explicit Rejections(const IngestOptions& options);
   /// A row that is wrong: `example` is built only for the first one of a reason.
   void malformed(std::string_view reason, const std::function<std::string()>& example,
                  RowFate fate = RowFate::rejected);
@@ -33,7 +37,9 @@ class Rejections {
  private:
   RowCounts::Reason& find(std::string_view reason, bool is_error, RowFate fate);
   void refuse_if_strict(const RowCounts::Reason& reason) const;
+  std::string shown(const std::string& example) const;
   bool strict_;
+  bool withholds_cells_;
   std::vector<RowCounts::Reason> reasons_;
 };
 

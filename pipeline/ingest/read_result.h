@@ -21,6 +21,7 @@ struct ReadResult {
   std::vector<FileAccount> link_files;    ///< of the tables of links
   std::vector<FileAccount> vector_files;  ///< of items
   std::vector<std::string> event_names;
+  std::int64_t times_changed = 0;  ///< by IngestOptions::privacy
   std::map<std::string, std::string>
       input_hashes;  ///< of files whose bytes were hashed while they were read
   graph::SplitMethod default_split = graph::SplitMethod::random_per_user;

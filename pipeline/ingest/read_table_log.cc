@@ -15,6 +15,7 @@
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/log_block.h"
+#include "pipeline/ingest/privacy.h"
 #include "pipeline/ingest/settle_times.h"
 #include "pipeline/tables/block_stages.h"
 #include "pipeline/tables/frames.h"
@@ -33,8 +34,8 @@ class LogReader {
       : options_(options),
         result_(result),
         catalog_(catalog),
-        rejections_(options.strict),
-        remarks_(options.strict),
+        rejections_(options),
+        remarks_(options),
         roles_(options),
         parse_time_(options.time_format, options.time_zone),
         encoder_(options, roles_, parse_time_) {
@@ -108,6 +109,9 @@ class LogReader {
     for (const std::string& message :
          settle_times(result_.log.rows.time_ms, time_units_, parse_time_, where))
       progress.warn(message);
+    if (options_.privacy.time_resolution != TimeResolution::exact)
+      result_.times_changed =
+          coarsen_times(result_.log.rows.time_ms, options_.privacy.time_resolution);
   }
 
  private:

@@ -20,9 +20,14 @@ namespace {
 class AtomicHeader {
  public:
   AtomicHeader(const fs::path& path, const TableReadOptions& text)
-      : path_(path), columns_(table_columns(path, text)) {}
+      : path_(path), columns_(table_columns(path, text)), withhold_(text.withhold_names) {}
 
   const std::vector<std::string>& columns() const { return columns_; }
+  /// For messages: a first line that is no header holds ids.
+  std::string names() const {
+    return withhold_ ? "not shown (data.pseudonymise)"
+                     : fmt::format("{}", fmt::join(columns_, ", "));
+  }
   static std::string name_of(std::string_view column) {
     return std::string(column.substr(0, column.find(':')));
   }
@@ -45,7 +50,7 @@ class AtomicHeader {
     std::string column = find(name);
     if (column.empty())
       throw InputError(fmt::format("{}:1: the header has no field '{}' ({}); the fields are: {}",
-                                   path_.string(), name, key, fmt::join(columns_, ", ")));
+                                   path_.string(), name, key, names()));
     return column;
   }
   void require_types() const {
@@ -53,13 +58,14 @@ class AtomicHeader {
       if (column.find(':') != std::string::npos) continue;
       throw InputError(fmt::format(
           "{}:1: header field '{}' has no type, expected NAME:TYPE as in 'user_id:token'",
-          path_.string(), column));
+          path_.string(), withhold_ ? "(not shown)" : column));
     }
   }
 
  private:
   fs::path path_;
   std::vector<std::string> columns_;
+  bool withhold_;
 };
 
 /// The log's roles: what the user says goes before what the header's names say.
@@ -87,7 +93,7 @@ LogColumns recbole_columns(const IngestOptions& options, const fs::path& log,
     if (!column->empty()) continue;
     throw InputError(fmt::format(
         "{}:1: the header has no {}_id field; data.columns.{} (--{}-column) names another of: {}",
-        log.string(), role, role, role, fmt::join(header.columns(), ", ")));
+        log.string(), role, role, role, header.names()));
   }
   return columns;
 }
@@ -181,7 +187,8 @@ IngestOptions recbole_as_table(const IngestOptions& options, Progress& progress)
         "if there");
   IngestOptions table = options;
   table.format = InputFormat::table;
-  const TableReadOptions tab{'\t', true, '\0', '\0', options.log.text.encoding};
+  TableReadOptions tab{'\t', true, '\0', '\0', options.log.text.encoding};
+  tab.withhold_names = !options.privacy.pseudonymise.empty();
   table.log = {{}, tab};
   use_benchmark(options, table);
   const fs::path log = table.log.files.front();
@@ -210,7 +217,7 @@ IngestOptions recbole_as_table(const IngestOptions& options, Progress& progress)
   if (table.item_column.empty())
     throw InputError(
         fmt::format("{}:1: the header has no item_id field; data.items.key names another of: {}",
-                    items.string(), fmt::join(item_header.columns(), ", ")));
+                    items.string(), item_header.names()));
   table.attributes = recbole_attributes(options, item_header, table.item_column, progress);
   return table;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/artifact/printable.h"
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/ingest/id_rules.h"
 #include "pipeline/ingest/input_files.h"
 #include "pipeline/tables/tables.h"
 #include "pipeline/tables/text_lines.h"
@@ -49,7 +50,11 @@ class SequenceReader {
  public:
   /// Positions in a line become times if `timed`.
   SequenceReader(const IngestOptions& options, bool timed, ReadResult& result)
-      : timed_(timed), result_(result), rejections_(options.strict) {}
+      : timed_(timed),
+        result_(result),
+        rejections_(options),
+        user_ids_(options, Entity::user),
+        item_ids_(options, Entity::item) {}
 
   void read(const fs::path& path, InputRole role) {
     FileAccount account;
@@ -93,7 +98,7 @@ class SequenceReader {
     for_each_piece(line, " ", [&](std::string_view token) {
       if (++field == 1) {
         raw_user = token;
-        if (is_valid_utf8(token)) user = log.users.intern(token);
+        if (is_valid_utf8(token)) user = log.users.intern(user_ids_(token));
         return;
       }
       ++counts.read;
@@ -107,7 +112,7 @@ class SequenceReader {
         return;
       }
       log.rows.user.push_back(user);
-      log.rows.item.push_back(log.items.intern(token));
+      log.rows.item.push_back(log.items.intern(item_ids_(token)));
       log.rows.weight.push_back(1.0F);
       if (timed_) log.rows.time_ms.push_back(position++);
     });
@@ -116,6 +121,7 @@ class SequenceReader {
   bool timed_;
   ReadResult& result_;
   Rejections rejections_;  ///< of the file
+  IdMap user_ids_, item_ids_;
 };
 
 }  // namespace
@@ -147,28 +153,37 @@ void read_s3rec(const IngestOptions& options, ReadResult& result, RawCatalog& ca
         "{}: {}, expected a JSON object of item -> [attribute, ...] with strings or numbers",
         options.attributes_file.string(), found));
   };
+  IdMap item_ids(options, Entity::item);
+  const auto named = [&](const std::string& item) {
+    return item_ids.changes() ? std::string("an item") : fmt::format("item '{}'", printable(item));
+  };
   nlohmann::json attributes;
   try {
     attributes = parse_json(text, options.attributes_file);
   } catch (const InputError& error) {
+    if (options.ids != nullptr && options.ids->withholds_cells()) {  // the error quotes the text
+      throw InputError(fmt::format(
+          "{}: damaged, expected a JSON object of item -> [attribute, ...]; where it breaks off is "
+          "not shown (data.pseudonymise)",
+          options.attributes_file.string()));
+    }
     throw InputError(
         fmt::format("{}; expected a JSON object of item -> [attribute, ...]", error.what()));
   }
   if (!attributes.is_object()) refuse(fmt::format("holds {}", attributes.type_name()));
   RawAttribute list{{"attributes", "attributes", AttributeKind::list, "|", ""}, {}, {}, false};
   for (const auto& [item, values] : attributes.items()) {
-    if (!values.is_array())
-      refuse(fmt::format("item '{}' has {}", printable(item), values.type_name()));
+    if (!values.is_array()) refuse(fmt::format("{} has {}", named(item), values.type_name()));
     std::string joined;
     for (const nlohmann::json& value : values) {
       if (!value.is_string() && !value.is_number())
-        refuse(fmt::format("item '{}' has an attribute that is {}", printable(item),
-                           value.type_name()));
+        refuse(fmt::format("{} has an attribute that is {}", named(item), value.type_name()));
       if (!joined.empty()) joined += kListSeparator;
       joined += value.is_string() ? value.get<std::string>() : value.dump();
     }
-    catalog.items.intern(item);
-    add_attribute_cell(list, item, joined, {});
+    const std::string_view id = item_ids(item);
+    catalog.items.intern(id);
+    add_attribute_cell(list, id, joined, {});
     ++account.rows.read;
     ++account.rows.kept;
   }

@@ -9,6 +9,7 @@
 #include "graph/error.h"
 #include "pipeline/artifact/utf8.h"
 #include "pipeline/ingest/attribute_cells.h"
+#include "pipeline/ingest/id_rules.h"
 #include "pipeline/ingest/item_table.h"
 #include "pipeline/ingest/row_filter.h"
 #include "pipeline/ingest/settle_times.h"
@@ -107,8 +108,9 @@ class TimedItemReader {
         end_ms_(end_ms),
         result_(result),
         catalog_(catalog),
-        rejections_(options.strict),
-        remarks_(options.strict),
+        rejections_(options),
+        remarks_(options),
+        item_ids_(options, Entity::item),
         parse_time_(options.time_format, options.time_zone),
         times_(options, parse_time_, progress),
         is_long_(!options.item_property.empty()),
@@ -175,8 +177,8 @@ class TimedItemReader {
       return reader.type(column).kind == CellKind::number ? '.' : options_.decimal;
     };
     if (!passes_filters(filters_, batch, row, decimal_of, place, rejections_)) return;
-    const std::string_view raw = cell(0);
-    if (!is_item(raw, columns_[0], options_.missing, place, rejections_)) return;
+    if (!is_item(cell(0), columns_[0], options_.missing, place, rejections_)) return;
+    const std::string_view raw = item_ids_(cell(0));
     const std::int64_t time = times_[number];
     if (time == graph::kNoTime) {
       rejections_.malformed("bad time", [&] {
@@ -262,6 +264,7 @@ class TimedItemReader {
   RawCatalog& catalog_;
   Rejections rejections_;
   Rejections remarks_;
+  IdMap item_ids_;
   TimeParser parse_time_;
   ItemTimes times_;
   bool is_long_;

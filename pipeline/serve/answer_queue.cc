@@ -11,6 +11,7 @@
 
 #include "graph/error.h"
 #include "kernels/host_threads.h"
+#include "pipeline/data/pseudonyms.h"
 
 namespace penchant::pipeline {
 
@@ -170,6 +171,22 @@ void AnswerQueue::answer_other(ServedModel& model, Asked asked) {
   }
 }
 
+namespace {
+
+/// Events are written as they come: where ids are pseudonyms none may be another's raw id.
+void refuse_raw_id(const graph::Dictionary& known, Entity entity, std::string_view id) {
+  const std::string_view kind = enum_name(entity);
+  if (!holds_pseudonyms(known, kind) || is_pseudonym(entity, id)) return;
+  throw RequestError(
+      422, "raw_id",
+      fmt::format("an event's {} id, which is not shown, is no pseudonym as those of "
+                  "the data set are (docs/privacy.md); no event of the request was "
+                  "taken",
+                  kind));
+}
+
+}  // namespace
+
 /// `asked` is answered by whoever throws.
 void AnswerQueue::take_events(const ServedModel& model, Asked& asked) {
   if (log_ == nullptr)
@@ -181,6 +198,8 @@ void AnswerQueue::take_events(const ServedModel& model, Asked& asked) {
   const auto count = static_cast<std::int64_t>(events.size());
   std::int64_t unknown_users = 0, unknown_items = 0;
   for (PostedEvent& event : events) {
+    refuse_raw_id(model.dataset().users, Entity::user, event.user);
+    refuse_raw_id(model.dataset().items, Entity::item, event.item);
     model.check_type(event.event);
     if (event.event.empty()) event.event = model.default_type();
     unknown_users += model.dataset().users.find(event.user) == graph::kNoNode ? 1 : 0;

@@ -119,17 +119,20 @@ json get_operation(const char* summary, json content, bool is_open) {
 json post_operation(const char* summary, json body, json answer) {
   json responses = {
       {"200", {{"description", "The answer"}, {"content", json_content(std::move(answer))}}}};
-  add_errors(responses, {{"400", "The body is not what was expected, or beyond a limit"},
-                         {"401", "No token"},
-                         {"404", "Unknown user or item, or no log of events"},
-                         {"408", "Too slow"},
-                         {"411", "No Content-Length"},
-                         {"413", "The body is too large"},
-                         {"415", "No JSON"},
-                         {"417", "Unknown expectation"},
-                         {"422", "The data set in use has no such event type or attribute"},
-                         {"429", "Too many requests"},
-                         {"503", "About to end, or not now"}});
+  add_errors(responses,
+             {{"400", "The body is not what was expected, or beyond a limit"},
+              {"401", "No token"},
+              {"404", "Unknown user or item, or no log of events"},
+              {"408", "Too slow"},
+              {"411", "No Content-Length"},
+              {"413", "The body is too large"},
+              {"415", "No JSON"},
+              {"417", "Unknown expectation"},
+              {"422",
+               "The data set in use has no such event type or attribute, or has pseudonyms and "
+               "the id is none"},
+              {"429", "Too many requests"},
+              {"503", "About to end, or not now"}});
   json operation = {{"summary", summary}, {"responses", std::move(responses)}};
   if (!body.is_null())
     operation["requestBody"] = {{"required", true}, {"content", json_content(std::move(body))}};

@@ -55,9 +55,9 @@ struct LineCounts {
 };
 
 /// What a file is read as.
-enum class InputRole { log, validation, test, items, attributes, links, vectors };
-inline constexpr std::array<std::string_view, 7> kInputRoles = {
-    "log", "validation", "test", "items", "attributes", "links", "vectors"};
+enum class InputRole { log, validation, test, items, attributes, links, vectors, accounts };
+inline constexpr std::array<std::string_view, 8> kInputRoles = {
+    "log", "validation", "test", "items", "attributes", "links", "vectors", "accounts"};
 /// Whether it holds rows of the log, of any part.
 inline bool is_log(InputRole role) {
   return role == InputRole::log || role == InputRole::validation || role == InputRole::test;

@@ -45,11 +45,18 @@ std::string some_names(const std::vector<std::string>& names) {
 }
 
 std::vector<int> find_columns(const fs::path& path, const std::vector<std::string>& known,
-                              std::span<const std::string> wanted) {
+                              std::span<const std::string> wanted,
+                              const TableReadOptions& options) {
   std::vector<int> indices;
   for (const std::string& name : wanted) {
     const auto place = std::find(known.begin(), known.end(), name);
     if (place == known.end()) {
+      if (options.withhold_names) {
+        throw InputError(fmt::format(
+            "{}: no column '{}'; it has {} columns, whose names are not shown, since a first line "
+            "without names would hold ids (data.pseudonymise)",
+            path.string(), name, known.size()));
+      }
       const std::string near = nearest(name, known);
       throw InputError(fmt::format("{}: no column '{}'{}; the columns are: {}", path.string(), name,
                                    near.empty() ? "" : fmt::format(", did you mean '{}'?", near),
@@ -133,7 +140,7 @@ struct TableReader::Impl {
     }
     num_blocks = blocks.size();
     const auto schema = frame.batches.front()->schema();
-    order = find_columns(path, schema->field_names(), columns);
+    order = find_columns(path, schema->field_names(), columns, options);
     for (const int field : order) types.push_back(column_type(*schema->field(field)->type()));
     reader = take(arrow::RecordBatchReader::Make(std::move(blocks), schema), path);
   }
@@ -183,7 +190,8 @@ struct TableReader::Impl {
     parquet_reader->set_use_threads(true);
     std::shared_ptr<arrow::Schema> schema;
     check(parquet_reader->GetSchema(&schema), path);
-    const std::vector<int> columns_of_file = find_columns(path, schema->field_names(), columns);
+    const std::vector<int> columns_of_file =
+        find_columns(path, schema->field_names(), columns, options);
     // Leaf columns of the chosen top-level fields.
     std::vector<int> leaves;
     const auto& descriptor = *parquet_reader->parquet_reader()->metadata()->schema();
@@ -195,7 +203,7 @@ struct TableReader::Impl {
     std::vector<int> groups(static_cast<std::size_t>(parquet_reader->num_row_groups()));
     for (std::size_t g = 0; g < groups.size(); ++g) groups[g] = static_cast<int>(g);
     reader = take(parquet_reader->GetRecordBatchReader(groups, leaves), path);
-    order = find_columns(path, reader->schema()->field_names(), columns);
+    order = find_columns(path, reader->schema()->field_names(), columns, options);
     for (const int field : columns_of_file)
       types.push_back(column_type(*schema->field(field)->type()));
   }
@@ -218,7 +226,7 @@ TableReader::TableReader(const fs::path& path, const TableReadOptions& options,
     return;
   }
   impl_->text = std::make_unique<TextReader>(path, kind, options);
-  impl_->order = find_columns(path, impl_->text->names(), columns);
+  impl_->order = find_columns(path, impl_->text->names(), columns, options);
   impl_->types.assign(columns.size(), {});
   impl_->counts = impl_->text->front();
   impl_->next_line = first_line();
@@ -331,7 +339,7 @@ std::vector<ColumnType> parquet_column_types(const fs::path& path,
                                              const TableReadOptions& options) {
   const auto types_of = [&](const arrow::Schema& schema) {
     std::vector<ColumnType> types;
-    for (const int field : find_columns(path, schema.field_names(), columns))
+    for (const int field : find_columns(path, schema.field_names(), columns, options))
       types.push_back(column_type(*schema.field(field)->type()));
     return types;
   };

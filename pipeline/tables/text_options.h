@@ -52,6 +52,7 @@ struct TableReadOptions {
   bool times_as_numbers = false;  ///< whole numbers and typed times of `time_column` become
                                   ///< TextBatch::times, not cells
   std::size_t block_bytes = kTextBlock;  ///< less only in tests, which then need no large files
+  bool withhold_names = false;           ///< of columns, in messages: a first line may be data
   std::shared_ptr<const Frames> frames = {};  ///< tables in memory, whose names stand for paths
 };
 

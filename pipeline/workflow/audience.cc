@@ -14,6 +14,7 @@
 #include "pipeline/artifact/version.h"
 #include "pipeline/tables/columns_file.h"
 #include "pipeline/tables/frames.h"
+#include "pipeline/workflow/given_key.h"
 #include "pipeline/workflow/verb_calls.h"
 
 namespace penchant::pipeline {
@@ -43,6 +44,7 @@ nlohmann::json audience_by(const AudienceFlags& flags, const Config& config, Fra
         fmt::format("--out is '{}', expected a name that ends in .parquet, .arrow, .csv or .jsonl",
                     printable(flags.out)));
   }
+  options.key = options.interest.key = given_key(flags.key, flags.data);
   const Loaded loaded(config, flags.data, flags.model, DatasetUse::everything);
   progress.begin("audience");
   const Audience audience = make_audience(loaded.model, options, progress);

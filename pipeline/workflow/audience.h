@@ -20,6 +20,7 @@ struct AudienceFlags {
   std::string data, model;
   std::string out;    ///< .parquet, .arrow, .csv or .jsonl; empty: a table in memory
   std::string share;  ///< "5%"
+  std::string key;    ///< file: of all raw ids given (given_key.h)
   AudienceOptions options;
 };
 

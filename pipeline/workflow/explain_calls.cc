@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "pipeline/data/raw_ids.h"
+#include "pipeline/workflow/given_key.h"
 #include "pipeline/workflow/verb_calls.h"
 
 namespace penchant::pipeline {
@@ -19,9 +21,16 @@ void check_flags(const ExplainFlags& flags) {
   if (flags.top < 1) throw InputError(fmt::format("--top is {}, expected at least 1", flags.top));
 }
 
-Explained explain_by(Explainer& explainer, const Dataset& dataset, const ExplainFlags& flags,
+Explained explain_by(Explainer& explainer, const Dataset& dataset, const ExplainFlags& given,
                      const Config& config) {
-  check_flags(flags);
+  check_flags(given);
+  ExplainFlags flags = given;
+  const auto key = given_key(flags.key, flags.data);
+  flags.user = known_id(dataset.users, flags.user, "user", key.get());
+  for (std::string* item : {&flags.item, &flags.similar}) {
+    if (!item->empty()) *item = known_id(dataset.items, *item, "item", key.get());
+  }
+  for (std::string& item : flags.history) item = known_id(dataset.items, item, "item", key.get());
   const auto told = [&](const auto& explanation) {
     return Explained{explanation_json(explanation, dataset, flags.top),
                      explanation_text(explanation, dataset, flags.top)};

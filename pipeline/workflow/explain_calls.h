@@ -19,6 +19,7 @@ struct ExplainFlags {
   std::vector<std::string> history;  ///< raw ids
   bool by_history = false;           ///< `history` is given, as empty as it may be
   std::int64_t top = 10;
+  std::string key;  ///< file: of the raw ids (given_key.h)
 };
 /// Throws InputError: not exactly one of user, history and similar; top below 1.
 void check_flags(const ExplainFlags& flags);

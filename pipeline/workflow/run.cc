@@ -118,10 +118,11 @@ json settings(const Config& config, const std::vector<std::string>& prefixes) {
 }
 
 Dataset ingest_stage(const Config& config, RunReport& report, Progress& progress) {
-  const Stamp stamp(
-      config.data_out, kDataArtifact,
-      {{"settings", settings(config, {"data."})},
-       {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}});
+  json inputs = {{"settings", settings(config, {"data."})},
+                 {"files", hashes_of(input_files(with_files(config.ingest, silent_progress())))}};
+  if (const fs::path& key = config.ingest.privacy.pseudonym_key; !key.empty())
+    inputs["pseudonym_key"] = PseudonymKey(key).fingerprint();
+  const Stamp stamp(config.data_out, kDataArtifact, inputs);
   stage("ingest", stamp, report, progress, [&] {
     require_nothing_forgotten(config.data_out);
     ingest(ingest_options(config), stamp.destination(), progress);

@@ -22,6 +22,7 @@
 #include "pipeline/tables/tables.h"
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/node_order.h"
+#include "pipeline/workflow/given_key.h"
 
 namespace penchant::pipeline {
 
@@ -114,6 +115,13 @@ IngestOptions append_options(const AppendFlags& flags,
   }
   name_vector_files(flags, options.vectors);
   options.strict = flags.strict;
+  PrivacyOptions& privacy = options.privacy;
+  if (!flags.key.empty() && privacy.pseudonymise.empty()) {
+    throw InputError(
+        fmt::format("--key has no effect: {} has no pseudonyms (data.pseudonymise)", flags.data));
+  }
+  if (!flags.key.empty()) privacy.pseudonym_key = flags.key;
+  if (!flags.same_user.empty()) privacy.same_user = flags.same_user;
   if (!flags.events.empty()) options = event_log_options(std::move(options), flags.events);
   return options;
 }
@@ -144,8 +152,9 @@ json append_json(const AppendReport& report, const AppendFlags& flags) {
 }
 
 ForgetReport forget_by(const ForgetFlags& flags, Progress& progress) {
-  return forget({flags.users_file, flags.items_file, flags.users, flags.items}, flags.data,
-                flags.out.empty() ? flags.data : flags.out, progress);
+  return forget({flags.users_file, flags.items_file, flags.users, flags.items,
+                 given_key(flags.key, flags.data)},
+                flags.data, flags.out.empty() ? flags.data : flags.out, progress);
 }
 
 json forget_json(const ForgetReport& report, const ForgetFlags& flags) {

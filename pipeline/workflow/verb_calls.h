@@ -66,6 +66,8 @@ struct AppendFlags {
   std::vector<std::string> log, item_table;
   std::vector<std::string> vectors, vector_ids;  ///< NAME=FILE of an attribute made of vectors
   bool strict = false;
+  std::string key,
+      same_user;  ///< files, where they are no longer where the data set's log had them
 };
 /// How they are read.
 IngestOptions append_options(const AppendFlags& flags, const std::shared_ptr<const Frames>& frames);
@@ -78,6 +80,7 @@ struct ForgetFlags {
   std::string data, out;                                 ///< out: empty for data
   std::string users_file, items_file;                    ///< one raw id a line; empty: none
   std::optional<std::vector<std::string>> users, items;  ///< raw ids, in place of the files
+  std::string key;                                       ///< file: of the raw ids (given_key.h)
 };
 ForgetReport forget_by(const ForgetFlags& flags, Progress& progress);
 nlohmann::json forget_json(const ForgetReport& report, const ForgetFlags& flags);

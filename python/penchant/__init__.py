@@ -20,7 +20,7 @@ except ImportError:  # pyarrow is not beside this package: once it is loaded its
     import pyarrow.parquet
 
     from . import _core
-from ._calls import append, apply, audience, compress, delta, embed, evaluate, explain, forget, info, ingest, recommend, report, score, similar, tag, train, update, verify
+from ._calls import append, apply, audience, compress, delta, embed, evaluate, explain, forget, info, ingest, new_key, pseudonyms, recommend, report, score, similar, tag, train, update, verify
 from ._core import DeviceError, InputError, __version__
 from ._objects import Dataset, Delta, Explanation, Metrics, Model
 from ._progress import PenchantWarning
@@ -29,7 +29,7 @@ from ._text import text_vectors
 
 __all__ = [
     "Dataset", "Delta", "DeviceError", "Explanation", "InputError", "Metrics", "Model", "PenchantWarning", "Recommender", "__version__",
-    "append", "apply", "audience", "compress", "delta", "embed", "evaluate", "explain", "forget", "info", "ingest", "recommend", "report", "score", "similar",
+    "append", "apply", "audience", "compress", "delta", "embed", "evaluate", "explain", "forget", "info", "ingest", "new_key", "pseudonyms", "recommend", "report", "score", "similar",
     "tag", "text_vectors", "train", "update", "verify",
 ]
 

@@ -94,13 +94,15 @@ def _vector_files(vectors):
 
 
 def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item_table: Table = None,
-           vectors: Optional[dict] = None, out: Optional[Path] = None, strict: bool = False, threads: Optional[int] = None, progress: Any = True,
+           vectors: Optional[dict] = None, out: Optional[Path] = None, strict: bool = False, key: Optional[Path] = None,
+           same_user: Optional[Path] = None, threads: Optional[int] = None, progress: Any = True,
            **settings: Any) -> Dataset:
     """Adds rows that came later to a data set that ingest read from tables, and opens it: `out`, or `data` itself.
 
     `log` and `item_table` are paths or tables in memory, or lists of these, with the columns of the data set's own;
     `events`, in place of `log`, is the folder of `penchant serve --events`. `vectors` has, by the name of an attribute that
     is made of a file of vectors, the file of new items' vectors, or a pair of it and the file of its raw ids. Dense ids and parts of the rows that are there stay; files that were taken in before, and rows that are there, change nothing.
+    `key` is the file with the key of the data set's pseudonyms, and `same_user` the table of people's accounts, where they are not where its log had them.
     Returns a Dataset; its `report` has rows, known_files, num_new_users, num_new_items, new_train, new_validation, new_test.
 
     >>> import pyarrow as pa
@@ -115,7 +117,7 @@ def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item
 
     given = Given()
     flags = _fill(_core.AppendFlags(), data=os.fspath(data), log=given.take("log", log), out=_path(out),
-                  events=_path(events), item_table=given.take("item_table", item_table), strict=strict,
+                  events=_path(events), item_table=given.take("item_table", item_table), strict=strict, key=_path(key), same_user=_path(same_user),
                   **_vector_files(vectors))
     with shown(progress) as sink:
         report = json.loads(_core.append(sources(settings, None, None, threads), flags, given.frames, sink))
@@ -123,8 +125,8 @@ def append(data: Path, log: Table = None, *, events: Optional[Path] = None, item
 
 
 def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path] = None, item_table: Table = None,
-           vectors: Optional[dict] = None, budget: Union[int, str, None] = None, keep: int = 1, strict: bool = False, device: Text = None,
-           threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Model:
+           vectors: Optional[dict] = None, budget: Union[int, str, None] = None, keep: int = 1, strict: bool = False, key: Optional[Path] = None, same_user: Optional[Path] = None,
+           device: Text = None, threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Model:
     """Adds rows that came later to a data set as penchant.append does, trains its model on from where it was, and opens that.
 
     Both are replaced together; the last `keep` versions of each stay beside them as X.data.v1, X.model.v1 and so on. Without
@@ -143,18 +145,20 @@ def update(data: Path, model: Path, log: Table = None, *, events: Optional[Path]
 
     given = Given()
     rows = _fill(_core.AppendFlags(), data=os.fspath(data), log=given.take("log", log), events=_path(events),
-                 item_table=given.take("item_table", item_table), strict=strict, **_vector_files(vectors))
+                 item_table=given.take("item_table", item_table), strict=strict, key=_path(key), same_user=_path(same_user),
+                 **_vector_files(vectors))
     flags = _fill(_core.UpdateFlags(), rows=rows, model=os.fspath(model), budget=None if budget is None else str(budget), keep=keep)
     with shown(progress) as sink:
         done = json.loads(_core.update(sources(settings, None, device, threads), flags, given.frames, sink))
     return Model(os.fspath(model), data=data, device=device, threads=threads, training=done)
 
 
-def forget(data: Path, users: Any = None, items: Any = None, *, out: Optional[Path] = None, threads: Optional[int] = None,
-           progress: Any = True, **settings: Any) -> Dataset:
+def forget(data: Path, users: Any = None, items: Any = None, *, out: Optional[Path] = None, key: Optional[Path] = None,
+           threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Dataset:
     """Takes users or items out of a data set, with all that it holds of them, and opens it: `out`, or `data` itself.
 
-    `users` and `items` are lists of raw ids, or files with one a line. Ids that are not known are counted; a list of which none
+    `users` and `items` are lists of raw ids, or files with one a line; of a data set with pseudonyms these, or raw ids with the file
+    of their `key`. Ids that are not known are counted; a list of which none
     is known is an InputError. Returns a Dataset; its `report` says what went (num_forgotten_users, num_forgotten_items,
     num_items_of_theirs, forgotten_train, forgotten_validation, forgotten_test), and under `remaining` what lies beside it and may
     still hold them, such as models. What is forgotten comes back with files that hold it: docs/formats.md.
@@ -168,7 +172,7 @@ def forget(data: Path, users: Any = None, items: Any = None, *, out: Optional[Pa
     """
     from ._objects import Dataset, _ids
 
-    flags = _fill(_core.ForgetFlags(), data=os.fspath(data), out=_path(out))
+    flags = _fill(_core.ForgetFlags(), data=os.fspath(data), out=_path(out), key=_path(key))
     for name, given in (("users", users), ("items", items)):
         if isinstance(given, (str, os.PathLike)):
             setattr(flags, f"{name}_file", os.fspath(given))
@@ -177,6 +181,39 @@ def forget(data: Path, users: Any = None, items: Any = None, *, out: Optional[Pa
     with shown(progress) as sink:
         report = json.loads(_core.forget(sources(settings, None, None, threads), flags, sink))
     return Dataset(report["out"], report=report)
+
+
+def pseudonyms(ids: Any, key: Path, kind: str = "user") -> list:
+    """The pseudonyms that raw ids have by a key (docs/privacy.md), in their order: what a data set that was read with
+    data.pseudonymise calls them.
+
+    `ids`: a list of raw ids, or a file with one a line. `kind`: user, item or session. Raises InputError: a key that is
+    missing, shorter than 32 bytes, or open to others than its owner.
+
+    >>> penchant.new_key(tmp / "secret.key")
+    >>> [ann] = penchant.pseudonyms(["ann"], tmp / "secret.key")
+    >>> ann[:3], len(ann)
+    ('pu_', 35)
+    >>> import pyarrow as pa
+    >>> rows = {"who": ["ann", "ann", "bob", "bob"], "what": ["x", "y", "y", "z"]}
+    >>> data = penchant.ingest(pa.table(rows), tmp / "hidden.data", user_column="who", item_column="what", progress=False,
+    ...                        **{"data.pseudonymise": ["user"], "data.pseudonym_key": str(tmp / "secret.key")})
+    >>> data.user_ids.to_pylist()[0] == ann
+    True
+    """
+    from ._objects import _ids
+
+    flags = _fill(_core.PseudonymFlags(), key=os.fspath(key), kind=kind)
+    if isinstance(ids, (str, os.PathLike)):
+        flags.ids_file = os.fspath(ids)
+    else:
+        flags.ids = _ids(ids)
+    return _core.pseudonyms(flags)
+
+
+def new_key(path: Path) -> None:
+    """Writes a key of 256 random bits for pseudonyms, that its owner alone may read. Raises InputError where something is."""
+    _core.pseudonyms(_fill(_core.PseudonymFlags(), new_key=os.fspath(path)))
 
 
 def train(data: Path, out: Optional[Path] = None, *, budget: Union[int, str, None] = None, seed: Optional[int] = None,

@@ -72,18 +72,18 @@ class Dataset(_Artefact):
         """Raw ids of all items, [I] strings of PyArrow, in the order of a model's item_vectors."""
         return self._ids("items.parquet")
 
-    def append(self, log=None, *, events=None, item_table=None, vectors=None, out=None, strict=False, threads=None, progress=True):
+    def append(self, log=None, *, events=None, item_table=None, vectors=None, out=None, strict=False, key=None, same_user=None, threads=None, progress=True):
         """As penchant.append. Without `out` this data set itself grows, and is returned."""
-        grown = _calls.append(self, log, events=events, item_table=item_table, vectors=vectors, out=out, strict=strict, threads=threads,
-                              progress=progress)
+        grown = _calls.append(self, log, events=events, item_table=item_table, vectors=vectors, out=out, strict=strict, key=key,
+                              same_user=same_user, threads=threads, progress=progress)
         if out is not None:
             return grown
         self.manifest, self.report = grown.manifest, grown.report
         return self
 
-    def forget(self, users=None, items=None, *, out=None, threads=None, progress=True):
+    def forget(self, users=None, items=None, *, out=None, key=None, threads=None, progress=True):
         """As penchant.forget. Without `out` this data set itself loses them, and is returned."""
-        rest = _calls.forget(self, users, items, out=out, threads=threads, progress=progress)
+        rest = _calls.forget(self, users, items, out=out, key=key, threads=threads, progress=progress)
         if out is not None:
             return rest
         self.manifest, self.report = rest.manifest, rest.report
