@@ -20,8 +20,8 @@ struct AudienceFlags {
   std::string data, model;
   std::string out;    ///< .parquet, .arrow, .csv or .jsonl; empty: a table in memory
   std::string share;  ///< "5%"
-  std::string key;    ///< file: of all raw ids given (given_key.h)
   AudienceOptions options;
+  std::string key = {};  ///< file: of all raw ids given (given_key.h)
 };
 
 /// Writes user_id, rank, probability and lift, the likeliest first; says what audience_json() does,
