@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both install what is missing and build first.
-.PHONY: help wheel test-wheel demo test check build setup setup-tests check-cuda bench install sbom reproducible format clean
+.PHONY: bench build check check-cuda clean demo faults format fuzz help install reproducible sbom setup setup-tests test test-wheel wheel
 
 help:
 	@echo "make demo     set up, build, and run the main job on a real grocer's log (10 minutes at most)"
@@ -7,6 +7,8 @@ help:
 	@echo "make check    build and test what your changes touch (seconds)"
 	@echo "make build    set up and build build/release/penchant"
 	@echo "make bench    compare with peers (PyTorch, SciPy, pandas; installs them into build/peers)"
+	@echo "make faults   make calls of the program fail on purpose (FAULTS_MINUTES=10; FAULTS=--kill, FAULTS=--power)"
+	@echo "make fuzz     fuzz all that is read (FUZZ_MINUTES=10; FUZZ='toml time': some targets)"
 	@echo "make wheel    build a wheel of the Python package into build/wheel (PYTHON=build/venv/bin/python)"
 	@echo "make test-wheel  install that wheel into a clean environment of the same PYTHON and test it there"
 	@echo "make sbom     list what the program is made of, as SPDX 2.3 (build/penchant.spdx.json)"
@@ -63,6 +65,21 @@ check-cuda: setup
 bench: build
 	@cmake --build --preset release --parallel $(JOBS) --target benches
 	@bench/run.sh
+
+# Results add up in bench/results/faults.json and fuzz.json (docs/robustness.md).
+FAULTS_MINUTES ?= 10
+FUZZ_MINUTES ?= 10
+SEED ?= $(shell date +%s)
+faults: build
+	@cmake --build --preset release --parallel $(JOBS) --target penchant_faults
+	@$(PYTHON) tests/faults/faults.py build/release/penchant build/release/tests/libpenchant_faults.so --minutes $(FAULTS_MINUTES) \
+	  --jobs $(JOBS) --seed $(SEED) --results bench/results/faults.json $(FAULTS)
+
+fuzz: setup
+	@echo "==> Building build/fuzz/tests/fuzz/penchant_fuzz with sanitizers and counted branches (the first time the whole library)"
+	@cmake --preset fuzz > build/configure.log || { cat build/configure.log; exit 1; }
+	@cmake --build --preset fuzz --parallel $(JOBS)
+	@$(PYTHON) tests/fuzz/fuzz.py build/fuzz --minutes $(FUZZ_MINUTES) --jobs $(JOBS) --seed $(SEED) --results bench/results/fuzz.json $(FUZZ)
 
 # What the file names of wheels call this Python, as cp311.
 TAG = $(PYTHON) -c 'import sys; print("cp%d%d" % sys.version_info[:2])'

@@ -12,6 +12,9 @@ if(PENCHANT_SANITIZE)
   target_compile_options(penchant_options INTERFACE ${sanitizers})
   target_link_options(penchant_options INTERFACE -fsanitize=address,undefined)
 endif()
+if(PENCHANT_FUZZ)
+  target_compile_options(penchant_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize-coverage=trace-pc,trace-cmp>)
+endif()
 
 # penchant_objects(TARGET VARIABLE): its property PENCHANT_OBJECTS, nothing for what has no twin.
 function(penchant_objects name variable)

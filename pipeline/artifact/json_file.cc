@@ -93,6 +93,9 @@ nlohmann::json parse_json(std::string_view text, const std::filesystem::path& pa
   } catch (const nlohmann::json::parse_error& error) {
     throw InputError(
         fmt::format("{}: damaged: not valid JSON at byte {}", path.string(), error.byte));
+  } catch (const nlohmann::json::out_of_range&) {
+    throw InputError(
+        fmt::format("{}: damaged: a number beyond what a double holds", path.string()));
   }
 }
 

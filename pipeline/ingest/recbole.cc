@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "graph/error.h"
+#include "pipeline/artifact/utf8.h"
 #include "pipeline/tables/tables.h"
 
 namespace penchant::pipeline {
@@ -55,6 +56,10 @@ class AtomicHeader {
   }
   void require_types() const {
     for (const std::string& column : columns_) {
+      if (!is_valid_utf8(column)) {
+        throw InputError(fmt::format("{}:1: header field '{}' is not UTF-8", path_.string(),
+                                     replace_broken_utf8(column)));
+      }
       if (column.find(':') != std::string::npos) continue;
       throw InputError(fmt::format(
           "{}:1: header field '{}' has no type, expected NAME:TYPE as in 'user_id:token'",

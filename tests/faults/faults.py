@@ -28,6 +28,9 @@ import process
 import tiny_shop
 
 
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
 def drawn(references, seed):
     """Endless: scenario, fault. Each pair of scenario and class in turn, its calls in random order, until all are done."""
     rng = random.Random(seed)
@@ -110,6 +113,8 @@ def run_faults(args, base, work):
                     continue
                 counts[fault.kind] += 1
                 ends["hung" if end.code is None else f"signal {-end.code}" if end.code < 0 else f"exit {end.code}"] += 1
+                if sum(counts.values()) % 1000 == 0:
+                    print(f"faults: {sum(counts.values())} injected, {len(bad)} wrong", flush=True)
                 if wrong:
                     bad.append({"scenario": scenario.name, "fault": fault.text(), "wrong": wrong, "by": who(end.frames)})
                     print_wrong(scenario, fault, end, wrong)
@@ -127,9 +132,8 @@ def chosen(args):
 
 def keep(args, result):
     """Adds the result to a JSON file, so that runs add up."""
-    source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     def git(*words):
-        return subprocess.run(["git", "-C", source, *words], capture_output=True, text=True).stdout.strip()
+        return subprocess.run(["git", "-C", SOURCE, *words], capture_output=True, text=True).stdout.strip()
     runs = []
     if os.path.exists(args.results):
         with open(args.results) as file:
@@ -155,6 +159,7 @@ def main():
     parser.add_argument("--once", help="CLASS:N:ERRNO:MODE of a fault to repeat; with --only")
     parser.add_argument("--results")
     args = parser.parse_args()
+    tiny_shop.check_verbs(SOURCE)
     args.program, args.library = os.path.abspath(args.program), os.path.abspath(args.library)
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     work = tempfile.mkdtemp(prefix="penchant_faults_", dir=place)

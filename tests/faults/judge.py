@@ -66,7 +66,8 @@ def without_replaced(files):
     takes it for anything; and without what only an unfinished training needs."""
     marked = {path[:-len("/unfinished")] for path in files if path.endswith(".unfinished/unfinished")}
     return {path: value for path, value in files.items() if not any(path.startswith(folder + "/") for folder in marked)
-            and not RESUME.search(path)}
+            and not RESUME.search(path)
+            and not (path.endswith("/unfinished") and path.replace("/unfinished", "/manifest.json") in files)}
 
 
 def unwhole(after, before, right):

@@ -56,6 +56,7 @@ TEST_F(JsonFile, RefusesDeepStructure) {
 }
 
 TEST_F(JsonFile, NamesTheFileAndTheByte) {
+  EXPECT_NE(error_of("{\"a\": 1e999}").find("x.json: damaged: a number beyond"), std::string::npos);
   EXPECT_NE(error_of("{\"a\": 1,}").find("x.json: damaged: not valid JSON at byte 9"),
             std::string::npos);
   EXPECT_NE(error_of("").find("x.json"), std::string::npos);
