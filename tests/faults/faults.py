@@ -62,7 +62,7 @@ def inject(args, base, folder, scenario, fault, known):
     tiny_shop.lay_out(base, scenario, folder)
     end = process.run(args.program, scenario, folder, args.library, fault)
     wrong = process.wrong_end(fault, end, known.out) or \
-        process.wrong_files(args.program, scenario, folder, known.before, known.right)
+        process.wrong_files(args.program, scenario, folder, known.before, known.right, said=end.err)
     return scenario, fault, end, wrong
 
 
