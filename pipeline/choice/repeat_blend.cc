@@ -20,8 +20,9 @@ namespace {
 constexpr float kDecays[] = {1.0F, 0.98F, 0.9F};
 constexpr float kPowers[] = {0.5F, 1.0F};
 /// Of the size of the scores beside them.
-constexpr double kShares[] = {0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0};
-static_assert(kRepeatTrials == 1 + std::size(kDecays) * std::size(kPowers) * std::size(kShares));
+constexpr double kRepeatShares[] = {0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0};
+static_assert(kRepeatTrials ==
+              1 + std::size(kDecays) * std::size(kPowers) * std::size(kRepeatShares));
 
 }  // namespace
 
@@ -38,7 +39,7 @@ RepeatBlend choose_repeat_blend(const MakeScorer& make, const Histories& histori
           repeat_scores(histories, task.targets.num_cols, decay, power));
       const double size = score_size(*repeats, task, backend);
       if (!(size > 0.0)) continue;
-      for (const double share : kShares) {
+      for (const double share : kRepeatShares) {
         const auto weight = static_cast<float>(share * plain_size / size);
         const double value = judge(*make({{repeats, weight}})).value;
         if (value <= best_value) continue;
