@@ -112,6 +112,8 @@ std::unique_ptr<Encoder> make_encoder(const ModelOptions& options,
       throw InputError("model.kind graph_filter has no encoder: it is not trained in steps");
     case ModelKind::interest:
       throw InputError("model.kind interest is more than a graph encoder: models/interest_model.h");
+    case ModelKind::private_items:
+      throw InputError("model.kind private has no encoder: it is not trained in steps");
     case ModelKind::automatic:
       throw InputError("model.kind auto has no encoder of its own: it chooses among the others");
   }

@@ -17,13 +17,14 @@ namespace penchant::models {
 /// node_weighted  h'_i = act(sum_j alpha_j A_ij h_j + b), learned alpha
 /// graph_filter   closed form, no parameters to learn: models/graph_filter.h
 /// interest       graph embeddings and a sequence encoder, fused: models/interest_model.h
+/// private_items  item vectors and popularity that are (epsilon, delta)-private: pipeline/privacy/
 /// automatic      a filter, trained vectors or both, chosen on the validation part
-enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, interest, automatic };
+enum class ModelKind { lightgcn, gcn, node_weighted, graph_filter, interest, private_items, automatic };
 constexpr auto enum_words(ModelKind) {
   return std::to_array<EnumWord<ModelKind>>({{ModelKind::lightgcn, "lightgcn"}, {ModelKind::gcn, "gcn"},
                     {ModelKind::node_weighted, "node_weighted"},
                     {ModelKind::graph_filter, "graph_filter"}, {ModelKind::interest, "interest"},
-                    {ModelKind::automatic, "auto"}});
+                    {ModelKind::private_items, "private"}, {ModelKind::automatic, "auto"}});
 }
 enum class Initializer { normal, spectral };
 constexpr auto enum_words(Initializer) {

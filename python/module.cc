@@ -392,7 +392,7 @@ NB_MODULE(_core, module) {
     using Flags = pipeline::TrainFlags;
     nb::class_<Flags>(module, "TrainFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(budget)
-            PENCHANT_MAYBE(seed) PENCHANT_FIELD(resume);
+            PENCHANT_MAYBE(seed) PENCHANT_FIELD(resume) PENCHANT_MAYBE(epsilon) PENCHANT_MAYBE(delta);
   }
   {
     using Flags = pipeline::EvaluateFlags;

@@ -25,7 +25,7 @@ const std::map<std::string_view, std::map<FileRole, Names>>& names_of_kinds() {
       {"model",
        {{FileRole::content,
          {"weights.safetensors", "head.safetensors", "distilled.safetensors", "metrics.jsonl",
-          "config.toml", "choice.json", "vectors/items.npy", "vectors/users.npy"}},
+          "config.toml", "choice.json", "items.ids.jsonl", "vectors/items.npy", "vectors/users.npy"}},
         {FileRole::resume,
          {"checkpoint.safetensors", "best.safetensors", "best_head0.safetensors",
           "best_head1.safetensors", "best_head2.safetensors"}},

@@ -71,6 +71,13 @@ constexpr Entry kTable[] = {
     {"filter.sharpening_steps", from(1, 15)},
     {"filter.ridge", from(0, kWeight)},
     {"filter.selection_users", from(0, kIds)},
+    {"privacy.epsilon", from(0, 1e6)},
+    {"privacy.delta", below(0, 1)},
+    {"privacy.total_epsilon", from(0, 1e9)},
+    {"privacy.max_rows_per_user", from(1, 100'000)},
+    {"privacy.head_items", from(1, kIds)},
+    {"privacy.rounds", from(1, 100)},
+    {"privacy.item_power", from(0, 1)},
     {"train.budget", above(0, 31'536'000)},  // a year
     {"train.epochs", from(1, 1'000'000)},
     {"train.batch_size", from(0, 16'777'216)},

@@ -39,6 +39,10 @@ void add_train_verb(CLI::App& program, Invocation& invocation) {
   verb->add_option("--seed", flags->seed, "Seed of initial values and sampling");
   verb->add_option("--budget", flags->budget,
                    "model.kind auto: time to plan for, such as 90s, 5m or 1h");
+  verb->add_option("--epsilon", flags->epsilon,
+                   "A private model: what it publishes tells little of any one user "
+                   "(privacy.epsilon, with model.kind private)");
+  verb->add_option("--delta", flags->delta, "The same: below 1 / users (privacy.delta)");
   verb->add_flag("--resume", flags->resume, "Go on from the model's checkpoint");
   verb->callback([flags, &invocation] {
     Config config = invocation.config();

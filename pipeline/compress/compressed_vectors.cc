@@ -358,6 +358,11 @@ json compress_vectors(const Model& model, const CompressOptions& options,
                       const Model* before_validation) {
   progress.begin("compress");
   require_vectors(model, "compress");
+  if (model.is_private()) {
+    throw InputError(
+        "compress: a private model publishes no vectors of users, and what compress writes holds "
+        "them; give out the model's own folder");
+  }
   if (options.vectors == VectorCompression::int8 && options.code_bytes)
     throw InputError("compress: --bytes is of --vectors pq; int8 takes a byte a number");
   const Dataset& dataset = model.dataset();

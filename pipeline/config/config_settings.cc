@@ -252,10 +252,10 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("model.out", model_out, "where train writes the model"),
       PENCHANT_SETTING(
           "model.kind", train.model.kind,
-          "lightgcn, gcn, node_weighted, graph_filter, interest, or auto: filter, trained vectors "
+          "lightgcn, gcn, node_weighted, graph_filter, interest, private (docs/privacy_differential.md), or auto: filter, trained vectors "
           "or both, chosen on the validation part; lightgcn if it is not set and one that auto has "
           "no use for is, such as train.epochs"),
-      PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings"),
+      PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings; private: 16 if it is not set"),
       PENCHANT_SETTING("model.num_layers", train.model.num_layers, "propagation layers"),
       PENCHANT_SETTING("model.activation", train.model.activation,
                        "gcn, node_weighted: identity, relu, leaky_relu, sigmoid or tanh"),
@@ -327,6 +327,21 @@ const std::vector<Setting>& all_settings() {
                        "ridge: lambda, in squared weights of the graph, or auto"),
       PENCHANT_SETTING("filter.selection_users", train.filter.selection_users,
                        "users of the validation part that choices are made on; 0: all"),
+      PENCHANT_SETTING("privacy.epsilon", train.privacy.epsilon,
+                       "model.kind private: epsilon of this release, above 0; must be given"),
+      PENCHANT_SETTING("privacy.delta", train.privacy.delta,
+                       "delta of this release, above 0 and below 1 / users; must be given"),
+      PENCHANT_SETTING("privacy.total_epsilon", train.privacy.total_epsilon,
+                       "epsilon of all releases of the data set together; 0: as its ledger says, "
+                       "and the first release allows its own and no more"),
+      PENCHANT_SETTING("privacy.max_rows_per_user", train.privacy.max_rows_per_user,
+                       "items of a user that count, drawn by a keyed hash"),
+      PENCHANT_SETTING("privacy.head_items", train.privacy.head_items,
+                       "most popular items, from which the directions of taste are learned"),
+      PENCHANT_SETTING("privacy.rounds", train.privacy.rounds,
+                       "of subspace iteration over the head items, each of which is a release"),
+      PENCHANT_SETTING("privacy.item_power", train.privacy.item_power,
+                       "an item counts popularity ^ -item_power in a user's row"),
       PENCHANT_SETTING("train.budget", train.budget,
                        "model.kind auto: time to plan for, such as 90s, 5m or 1h"),
       PENCHANT_SETTING("train.epochs", train.epochs, "passes over the training rows, at most"),

@@ -125,6 +125,7 @@ const std::vector<Use>& all_uses() {
       {{"filter.selection_users"}, {{{"model.kind", {"graph_filter"}}}}},
       {{"filter."}, {{kFilters}}},
 
+      {{"privacy."}, {{{"model.kind", {"private"}}}}},
       {{"train.budget", "train.distil"}, {{{"model.kind", {"auto"}}}}},
       {{"train.epochs"}, {{kSearched}}},
       {{"train.num_negatives", "train.negative_correction"},
@@ -268,7 +269,7 @@ const std::vector<VerbSettings>& all_verbs() {
        {}},
       {"graph", {"graph.", "run.threads"}, {}},
       {"partition", {"graph.", "partition.", "run.threads"}, {}},
-      {"train", {"graph.", "partition.", "model.", "filter.", "train.", "run."}, {}},
+      {"train", {"graph.", "partition.", "model.", "filter.", "privacy.", "train.", "run."}, {}},
       {"evaluate", {"evaluate.", "run."}, {}},
       {"embed", {"embeddings.", "run."}, {}},
       {"apply", {"run.threads"}, {}},
@@ -288,8 +289,8 @@ const std::vector<VerbSettings>& all_verbs() {
        {"graph.", "partition.", "model.", "train.", "evaluate.", "run."},
        {"model.out", "model.kind", "model.sequence", "model.graph", "model.item_graph"}},
       {"run",
-       {"data.", "graph.", "partition.", "model.", "filter.", "train.", "evaluate.", "embeddings.",
-        "run."},
+       {"data.", "graph.", "partition.", "model.", "filter.", "privacy.", "train.", "evaluate.",
+        "embeddings.", "run."},
        {}},
   };
   return verbs;

@@ -18,6 +18,7 @@
 #include "pipeline/model/auto_model.h"
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/movement.h"
+#include "pipeline/model/private_model.h"
 #include "pipeline/model/stored_vectors.h"
 #include "pipeline/model/vector_model.h"
 
@@ -28,6 +29,10 @@ using kernels::Backend;
 using nlohmann::json;
 
 void require_data(const fs::path& model_directory, const json& manifest, const Dataset& dataset) {
+  if (manifest.contains("privacy")) {
+    require_private_data(model_directory, manifest, dataset);
+    return;
+  }
   std::string data_hash;
   take_values(model_directory / kManifestName, [&] { manifest.at("data_hash").get_to(data_hash); });
   if (data_hash == dataset.hash) return;

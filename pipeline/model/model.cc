@@ -55,6 +55,14 @@ void Model::Impl::open() {
 }
 
 void Model::Impl::open_vectors() {
+  if (facts.kind == ModelKind::private_items) {
+    private_items = read_private_items(directory, manifest.at("model"), dataset);
+    const graph::UserItemGraph rows = make_known_links(dataset, known, facts.graph_options);
+    items.own(private_item_vectors(*private_items, backend));
+    users.own(private_user_vectors(*private_items, rows.user_items.view(), backend));
+    items_finite = true;
+    return;
+  }
   const fs::path folder = directory / kVectorsFolder;
   if (dataset.use == DatasetUse::everything)
     check_files(directory, kModelArtifact, manifest, CheckedFiles::vectors);
@@ -205,6 +213,7 @@ const Dataset& Model::dataset() const { return impl_->dataset; }
 Backend& Model::backend() const { return impl_->backend; }
 const fs::path& Model::directory() const { return impl_->directory; }
 const std::string& Model::name() const { return impl_->facts.name; }
+bool Model::is_private() const { return impl_->facts.kind == ModelKind::private_items; }
 const std::string& Model::hash() const { return impl_->facts.hash; }
 bool Model::saw_validation() const { return impl_->facts.saw_validation; }
 const GraphOptions& Model::graph_options() const { return impl_->facts.graph_options; }

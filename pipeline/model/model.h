@@ -67,6 +67,8 @@ class Model {
   kernels::Backend& backend() const;
   const std::filesystem::path& directory() const;  ///< empty of a model in memory
   const std::string& name() const;
+  /// Users' vectors are made of their rows and stand in no file: pipeline/model/private_model.h.
+  bool is_private() const;
   const std::string& hash() const;            ///< of all that a score depends on
   bool saw_validation() const;                ///< it was trained on train + validation
   const GraphOptions& graph_options() const;  ///< of the graphs that it was trained on

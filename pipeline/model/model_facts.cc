@@ -14,6 +14,7 @@
 #include "pipeline/model/filter_model.h"
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/network_ranges.h"
+#include "pipeline/model/private_model.h"
 #include "pipeline/model/vector_model.h"
 
 namespace penchant::pipeline {
@@ -42,7 +43,8 @@ std::string name_of(ModelKind kind, const json& model, std::span<const ScoreTerm
 
 std::string hash_of(ModelKind kind, const json& manifest) {
   const auto weights = manifest.at("hash").get<std::string>();
-  if (kind == ModelKind::graph_filter || kind == ModelKind::automatic)
+  if (kind == ModelKind::graph_filter || kind == ModelKind::automatic ||
+      kind == ModelKind::private_items)
     return hash_bytes(manifest.at("model").dump() + weights);
   // Whatever changes a score; the weights' file alone does not hold all of it.
   std::string parts = weights;
@@ -68,6 +70,10 @@ ModelFacts model_facts(const std::filesystem::path& model_directory, const json&
       case ModelKind::graph_filter:
         check_filter(model);
         facts.terms = {{TermKind::filter, 1.0}};
+        break;
+      case ModelKind::private_items:
+        check_private_model(model);
+        facts.terms = {{TermKind::vectors, 1.0}};
         break;
       case ModelKind::automatic:
         facts.terms = auto_terms(model);

@@ -23,6 +23,7 @@
 #include "pipeline/model/model.h"
 #include "pipeline/model/model_facts.h"
 #include "pipeline/model/people_vectors.h"
+#include "pipeline/model/private_model.h"
 #include "pipeline/model/stored_vectors.h"
 
 namespace penchant::pipeline {
@@ -90,6 +91,7 @@ struct Model::Impl {
   std::unique_ptr<InterestScorer> interest = {};  ///< null until it is made
   std::optional<Dataset> whole = {};              ///< of a data set read for look-ups
   std::optional<Histories> histories = {};
+  std::optional<PrivateItems> private_items = {};  ///< of a private model
   std::unique_ptr<MemberModels> members = {};          ///< of a mixture; null until they are opened
   std::unique_ptr<models::GraphFilter> filter = {};    ///< null until its vectors are asked for
   std::unique_ptr<PeopleVectors> people_vectors = {};  ///< null until they are made

@@ -102,6 +102,7 @@ FloatMatrix Model::Impl::history_vectors(const Histories& people) {
   require_finite(graph::kNoNode);
   const graph::Csr rows =
       rows_of_events(people, dataset.num_items(), facts.graph_options.user_item);
+  if (private_items) return private_user_vectors(*private_items, rows.view(), backend);
   if (is_taught()) return taught_vectors(people, rows);
   if (is_automatic() && has_term(facts.terms, TermKind::vectors))
     return first_members_vectors(people);

@@ -6,6 +6,8 @@ namespace penchant::pipeline {
 TrainOptions recipe_of(models::ModelKind kind) {
   TrainOptions options;
   options.model.kind = kind;
+  // Each further number of a vector has as much noise, and less to say.
+  if (kind == models::ModelKind::private_items) options.model.embedding_dim = 16;
   if (kind != models::ModelKind::interest) return options;
   options.model.num_layers = 1;
   options.model.own_share = 1.0F;

@@ -10,6 +10,7 @@
 #include "pipeline/training/checkpoint.h"
 #include "pipeline/training/filter_training.h"
 #include "pipeline/training/node_order.h"
+#include "pipeline/training/private_training.h"
 #include "pipeline/training/trainer.h"
 
 namespace penchant::pipeline {
@@ -47,6 +48,8 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
                   const std::string& config_toml, const Destination& destination,
                   kernels::Backend& backend, Progress& progress) {
   check_train_options(options);
+  if (options.model.kind == models::ModelKind::private_items)
+    return train_private(dataset, options, config_toml, destination, backend, progress);
   const bool unchosen = !graphs.options.link_weight && graphs.options.link_weights.empty();
   if (!dataset.links.empty() && unchosen && options.model.kind != models::ModelKind::graph_filter) {
     return train(dataset, with_chosen_links(dataset, graphs, options, backend, progress), options,

@@ -14,6 +14,7 @@
 #include "graph/random.h"
 #include "models/graph_filter.h"
 #include "models/model_options.h"
+#include "pipeline/privacy/privacy_options.h"
 
 namespace penchant::pipeline {
 
@@ -54,6 +55,8 @@ struct TrainOptions {
   FilterChoice filter;  ///< of ModelKind::graph_filter, which none of the options below concerns
                         ///< but validate_every, validation_metric, refit and seed
   Budget budget;
+  PrivacyOptions privacy;       ///< of ModelKind::private_items, of which beside these only
+                                ///< model.embedding_dim and seed count
   std::int64_t epochs = 20;     ///< not of ModelKind::automatic, which plans them
   std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192;
                                 ///< interest: events, about 128 steps, 512 to 4096

@@ -454,6 +454,10 @@ TrainReport update_model(const fs::path& before, const EarlierData& earlier, Dat
     case models::ModelKind::automatic:
       return MixtureUpdate(before, now, options, updating, destination, backend, progress)
           .run(config_toml);
+    case models::ModelKind::private_items:
+      throw InputError(
+          "update: a private model is not trained on; `penchant train` makes a new release, which "
+          "the ledger of its data set counts");
     case models::ModelKind::graph_filter: {
       // There is nothing to go on from but what was chosen.
       TrainOptions fixed = options.train;

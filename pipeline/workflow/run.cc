@@ -134,6 +134,11 @@ Dataset ingest_stage(const Config& config, RunReport& report, Progress& progress
 
 Dataset ingested(const Config& config, Progress& progress) {
   if (config.data_out.empty()) throw InputError("data.out is not set");
+  if (config.train.model.kind == models::ModelKind::private_items) {
+    throw InputError(
+        "run: a private model is made by `penchant train`: what run keeps beside a model (hashes of "
+        "the data, its evaluation) is not private, and each run may be a release");
+  }
   RunReport report;
   return ingest_stage(config, report, progress);
 }

@@ -23,6 +23,7 @@
 #include "pipeline/training/auto_plan.h"
 #include "pipeline/training/node_order.h"
 #include "pipeline/workflow/given_key.h"
+#include "pipeline/workflow/private_calls.h"
 
 namespace penchant::pipeline {
 
@@ -190,11 +191,30 @@ void apply_flags(const TrainFlags& flags, Config& config) {
           fmt::format("--seed is {}, expected a number that is not negative", *flags.seed));
     config.train.seed = static_cast<graph::Seed>(*flags.seed);
   }
+  const auto private_share = [&](const std::optional<double>& value, const char* key,
+                                 const char* flag, double& to) {
+    if (!given(value.has_value(), key, flag)) return;
+    check_bounds(key, *value, flag);
+    to = *value;
+    if (config.given.contains("model.kind") &&
+        config.train.model.kind != models::ModelKind::private_items) {
+      throw InputError(fmt::format(
+          "{}: model.kind is {}, which cannot be made private (its vectors, and all that validation "
+          "chooses, depend on single rows); expected model.kind private, or none",
+          flag, enum_name(config.train.model.kind)));
+    }
+    if (config.train.model.kind != models::ModelKind::private_items)
+      apply_setting(config, "model.kind=private");
+  };
+  private_share(flags.epsilon, "privacy.epsilon", "--epsilon", config.train.privacy.epsilon);
+  private_share(flags.delta, "privacy.delta", "--delta", config.train.privacy.delta);
   if (given(!flags.budget.empty(), "train.budget", "--budget"))
     config.train.budget = parse_budget(flags.budget, "--budget");
 }
 
 Trained train_on(const TrainFlags& flags, Config config, Progress& progress) {
+  if (config.train.model.kind == models::ModelKind::private_items)
+    return train_private_on(flags, std::move(config), progress);
   if (flags.resume && config.train.model.kind == models::ModelKind::graph_filter)
     throw InputError("train: --resume has no effect: a graph filter keeps no checkpoint");
   config.train.resume = flags.resume;

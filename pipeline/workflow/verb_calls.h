@@ -89,6 +89,7 @@ struct TrainFlags {
   std::string data, out, budget;
   std::optional<std::int64_t> seed;
   bool resume = false;
+  std::optional<double> epsilon, delta;  ///< either makes it a private model
 };
 void apply_flags(const TrainFlags& flags, Config& config);
 struct Trained {

@@ -217,18 +217,20 @@ def new_key(path: Path) -> None:
 
 
 def train(data: Path, out: Optional[Path] = None, *, budget: Union[int, str, None] = None, seed: Optional[int] = None,
-          resume: bool = False, config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
-          progress: Any = True, **settings: Any) -> Model:
+          resume: bool = False, epsilon: Optional[float] = None, delta: Optional[float] = None, config: Optional[Path] = None,
+          device: Text = None, threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Model:
     """Trains a model on a data set, writes it to `out` (X.model), and opens it.
 
     `budget`: time to plan for where model.kind is auto, in seconds or such as "5m". `resume` goes on from the checkpoint of
     a training that was stopped: Ctrl-C raises KeyboardInterrupt once a checkpoint is written. Returns a Model; its `training`
-    says what was done: device, epochs_run, best_validation, chosen, seconds.
+    says what was done: device, epochs_run, best_validation, chosen, seconds. `epsilon` (above 0) and `delta` (below 1 / users)
+    make it a private model, whose releases the ledger beside the data set counts (docs/privacy_differential.md); raises
+    penchant.InputError where its budget does not cover one more, and publishes nothing.
     """
     from ._objects import Model
 
     flags = _fill(_core.TrainFlags(), data=os.fspath(data), out=_path(out), budget=None if budget is None else str(budget),
-                  seed=seed, resume=resume)
+                  seed=seed, resume=resume, epsilon=epsilon, delta=delta)
     with shown(progress) as sink:
         training = json.loads(_core.train(sources(settings, config, device, threads), flags, sink))
     return Model(training["out"], data, device=device, threads=threads, training=training)

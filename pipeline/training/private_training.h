@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// X.data -> X.model for private models: the budget divided among releases, the ledger, the manifest
+// that says what is guaranteed (docs/privacy_differential.md).
+#pragma once
+
+#include "pipeline/training/private_items.h"
+#include "pipeline/training/train.h"
+
+namespace penchant::pipeline {
+
+/// How (epsilon, delta) is divided. Its mechanisms together have a mu that is not above that of both.
+struct PrivateBudget {
+  PrivateItemsPlan plan;
+  double mu = 0.0;  ///< of all together, as accounted
+};
+PrivateBudget divide_budget(const PrivacyOptions& options, std::int64_t width);
+
+/// Throws InputError: epsilon or delta that is not given or guarantees nothing (delta of at least
+/// 1 / users: one of so many could be published as he is), items that only the log knows.
+void check_private_training(const Dataset& dataset, const TrainOptions& options);
+
+/// train() for ModelKind::private_items, of training and validation rows. The release is written into
+/// the data set's ledger before anything is published. Throws InputError as check_private_training()
+/// does, and where the budget does not cover it.
+TrainReport train_private(const Dataset& dataset, const TrainOptions& options,
+                          const std::string& config_toml, const Destination& destination,
+                          kernels::Backend& backend, Progress& progress);
+
+}  // namespace penchant::pipeline
