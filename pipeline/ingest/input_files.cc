@@ -121,6 +121,8 @@ std::string_view key_of(InputRole role) {
       return "data.relations";
     case InputRole::vectors:
       return "data.items.vectors";
+    case InputRole::accounts:
+      return "data.same_user";
   }
   return "";
 }

@@ -47,7 +47,7 @@ json mechanism(const char* name, std::int64_t rows, std::int64_t width, std::int
 }
 
 /// What is guaranteed, and by what: for whoever has the model, and checks.
-json privacy_json(const PrivacyOptions& options, const PrivateBudget& budget,
+json privacy_json(const ReleaseOptions& options, const PrivateBudget& budget,
                   std::int64_t num_items, const std::string& release, const Ledger& ledger) {
   const std::int64_t width = budget.plan.width;
   json mechanisms = {mechanism("popularity", num_items, 1, budget.plan.popularity_bound)};
@@ -98,7 +98,7 @@ void require_public_catalogue(const Dataset& dataset) {
 
 }  // namespace
 
-PrivateBudget divide_budget(const PrivacyOptions& options, std::int64_t width) {
+PrivateBudget divide_budget(const ReleaseOptions& options, std::int64_t width) {
   const double mu = gaussian_mu(options.epsilon, options.delta);
   const auto bound_of_share = [&](double share) { return bound_of_mu(mu * std::sqrt(share)); };
   PrivateBudget budget;
@@ -118,7 +118,7 @@ PrivateBudget divide_budget(const PrivacyOptions& options, std::int64_t width) {
 }
 
 void check_private_training(const Dataset& dataset, const TrainOptions& options) {
-  const PrivacyOptions& privacy = options.privacy;
+  const ReleaseOptions& privacy = options.privacy;
   check_bounds("privacy.epsilon", privacy.epsilon);
   check_bounds("privacy.delta", privacy.delta);
   check_bounds("privacy.total_epsilon", privacy.total_epsilon);
@@ -147,7 +147,7 @@ TrainReport train_private(const Dataset& dataset, const TrainOptions& options,
                           kernels::Backend& backend, Progress& progress) {
   const auto start = std::chrono::steady_clock::now();
   check_private_training(dataset, options);
-  const PrivacyOptions& privacy = options.privacy;
+  const ReleaseOptions& privacy = options.privacy;
   const PrivateBudget budget = divide_budget(privacy, options.model.embedding_dim);
   const fs::path ledger_path = ledger_file(dataset.directory);
   const LedgerEntry entry = {graph::random_name(),

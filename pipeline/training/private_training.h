@@ -13,7 +13,7 @@ struct PrivateBudget {
   PrivateItemsPlan plan;
   double mu = 0.0;  ///< of all together, as accounted
 };
-PrivateBudget divide_budget(const PrivacyOptions& options, std::int64_t width);
+PrivateBudget divide_budget(const ReleaseOptions& options, std::int64_t width);
 
 /// Throws InputError: epsilon or delta that is not given or guarantees nothing (delta of at least
 /// 1 / users: one of so many could be published as he is), items that only the log knows.

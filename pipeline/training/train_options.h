@@ -14,7 +14,7 @@
 #include "graph/random.h"
 #include "models/graph_filter.h"
 #include "models/model_options.h"
-#include "pipeline/privacy/privacy_options.h"
+#include "pipeline/privacy/release_options.h"
 
 namespace penchant::pipeline {
 
@@ -55,7 +55,7 @@ struct TrainOptions {
   FilterChoice filter;  ///< of ModelKind::graph_filter, which none of the options below concerns
                         ///< but validate_every, validation_metric, refit and seed
   Budget budget;
-  PrivacyOptions privacy;       ///< of ModelKind::private_items, of which beside these only
+  ReleaseOptions privacy;       ///< of ModelKind::private_items, of which beside these only
                                 ///< model.embedding_dim and seed count
   std::int64_t epochs = 20;     ///< not of ModelKind::automatic, which plans them
   std::int64_t batch_size = 0;  ///< 0: about 64 steps an epoch, a power of two from 512 to 8192;

@@ -207,7 +207,7 @@ double advantage(std::vector<double> members, std::vector<double> others) {
 class Attack : public ::testing::Test {
  protected:
   PrivateItems made(const Csr& rows, double epsilon, RandomSource& random) {
-    PrivacyOptions options;
+    ReleaseOptions options;
     options.epsilon = epsilon;
     options.delta = 1e-4;
     const PrivateItemsPlan plan = divide_budget(options, 8).plan;

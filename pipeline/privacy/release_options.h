@@ -7,7 +7,7 @@
 namespace penchant::pipeline {
 
 /// Nothing here is chosen by looking at the data: a choice would be a release of its own.
-struct PrivacyOptions {
+struct ReleaseOptions {
   double epsilon = 0.0;        ///< of this release; must be given, above 0
   double delta = 0.0;          ///< of this release; must be given, above 0 and below 1 / users
   double total_epsilon = 0.0;  ///< of all releases of the data set; 0: as its ledger says, and the
