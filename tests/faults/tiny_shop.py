@@ -73,6 +73,7 @@ def scenarios():
         Scenario("upgrade", ("upgrade", "d.data", "a.model", "--threads", "1", "--quiet"), ("d.data", "a.model"),
                  output_may_differ=True),
         scenario("report", "report a.model --data d.data --out new.html --users 0 --map-items 20", "d.data a.model"),
+        scenario("pseudonym", "pseudonym --key k.key u1 u2", "k.key"),
         scenario("info", "info", ""),
         Scenario("ablate", ("ablate", "d.data", "--out", "new", "--only", "sequence_only", *SMALL, *SHORT, "--threads", "1",
                             "--quiet"), ("d.data",)),
@@ -117,6 +118,7 @@ def build(program, folder):
     for name, count in (("seed.txt", 25), ("some.txt", 3)):
         with open(f"{folder}/{name}", "w") as file:
             file.write("".join(f"{user}\n" for user in users[:count]))
+    run("pseudonym", "--new-key", "k.key")
     run("ingest", "--config", "shop/shop.toml", "--log", "shop/old.csv", "--out", "d.data")
     run("train", "d.data", "--out", "l.model", *LIGHTGCN)
     run("train", "d.data", "--out", "l2.model", *LIGHTGCN, "--seed", "9")

@@ -60,6 +60,7 @@ std::string other_value(const std::string& key, const std::string& value) {
       {"data.time_format", "\"%d.%m.%Y\""},
       {"data.time_zone", "\"+09:00\""},
       {"data.decimal", "\",\""},
+      {"data.pseudonymise", "[\"user\", \"session\"]"},
       {"data.missing", "[\"it's\", \"a\\\"b\", \"x\\ny\", \"\\\\N\"]"},
       {"evaluate.cutoffs", "[7, 70]"},
       {"model.cnn_widths", "[7, 70]"},
