@@ -60,15 +60,15 @@ void embed(const Model& model, const EmbedOptions& options, const Destination& d
   const fs::path& out = writer.folder();
   const Dataset& dataset = model.dataset();
   json manifest = describe_embeddings(model, options.type);
-  struct Entity {
+  struct OfEntity {
     const char* name;
     const graph::Dictionary* dictionary;
     ConstFloatView vectors;
   };
   kernels::Download<float> download;
   json contents = json::array();
-  for (const Entity& entity : {Entity{kEntities[0], &dataset.items, model.items()},
-                               Entity{kEntities[1], &dataset.users, model.users()}}) {
+  for (const OfEntity& entity : {OfEntity{kEntities[0], &dataset.items, model.items()},
+                                 OfEntity{kEntities[1], &dataset.users, model.users()}}) {
     const NamedVectors vectors{entity.name, *entity.dictionary,
                                download(entity.vectors, model.backend()), options.type,
                                facts_of(manifest, entity.name, kVersion)};
