@@ -111,6 +111,13 @@ them. Python packages are pinned: `cmake/requirements*.txt` say which and why, a
 without which `make` takes none (`pip install --require-hashes`). What `make bench` compares with (`bench/peers/`) is not pinned: peers are measured in the version of the day, which
 results name. `make sbom` writes all of this as SPDX 2.3 into `build/penchant.spdx.json`. The CUDA module needs CUDA and cuDNN of NVIDIA, which are not installed by `make`.
 
+## The same bytes
+
+The same commit gives the same bytes wherever its folder lies: names of files in messages are relative to the source (`-ffile-prefix-map`), no file has the time in it, archives are made without times and owners,
+and the program's build id is a hash of its content. The folder of the pyarrow wheel, which a program that is not installed has in its RUNPATH, is an input, as the compiler and Debian's libraries are.
+`make reproducible` (`cmake/reproducible.sh [TARGET ...]`) builds HEAD twice without the compiler's cache in two folders with names of different lengths and compares every object, archive and the program; what was
+[compared](../bench/results/reproducible.json) so far are the libraries of graphs and partitions, built so, and the program, linked twice from the same objects and archives in two folders.
+
 ## Debian
 
 | package | licence | what for | of |
