@@ -175,7 +175,7 @@ namespace {
 
 /// Events are written as they come: where ids are pseudonyms none may be another's raw id.
 void refuse_raw_id(const graph::Dictionary& known, Entity entity, std::string_view id) {
-  const std::string_view kind = enum_name(entity);
+  const std::string kind = enum_name(entity);
   if (!holds_pseudonyms(known, kind) || is_pseudonym(entity, id)) return;
   throw RequestError(
       422, "raw_id",
