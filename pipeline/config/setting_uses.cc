@@ -289,8 +289,8 @@ const std::vector<VerbSettings>& all_verbs() {
        {"graph.", "partition.", "model.", "train.", "evaluate.", "run."},
        {"model.out", "model.kind", "model.sequence", "model.graph", "model.item_graph"}},
       {"run",
-       {"data.", "graph.", "partition.", "model.", "filter.", "privacy.", "train.", "evaluate.",
-        "embeddings.", "run."},
+       {"data.", "graph.", "partition.", "model.", "filter.", "train.", "evaluate.", "embeddings.",
+        "run."},
        {}},
   };
   return verbs;

@@ -115,7 +115,7 @@ bool is_pseudonym(Entity entity, std::string_view raw) {
 
 bool holds_pseudonyms(const graph::Dictionary& dictionary, std::string_view kind) {
   if (dictionary.size() == 0) return false;
-  return is_pseudonym(kind == "user" ? Entity::user : Entity::item, dictionary.raw(0));
+  return is_pseudonym(entity_of(kind), dictionary.raw(0));
 }
 
 /// HMAC with the key in it, which each use copies.

@@ -25,6 +25,11 @@ constexpr auto enum_words(Entity) {
 }
 inline constexpr std::size_t kNumEntities = 3;
 
+/// Of "user" or "item", as messages call what an id is of.
+constexpr Entity entity_of(std::string_view kind) {
+  return kind == "user" ? Entity::user : Entity::item;
+}
+
 /// "pu_" and 32 hex digits of a user, "pi_" of an item, "ps_" of a session.
 bool is_pseudonym(Entity entity, std::string_view raw);
 /// Whether a dictionary's ids are pseudonyms: raw ids that people give by hand then stay out of

@@ -17,12 +17,6 @@ namespace penchant::pipeline {
 
 using graph::NodeId;
 
-namespace {
-
-Entity entity_of(std::string_view kind) { return kind == "user" ? Entity::user : Entity::item; }
-
-}  // namespace
-
 std::string known_id(const graph::Dictionary& dictionary, std::string_view raw, const char* kind,
                      const PseudonymKey* key) {
   if (key == nullptr || !holds_pseudonyms(dictionary, kind)) return std::string(raw);

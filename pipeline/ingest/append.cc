@@ -391,6 +391,18 @@ void take_rows(const IngestOptions& options, const json& provenance, Dataset& da
   warn_of_cut_sessions(graph::count_cut_sessions(dataset.split), split, progress);
 }
 
+/// Adds the items from `first_new` on that only the log knows to those of before, for data sets with an
+/// item table. Earlier ones whose row comes now stay counted: which they are is not kept.
+void add_items_without_row(json& provenance, const graph::Dictionary& items, std::int64_t first_new,
+                           const graph::Dictionary& table) {
+  const auto before = provenance.find("items_without_row");
+  if (before == provenance.end()) return;
+  std::int64_t count = before->get<std::int64_t>();
+  for (std::int64_t id = first_new; id < items.size(); ++id)
+    count += table.find(items.raw(static_cast<NodeId>(id))) == graph::kNoNode;
+  *before = count;
+}
+
 }  // namespace
 
 std::string kept_settings(const fs::path& data) {
@@ -464,6 +476,7 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   if (has_item_table(options)) read_item_table(options, read, raw_catalog);
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
+  add_items_without_row(provenance, dataset.items, earlier.num_items, raw_catalog.items);
   for (std::int64_t item = 0; item < raw_catalog.items.size(); ++item)
     dataset.items.intern(raw_catalog.items.raw(static_cast<NodeId>(item)));
   report.item_rows = add_up(read.item_files);

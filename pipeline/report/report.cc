@@ -128,6 +128,12 @@ std::string report_page(const json& given) {
 
 fs::path find_data_of(const fs::path& model_directory) {
   const json manifest = read_manifest(model_directory, "model");
+  if (manifest.contains("privacy")) {
+    throw InputError(fmt::format(
+        "report: a private model, as {}, does not say what it was trained on, expected --data "
+        "X.data",
+        model_directory.string()));
+  }
   std::string hash;
   take_values(model_directory / kManifestName, [&] { manifest.at("data_hash").get_to(hash); });
   const fs::path folder = fs::absolute(model_directory / "..").lexically_normal();

@@ -191,13 +191,30 @@ Table starts(const graph::Dictionary& raw_ids, std::span<const NodeId> order,
   return table;
 }
 
+/// How much of a released sum is what people's tastes share, over what is chance and noise. Where
+/// tastes had nothing to do with items, the squares of the sum of all people would add up to their
+/// number, 1 each; only what is above twice that counts, as tastes that differ in popularity alone
+/// reach that, too. Noise adds its variance to each number. Of released and public numbers alone.
+double signal_over_noise(const Table& sum, double sigma, std::int64_t num_users) {
+  const auto people = static_cast<double>(num_users);
+  const double noise = static_cast<double>(sum.values.size()) * sigma * sigma;
+  return std::max(sum_of_squares(sum.values) - noise - 2.0 * people, 0.0) / (people + noise);
+}
+
+/// What a step of log popularity counts beside vectors of a mean length of .5: the more, the less the
+/// vectors say. Its form was fitted once on public data sets (docs/privacy_differential.md).
+double popularity_weight(double signal) {
+  constexpr double kWeight = 0.05;
+  constexpr double kPower = -0.6;
+  constexpr double kMost = 3.0;
+  return signal > 0.0 ? std::min(kWeight * std::pow(signal, kPower), kMost) : kMost;
+}
+
 /// Vectors of one mean length, and the column of popularity behind them.
-PrivateItems finished(const Table& table, const std::vector<double>& popularity,
-                      double item_power) {
-  // On Gowalla's validation rows anything from 0 to .1 beside vectors of a mean length of .5 was alike;
-  // it ranks what has no vector.
-  constexpr double kPopularityWeight = 0.03;
+PrivateItems finished(const Table& table, const std::vector<double>& popularity, double item_power,
+                      double signal) {
   constexpr double kMeanLength = 0.5;
+  const double weight = popularity_weight(signal);
   double lengths = 0.0;
   for (std::int64_t i = 0; i < table.size(); ++i)
     lengths += std::sqrt(sum_of_squares(table.row(i)));
@@ -209,7 +226,7 @@ PrivateItems finished(const Table& table, const std::vector<double>& popularity,
   for (std::int64_t i = 0; i < table.size(); ++i) {
     for (const double value : table.row(i))
       items.vectors.push_back(static_cast<float>(value * scale));
-    items.vectors.push_back(static_cast<float>(kPopularityWeight * std::log(popularity[at(i)])));
+    items.vectors.push_back(static_cast<float>(weight * std::log(popularity[at(i)])));
     items.popularity.push_back(static_cast<float>(popularity[at(i)]));
   }
   return items;
@@ -346,9 +363,10 @@ PrivateItems make_private_items(const CsrView& rows, const graph::Dictionary& ra
   auto [all, sigma] = released(taste_sum(rows, {weights, all_rows, rows.num_cols, head_row,
                                                 head.values, plan.width, plan.all_bound}),
                                plan.width, random);
+  const double signal = signal_over_noise(all, sigma, rows.num_rows);
   shrink(all, attributes.of(all), sigma);
   whiten(all, host.backend());
-  return finished(all, popularity, plan.item_power);
+  return finished(all, popularity, plan.item_power, signal);
 }
 
 }  // namespace penchant::pipeline

@@ -74,11 +74,18 @@ json privacy_json(const ReleaseOptions& options, const PrivateBudget& budget,
             {"delta", ledger.delta}}}};
 }
 
-/// Whether the item table had a row for each item of the log, as ingest noted.
+/// That nobody's rows had a say in the catalogue: the item table had a row for each item of the log,
+/// and its values stand as they were, as ingest noted.
 void require_public_catalogue(const Dataset& dataset) {
   if (dataset.directory.empty()) return;  // in memory, of tests
   const json manifest = read_manifest(dataset.directory, kDataArtifact);
   const json source = manifest.value("provenance", json::object());
+  if (source.value("privacy", json::object()).contains("rare_values")) {
+    throw InputError(fmt::format(
+        "{}: was ingested with data.min_value_users, by which a user's rows decide which values of "
+        "attributes there are; a private model needs it to be 0 or 1",
+        dataset.directory.string()));
+  }
   const auto without = source.find("items_without_row");
   if (without == source.end()) {
     throw InputError(fmt::format(
@@ -140,6 +147,20 @@ void check_private_training(const Dataset& dataset, const TrainOptions& options)
         privacy.delta, dataset.num_users(), most));
   }
   require_public_catalogue(dataset);
+}
+
+void refuse_private(const TrainOptions& options, std::string_view who) {
+  if (options.model.kind != models::ModelKind::private_items) return;
+  throw InputError(fmt::format(
+      "{}: a private model is made by `penchant train` alone: what is kept beside a model here "
+      "(hashes of the data, evaluations) is not private, and each training may be a release",
+      who));
+}
+
+void refuse_private_update() {
+  throw InputError(
+      "update: a private model is not trained on; `penchant train` makes a new release, which the "
+      "ledger of its data set counts");
 }
 
 TrainReport train_private(const Dataset& dataset, const TrainOptions& options,

@@ -48,8 +48,7 @@ TrainReport train(const Dataset& dataset, const Graphs& graphs, const TrainOptio
                   const std::string& config_toml, const Destination& destination,
                   kernels::Backend& backend, Progress& progress) {
   check_train_options(options);
-  if (options.model.kind == models::ModelKind::private_items)
-    return train_private(dataset, options, config_toml, destination, backend, progress);
+  refuse_private(options, "this way of training");
   const bool unchosen = !graphs.options.link_weight && graphs.options.link_weights.empty();
   if (!dataset.links.empty() && unchosen && options.model.kind != models::ModelKind::graph_filter) {
     return train(dataset, with_chosen_links(dataset, graphs, options, backend, progress), options,

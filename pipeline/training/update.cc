@@ -29,6 +29,7 @@
 #include "pipeline/training/auto_state.h"
 #include "pipeline/training/filter_training.h"
 #include "pipeline/training/on_host.h"
+#include "pipeline/training/private_training.h"
 #include "pipeline/training/trainer.h"
 #include "pipeline/training/training_position.h"
 #include "pipeline/training/warm_start.h"
@@ -455,9 +456,7 @@ TrainReport update_model(const fs::path& before, const EarlierData& earlier, Dat
       return MixtureUpdate(before, now, options, updating, destination, backend, progress)
           .run(config_toml);
     case models::ModelKind::private_items:
-      throw InputError(
-          "update: a private model is not trained on; `penchant train` makes a new release, which "
-          "the ledger of its data set counts");
+      refuse_private_update();
     case models::ModelKind::graph_filter: {
       // There is nothing to go on from but what was chosen.
       TrainOptions fixed = options.train;

@@ -8,7 +8,7 @@
 namespace penchant::pipeline {
 
 /// train_on() for model.kind private. Throws InputError: settings of ingest by which one user's rows
-/// decide about another's (a k-core), --resume.
+/// decide about another's (a k-core, test rows drawn by their place), --resume.
 Trained train_private_on(const TrainFlags& flags, Config config, Progress& progress);
 
 }  // namespace penchant::pipeline

@@ -23,6 +23,7 @@
 #include "pipeline/data/past_rows.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/model.h"
+#include "pipeline/training/private_training.h"
 #include "pipeline/training/train.h"
 #include "pipeline/training/update.h"
 #include "pipeline/workflow/run.h"
@@ -71,8 +72,8 @@ std::int64_t boundary_at(std::int64_t time_ms, const ReplayOptions& options) {
 std::int64_t next_boundary(std::int64_t time_ms, const ReplayOptions& options) {
   if (options.unit == PeriodUnit::month) {
     const std::chrono::year_month_day date(day_of(time_ms));
-    const std::chrono::year_month next = date.year() / date.month() +
-                                         std::chrono::months(static_cast<int>(options.every));
+    const std::chrono::year_month next =
+        date.year() / date.month() + std::chrono::months(static_cast<int>(options.every));
     return ms_of(Days(next / date.day()));
   }
   return time_ms + options.every * (options.unit == PeriodUnit::week ? 7 : 1) * kDayMs;
@@ -167,6 +168,7 @@ class Replay {
         progress_(progress),
         backend_(kernels::make_backend(config.backend)),
         host_(kernels::make_backend({.device = kernels::DeviceChoice::cpu})) {
+    refuse_private(config.train, "replay");
     report_.metric = options.metric;
     report_.device = backend_->description();
     evaluate_ = validation_options(options.metric);
@@ -184,7 +186,8 @@ class Replay {
       }
     }
     for (const char* name : {"updated", "retrained", "first"}) {
-      for (const fs::path& folder : {options_.work / name, fs::path((options_.work / name).string() + kBeside)})
+      for (const fs::path& folder :
+           {options_.work / name, fs::path((options_.work / name).string() + kBeside)})
         remove_files_of(folder, kModelArtifact);
     }
     std::error_code ignored;
@@ -197,12 +200,13 @@ class Replay {
 
   std::vector<std::int64_t> make_boundaries() const {
     std::vector<std::int64_t> times;
-    for (const graph::Interactions* part : {&whole_.split.train.interactions,
-                                            &whole_.split.validation, &whole_.split.test})
+    for (const graph::Interactions* part :
+         {&whole_.split.train.interactions, &whole_.split.validation, &whole_.split.test})
       times.insert(times.end(), part->time_ms.begin(), part->time_ms.end());
     if (config_.ingest.columns.time.empty() || times.empty())
-      throw InputError("replay: the log has no times (data.columns.time), expected a time of each "
-                       "row");
+      throw InputError(
+          "replay: the log has no times (data.columns.time), expected a time of each "
+          "row");
     std::sort(times.begin(), times.end());
     const auto share = static_cast<std::size_t>(kFirstShare * static_cast<double>(times.size()));
     const std::int64_t first =
@@ -229,9 +233,9 @@ class Replay {
     bool whole = false;
     measure(point, [&] {
       const Graphs graphs = graphs_of(dataset);
-      whole = !train(dataset, graphs, config_.train, effective_toml(config_), to, *backend_,
-                     progress_)
-                   .interrupted;
+      whole =
+          !train(dataset, graphs, config_.train, effective_toml(config_), to, *backend_, progress_)
+               .interrupted;
     });
     return whole;
   }
@@ -253,8 +257,8 @@ class Replay {
 
   KeptVectors kept(const Model& model) {
     KeptVectors copy;
-    for (const auto& [from, to] : {std::pair(model.users(), &copy.users),
-                                   std::pair(model.items(), &copy.items)}) {
+    for (const auto& [from, to] :
+         {std::pair(model.users(), &copy.users), std::pair(model.items(), &copy.items)}) {
       kernels::Download<float> download;
       const ConstFloatView view = download(from, *backend_);
       *to = host_->matrix<float>(view.rows, view.cols);
@@ -294,14 +298,14 @@ class Replay {
     ReplayPeriod period;
     period.from_ms = now;
     period.until_ms = boundaries[number + 1];
-    deliveries_.push_back(delivery_of(whole_, number == 0 ? graph::kNoTime + 1 : boundaries[number - 1],
-                                      now, fraction()));
+    deliveries_.push_back(delivery_of(
+        whole_, number == 0 ? graph::kNoTime + 1 : boundaries[number - 1], now, fraction()));
     PastRows past = rows_until(whole_, deliveries_, period.until_ms);
     const Delivery at_once = delivery_of(whole_, graph::kNoTime + 1, now, fraction());
     PastRows all = rows_until(whole_, {&at_once, 1}, period.until_ms);
     period.num_new_rows = past.num_new_rows;
-    period.num_known_rows = past.dataset.split.train.interactions.size() +
-                            past.dataset.split.validation.size();
+    period.num_known_rows =
+        past.dataset.split.train.interactions.size() + past.dataset.split.validation.size();
     period.num_revealed = past.num_revealed;
     period.num_of_unknown = past.num_of_unknown;
     const RankingTask task = make_ranking_task(past.dataset, HeldOut::test, evaluate_.seen_items);
@@ -337,8 +341,7 @@ class Replay {
       period.retrained.emplace();
       const fs::path retrained = options_.work / "retrained";
       if (!train_anew(all.dataset, retrained, *period.retrained)) return false;
-      const RankingTask same =
-          make_ranking_task(all.dataset, HeldOut::test, evaluate_.seen_items);
+      const RankingTask same = make_ranking_task(all.dataset, HeldOut::test, evaluate_.seen_items);
       if (!same.users.empty()) judge_model(retrained, all.dataset, same, *period.retrained);
     } else if (options_.retrain) {
       period.retrained->metrics = period.updated.metrics;
@@ -405,8 +408,8 @@ Means means_of(const ReplayReport& report) {
     means.retrained_cpu += period.retrained->cpu_seconds;
   }
   const double count = static_cast<double>(std::max<std::int64_t>(1, means.periods));
-  for (double* sum : {&means.frozen, &means.updated, &means.retrained, &means.updated_cpu,
-                      &means.retrained_cpu})
+  for (double* sum :
+       {&means.frozen, &means.updated, &means.retrained, &means.updated_cpu, &means.retrained_cpu})
     *sum /= count;
   return means;
 }
@@ -486,9 +489,9 @@ std::string replay_text(const ReplayReport& report) {
                                  "from", "new rows", "to come", "users", "frozen", "updated",
                                  "retrained", "cpu s upd / new", "MiB upd / new");
   const auto value = [&](const ReplayPoint& point) {
-    return point.metrics.empty() ? std::string("-")
-                                 : fmt::format("{:.4f}",
-                                               validation_value(point.metrics, report.metric));
+    return point.metrics.empty()
+               ? std::string("-")
+               : fmt::format("{:.4f}", validation_value(point.metrics, report.metric));
   };
   for (const ReplayPeriod& period : report.periods) {
     const ReplayPoint none;
@@ -496,16 +499,17 @@ std::string replay_text(const ReplayReport& report) {
     const auto mib = [](const ReplayPoint& point) {
       return static_cast<double>(point.peak_bytes) / 1048576.0;
     };
-    text += fmt::format("{:<11} {:>10} {:>9} {:>7} {:>8} {:>8} {:>9} {:>7.0f} / {:>6.0f} {:>7.0f} / {:>6.0f}\n",
-                        date_text(period.from_ms), period.num_new_rows, period.num_revealed,
-                        period.num_users, value(period.frozen), value(period.updated), value(anew),
-                        period.updated.cpu_seconds, anew.cpu_seconds, mib(period.updated),
-                        mib(anew));
+    text += fmt::format(
+        "{:<11} {:>10} {:>9} {:>7} {:>8} {:>8} {:>9} {:>7.0f} / {:>6.0f} {:>7.0f} / {:>6.0f}\n",
+        date_text(period.from_ms), period.num_new_rows, period.num_revealed, period.num_users,
+        value(period.frozen), value(period.updated), value(anew), period.updated.cpu_seconds,
+        anew.cpu_seconds, mib(period.updated), mib(anew));
   }
   const Means means = means_of(report);
   if (means.periods == 0) return text;
-  text += fmt::format("\n{} of lists for the next period, mean after the first: updated {:.4f}, frozen {:.4f}",
-                      report.metric, means.updated, means.frozen);
+  text += fmt::format(
+      "\n{} of lists for the next period, mean after the first: updated {:.4f}, frozen {:.4f}",
+      report.metric, means.updated, means.frozen);
   if (means.retrained > 0.0) {
     text += fmt::format(", retrained {:.4f} (updated / retrained {:.3f}, processor seconds {:.3f})",
                         means.retrained, means.updated / means.retrained,

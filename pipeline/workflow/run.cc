@@ -20,6 +20,7 @@
 #include "pipeline/model/model_manifest.h"
 #include "pipeline/model/upgrade.h"
 #include "pipeline/training/node_order.h"
+#include "pipeline/training/private_training.h"
 #include "pipeline/training/train.h"
 
 namespace penchant::pipeline {
@@ -134,11 +135,6 @@ Dataset ingest_stage(const Config& config, RunReport& report, Progress& progress
 
 Dataset ingested(const Config& config, Progress& progress) {
   if (config.data_out.empty()) throw InputError("data.out is not set");
-  if (config.train.model.kind == models::ModelKind::private_items) {
-    throw InputError(
-        "run: a private model is made by `penchant train`: what run keeps beside a model (hashes of "
-        "the data, its evaluation) is not private, and each run may be a release");
-  }
   RunReport report;
   return ingest_stage(config, report, progress);
 }
@@ -146,6 +142,7 @@ Dataset ingested(const Config& config, Progress& progress) {
 RunReport run_all(Config config, Progress& progress) {
   if (config.data_out.empty()) throw InputError("run: data.out is not set");
   if (config.model_out.empty()) throw InputError("run: model.out is not set");
+  refuse_private(config.train, "run");
   RunReport report;
   const auto backend = kernels::make_backend(config.backend);
 

@@ -12,6 +12,7 @@
 #include "pipeline/artifact/manifest.h"
 #include "pipeline/artifact/versions.h"
 #include "pipeline/training/auto_plan.h"
+#include "pipeline/training/private_training.h"
 #include "pipeline/training/update.h"
 
 namespace penchant::pipeline {
@@ -49,6 +50,7 @@ class Update {
       throw InputError(fmt::format("--keep is {}, expected 0 or more versions", flags_.keep));
     if (!flags_.rows.out.empty())
       throw InputError("update: the data set is replaced, expected no other place for it");
+    if (old_model_.contains("privacy")) refuse_private_update();
     if (!flags_.budget.empty()) budget_ = parse_budget(flags_.budget, "--budget");
     GrownData grown = has_rows(flags_.rows) ? take_rows() : read_grown();
     updated_.data_version = version_of(grown.provenance);

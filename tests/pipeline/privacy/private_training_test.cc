@@ -37,6 +37,9 @@ class PrivateTraining : public penchant::testing::SmallShopTest {
     options.privacy.delta = delta;
     return options;
   }
+  TrainReport train(const TrainOptions& options, const std::string& name) {
+    return train_private(dataset(), options, "", at(name), backend(), silent_progress());
+  }
   /// The message, after which there is neither a model nor a ledger.
   std::string refusal(const TrainOptions& options) {
     const std::string message = input_error_of([&] { train(options, "refused"); });
@@ -160,6 +163,12 @@ TEST_F(PrivateTraining, RefusesWhatGuaranteesNothing) {
   const double one_user = 1.0 / static_cast<double>(dataset().num_users());
   EXPECT_THAT(refusal(options(1.0, one_user)), HasSubstr("below 1 /"));
   EXPECT_THAT(refusal(options(1e-9, 1e-12)), HasSubstr("nothing but noise"));
+}
+
+TEST_F(PrivateTraining, NoOtherTrainingMakesOne) {
+  EXPECT_THAT(input_error_of([&] { SmallShopTest::train(options(4.0), "refused"); }),
+              HasSubstr("`penchant train` alone"));
+  EXPECT_FALSE(fs::exists(at("refused")));
 }
 
 TEST_F(PrivateTraining, AModelWithoutItsLedgerIsRefused) {
