@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "graph/error.h"
+#include "kernels/row_softmax.h"
 #include "kernels/transfer.h"
 
 namespace penchant::models {
@@ -46,19 +47,6 @@ void set_length(float* x, std::int64_t size, double length) {
   if (norm == 0.0) return;
   for (std::int64_t j = 0; j < size; ++j)
     x[j] = static_cast<float>(static_cast<double>(x[j]) * (length / norm));
-}
-
-/// Scores [I] become shares of 1, those of `excluded` 0. Returns log sum exp.
-double softmax(std::span<float> scores, std::span<const NodeId> excluded) {
-  for (const NodeId item : excluded) scores[at(item)] = -std::numeric_limits<float>::infinity();
-  const float highest = *std::max_element(scores.begin(), scores.end());
-  double sum = 0.0;
-  for (float& score : scores) {
-    score = std::exp(score - highest);
-    sum += static_cast<double>(score);
-  }
-  for (float& score : scores) score = static_cast<float>(static_cast<double>(score) / sum);
-  return static_cast<double>(highest) + std::log(sum);
 }
 
 /// Rows of `matrix` [from, from + count), their values divided by their sums.
@@ -127,42 +115,47 @@ void FoldIn::fold_block(const CsrView& shares, const CsrView& excluded, Backend&
   FloatMatrix moved = backend.matrix<float>(count, dim);
   FloatMatrix scores = backend.matrix<float>(count, num_items);
   std::vector<float> pulls = table(dim), now = table(dim), best = table(dim), uphill = table(dim),
-                     means = table(dim), shared = table(num_items);
+                     means = table(dim), shared;
+  // Exponentials are made where the scores are, or in host memory.
+  const bool on_host = backend.device() == Device::cpu;
+  if (!on_host) shared = table(num_items);
+  const FloatView exponentials = on_host ? scores.view() : view(shared, num_items);
+  std::vector<float> maxima(at(count)), sums(at(count));
   std::vector<Ascent> ascents(at(count));
   backend.spmm(*backend.sparse(shares), items_, moved.view(), {});
   backend.copy(ConstFloatView(moved.view()), view(pulls, dim));
   backend.sync();
   now = pulls;
   for (std::int64_t b = 0; b < count; ++b) set_length(&now[at(b * dim)], dim, length_);
+  best = now;
 
   for (int step = 0; step < kSteps; ++step) {
     backend.copy(ConstFloatView(view(now, dim)), moved.view());
     backend.gemm(Transpose::no, Transpose::yes, 1.0F / temperature_, moved.view(), items_, 0.0F,
                  scores.view());
-    backend.copy(ConstFloatView(scores.view()), view(shared, num_items));
+    if (!on_host) backend.copy(ConstFloatView(scores.view()), exponentials);
     backend.sync();
-    std::vector<double> losses(at(count));
-    for (std::int64_t b = 0; b < count; ++b) {
-      const std::span<float> row(&shared[at(b * num_items)], at(num_items));
-      const auto left_out = excluded.num_rows == 0 ? std::span<const NodeId>{} : excluded.row(b);
-      losses[at(b)] = softmax(row, left_out) - dot(&now[at(b * dim)], &pulls[at(b * dim)], dim) /
-                                                   static_cast<double>(temperature_);
-    }
-    backend.copy(ConstFloatView(view(shared, num_items)), scores.view());
+    kernels::exponentiate_rows(exponentials, excluded, maxima, sums);
+    if (!on_host) backend.copy(ConstFloatView(exponentials), scores.view());
     backend.gemm(Transpose::no, Transpose::no, 1.0F, scores.view(), items_, 0.0F, moved.view());
     backend.copy(ConstFloatView(moved.view()), view(means, dim));
     backend.sync();
     for (std::int64_t b = 0; b < count; ++b) {
       Ascent& ascent = ascents[at(b)];
+      const auto all = static_cast<double>(sums[at(b)]);
+      if (all == 0.0) continue;  // every item is left out: the mean of what they had stays
+      const double loss =
+          static_cast<double>(maxima[at(b)]) + std::log(all) -
+          dot(&now[at(b * dim)], &pulls[at(b * dim)], dim) / static_cast<double>(temperature_);
       float* const here = &now[at(b * dim)];
       float* const kept = &best[at(b * dim)];
       float* const slope = &uphill[at(b * dim)];
-      if (losses[at(b)] < ascent.loss) {
-        ascent.loss = losses[at(b)];
+      if (loss < ascent.loss) {
+        ascent.loss = loss;
         std::copy_n(here, dim, kept);
         // Along the sphere.
         for (std::int64_t j = 0; j < dim; ++j)
-          slope[j] = pulls[at(b * dim + j)] - means[at(b * dim + j)];
+          slope[j] = pulls[at(b * dim + j)] - static_cast<float>(means[at(b * dim + j)] / all);
         const double outward =
             dot(slope, kept, dim) / (static_cast<double>(length_) * static_cast<double>(length_));
         for (std::int64_t j = 0; j < dim; ++j)

@@ -39,6 +39,7 @@ constexpr std::size_t kMostValues = 12;
 constexpr std::int64_t kOwnersAtOnce = 512;
 /// A sentence takes milliseconds, and of a network or a learned vector up to seconds.
 constexpr std::int64_t kExplainedUsers = 20;
+constexpr std::size_t kMostItemsOfExplained = 64;  ///< more take seconds each
 constexpr std::int64_t kEndOf1970 = 365 * 86'400'000LL;
 
 /// Bytes of a value in a page's script, where "<" is written \u003c; its comma with it.
@@ -298,7 +299,8 @@ std::vector<NodeId> test_items(const Dataset& dataset, NodeId user) {
   return items;
 }
 
-/// Sentences on why an item leads a user's list, for the first kExplainedUsers users that are asked.
+/// Sentences on why an item leads a user's list, for the first kExplainedUsers users that are asked
+/// and have no more than kMostItemsOfExplained rows.
 class Reasons {
  public:
   Reasons(const Model& model, Ranking ranking)
@@ -307,7 +309,10 @@ class Reasons {
   }
   /// Empty where there is nothing to tell.
   std::string of(NodeId user, NodeId item) {
-    if (!explainer_ || num_asked_++ >= kExplainedUsers) return {};
+    if (!explainer_ || num_asked_ >= kExplainedUsers ||
+        known_items(dataset_, user).size() > kMostItemsOfExplained)
+      return {};
+    ++num_asked_;
     try {
       return sentence(
           explainer_->of_user(dataset_.users.raw(user), dataset_.items.raw(item), ranking_),
