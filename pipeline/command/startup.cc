@@ -53,10 +53,41 @@ PENCHANT_BEFORE_LIBRARIES void require_address_space() {
   _exit(kExitMemory);
 }
 
-PENCHANT_BEFORE_LIBRARIES void before_libraries(int /*count*/, char** /*arguments*/,
-                                                char** /*environment*/) {
+PENCHANT_BEFORE_LIBRARIES bool names(const char* variable, const char* name) {
+  const std::size_t length = strlen(name);
+  return strncmp(variable, name, length) == 0 && variable[length] == '=';
+}
+
+/// A thread that waits for the others at the end of a loop spins, in libgomp's own default for up to
+/// milliseconds. Where another program has one of the cores, it so keeps the thread that it waits for
+/// from running: an explanation took 16 times as long (docs/decisions/0051-threads-that-wait.md). libgomp
+/// reads its count of spins when it is loaded, so that the program has to start anew with one. What
+/// people set in the environment stands.
+PENCHANT_BEFORE_LIBRARIES void wait_briefly(char** arguments, char** environment) {
+  constexpr std::size_t kMostVariables = 4096;
+  constexpr std::size_t kMostBytes = 4096;
+  static char spins[] = "GOMP_SPINCOUNT=1000";
+  static char* variables[kMostVariables + 2];
+  static char program[kMostBytes];
+  std::size_t count = 0;
+  for (; environment[count] != nullptr; ++count) {
+    if (count == kMostVariables || names(environment[count], "GOMP_SPINCOUNT") ||
+        names(environment[count], "OMP_WAIT_POLICY"))
+      return;
+    variables[count] = environment[count];
+  }
+  variables[count] = spins;
+  const auto length = readlink("/proc/self/exe", program, kMostBytes);
+  if (length <= 0 || length == static_cast<ssize_t>(kMostBytes)) return;
+  program[length] = '\0';
+  execve(program, arguments, variables);  // where that fails the program goes on as it is
+}
+
+PENCHANT_BEFORE_LIBRARIES void before_libraries(int /*count*/, char** arguments,
+                                                char** environment) {
   open_standard_descriptors();
   require_address_space();
+  wait_briefly(arguments, environment);
 }
 
 using Initializer = void (*)(int, char**, char**);

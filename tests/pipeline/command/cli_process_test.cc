@@ -188,6 +188,20 @@ TEST_F(CliProcess, WantOfAddressSpaceIsExitFour) {
 }
 
 // Who unpacks the program in /tmp/x must not load what others put into /tmp.
+TEST_F(CliProcess, ThreadsThatWaitSpinBrieflyUnlessToldOtherwise) {
+  const std::vector<std::string> both = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"};
+  // libgomp says what it read when it was loaded.
+  const ProgramResult plain =
+      run_penchant({"--version"}, {.environment = {{"OMP_DISPLAY_ENV", "verbose"}}, .unset = both});
+  EXPECT_EQ(plain.exit_code, 0);
+  EXPECT_NE(plain.err.find("GOMP_SPINCOUNT = '1000'"), std::string::npos) << plain.err;
+  EXPECT_EQ(plain.out.find("penchant "), plain.out.rfind("penchant "));
+  const ProgramResult told = run_penchant(
+      {"--version"}, {.environment = {{"OMP_DISPLAY_ENV", "verbose"}, {"GOMP_SPINCOUNT", "7"}},
+                      .unset = {"OMP_WAIT_POLICY"}});
+  EXPECT_NE(told.err.find("GOMP_SPINCOUNT = '7'"), std::string::npos) << told.err;
+}
+
 TEST(CliModule, IsNotLookedForInTheFolderAbove) {
   const TemporaryFolder folder;
   const char* chosen = std::getenv("PENCHANT_BINARY_DIR");

@@ -37,6 +37,7 @@ fs::path folder_of(const char* variable, const char* otherwise) {
   redirect(err, STDERR_FILENO);
   setenv("OMP_WAIT_POLICY", "passive", 0);  // spinning threads of two tests would starve each other
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  for (const std::string& name : options.unset) unsetenv(name.c_str());
   if (options.obey_permissions && geteuid() == 0) {
     prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0);
     prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0);

@@ -21,6 +21,7 @@ struct ProgramOptions {
   std::filesystem::path program = "penchant";  ///< in the folder of the build
   std::filesystem::path standard_output = {};  ///< empty: captured
   std::vector<std::pair<std::string, std::string>> environment = {};
+  std::vector<std::string> unset = {};   ///< names of variables that it does not have
   std::int64_t file_size_limit = 0;      ///< bytes a file may grow to (RLIMIT_FSIZE); 0: no limit
   bool default_size_signal = false;      ///< with that limit: SIGXFSZ is not ignored for the child
   std::int64_t address_space_limit = 0;  ///< bytes (RLIMIT_AS); 0: no limit
