@@ -21,8 +21,10 @@
 #include "pipeline/data/graph_stage.h"
 #include "pipeline/evaluation/evaluate.h"
 #include "pipeline/model/model.h"
+#include "pipeline/privacy/gaussian_accounting.h"
 #include "pipeline/report/item_map.h"
 #include "pipeline/report/report.h"
+#include "pipeline/report/row_attack.h"
 #include "pipeline/report/sample.h"
 
 namespace penchant::pipeline {
@@ -332,6 +334,22 @@ json stage_facts(const fs::path& data_directory, const json& data, const json& m
   return stages;
 }
 
+/// What the model promises of people, if it does, and what a simple attack gets out of its vectors.
+json privacy_facts(const Model& model, const json& model_manifest) {
+  json facts = json::object();
+  if (const auto promised = model_manifest.find("privacy"); promised != model_manifest.end()) {
+    const double epsilon = promised->at("epsilon").get<double>();
+    const double delta = promised->at("delta").get<double>();
+    facts["promised"] = {{"epsilon", epsilon},
+                         {"delta", delta},
+                         {"unit", promised->at("unit")},
+                         {"largest_advantage", largest_advantage(epsilon, delta)}};
+  }
+  if (const auto attack = attack_rows(model))
+    facts["attack"] = {{"people", attack->num_people}, {"advantage", attack->advantage}};
+  return facts;
+}
+
 }  // namespace
 
 json report_facts(const Model& model, const ReportOptions& options, Progress& progress) {
@@ -382,6 +400,7 @@ json report_facts(const Model& model, const ReportOptions& options, Progress& pr
                    {kListLength, options.seen_items, shown_ranking(model, options)}, progress);
   progress.end(lookup_summary(facts["lookup"]));
   facts["metrics"] = metric_facts(model, options, progress);
+  facts["privacy"] = privacy_facts(model, model_manifest);
   facts["configuration"] = text_of(model_directory / "config.toml");
   facts["versions"] = {{"penchant, data", data_manifest.at("penchant_version")},
                        {"penchant, model", model_manifest.at("penchant_version")},
