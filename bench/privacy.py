@@ -74,16 +74,15 @@ method = "given"
 
 
 def completejourney(work, keep=None):
-    """The example, without rows of products that are not in its table."""
+    """The example, without rows of products that are not in its table. `keep`: of households to have, or all."""
+    sets = ["--set", "data.items.only_listed=true", "--set", f"data.out={work}/x.data"]
     folder = pathlib.Path(os.environ["PENCHANT_DATA"]) / "completejourney"
-    with open(folder / "products.csv") as lines:
-        known = {row["product_id"] for row in csv.DictReader(lines)}
     with open(folder / "transactions_sample.csv") as lines, open(work / "log.csv", "w", newline="") as out:
         rows = csv.DictReader(lines)
         kept = csv.DictWriter(out, rows.fieldnames)
         kept.writeheader()
-        kept.writerows(row for row in rows if row["product_id"] in known and (keep is None or int(row["household_id"]) in keep))
-    return ROOT / "examples/completejourney.toml", ["--set", f'data.log=["{work}/log.csv"]', "--set", f"data.out={work}/x.data"]
+        kept.writerows(row for row in rows if keep is None or int(row["household_id"]) in keep)
+    return ROOT / "examples/completejourney.toml", ["--set", f'data.log=["{work}/log.csv"]', *sets]
 
 
 def say(command):

@@ -189,6 +189,9 @@ const std::vector<Setting>& all_settings() {
       item_text_setting(
           "data.items.encoding", "item table: as data.encoding",
           [](auto& text) -> auto& { return text.encoding; }),
+      PENCHANT_SETTING("data.items.only_listed", ingest.only_listed,
+                       "rows of the log whose item has no row in the item table are left out and "
+                       "counted"),
       PENCHANT_SETTING(
           "data.items.time", ingest.item_time,
           "item table: column of the time of a row, where properties change; an item's "
@@ -252,10 +255,12 @@ const std::vector<Setting>& all_settings() {
       PENCHANT_SETTING("model.out", model_out, "where train writes the model"),
       PENCHANT_SETTING(
           "model.kind", train.model.kind,
-          "lightgcn, gcn, node_weighted, graph_filter, interest, private (docs/privacy_differential.md), or auto: filter, trained vectors "
+          "lightgcn, gcn, node_weighted, graph_filter, interest, private "
+          "(docs/privacy_differential.md), or auto: filter, trained vectors "
           "or both, chosen on the validation part; lightgcn if it is not set and one that auto has "
           "no use for is, such as train.epochs"),
-      PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim, "width of the embeddings; private: 16 if it is not set"),
+      PENCHANT_SETTING("model.embedding_dim", train.model.embedding_dim,
+                       "width of the embeddings; private: 16 if it is not set"),
       PENCHANT_SETTING("model.num_layers", train.model.num_layers, "propagation layers"),
       PENCHANT_SETTING("model.activation", train.model.activation,
                        "gcn, node_weighted: identity, relu, leaky_relu, sigmoid or tanh"),

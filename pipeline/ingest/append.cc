@@ -354,14 +354,11 @@ void keep_links(Dataset& dataset) {
   }
 }
 
-/// Reads the new rows into `dataset`: their parts, and the items that come with them.
-void take_rows(const IngestOptions& options, const json& provenance, Dataset& dataset,
-               ReadResult& read, RawCatalog& catalog, AppendReport& report, Progress& progress) {
-  if (options.log.files.empty()) return;
-  const std::int64_t num_users = read.log.users.size();
-  const std::int64_t num_items = read.log.items.size();
-  read_table_log(options, read, catalog, progress);
-  stop_if_asked(progress);
+/// Puts the new rows into `dataset`: their parts, and the items that come with them. `earlier`: what
+/// it had; `table`: items of the new item table.
+void take_rows(const IngestOptions& options, const json& provenance, const EarlierData& earlier,
+               const graph::Dictionary& table, Dataset& dataset, ReadResult& read,
+               AppendReport& report, Progress& progress) {
   tell_empty(read.files, progress);
   if (read.log.rows.user.empty()) return;
   check_columns(dataset, read, dataset.directory);
@@ -371,6 +368,11 @@ void take_rows(const IngestOptions& options, const json& provenance, Dataset& da
       split_of(options, provenance.at("inputs"), !read.log.rows.time_ms.empty());
   OrderedLog log = order_log(std::move(read.log.rows), read.log.users.size());
   LeftOutRows left_out(read.files, log.parts, log.order);
+  if (options.only_listed) {
+    leave_unlisted_out(log, read.log.items, table, earlier.num_items, left_out);
+    compact_dictionaries(log, read.log.users, read.log.items,
+                         {earlier.num_users, earlier.num_items});
+  }
   thin_log(log, read.log, options, left_out);
   KnownThings known(dataset.split);
   divide_new_rows(log, read.log, split, options.privacy.drop_repeats, known, left_out);
@@ -380,7 +382,7 @@ void take_rows(const IngestOptions& options, const json& provenance, Dataset& da
                                                        log.rows.time_ms[row] < latest);
   graph::SplitInteractions rows = rows_by_part(log);
   check_parts(read.files, rows);
-  count_from_before(tombstones_of(provenance), rows, num_users, num_items, report);
+  count_from_before(tombstones_of(provenance), rows, earlier.num_users, earlier.num_items, report);
   report.new_train = rows.train.interactions.size();
   report.new_validation = rows.validation.size();
   report.new_test = rows.test.size();
@@ -472,8 +474,11 @@ LaterRows read_later_rows(const IngestOptions& given, const fs::path& data, Prog
   RawCatalog raw_catalog;
   read.log.users = std::move(dataset.users);
   read.log.items = std::move(dataset.items);
-  take_rows(options, provenance, dataset, read, raw_catalog, report, progress);
+  if (!options.log.files.empty()) read_table_log(options, read, raw_catalog, progress);
+  stop_if_asked(progress);
   if (has_item_table(options)) read_item_table(options, read, raw_catalog);
+  if (!options.log.files.empty())
+    take_rows(options, provenance, earlier, raw_catalog.items, dataset, read, report, progress);
   dataset.users = std::move(read.log.users);
   dataset.items = std::move(read.log.items);
   add_items_without_row(provenance, dataset.items, earlier.num_items, raw_catalog.items);

@@ -59,6 +59,13 @@ void check_timed_items(const IngestOptions& options) {
     throw InputError("ingest: data.items.time is given, but no item table (data.items.table)");
 }
 
+void check_listed(const IngestOptions& options) {
+  if (!options.only_listed || options.item_time.empty()) return;
+  throw InputError(
+      "ingest: data.items.only_listed and data.items.time do not go together: which rows of such a "
+      "table count is known once the log is divided; leave the rows of other items out of the log");
+}
+
 /// Attributes become columns of items.parquet, each under a name of its own.
 void check_attributes(const IngestOptions& options) {
   constexpr const char* kOtherName = "`name = \"...\"` in its [[data.attributes]] gives it another";
@@ -141,6 +148,7 @@ void check_ingest_options(const IngestOptions& options) {
   check_attributes(options);
   check_order_of_rows(options);
   check_timed_items(options);
+  check_listed(options);
   check_links(options);
   check_vectors(options);
 }

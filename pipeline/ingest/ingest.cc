@@ -107,6 +107,8 @@ IngestReport ingest(const IngestOptions& given, const Destination& out, Progress
   if (has_given_parts(options)) take_given_parts(read, log);
   stop_if_asked(progress);
   LeftOutRows left_out(read.files, log.parts, log.order);
+  if (options.only_listed && has_item_table(options))
+    leave_unlisted_out(log, read.log.items, raw_catalog.items, 0, left_out);
   thin_log(log, read.log, options, left_out);
   const auto num_kept = static_cast<std::int64_t>(log.parts.size()) -
                         std::count(log.parts.begin(), log.parts.end(), graph::Part::left_out);

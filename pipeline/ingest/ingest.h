@@ -132,6 +132,7 @@ struct IngestOptions {
       {"view", 1}, {"cart", 2}, {"purchase", 4}};
   std::vector<RowFilter> filters;
   std::optional<TableSource> item_table;
+  bool only_listed = false;  ///< rows of items without a row in the item table are left out
   std::string item_time;  ///< of the item table, if its rows change over time: an item's last row
                           ///< before the end of training counts; empty: its first row
   std::string item_property, item_value;  ///< a long table: columns of the property's name, which

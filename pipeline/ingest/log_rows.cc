@@ -298,9 +298,11 @@ void apply_maximum(OrderedLog& log, std::int64_t maximum, LeftOutRows& left_out)
   left_out.add(fmt::format("older than the user's latest {} rows", maximum), RowFate::user_cap);
 }
 
-/// Leaves the ids that occur and renumbers the rows, unless all occur.
-void compact(Dictionary& dictionary, const std::vector<Part>& parts, std::vector<NodeId>& log) {
+/// Leaves the first `num_known` ids and those that occur, and renumbers the rows, unless that is all.
+void compact(Dictionary& dictionary, const std::vector<Part>& parts, std::int64_t num_known,
+             std::vector<NodeId>& log) {
   std::vector<NodeId> new_id(static_cast<std::size_t>(dictionary.size()), graph::kNoNode);
+  std::fill_n(new_id.begin(), num_known, NodeId{0});
   for (std::size_t row = 0; row < log.size(); ++row) {
     if (parts[row] != Part::left_out) new_id[static_cast<std::size_t>(log[row])] = 0;
   }
@@ -344,9 +346,26 @@ void thin_log(OrderedLog& log, const RawLog& raw, const IngestOptions& options,
   apply_core(log, options.min_user_count, options.min_item_count, left_out);
 }
 
-void compact_dictionaries(OrderedLog& log, Dictionary& users, Dictionary& items) {
-  graph::run_side_by_side({[&] { compact(users, log.parts, log.rows.user); },
-                           [&] { compact(items, log.parts, log.rows.item); }});
+void leave_unlisted_out(OrderedLog& log, const Dictionary& items, const Dictionary& table,
+                        std::int64_t num_known, LeftOutRows& left_out) {
+  std::vector<bool> is_listed(static_cast<std::size_t>(items.size()), true);
+  std::string example;
+  for (std::int64_t id = num_known; id < items.size(); ++id) {
+    const std::string_view raw = items.raw(static_cast<NodeId>(id));
+    if (table.find(raw) != graph::kNoNode) continue;
+    is_listed[static_cast<std::size_t>(id)] = false;
+    if (example.empty()) example = replace_broken_utf8(fmt::format("item '{}'", raw));
+  }
+  for (std::size_t row = 0; row < log.parts.size(); ++row) {
+    if (!is_listed[static_cast<std::size_t>(log.rows.item[row])]) log.parts[row] = Part::left_out;
+  }
+  left_out.add("item without a row in the item table", RowFate::filtered, example);
+}
+
+void compact_dictionaries(OrderedLog& log, Dictionary& users, Dictionary& items,
+                          const KnownIds& known) {
+  graph::run_side_by_side({[&] { compact(users, log.parts, known.users, log.rows.user); },
+                           [&] { compact(items, log.parts, known.items, log.rows.item); }});
 }
 
 }  // namespace penchant::pipeline

@@ -69,8 +69,19 @@ void number_rows(OrderedLog& log);
 void thin_log(OrderedLog& log, const RawLog& raw, const IngestOptions& options,
               LeftOutRows& left_out);
 
-/// Renumbers users and items to those that occur in rows of `log` that are not left out (order of
-/// first appearance kept); drops the others.
-void compact_dictionaries(OrderedLog& log, graph::Dictionary& users, graph::Dictionary& items);
+/// Rows of items that `table` does not list become left_out and are counted; the first `num_known` of
+/// `items` are listed, as those of a data set that rows are added to.
+void leave_unlisted_out(OrderedLog& log, const graph::Dictionary& items,
+                        const graph::Dictionary& table, std::int64_t num_known,
+                        LeftOutRows& left_out);
+
+/// How many ids of dictionaries are those of a data set that rows are added to, and stay.
+struct KnownIds {
+  std::int64_t users = 0, items = 0;
+};
+/// Renumbers users and items to those that are known or occur in rows of `log` that are not left out
+/// (order of first appearance kept); drops the others.
+void compact_dictionaries(OrderedLog& log, graph::Dictionary& users, graph::Dictionary& items,
+                          const KnownIds& known = {});
 
 }  // namespace penchant::pipeline

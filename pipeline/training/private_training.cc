@@ -98,7 +98,7 @@ void require_public_catalogue(const Dataset& dataset) {
     throw InputError(fmt::format(
         "{}: {} item{} of the log {} no row in the item table, so that the catalogue is not "
         "public: "
-        "complete the table, or leave such rows out (data.filters)",
+        "complete the table, or leave such rows out (data.items.only_listed)",
         dataset.directory.string(), count, count == 1 ? "" : "s", count == 1 ? "has" : "have"));
   }
 }

@@ -112,7 +112,31 @@ TEST_F(CliPrivate, AnItemThatAppendBringsWithoutARowIsRefused) {
   const ProgramResult appended =
       run_penchant({"append", at("shop.data"), "--log", at("more.csv"), "--quiet"});
   ASSERT_EQ(appended.exit_code, 0) << appended.err;
+  expect_refused(release(), {"1 item of the log has no row", "data.items.only_listed"});
+}
+
+TEST_F(CliPrivate, RowsOfItemsThatTheTableLacksCanBeLeftOut) {
+  std::ofstream(at("events.csv"), std::ios::app)
+      << "u1,secret-item,view,1735689600000,s0\n"
+         "secret-user,secret-item,view,1735689600001,s1\n";
+  ASSERT_EQ(ingest_with({}).exit_code, 0);
   expect_refused(release(), {"1 item of the log has no row"});
+  const ProgramResult ingested = run_penchant({"ingest", "--config", at("shop.toml"), "--json",
+                                               "--quiet", "--set", "data.items.only_listed=true"});
+  ASSERT_EQ(ingested.exit_code, 0) << ingested.err;
+  const nlohmann::json said = ingested.json();
+  EXPECT_EQ(said["num_items"], 150);
+  bool counted = false;
+  for (const nlohmann::json& reason : said["rows"]["rejected"]) {
+    if (reason["reason"] != "item without a row in the item table") continue;
+    counted = true;
+    EXPECT_EQ(reason["rows"], 2);
+    EXPECT_EQ(reason["kind"], "filtered");
+  }
+  EXPECT_TRUE(counted) << said["rows"];
+  EXPECT_EQ(release().exit_code, 0);
+  expect_input_error(ingest_with({"data.items.only_listed=true", "data.items.time=price"}),
+                     {"data.items.only_listed", "data.items.time"});
 }
 
 }  // namespace

@@ -326,6 +326,41 @@ TEST_F(Append, EventsOfAServer) {
   EXPECT_EQ(read_dataset(at("x.data")).split.test.size(), old.split.test.size());
 }
 
+TEST_F(Append, OfItemsThatNoTableListsNothingIsKept) {
+  IngestOptions options = options_for(graph::SplitMethod::global_time);
+  options.columns.session.clear();
+  options.only_listed = true;
+  options.item_table = TableSource{{write("items.csv", "item,category\ni1,c\ni2,c\n")}, {}};
+  options.attributes = {penchant::testing::attribute("category")};
+  const std::string header = "user,item,event,time\n";
+  const Dataset old =
+      start(options,
+            write("a.csv",
+                  header + "u1,i1,view,1000\nu1,i9,view,2000\nu8,i9,view,2500\nu2,i2,view,3000\n"),
+            "x.data");
+  EXPECT_EQ(old.num_items(), 2);
+  EXPECT_EQ(old.num_users(), 2);
+  // i2 is known though this table does not list it; u9 has nothing but what is left out.
+  options.item_table = TableSource{{write("more.csv", "item,category\ni3,d\n")}, {}};
+  const Dataset grown =
+      add(options,
+          write("b.csv",
+                header + "u9,i8,view,4000\nu1,i3,view,5000\nu3,i7,view,6000\nu3,i2,view,7000\n"),
+          "x.data", "x.data");
+  EXPECT_EQ(appended_.rows.kept, 2);
+  ASSERT_EQ(appended_.rows.rejected.size(), 1U);
+  EXPECT_EQ(appended_.rows.rejected[0].reason, "item without a row in the item table");
+  EXPECT_EQ(appended_.rows.rejected[0].rows, 2);
+  EXPECT_EQ(grown.num_items(), 3);
+  EXPECT_EQ(grown.num_users(), 3);
+  EXPECT_EQ(grown.items.raw(2), "i3");
+  EXPECT_EQ(grown.users.raw(2), "u3");
+  const Lines rows = all_rows(grown);
+  EXPECT_THAT(rows, ::testing::Contains(::testing::StartsWith("u3 i2")));
+  EXPECT_THAT(rows, ::testing::Contains(::testing::StartsWith("u1 i3")));
+  EXPECT_EQ(rows.size(), 4U);
+}
+
 // Without times nothing tells a repeat from a row: a pair that is there goes to its own part.
 TEST_F(Append, WithoutTimes) {
   IngestOptions options;
