@@ -234,7 +234,7 @@ std::pair<std::string, TableInMemory> score_in_memory(
 /// What an audience is asked for; ids in memory stand in the place of files of them.
 struct AudienceWords {
   std::string data, model, out, share, seed_file, interest, interest_file, exclude_file, user_table;
-  std::string user_key, where_users, unknown = "error";
+  std::string user_key, where_users, unknown = "error", key;
   std::optional<std::vector<std::string>> seed, interest_items, exclude;
   std::int64_t size = 0, min_size = pipeline::kSmallestAudience;
   bool keep_seed = false;
@@ -255,7 +255,7 @@ struct AudienceWords {
     options.where_users = where_users;
     options.frames = given.frames;
     options.unknown = ids;
-    return {data, model, out, share, options};
+    return {data, model, out, share, options, key};
   }
 };
 
@@ -392,7 +392,8 @@ NB_MODULE(_core, module) {
     using Flags = pipeline::TrainFlags;
     nb::class_<Flags>(module, "TrainFlags")
         .def(nb::init<>()) PENCHANT_FIELD(data) PENCHANT_FIELD(out) PENCHANT_FIELD(budget)
-            PENCHANT_MAYBE(seed) PENCHANT_FIELD(resume) PENCHANT_MAYBE(epsilon) PENCHANT_MAYBE(delta);
+            PENCHANT_MAYBE(seed) PENCHANT_FIELD(resume) PENCHANT_MAYBE(epsilon)
+                PENCHANT_MAYBE(delta);
   }
   {
     using Flags = pipeline::EvaluateFlags;
@@ -435,7 +436,7 @@ NB_MODULE(_core, module) {
     nb::class_<Flags>(module, "ExplainFlags")
         .def(nb::init<>()) PENCHANT_FIELD(user) PENCHANT_FIELD(item) PENCHANT_FIELD(similar)
             PENCHANT_FIELD(ranking) PENCHANT_FIELD(history) PENCHANT_FIELD(by_history)
-                PENCHANT_FIELD(top);
+                PENCHANT_FIELD(top) PENCHANT_FIELD(key);
   }
   {
     using Flags = pipeline::ReportFlags;
@@ -471,7 +472,7 @@ NB_MODULE(_core, module) {
                 PENCHANT_FIELD(interest_file) PENCHANT_FIELD(exclude_file)
                     PENCHANT_FIELD(user_table) PENCHANT_FIELD(user_key) PENCHANT_FIELD(where_users)
                         PENCHANT_FIELD(unknown) PENCHANT_FIELD(size) PENCHANT_FIELD(min_size)
-                            PENCHANT_FIELD(keep_seed) PENCHANT_MAYBE(seed)
+                            PENCHANT_FIELD(keep_seed) PENCHANT_FIELD(key) PENCHANT_MAYBE(seed)
                                 PENCHANT_MAYBE(interest_items) PENCHANT_MAYBE(exclude);
   }
 #undef PENCHANT_FIELD

@@ -18,6 +18,7 @@
 #include "kernels/transfer.h"
 #include "pipeline/tables/ranked_file.h"
 #include "pipeline/workflow/explain_calls.h"
+#include "pipeline/workflow/given_key.h"
 #include "pipeline/workflow/many_lists.h"
 #include "pipeline/workflow/verb_calls.h"
 #include "python/bindings.h"
@@ -38,18 +39,20 @@ using pipeline::ScoredItem;
 /// What lists are asked for.
 struct ListFlags {
   std::int64_t k = 20;
-  std::string seen, ranking, only_items, exclude, where, out, unknown = "error";
+  std::string seen, ranking, only_items, exclude, where, out, unknown = "error", key;
   std::vector<std::string> at_most;
   std::optional<std::vector<std::string>> only_ids, exclude_ids;  ///< instead of files of them
 
-  pipeline::ItemFilterOptions filter() const {
+  /// `data`: the data set whose pseudonyms the key is of, if there is one.
+  pipeline::ItemFilterOptions filter(const std::filesystem::path& data) const {
     return {.only_items = only_items,
             .exclude = exclude,
             .where = where,
             .at_most = at_most,
             .only_ids = only_ids,
             .exclude_ids = exclude_ids,
-            .unknown = parse_enum<pipeline::UnknownRawIds>(unknown, "--unknown")};
+            .unknown = parse_enum<pipeline::UnknownRawIds>(unknown, "--unknown"),
+            .key = pipeline::given_key(key, data)};
   }
 };
 
@@ -93,8 +96,8 @@ class OpenModel {
       const pipeline::ListOptions options = {flags.k, seen_of(flags.seen, config),
                                              pipeline::chosen_ranking(flags.ranking, config)};
       const std::lock_guard lock(mutex_);
-      auto many =
-          lists_of_users(loaded_->model, options, flags.filter(), owners_of(users, "user", flags));
+      const pipeline::ItemFilterOptions filter = flags.filter(loaded_->dataset.directory);
+      auto many = lists_of_users(loaded_->model, options, filter, owners_of(users, "user", filter));
       return made(many, flags, progress);
     });
   }
@@ -106,9 +109,13 @@ class OpenModel {
     return without_lock(std::move(sink), [&](Progress& progress) {
       const Config config = config_for(sources, "recommend", progress);
       const auto by = pipeline::chosen_history_ranking(flags.ranking, config);
-      const std::vector<std::string_view> raw(history.begin(), history.end());
       const std::lock_guard lock(mutex_);
-      const pipeline::ItemChoice choice = choose_items(loaded_->dataset, flags.filter());
+      const pipeline::ItemFilterOptions filter = flags.filter(loaded_->dataset.directory);
+      std::vector<std::string> known;
+      for (const std::string& item : history)
+        known.push_back(known_id(loaded_->dataset.items, item, "item", filter.key.get()));
+      const std::vector<std::string_view> raw(known.begin(), known.end());
+      const pipeline::ItemChoice choice = choose_items(loaded_->dataset, filter);
       const auto list = loaded_->model.recommend_for_history(
           raw, flags.k, seen_of(flags.seen, config), by, choice);
       const std::vector<std::string_view> owners(list.size());
@@ -133,8 +140,9 @@ class OpenModel {
                     nb::object sink) {
     return without_lock(std::move(sink), [&](Progress& progress) {
       const std::lock_guard lock(mutex_);
-      auto many = lists_near_items(loaded_->model, flags.k, flags.filter(),
-                                   owners_of(items, "item", flags));
+      const pipeline::ItemFilterOptions filter = flags.filter(loaded_->dataset.directory);
+      auto many =
+          lists_near_items(loaded_->model, flags.k, filter, owners_of(items, "item", filter));
       return made(many, flags, progress);
     });
   }
@@ -144,7 +152,8 @@ class OpenModel {
                           const ListFlags& flags, nb::object sink) {
     return without_lock(std::move(sink), [&](Progress& progress) {
       const std::lock_guard lock(mutex_);
-      auto many = lists_near_users(loaded_->model, flags.k, owners_of(users, "user", flags));
+      const pipeline::ItemFilterOptions filter = flags.filter(loaded_->dataset.directory);
+      auto many = lists_near_users(loaded_->model, flags.k, owners_of(users, "user", filter));
       return made(many, flags, progress);
     });
   }
@@ -156,7 +165,9 @@ class OpenModel {
       const Config config = config_for(sources, "explain", progress);
       const std::lock_guard lock(mutex_);
       if (explainer_ == nullptr) explainer_ = std::make_unique<pipeline::Explainer>(loaded_->model);
-      const auto explained = explain_by(*explainer_, loaded_->dataset, flags, config);
+      pipeline::ExplainFlags asked = flags;
+      asked.data = loaded_->dataset.directory.string();
+      const auto explained = explain_by(*explainer_, loaded_->dataset, asked, config);
       return std::pair(explained.answer.dump(), explained.text);
     });
   }
@@ -168,10 +179,12 @@ class OpenModel {
   }
 
   pipeline::IdFile owners_of(const std::optional<std::vector<std::string>>& given,
-                             const std::string& kind, const ListFlags& flags) const {
+                             const std::string& kind,
+                             const pipeline::ItemFilterOptions& filter) const {
     const pipeline::Dataset& dataset = loaded_->dataset;
     const graph::Dictionary& ids = kind == "user" ? dataset.users : dataset.items;
-    return given ? find_raw_ids(*given, ids, kind.c_str(), flags.filter().unknown, kind + "s")
+    return given ? find_raw_ids(*given, ids, kind.c_str(), filter.unknown, kind + "s",
+                                filter.key.get())
                  : pipeline::all_ids(ids);
   }
 
@@ -201,7 +214,7 @@ void bind_models(nb::module_& module) {
       .def(nb::init<>()) PENCHANT_FIELD(k) PENCHANT_FIELD(seen) PENCHANT_FIELD(ranking)
           PENCHANT_FIELD(only_items) PENCHANT_FIELD(exclude) PENCHANT_FIELD(where)
               PENCHANT_FIELD(out) PENCHANT_FIELD(unknown) PENCHANT_FIELD(at_most)
-                  PENCHANT_MAYBE(only_ids) PENCHANT_MAYBE(exclude_ids);
+                  PENCHANT_FIELD(key) PENCHANT_MAYBE(only_ids) PENCHANT_MAYBE(exclude_ids);
 #undef PENCHANT_FIELD
 #undef PENCHANT_MAYBE
 

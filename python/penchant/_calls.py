@@ -315,9 +315,9 @@ def verify(data: Path, model: Path, path: Path, *, sample: Optional[int] = None,
 
 def recommend(data: Path, model: Path, users: Any = None, k: int = 20, *, history: Optional[Sequence[Any]] = None,
               seen: Text = None, ranking: Text = None, only_items: Any = None, exclude: Any = None, where: Text = None,
-              at_most: Any = None, unknown: Text = None, out: Optional[Path] = None, config: Optional[Path] = None,
-              device: Text = None, threads: Optional[int] = None, progress: Any = True,
-              **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
+              at_most: Any = None, unknown: Text = None, out: Optional[Path] = None, key: Optional[Path] = None,
+              config: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
+              progress: Any = True, **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
     """The k best items for users, or for someone new by what they had.
 
     `users`: a raw id, a list of them, or None for all. `history`: instead, raw ids of items, oldest first. `seen`: mask, keep
@@ -325,20 +325,21 @@ def recommend(data: Path, model: Path, users: Any = None, k: int = 20, *, histor
     one a line), `where` (such as 'category = "Dairy" and price < 5'), `at_most` (such as {"brand": 2}: so many of one value
     a list). `unknown`: error or skip, for ids in lists that the data set does not have. Returns a PyArrow table (user_id,
     item_id, score, rank), the users in their order, each once, best first; without user_id for a history. With `out`, a
-    .parquet, .arrow, .csv or .jsonl file is written and a dict returned. To ask a model more than once, open it:
-    Model.recommend.
+    .parquet, .arrow, .csv or .jsonl file is written and a dict returned. `key`: the file with the key of a data set's
+    pseudonyms, by which raw ids that are given become them. To ask a model more than once, open it: Model.recommend.
     """
     from ._objects import Model
 
     return Model(model, data, device=device, threads=threads).recommend(
         users, k, history=history, seen=seen, ranking=ranking, only_items=only_items, exclude=exclude, where=where,
-        at_most=at_most, unknown=unknown, out=out, config=config, progress=progress, **settings)
+        at_most=at_most, unknown=unknown, out=out, key=key, config=config, progress=progress, **settings)
 
 
 def similar(data: Path, model: Path, items: Any = None, k: int = 20, *, only_items: Any = None, exclude: Any = None,
-            where: Text = None, at_most: Any = None, unknown: Text = None, out: Optional[Path] = None, device: Text = None,
-            threads: Optional[int] = None, progress: Any = True) -> Union[pyarrow.Table, dict[str, Any]]:
-    """The k items nearest to items by cosine; filters and `out` as in recommend.
+            where: Text = None, at_most: Any = None, unknown: Text = None, out: Optional[Path] = None,
+            key: Optional[Path] = None, device: Text = None, threads: Optional[int] = None,
+            progress: Any = True) -> Union[pyarrow.Table, dict[str, Any]]:
+    """The k items nearest to items by cosine; filters, `out` and `key` as in recommend.
 
     `items`: a raw id, a list of them, or None for all. Returns a PyArrow table (target_item_id, item_id, score, rank); of one
     item without target_item_id.
@@ -347,23 +348,23 @@ def similar(data: Path, model: Path, items: Any = None, k: int = 20, *, only_ite
 
     return Model(model, data, device=device, threads=threads).similar(
         items, k, only_items=only_items, exclude=exclude, where=where, at_most=at_most, unknown=unknown, out=out,
-        progress=progress)
+        key=key, progress=progress)
 
 
 def explain(data: Path, model: Path, user: Any = None, item: Any = None, *, history: Any = None, similar: Any = None,
-            ranking: Text = None, top: int = 10, config: Optional[Path] = None, device: Text = None,
+            ranking: Text = None, top: int = 10, key: Optional[Path] = None, config: Optional[Path] = None, device: Text = None,
             threads: Optional[int] = None, progress: Any = True, **settings: Any) -> "Explanation":
     """Why `item` (a raw id) has the score that it has for a user, for a `history` of raw item ids, oldest first, or near the
     item `similar`.
 
     Returns an Explanation: a dict of what --json prints, shown as the text of the command line. Its "history" holds the `top`
     largest shares of what the user had, in units of the score; these, all of "parts" and "residual" add up to "score" where
-    `top` leaves none out. Raises InputError: unknown ids, not exactly one of user, history and similar, top below 1.
+    `top` leaves none out. `key` as in recommend. Raises InputError: unknown ids, not exactly one of user, history and similar, top below 1.
     """
     from ._objects import Model
 
     return Model(model, data, device=device, threads=threads).explain(
-        user, item, history=history, similar=similar, ranking=ranking, top=top, config=config, progress=progress, **settings)
+        user, item, history=history, similar=similar, ranking=ranking, top=top, key=key, config=config, progress=progress, **settings)
 
 
 def score(data: Path, model: Path, pairs: Table, out: Optional[Path] = None, *, user_column: Text = None,
@@ -395,15 +396,16 @@ def score(data: Path, model: Path, pairs: Table, out: Optional[Path] = None, *, 
 def audience(data: Path, model: Path, seed: Any = None, *, interest: Text = None, interest_items: Any = None,
              size: Optional[int] = None, share: Union[str, float, None] = None, keep_seed: bool = False, exclude: Any = None,
              user_table: Table = None, user_key: Text = None, where_users: Text = None, min_size: Optional[int] = None,
-             unknown: Text = None, out: Optional[Path] = None, config: Optional[Path] = None, device: Text = None,
-             threads: Optional[int] = None, progress: Any = True, **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
+             unknown: Text = None, out: Optional[Path] = None, key: Optional[Path] = None, config: Optional[Path] = None,
+             device: Text = None, threads: Optional[int] = None, progress: Any = True,
+             **settings: Any) -> Union[pyarrow.Table, dict[str, Any]]:
     """The people for an advertisement: most like a seed, or likely to want some items next (docs/audience.md).
 
     Either `seed` (at least 20 raw user ids, or a file with one a line), `interest` (an expression over attributes of items,
     such as 'category = "Dairy"') or `interest_items` (raw item ids, or a file). `size` people, or a `share` ("5%" or 0.05) of
     those who may be in it. The seed, or those who had the items, are left out unless `keep_seed`; `exclude` are raw user ids
     or a file. `user_table` (a path or a table in memory) with its column `user_key` of user ids limits them by `where_users`,
-    such as 'income = "50-74K"'. None of fewer than `min_size` (20) is made. `unknown`: error or skip, for ids in lists.
+    such as 'income = "50-74K"'. `key` as in recommend. None of fewer than `min_size` (20) is made. `unknown`: error or skip, for ids in lists.
     Returns a PyArrow table (user_id, rank, probability, lift), likeliest first, whose schema's metadata says "penchant.said":
     users considered, left out by reason, base rate, expected buyers, as JSON. With `out`, a file is written and that returned
     as a dict. Raises InputError.
@@ -414,7 +416,7 @@ def audience(data: Path, model: Path, seed: Any = None, *, interest: Text = None
         raise TypeError(f"user_table is {len(tables)} tables, expected one")
     flags = _fill(_core.AudienceFlags(), data=os.fspath(data), model=os.fspath(model), interest=interest, size=size,
                   share=None if share is None else str(share), keep_seed=keep_seed, user_table=tables[0] if tables else None,
-                  user_key=user_key, where_users=where_users, min_size=min_size, unknown=unknown, out=_path(out))
+                  user_key=user_key, where_users=where_users, min_size=min_size, unknown=unknown, out=_path(out), key=_path(key))
     for value, of_file, in_memory in ((seed, "seed_file", "seed"), (interest_items, "interest_file", "interest_items"),
                                       (exclude, "exclude_file", "exclude")):
         if isinstance(value, (str, os.PathLike)):

@@ -146,11 +146,11 @@ class Model(_Artefact):
         return pyarrow.table(table)["id"].combine_chunks()
 
     def recommend(self, users=None, k=20, *, history=None, seen=None, ranking=None, only_items=None, exclude=None, where=None,
-                  at_most=None, unknown=None, out=None, config=None, progress=True, **settings):
+                  at_most=None, unknown=None, out=None, key=None, config=None, progress=True, **settings):
         """As penchant.recommend."""
         import pyarrow
 
-        flags = _list_flags(k, only_items, exclude, where, at_most, unknown, out)
+        flags = _list_flags(k, only_items, exclude, where, at_most, unknown, out, key)
         flags.seen, flags.ranking = seen or "", ranking or ""
         given = sources(settings, config, None, None)
         with shown(progress) as sink:
@@ -164,21 +164,21 @@ class Model(_Artefact):
             return table.drop_columns("user_id").replace_schema_metadata()
 
     def similar(self, items=None, k=20, *, only_items=None, exclude=None, where=None, at_most=None, unknown=None, out=None,
-                progress=True):
+                key=None, progress=True):
         """As penchant.similar."""
-        flags = _list_flags(k, only_items, exclude, where, at_most, unknown, out)
+        flags = _list_flags(k, only_items, exclude, where, at_most, unknown, out, key)
         single = items is not None and (isinstance(items, str) or not hasattr(_plain(items), "__iter__"))
         with shown(progress) as sink:
             table = _lists(*self._core.similar(None if items is None else _ids(items), flags, sink))
         return table.drop_columns("target_item_id") if single and out is None else table
 
-    def similar_users(self, users=None, k=20, *, unknown=None, out=None, progress=True):
+    def similar_users(self, users=None, k=20, *, unknown=None, out=None, key=None, progress=True):
         """The k users nearest to users by the cosine of their vectors.
 
         `users`: a raw id, a list of them, or None for all. Returns a PyArrow table (target_user_id, user_id, score, rank); of
-        one user without target_user_id. `unknown` and `out` as in penchant.recommend.
+        one user without target_user_id. `unknown`, `out` and `key` as in penchant.recommend.
         """
-        flags = _list_flags(k, None, None, None, None, unknown, out)
+        flags = _list_flags(k, None, None, None, None, unknown, out, key)
         single = users is not None and (isinstance(users, str) or not hasattr(_plain(users), "__iter__"))
         with shown(progress) as sink:
             table = _lists(*self._core.similar_users(None if users is None else _ids(users), flags, sink))
@@ -188,13 +188,14 @@ class Model(_Artefact):
         """As penchant.audience."""
         return _calls.audience(self.data, self, seed, **self._with_device(options))
 
-    def explain(self, user=None, item=None, *, history=None, similar=None, ranking=None, top=10, config=None, progress=True,
-                **settings):
+    def explain(self, user=None, item=None, *, history=None, similar=None, ranking=None, top=10, key=None, config=None,
+                progress=True, **settings):
         """As penchant.explain. The first call of a model reads what it takes, such as weights and graphs; later ones use it."""
         flags = _core.ExplainFlags()
         flags.user, flags.item, flags.similar = ("" if one is None else str(one) for one in (user, item, similar))
         flags.ranking, flags.top, flags.by_history = ranking or "", top, history is not None
         flags.history = [] if history is None else _ids(history)
+        flags.key = os.fspath(key) if key is not None else ""
         with shown(progress) as sink:
             answer, text = self._core.explain(flags, sources(settings, config, None, None), sink)
         return Explanation(json.loads(answer), text)
@@ -362,7 +363,7 @@ def _ids(values):
     return [values] if isinstance(values, str) else [str(value) for value in (values if hasattr(values, "__iter__") else [values])]
 
 
-def _list_flags(k, only_items, exclude, where, at_most, unknown, out):
+def _list_flags(k, only_items, exclude, where, at_most, unknown, out, key):
     flags = _core.ListFlags()
     flags.k = k
     for value, of_file, in_memory in ((only_items, "only_items", "only_ids"), (exclude, "exclude", "exclude_ids")):
@@ -376,6 +377,7 @@ def _list_flags(k, only_items, exclude, where, at_most, unknown, out):
     flags.at_most = [at_most] if isinstance(at_most, str) else list(at_most or [])
     flags.unknown = unknown or "error"
     flags.out = os.fspath(out) if out is not None else ""
+    flags.key = os.fspath(key) if key is not None else ""
     return flags
 
 
