@@ -10,7 +10,6 @@ find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 
 # The OpenMP flavour of OpenBLAS shares our thread pool; the pthread flavour would run a second one beside it.
 find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas-openmp REQUIRED)
@@ -41,6 +40,12 @@ file(STRINGS ${METIS_INCLUDE_DIR}/metis.h metis_versions REGEX "define METIS_VER
 string(REGEX REPLACE "[^0-9]+" "." METIS_VERSION "${metis_versions}")
 string(REGEX REPLACE "^\\.|\\.$" "" METIS_VERSION "${METIS_VERSION}")
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+# Not OpenSSL: Arrow's wheel exports one of its own, which would take the place of the system's (findings/pyarrow_exports_openssl.sh).
+find_library(SODIUM_LIBRARY sodium REQUIRED)
+find_path(SODIUM_INCLUDE_DIR sodium.h REQUIRED)
+add_library(penchant_sodium INTERFACE)
+target_include_directories(penchant_sodium SYSTEM INTERFACE ${SODIUM_INCLUDE_DIR})
+target_link_libraries(penchant_sodium INTERFACE $<BUILD_INTERFACE:${SODIUM_LIBRARY}>)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
 
 include(PenchantHeaders)

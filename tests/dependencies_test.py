@@ -17,7 +17,7 @@ dependencies = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(dependencies)
 
 # Licences that go with Apache 2.0 in what is linked (the program and the wheel); others are for tools and tests alone.
-LINKABLE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "Zlib", "PSF-2.0"}
+LINKABLE = {"Apache-2.0", "ISC", "MIT", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "Zlib", "PSF-2.0"}
 TOOLS = {"build-essential", "ccache"}  # work on the source, and are no part of what they make
 
 

@@ -98,7 +98,8 @@ void leave_if_resources_ran_out() {
 
 /// Libraries that cannot handle a refusal of memory abort or follow a null pointer. That is taken
 /// for the cause where the thread's last failed call was one, or under a limit of the address space
-/// with little left.
+/// with little left. Some note a refusal in what they have no memory for either, and so on until the main
+/// thread's stack is used up (Arrow's own OpenSSL did): this runs on a stack of its own.
 void on_fatal_signal(int signal) {
   if (errno == ENOMEM) {
     graph::remove_registered_files();
@@ -126,8 +127,13 @@ void on_fatal_signal(int signal) {
 /// Not where a sanitizer has its own handler.
 void handle_fatal(int signal) {
   struct sigaction action {};
-  if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL)
-    std::signal(signal, on_fatal_signal);
+  if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return;
+  alignas(16) static unsigned char stack[std::size_t{128} << 10];
+  const stack_t own{stack, 0, sizeof stack};
+  sigaltstack(&own, nullptr);  // without it the handler runs where it can
+  action.sa_handler = on_fatal_signal;
+  action.sa_flags = SA_ONSTACK;
+  sigaction(signal, &action, nullptr);
 }
 
 void on_exit_of_a_library() {

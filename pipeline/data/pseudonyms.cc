@@ -2,10 +2,7 @@
 #include "pipeline/data/pseudonyms.h"
 
 #include <fcntl.h>
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+#include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -57,7 +54,7 @@ std::string hex(std::span<const unsigned char> bytes) {
 class Secret {
  public:
   explicit Secret(std::size_t size) : bytes_(size) {}
-  ~Secret() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+  ~Secret() { sodium_memzero(bytes_.data(), bytes_.size()); }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
   std::vector<unsigned char>& bytes() { return bytes_; }
@@ -120,28 +117,17 @@ bool holds_pseudonyms(const graph::Dictionary& dictionary, std::string_view kind
 
 /// HMAC with the key in it, which each use copies.
 struct PseudonymKey::Mac {
-  struct Free {
-    void operator()(EVP_MAC* mac) const { EVP_MAC_free(mac); }
-    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
-  };
-  using Context = std::unique_ptr<EVP_MAC_CTX, Free>;
+  using State = crypto_auth_hmacsha256_state;
 
   explicit Mac(std::span<const unsigned char> key) {
-    algorithm.reset(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
-    if (algorithm) context.reset(EVP_MAC_CTX_new(algorithm.get()));
-    char digest[] = "SHA256";
-    const std::array<OSSL_PARAM, 2> parameters = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end()};
-    require(context && EVP_MAC_init(context.get(), key.data(), key.size(), parameters.data()) == 1);
+    if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be initialised");
+    crypto_auth_hmacsha256_init(&state, key.data(), key.size());
   }
+  ~Mac() { sodium_memzero(&state, sizeof state); }
+  Mac(const Mac&) = delete;
+  Mac& operator=(const Mac&) = delete;
 
-  static void require(bool worked) {
-    if (!worked) throw std::runtime_error("libcrypto: HMAC-SHA-256 failed");
-  }
-
-  std::unique_ptr<EVP_MAC, Free> algorithm;
-  Context context;
+  State state;
 };
 
 PseudonymKey::PseudonymKey(const fs::path& file) {
@@ -156,19 +142,18 @@ PseudonymKey::PseudonymKey(const fs::path& file) {
 PseudonymKey::~PseudonymKey() = default;
 
 std::string PseudonymKey::digest(std::string_view label, std::string_view text) const {
-  const Mac::Context context(EVP_MAC_CTX_dup(mac_->context.get()));
-  Mac::require(context != nullptr);
+  Mac::State state = mac_->state;
   const auto add = [&](std::string_view bytes) {
-    Mac::require(EVP_MAC_update(context.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                                bytes.size()) == 1);
+    crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(bytes.data()),
+                                  bytes.size());
   };
   add(label);
   add(std::string_view("\0", 1));
   if (!text.empty()) add(text);
   std::array<unsigned char, kDigestBytes> bytes{};
-  std::size_t size = 0;
-  Mac::require(EVP_MAC_final(context.get(), bytes.data(), &size, bytes.size()) == 1 &&
-               size == bytes.size());
+  static_assert(kDigestBytes == crypto_auth_hmacsha256_BYTES);
+  crypto_auth_hmacsha256_final(&state, bytes.data());
+  sodium_memzero(&state, sizeof state);
   return hex(bytes);
 }
 
@@ -182,7 +167,7 @@ void write_new_key(const fs::path& file) {
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
     throw std::runtime_error(fmt::format("getrandom: {}", std::strerror(errno)));
   std::string text = hex(random) + '\n';
-  OPENSSL_cleanse(random.data(), random.size());
+  sodium_memzero(random.data(), random.size());
   const graph::Descriptor descriptor(::open(
       file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!descriptor.valid()) {
@@ -196,7 +181,7 @@ void write_new_key(const fs::path& file) {
       ::write(descriptor.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
       ::fsync(descriptor.get()) == 0;
   const int reason = errno;
-  OPENSSL_cleanse(text.data(), text.size());
+  sodium_memzero(text.data(), text.size());
   if (whole) return;
   ::unlink(file.c_str());
   throw InputError(

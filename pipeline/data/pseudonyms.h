@@ -2,7 +2,7 @@
 // Keyed pseudonyms of raw ids (docs/privacy.md): who has the key can say which pseudonym an id has,
 // who has not can neither do that nor go back.
 //   pseudonym = letters of the entity, "_", first 32 hex digits of HMAC-SHA-256(key, entity 0x00 id)
-// HMAC: RFC 2104 with SHA-256 of FIPS 180-4, by OpenSSL's libcrypto. Of 128 bits two of a billion
+// HMAC: RFC 2104 with SHA-256 of FIPS 180-4, by libsodium. Of 128 bits two of a billion
 // ids are alike with a probability of 2e-21.
 #pragma once
 
