@@ -220,6 +220,19 @@ fs::path real_folder(fs::path path) {
   return path;
 }
 
+/// False where folders cannot be exchanged at all. A disk that fails is an error and leaves what is
+/// there as it is: file by file the old one would be half gone when the next file fails, too.
+bool exchange_folders(const fs::path& made, const fs::path& target) {
+  if (renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0)
+    return true;
+  const int reason = errno;
+  constexpr std::array kNotHere = {EINVAL, ENOSYS, EOPNOTSUPP, EXDEV, EBUSY, EPERM, EACCES};
+  if (std::find(kNotHere.begin(), kNotHere.end(), reason) != kNotHere.end()) return false;
+  std::error_code ignored;
+  fs::remove(target / kUnfinishedName, ignored);
+  throw failure(target, "cannot put the new one in its place", std::strerror(reason));
+}
+
 /// What takes the place of a finished artefact outlives a power cut as that did.
 void flush_content(const fs::path& folder, const json& files) {
   std::set<fs::path> folders;
@@ -355,8 +368,7 @@ void ArtifactWriter::exchange() {
   fs::permissions(folder_, fs::status(target_).permissions(), error);
   // Whatever happens from here on, what is to be thrown away says so.
   write_file_atomically(target_ / kUnfinishedName, marker_text(kind_));
-  if (folder_.parent_path() == target_ ||
-      renameat2(AT_FDCWD, folder_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+  if (folder_.parent_path() == target_ || !exchange_folders(folder_, target_)) {
     if (!keep_as_.empty()) {
       throw InputError(
           fmt::format("{}: folders cannot be exchanged here, and what it replaces is to be kept as "

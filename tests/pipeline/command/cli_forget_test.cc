@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -210,6 +212,34 @@ TEST_F(CliForget, RunGoesOnWithoutThem) {
   ASSERT_EQ(run_penchant({"ingest", "--config", at("shop.toml"), "--quiet"}).exit_code, 0);
   EXPECT_EQ(manifest_of(at("shop.data")).at("num_users"), num_users);
   EXPECT_EQ(run_penchant(run).exit_code, 0);
+}
+
+// Of the calls that put files in place the n-th and all later ones fail, for every n.
+TEST_F(CliForget, ADiskThatFailsLeavesWhatWasThere) {
+  const char* const chosen = std::getenv("PENCHANT_BINARY_DIR");
+  const fs::path library =
+      fs::path(chosen == nullptr ? PENCHANT_BINARY_DIR : chosen) / "tests/libpenchant_faults.so";
+  if (!fs::exists(library)) GTEST_SKIP() << "a sanitizer's program cannot be preloaded";
+  ingest();
+  fs::copy(at("shop.data"), at("kept.data"), fs::copy_options::recursive);
+  std::ofstream(at("users.txt")) << "u1\n";
+  const std::vector<std::string> words = forget({"--users", at("users.txt"), "--quiet"});
+  constexpr int kMost = 200;
+  int failures = 0;
+  for (int call = 1; call < kMost; ++call) {
+    fs::remove_all(at("shop.data"));
+    fs::copy(at("kept.data"), at("shop.data"), fs::copy_options::recursive);
+    const ProgramResult failed = run_penchant(
+        words, {.environment = {{"LD_PRELOAD", library.string()},
+                                {"PENCHANT_FAULT", "rename:" + std::to_string(call) + ":5:on"}}});
+    if (failed.exit_code == 0) break;
+    ++failures;
+    EXPECT_EQ(failed.exit_code, 2) << call << failed.err;
+    const ProgramResult again = run_penchant(words);
+    EXPECT_EQ(again.exit_code, 0) << call << again.err;
+  }
+  EXPECT_GT(failures, 10);
+  EXPECT_LT(failures, kMost - 1);
 }
 
 }  // namespace
