@@ -99,9 +99,17 @@ json value_of(const fs::path& directory, const char* kind, const char* key) {
 }
 
 /// What the partition stage found, or what METIS and chance give now on graphs that are not large.
+/// Whether the data set has such a part. One that is there and cannot be read is an error: a page would
+/// silently show something else.
+bool has_part(const fs::path& directory, std::string_view kind) {
+  if (!fs::exists(directory / kManifestName)) return false;
+  read_manifest(directory, kind);
+  return true;
+}
+
 json partition_facts(const fs::path& data_directory, const graph::CsrView& adjacency) {
   const fs::path directory = data_directory / "partition";
-  if (is_finished(directory, kPartitionArtifact))
+  if (has_part(directory, kPartitionArtifact))
     return value_of(directory, kPartitionArtifact, "comparison");
   json result = json::array();
   constexpr std::int64_t kParts = 8;
@@ -327,7 +335,7 @@ json stage_facts(const fs::path& data_directory, const json& data, const json& m
   };
   add("ingest", data.value("/provenance/resources"_json_pointer, json()));
   for (const char* stage : {"graph", "partition"}) {
-    if (is_finished(data_directory / stage, stage))
+    if (has_part(data_directory / stage, stage))
       add(stage, read_manifest(data_directory / stage, stage).value("resources", json()));
   }
   add("train", model.value("resources", json()));
@@ -360,7 +368,7 @@ json report_facts(const Model& model, const ReportOptions& options, Progress& pr
   const json model_manifest = read_manifest(model_directory, "model");
   progress.begin("report");
   json statistics = json::object();
-  if (is_finished(data_directory / "graph", kGraphArtifact))
+  if (has_part(data_directory / "graph", kGraphArtifact))
     statistics = value_of(data_directory / "graph", kGraphArtifact, "statistics");
   json facts;
   facts["title"] = model_directory.filename().string();
