@@ -39,9 +39,10 @@ class Notebooks(unittest.TestCase):
 
     def test_an_index(self):
         cells = self.run_notebook("index.ipynb")
-        self.assertEqual("1.0", self.output(cells, "list(ids[row]) == own[household]"), "the index ranks as the model")
+        # But for scores so close that another order of additions exchanges them.
+        self.assertGreater(float(self.output(cells, "list(ids[row]) == own[household]")), 0.99, "the index ranks as the model")
         shares = dict(line.rsplit(maxsplit=1) for line in self.output(cells, "IndexFlatL2").splitlines()[:3])
-        self.assertEqual(1.0, float(shares["inner product"]))
+        self.assertGreater(float(shares["inner product"]), 0.99)
         self.assertLess(float(shares["L2"]), 0.9)
 
     def test_they_are_kept_with_their_results(self):
